@@ -13,6 +13,9 @@ const report =
     : ['--reporter=default', '--reporter=json', `--outputFile.json=${join(reportDir, `${suite}.json`)}`];
 const vitest = join(import.meta.dirname, '..', 'node_modules', 'vitest', 'vitest.mjs');
 const command = [process.execPath, vitest, 'run', '--project', suite, ...report, ...rest];
-const [program = '', ...args] = suite === 'network' ? ['unshare', '--net', '--', ...command] : command;
+/** Namespaces by name are the suite's own too, and gone with it. */
+const ownNetwork = ['unshare', '--net', '--mount', '--', 'sh', '-c'];
+const ownNames = 'mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns && exec "$@"';
+const [program = '', ...args] = suite === 'network' ? [...ownNetwork, ownNames, 'sh', ...command] : command;
 const child = spawn(program, args, { stdio: 'inherit' });
 child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 2)));

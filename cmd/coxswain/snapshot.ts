@@ -2,7 +2,8 @@
  * `coxswain snapshot save|restore`: all that a cluster's API server keeps, in one file (`pkg/storage/snapshot/snapshot-format.ts`). Saving needs nothing of
  * the servers and stops nobody; restoring makes a new store, and notes in the cluster's folder where it is.
  */
-import { resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { runningProcesses } from '#cmd/common/process-files.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { type EtcdFiles, etcdFilesOf } from '#pkg/cluster/etcd-files.ts';
@@ -148,8 +149,13 @@ async function restoreFrom(
   });
   await folder.write({ ...before, ...movedAddresses(saved, settings), settings });
   const where = storeDriverOf(settings.store)?.where({ store: settings.store, folder: folder.path });
+  const keys = join(folder.path, 'pki');
+  const signs = await readFile(join(keys, 'sa.key')).then(
+    () => `Tokens count that were signed with the key in ${keys}`,
+    () => `Keys are made anew in ${keys}`,
+  );
   world.write(
-    `Restored ${count} keys of revision ${file.header.revision} into ${where}: "coxswain up --data-dir ${folder.path}" starts the cluster.\n`,
+    `Restored ${count} keys of revision ${file.header.revision} into ${where}: "coxswain up --data-dir ${folder.path}" starts the cluster.\n${signs}: those of another folder are none here, nor are its certificates, unless its pki/ is put there.\n`,
   );
   return 0;
 }

@@ -32,6 +32,7 @@ import type { Handler } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 import type { UserInfo } from './user-info.ts';
 import { warningHeader } from './warning-header.ts';
+import { withIds } from './with-ids.ts';
 
 /** What the pipeline needs beside the core. */
 export interface PipelineParts {
@@ -100,7 +101,7 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
         isApply: asked.info.verb === 'patch' && isApply(request),
       });
     }
-    return withAuditId(core, request, { response, sizes, trail, flow: coming?.flow });
+    return withIds(core, request, { response, sizes, trail, flow: coming?.flow });
   };
 }
 
@@ -150,31 +151,6 @@ function answererOf(
     const caller = authenticate(core, coming);
     return caller instanceof Promise ? caller.then((user) => answerKnown(coming, user)) : answerKnown(coming, caller);
   };
-}
-
-/**
- * Names the request, so that what a client reports and what the server knows can be brought together. Callers in the same process have
- * no use for it. Source: apiserver `endpoints/filters/audit_init.go`.
- */
-function withAuditId(
-  { random }: ServerCore,
-  { headers, peer }: ApiRequest,
-  {
-    response,
-    sizes,
-    trail,
-    flow,
-  }: {
-    readonly response: ApiResponse;
-    readonly sizes: ApiResponse['sizes'];
-    readonly trail: AuditTrail | undefined;
-    readonly flow: Flow | undefined;
-  },
-): ApiResponse {
-  if (peer.address === '') return response;
-  const auditId = trail?.auditId ?? (headers['audit-id'] || random.uuid());
-  const named = { ...response, headers: { ...response.headers, 'audit-id': auditId, ...flow?.headers } };
-  return sizes === undefined ? named : { ...named, sizes };
 }
 
 /** What the store says when it cannot do what a request needs, as an API error. */

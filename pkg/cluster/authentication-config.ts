@@ -2,20 +2,11 @@
  * Publishes by which authority the API server knows its clients, for servers that are reached through it or beside it. Looked at once a minute, as upstream
  * does. Upstream counterpart: apiserver `controlplane/controller/clusterauthenticationtrust`.
  */
-import type { ConfigMap } from '#pkg/api/types/core-v1.ts';
-import { configMaps } from '#pkg/api/types/refs.ts';
-import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
-import { repeat } from '#pkg/base/async.ts';
-import type { Clock } from '#pkg/base/clock.ts';
-import type { Logger } from '#pkg/base/logger.ts';
-import type { Client } from '#pkg/client/client.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { type ConfigMapKeeper, keptConfigMap } from './kept-config-map.ts';
 
 /** Where it is published, and the authority. */
-export interface AuthenticationConfigOptions {
-  readonly client: Client;
-  readonly clock: Clock;
-  readonly log: Logger;
+export interface AuthenticationConfigOptions extends ConfigMapKeeper {
   /** PEM. */
   readonly clientCa: string;
   /** PEM of the authority of the certificate that this server shows to servers behind it. Absent: it shows none. */
@@ -23,7 +14,6 @@ export interface AuthenticationConfigOptions {
 }
 
 const periodMs = 60_000;
-const namespace = 'kube-system';
 const name = 'extension-apiserver-authentication';
 
 /** By which names and in which headers servers behind this one are told who asks. Source: kubeadm's defaults of `--requestheader-*`. */
@@ -35,40 +25,18 @@ const requestHeaders: Readonly<Record<string, string>> = {
   'requestheader-username-headers': '["X-Remote-User"]',
 };
 
-/** Makes the component: it writes the ConfigMap when it is another than it should be. What is refused is logged and tried again. */
-export function createAuthenticationConfig({
-  client,
-  clock,
-  log,
-  clientCa,
-  frontProxyCa,
-}: AuthenticationConfigOptions): Component {
-  const wanted: Readonly<Record<string, string>> = {
+/** Makes the component: it writes the ConfigMap when it is another than it should be. */
+export function createAuthenticationConfig(options: AuthenticationConfigOptions): Component {
+  const { clientCa, frontProxyCa } = options;
+  const published: Readonly<Record<string, string>> = {
     'client-ca-file': clientCa,
     ...(frontProxyCa === undefined ? {} : { ...requestHeaders, 'requestheader-client-ca-file': frontProxyCa }),
   };
-  const resource = client.resource(configMaps);
-  const find = async (): Promise<ConfigMap | undefined> => {
-    try {
-      return await resource.get(name, { namespace });
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
-  };
-  return {
-    run: (signal) =>
-      repeat(clock, { periodMs: () => periodMs, signal }, async () => {
-        try {
-          const there = await find();
-          const data = { ...there?.data, ...wanted };
-          if (there === undefined) await resource.create({ metadata: { name, namespace }, data });
-          else if (Object.entries(wanted).some(([key, value]) => there.data?.[key] !== value))
-            await resource.update({ ...there, data });
-        } catch (error) {
-          if (!(error instanceof StatusError)) throw error;
-          if (!signal.aborted) log.warn('Cannot publish the authority of clients', { error });
-        }
-      }),
-  };
+  return keptConfigMap(options, {
+    name,
+    periodMs,
+    wanted: (data) =>
+      Object.entries(published).some(([key, value]) => data?.[key] !== value) ? { ...data, ...published } : undefined,
+    complaint: 'Cannot publish the authority of clients',
+  });
 }

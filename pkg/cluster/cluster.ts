@@ -97,7 +97,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const running = new Members(options.signal);
   running.start('kube-apiserver', api, { last: true, check: api.health });
   let ready: NodesReady | undefined;
-  const known = new Deferred<NodesReady>();
+  const started = new Deferred<NodesReady | undefined>();
   try {
     step(
       'Starting the nodes, the controllers, the scheduler and the proxy',
@@ -108,10 +108,9 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       pki,
       api,
       members: running,
-      hold: isLarge ? holdUntilReady(options, known.promise) : (transport) => transport,
+      hold: isLarge ? holdUntilReady(options, started.promise) : (transport) => transport,
       onNodesReady: (nodes) => {
         ready = nodes;
-        known.resolve(nodes);
       },
     });
     for (const [name, entry] of Object.entries(tables.components)) {
@@ -119,6 +118,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       await entry.start(host);
       trace(`${name} runs`);
     }
+    started.resolve(ready);
   } catch (error) {
     await running.stop();
     throw error;
@@ -143,12 +143,16 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   };
 }
 
-/** Has whoever it is asked for begin with whole states when the nodes are Ready. */
+/** Has whoever it is asked for begin with whole states when all has started and the nodes are Ready, which those of a cluster that ran before may seem at once. */
 function holdUntilReady(
   { clock, signal }: ClusterOptions,
-  nodes: Promise<NodesReady>,
+  started: Promise<NodesReady | undefined>,
 ): (transport: Transport) => Transport {
-  return holdLists({ clock, signal, ready: nodes.then((all) => all.wait(clock, { timeoutMs: readyMsMax, signal })) });
+  return holdLists({
+    clock,
+    signal,
+    ready: started.then((nodes) => nodes?.wait(clock, { timeoutMs: readyMsMax, signal })),
+  });
 }
 
 interface Starting {

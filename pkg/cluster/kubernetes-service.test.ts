@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { endpointSlices, endpoints, leases, services } from '#pkg/api/types/refs.ts';
-import { silentLogger } from '#pkg/base/logger.ts';
+import { type Logger, silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
@@ -77,6 +77,25 @@ test('what somebody changes of them, or deletes, is put right', async () => {
     await client.resource(endpoints).patch('kubernetes', { subsets: [] }, { type: 'merge', ...own });
   };
   expect(await publishedAt(6443, spoil)).toEqual(at(6443));
+});
+
+test('of servers that begin at the same moment none complains', async () => {
+  const controller = new AbortController();
+  const said: string[] = [];
+  const log: Logger = { ...silentLogger, warn: (message) => void said.push(message), with: () => log };
+  const presence: ServerPresence = {
+    renew: async () => [6443, 7443, 8443].map((port) => ({ address: '127.0.0.1', port })),
+    leave: async () => [],
+  };
+  const ended = [6443, 7443, 8443].map((port) =>
+    createKubernetesService({ client, clock, log, presence, port, clusterIp: '127.96.0.1' }).run(controller.signal),
+  );
+  await clock.settle();
+  controller.abort();
+  await Promise.all(ended);
+  expect(said).toEqual([]);
+  const { items } = await client.resource(endpointSlices).list(own);
+  expect(items.map(({ ports }) => ports?.[0]?.port)).toEqual([6443, 7443, 8443]);
 });
 
 test('where nothing has changed nothing is written', async () => {

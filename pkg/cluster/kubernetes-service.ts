@@ -37,18 +37,21 @@ const name = 'kubernetes';
 /** How long a server that is stopped tries to say so. */
 const leaveMsMax = 5_000;
 
+/** Looks anew at once where another server has written first; there are as many of them as take part. */
+const triesMax = 5;
+
 /** Makes the component: it looks every ten seconds and mends what differs. What is refused is logged and tried again. */
 export function createKubernetesService(options: KubernetesServiceOptions): Component {
   const { clock, log, presence } = options;
   const leave = async (): Promise<void> => {
     const others = await presence.leave();
-    if (others.length > 0) await publish(options, others);
+    if (others.length > 0) await publishInTurn(options, others);
   };
   return {
     async run(signal) {
       await repeat(clock, { periodMs: () => periodMs, signal }, async () => {
         try {
-          await publish(options, await presence.renew());
+          await publishInTurn(options, await presence.renew());
         } catch (error) {
           if (!isPassing(error)) throw error;
           if (!signal.aborted) log.warn('Cannot publish the address of the API server', { error });
@@ -67,6 +70,20 @@ export function createKubernetesService(options: KubernetesServiceOptions): Comp
 function isPassing(error: unknown): boolean {
   return error instanceof StatusError || error instanceof StoreUnavailableError;
 }
+
+/** Publishes beside other servers that do so at the same moment, as all of a cluster may when it starts: who was second looks again and says nothing. */
+async function publishInTurn(options: KubernetesServiceOptions, servers: readonly ServerAddress[]): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await publish(options, servers);
+    } catch (error) {
+      if (tries >= triesMax || !(error instanceof StatusError) || !raceReasons.has(error.reason)) throw error;
+    }
+  }
+}
+
+/** What who was second is told: it is there, it was changed, it is gone. */
+const raceReasons: ReadonlySet<string> = new Set(['AlreadyExists', 'Conflict', 'NotFound']);
 
 async function publish(options: KubernetesServiceOptions, servers: readonly ServerAddress[]): Promise<void> {
   const { client } = options;

@@ -63,6 +63,24 @@ test('a delete that came too late and whose answer was lost is none', () => {
   expect(problemsOf({ ...good, calls: [...good.calls, late] })).toEqual([]);
 });
 
+test('a deletion that no watch has seen is where the reads have it', () => {
+  const [watch] = good.watches;
+  const began = { ...watch!, from: 9, to: 12, events: watch!.events.slice(0, 3) };
+  const later = { ...watch!, from: 14, to: 15, events: [] };
+  expect(problemsOf({ ...good, watches: [began, later] })).toEqual([]);
+  // One that was there all the time would have seen it.
+  const blind = { ...watch!, events: watch!.events.filter(({ type }) => type !== 'DELETED') };
+  expect(problemsOf({ ...good, watches: [began, later, blind] }).join('\n')).toMatch(
+    /watch 1: the deletion of a behind revision 12 is missing/,
+  );
+  // An object that is found afterwards was not deleted.
+  const found = { found: { name: 'a', value: 'v2', revision: 12 } };
+  expect(problemsOf({ ...withCall(6, found), watches: [began, later] })).not.toEqual([]);
+  // Nobody asked for this one.
+  const unasked = good.calls.filter(({ kind }) => kind !== 'delete');
+  expect(problemsOf({ calls: unasked, watches: [began, later] })).not.toEqual([]);
+});
+
 const b = { name: 'b', value: 'w1', revision: 11 };
 test.each<[string, History, RegExp]>([
   [
@@ -73,7 +91,7 @@ test.each<[string, History, RegExp]>([
   [
     'an acknowledged delete that is lost',
     withEvents((events) => events.filter(({ type }) => type !== 'DELETED')),
-    /delete a of 12 \(11 to 12\) was acknowledged and is nowhere/,
+    /the deletion of a behind revision 12 is missing/,
   ],
   [
     'a stale read',

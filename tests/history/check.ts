@@ -4,6 +4,9 @@
  * A store with revisions says in which order it made its changes, so nothing has to be guessed as in a search for a linearization: every version of an
  * object has a revision, calls are put beside them at the earliest place that fits, and a call that began after another had ended must not be
  * placed before it. The earliest place is the best one for every later call, so that what does not fit then does not fit at all.
+ *
+ * Deletions tell their revisions to watches alone. One that no watch has seen, as all of them were told that the history is gone, is where it is first
+ * possible: behind the state that it deleted, and behind every list that still has that.
  */
 import type { Call, History, Item, Watch } from './history.ts';
 
@@ -11,6 +14,8 @@ import type { Call, History, Item, Watch } from './history.ts';
 interface Version {
   readonly revision: number;
   readonly value?: string;
+  /** A deletion that no watch has seen, with the revision of what is known to come next. */
+  readonly unseenUntil?: number;
 }
 
 /** Everything that is wrong, a line each; none of a history that is as it ought to be. */
@@ -19,7 +24,7 @@ export function problemsOf(history: History): readonly string[] {
   const versions = new Versions(problems);
   for (const watch of history.watches) versions.learnWatch(watch);
   for (const call of history.calls) versions.learnCall(call);
-  versions.finish();
+  versions.finish(history.calls);
   for (const call of history.calls) checkWrite(call, versions, problems);
   checkOrigins(history, versions, problems);
   for (const watch of history.watches) checkWatch(watch, versions, problems);
@@ -50,8 +55,29 @@ class Versions {
     for (const item of found === undefined ? items : [found, ...items]) this.#learn(item, textOf(call));
   }
 
-  finish(): void {
-    for (const list of this.#byName.values()) list.sort((a, b) => a.revision - b.revision);
+  /** Puts everything in order, with the deletions that nobody saw but which were asked for and have happened. */
+  finish(calls: readonly Call[]): void {
+    const deletes = Map.groupBy(
+      calls.filter(({ kind }) => kind === 'delete'),
+      ({ name, precondition }) => `${name} ${precondition}`,
+    );
+    const created = new Set(calls.filter(({ kind }) => kind === 'create').map(({ value }) => value));
+    for (const [name, list] of this.#byName) {
+      list.sort((a, b) => a.revision - b.revision);
+      const all: Version[] = [];
+      for (const [i, version] of list.entries()) {
+        all.push(version);
+        const asked = deletes.get(`${name} ${version.revision}`) ?? [];
+        const next = list[i + 1];
+        if (version.value === undefined || asked.length === 0 || (next !== undefined && next.value === undefined))
+          continue;
+        const isAcknowledged = asked.some(({ ended }) => ended !== undefined);
+        const hasHappened =
+          next === undefined ? isAcknowledged || isFoundGone(calls, { name, version }) : created.has(next.value);
+        if (hasHappened) all.push(unseenDeletion(calls, { name, version, next }));
+      }
+      this.#byName.set(name, all);
+    }
   }
 
   names(): Iterable<string> {
@@ -106,6 +132,41 @@ class Versions {
     if (other === undefined) this.#byValue.set(value, revision);
     else this.#problems.push(`${value} was written twice: at revisions ${other} and ${revision}`);
   }
+}
+
+/** Where a state and its name are. */
+interface Place {
+  readonly name: string;
+  readonly version: Version;
+}
+
+/** Whether somebody has found nothing after the last state of an object that is known. */
+function isFoundGone(calls: readonly Call[], { name, version }: Place): boolean {
+  const seen = calls.find(
+    ({ found, revision }) => revision === version.revision || found?.revision === version.revision,
+  );
+  return calls.some(
+    ({ kind, name: asked, found, began, ended, revision = 0, items = [] }) =>
+      ended !== undefined &&
+      ((kind === 'get' && asked === name && found === undefined && began > (seen?.began ?? 0)) ||
+        (kind === 'list' && revision >= version.revision && items.every((item) => item.name !== name))),
+  );
+}
+
+function unseenDeletion(
+  calls: readonly Call[],
+  { name, version, next }: Place & { next: Version | undefined },
+): Version {
+  let last = version.revision;
+  for (const { kind, revision = 0, items = [] } of calls)
+    if (
+      kind === 'list' &&
+      revision > last &&
+      items.some((item) => item.name === name && item.revision === version.revision)
+    )
+      last = revision;
+  // Between two revisions, as its own is not known.
+  return { revision: last + 0.5, unseenUntil: next?.revision ?? Number.POSITIVE_INFINITY };
 }
 
 /** A call in one line. */
@@ -179,6 +240,12 @@ function checkWatch({ watcher, from, to, events }: Watch, versions: Versions, pr
   for (const [revision, { name }] of versions.all())
     if (revision > from && revision <= to && !seen.has(revision))
       problems.push(`${who}: ${name} at revision ${revision} is missing`);
+  for (const name of versions.names())
+    for (const [i, { unseenUntil, revision }] of versions.of(name).entries()) {
+      const before = versions.of(name)[i - 1];
+      if (unseenUntil !== undefined && before !== undefined && from <= before.revision && to >= unseenUntil)
+        problems.push(`${who}: the deletion of ${name} behind revision ${Math.floor(revision)} is missing`);
+    }
 }
 
 /** How far an object is known to be: whatever begins from now on is not placed before. */

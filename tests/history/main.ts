@@ -1,9 +1,10 @@
 /**
  * Runs clients against a site while a nemesis is at work, and judges what they saw.
  *
- * `node tests/history/main.ts --store etcd|lmdb --seconds 600 --seed 1 [--own-network]` goes through all faults in an order that follows from the seed, again
+ * `node tests/history/main.ts --store etcd|lmdb --seconds 600 --seed 1 [--own-network] [--own-mounts]` goes through all faults in an order that follows from the seed, again
  * and again until the time is over, but at least once. It prints one JSON object: how often each fault took effect, what the clients did, and the problems.
- * Links are cut with `--own-network` alone, which says that this process has a network namespace of its own (`unshare --net`).
+ * Links are cut with `--own-network` alone, which says that this process has a network namespace of its own (`unshare --net`), and disks are filled with
+ * `--own-mounts` alone: it has a mount namespace of its own (`unshare --mount`), in which they are made.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '0' },
     seed: { type: 'string', default: '1' },
     'own-network': { type: 'boolean', default: false },
+    'own-mounts': { type: 'boolean', default: false },
   },
 });
 const store = values.store === 'lmdb' ? 'lmdb' : 'etcd';
@@ -35,7 +37,7 @@ const problemsShown = 20;
 const triesMax = 5;
 
 const folder = mkdtempSync(join(tmpdir(), 'coxswain-history-'));
-const site = await startSite({ folder, store });
+const site = await startSite({ folder, store, hasOwnMounts: values['own-mounts'] });
 // Who is told to end leaves nothing running.
 process.once('SIGTERM', () => void site.stop().then(() => process.exit(1)));
 let isKept = true;

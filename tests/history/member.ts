@@ -68,6 +68,19 @@ export class Member {
     this.#child?.kill('SIGCONT');
   }
 
+  /** Resolves once the process that runs now has ended, by itself or not; whether it did within that time. */
+  async ends(withinMs: number): Promise<boolean> {
+    const child = this.#child;
+    if (child === undefined) return false;
+    const waited = new AbortController();
+    const isLate = sleep(clock, withinMs, waited.signal).then(() => false);
+    try {
+      return await Promise.race([endOf(child).then(() => true), isLate]);
+    } finally {
+      waited.abort();
+    }
+  }
+
   /** Ends it for good. */
   async stop(): Promise<void> {
     this.#stopping.abort();

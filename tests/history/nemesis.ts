@@ -1,6 +1,7 @@
 /** What is done to a site while its clients are at work: each fault, how it is seen that it took effect, and how it is mended. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { configMaps, leases } from '#pkg/api/types/refs.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
@@ -16,6 +17,8 @@ const faultMs = 2_500;
 /** How far a clock is shifted. */
 const shiftSeconds = 3_600;
 const patienceMs = 240_000;
+/** For a process to want room that there is not: clients write all the time. */
+const fullMsMax = 60_000;
 
 /** One kind of fault: whether it took effect on the machine, once it is over. */
 export interface Fault {
@@ -40,7 +43,11 @@ export function faultsOf(
     add(`the leader of ${lease} is killed`, async () => (await leaderOf(site, lease)).kill());
     add(`the leader of ${lease} is paused`, async () => paused(await leaderOf(site, lease)));
   }
+  const [keeper] = site.servers;
+  if (keeper?.disk !== undefined) add('the disk of an API server is full', () => filled(keeper));
   if (site.etcd.length === 0) return faults;
+  if (site.etcd.every(({ disk }) => disk !== undefined))
+    add('the disk of a member of etcd is full', () => filled(oneOf(site.etcd, random)));
   add('the leader of etcd is killed', async () => (await etcdLeader(site)).member.kill());
   add('the leader of etcd is paused', async () => paused((await etcdLeader(site)).member));
   add('a member of etcd is killed', () => oneOf(site.etcd, random).member.kill());
@@ -111,6 +118,27 @@ async function etcdLeader(site: Site): Promise<EtcdMember> {
   const found = await eventually(find, (member) => member !== undefined, patienceMs);
   if (found === undefined) throw new Error('Cannot find the leader of etcd');
   return found;
+}
+
+/** Its disk has no room, until it ends for want of it; then there is room again. */
+async function filled({ member, disk = '' }: { readonly member: Member; readonly disk?: string }): Promise<boolean> {
+  const file = join(disk, 'filler');
+  const piece = Buffer.alloc(1 << 20, 'x');
+  const filler = openSync(file, 'w', 0o600);
+  try {
+    // Down to the last page.
+    for (let bytes = piece.length; bytes >= 1; ) {
+      try {
+        if (writeSync(filler, piece, 0, bytes) < bytes) bytes >>= 1;
+      } catch {
+        bytes >>= 1;
+      }
+    }
+    return await member.ends(fullMsMax);
+  } finally {
+    closeSync(filler);
+    rmSync(file, { force: true });
+  }
 }
 
 /** Nothing that the member sends goes anywhere; the firewall counts what it wanted to send. */

@@ -20,6 +20,13 @@ const noNetwork: string | undefined = (() => {
   return spawnSync('unshare', ['--net', 'sh', '-c', script]).status === 0 ? undefined : 'needs unshare, ip and nft';
 })();
 
+/** Why small disks cannot be made here; undefined when they can. */
+const noMounts: string | undefined = (() => {
+  if (process.getuid?.() !== 0) return 'needs root for a mount namespace';
+  const script = 'mount -t tmpfs -o size=1m tmpfs /mnt';
+  return spawnSync('unshare', ['--mount', 'sh', '-c', script]).status === 0 ? undefined : 'needs unshare and mount';
+})();
+
 export interface HistoryOptions {
   readonly store: 'etcd' | 'lmdb';
   /** The run goes through all faults at least once, and for so long. */
@@ -33,11 +40,17 @@ export async function expectGoodHistory({ store, seconds, seed, timeoutMs }: His
   const main = join(import.meta.dirname, 'main.ts');
   const args = [main, `--store=${store}`, `--seconds=${seconds}`, `--seed=${seed}`];
   if (store === 'etcd' && noNetwork !== undefined) console.log(`skipped: cutting links of etcd: ${noNetwork}`);
-  const script = 'ip link set lo up && exec "$0" "$@" --own-network';
+  if (noMounts !== undefined) console.log(`skipped: filling disks: ${noMounts}`);
+  const own = [
+    { problem: noNetwork, option: '--net', flag: '--own-network', first: 'ip link set lo up && ' },
+    { problem: noMounts, option: '--mount', flag: '--own-mounts', first: '' },
+  ].filter(({ problem }) => problem === undefined);
+  const script = `${own.map(({ first }) => first).join('')}exec "$0" "$@"`;
+  const wrapped = [...own.map(({ option }) => option), 'sh', '-c', script, process.execPath, ...args];
   const result =
-    noNetwork === undefined
-      ? await run('unshare', ['--net', 'sh', '-c', script, process.execPath, ...args], { timeoutMs })
-      : await run(process.execPath, args, { timeoutMs });
+    own.length === 0
+      ? await run(process.execPath, args, { timeoutMs })
+      : await run('unshare', [...wrapped, ...own.map(({ flag }) => flag)], { timeoutMs });
   expect(result, 'the run').toMatchObject({ code: 0 });
   console.log(`history on ${store}: ${result.stdout.trim()}`);
   const report = JSON.parse(result.stdout) as Report;

@@ -23,6 +23,8 @@ const firstUid = 20_001;
 export interface EtcdMember {
   readonly member: Member;
   readonly endpoint: string;
+  /** A small file system of its own, with all that it writes; absent where there are none. */
+  readonly disk?: string;
   /** Absent where it runs as the user of the tests. */
   readonly uid?: number;
 }
@@ -30,6 +32,8 @@ export interface EtcdMember {
 export interface ApiServer {
   readonly member: Member;
   readonly url: string;
+  /** A small file system of its own, with all that it keeps; absent where there are none, or it keeps nothing. */
+  readonly disk?: string;
   /** Where its clock is shifted by; absent where there is no libfaketime. */
   readonly clockFile?: string;
 }
@@ -51,10 +55,24 @@ export interface Site {
 export interface SiteOptions {
   readonly folder: string;
   readonly store: 'etcd' | 'lmdb';
+  /** Whether this process may mount what is gone with it: it has a mount namespace of its own. */
+  readonly hasOwnMounts: boolean;
+}
+
+/** Room for what a run writes: etcd makes its log's files of 64 MB, two at a time, before it needs them. */
+const etcdDiskMiB = 512;
+const lmdbDiskMiB = 128;
+
+/** Makes a folder that is a file system of that size; gives it. */
+async function smallDisk(folder: string, sizeMiB: number): Promise<string> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const mounted = await run('mount', ['-t', 'tmpfs', '-o', `size=${sizeMiB}m,mode=0700`, 'tmpfs', folder]);
+  if (mounted.code !== 0) throw new Error(`Cannot mount a small disk: ${mounted.stderr}`);
+  return folder;
 }
 
 /** Starts it and waits until it is whole. */
-export async function startSite({ folder, store }: SiteOptions): Promise<Site> {
+export async function startSite({ folder, store, hasOwnMounts }: SiteOptions): Promise<Site> {
   const keys = join(folder, 'pki');
   const ports = await Promise.all((store === 'etcd' ? [0, 1] : [0]).map(() => freePort()));
   const urls = ports.map((port) => `https://127.0.0.1:${port}`);
@@ -62,9 +80,13 @@ export async function startSite({ folder, store }: SiteOptions): Promise<Site> {
   const args = [maker, keys, join(folder, 'etcd-keys'), join(folder, 'node-keys')];
   const made = await run(process.execPath, args, { env: { SERVER: urls[0] ?? '' } });
   if (made.code !== 0) throw new Error(`Cannot make keys: ${made.stderr}`);
-  const etcd = store === 'etcd' ? await etcdMembers(folder) : [];
+  const etcd = store === 'etcd' ? await etcdMembers(folder, hasOwnMounts) : [];
   const endpoints = etcd.map(({ endpoint }) => endpoint).join(',');
-  const servers = ports.map((port, index) => apiServer({ folder, index, port, endpoints }));
+  const disk = store === 'lmdb' && hasOwnMounts ? await smallDisk(join(folder, 'store'), lmdbDiskMiB) : undefined;
+  const servers = ports.map((port, index) => ({
+    ...apiServer({ folder, index, port, endpoints }),
+    ...(disk === undefined ? {} : { disk }),
+  }));
   const candidates: Site['candidates'] =
     store === 'lmdb'
       ? {}
@@ -85,6 +107,7 @@ export async function startSite({ folder, store }: SiteOptions): Promise<Site> {
     isWhole: () => isWhole({ etcd, urls, kubeconfig }),
     stop: async () => {
       await Promise.all(members.map((member) => member.stop()));
+      for (const place of [...etcd, ...servers]) if (place.disk !== undefined) await run('umount', [place.disk]);
     },
   };
   try {
@@ -96,7 +119,7 @@ export async function startSite({ folder, store }: SiteOptions): Promise<Site> {
   }
 }
 
-async function etcdMembers(folder: string): Promise<readonly EtcdMember[]> {
+async function etcdMembers(folder: string, hasOwnMounts: boolean): Promise<readonly EtcdMember[]> {
   const program = findEtcd(process.env.PATH);
   if (program === undefined)
     throw new Error("Cannot start etcd as there is none on the PATH (Debian's package is etcd-server)");
@@ -106,9 +129,12 @@ async function etcdMembers(folder: string): Promise<readonly EtcdMember[]> {
   for (const name of ['etcd-1', 'etcd-2', 'etcd-3'])
     peers.push({ name, client: await freePort(), peer: await freePort() });
   const cluster = peers.map(({ name, peer }) => `${name}=http://127.0.0.1:${peer}`).join(',');
+  const disks = new Map<string, string>();
+  if (hasOwnMounts) for (const { name } of peers) disks.set(name, await smallDisk(join(folder, name), etcdDiskMiB));
   return peers.map(({ name, client, peer }, index) => {
     const dataDir = join(folder, name);
-    mkdirSync(dataDir, { mode: 0o700 });
+    const disk = disks.get(name);
+    if (disk === undefined) mkdirSync(dataDir, { mode: 0o700 });
     const uid = process.getuid?.() === 0 ? firstUid + index : undefined;
     if (uid !== undefined) chownSync(dataDir, uid, uid);
     const endpoint = `http://127.0.0.1:${client}`;
@@ -124,7 +150,7 @@ async function etcdMembers(folder: string): Promise<readonly EtcdMember[]> {
     const args = Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`);
     const user = uid === undefined ? {} : { uid };
     const member = new Member({ name, command: program, args, logFile: join(folder, `${name}.log`), ...user });
-    return { member, endpoint, ...user };
+    return { member, endpoint, ...user, ...(disk === undefined ? {} : { disk }) };
   });
 }
 

@@ -8,7 +8,7 @@
  * 3. Who has a place gives it back once (`leave`), whatever becomes of the request; who was refused has none.
  * 4. `enter` never blocks one who asks in the same process for longer than others: whoever waits is in line.
  */
-import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
+import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import type { Metrics } from '#pkg/base/metrics.ts';
 import type { Asked } from '../asked.ts';
 import type { RequestInfo } from '../request-info.ts';
@@ -17,8 +17,8 @@ import type { WatchCounts } from './watch-counts.ts';
 
 /** Requests that count as one: who sends many of them does not hold up others. */
 export interface Flow {
-  /** What its answers say of it. */
-  readonly headers: HttpHeaders;
+  /** What answers say of it: the identities of what sorted it, where something did. */
+  readonly uids: undefined | { readonly schema: string; readonly level: string };
 }
 
 /** A request that wants to be worked on. */

@@ -27,7 +27,7 @@ const readVerbs: ReadonlySet<string> = new Set(['get', 'list']);
 
 /** Places for requests of one kind. */
 class Lane implements Flow, Place {
-  readonly headers = {};
+  readonly uids = undefined;
   readonly turn = undefined;
   readonly #max: number;
   readonly #waitingMax: number;

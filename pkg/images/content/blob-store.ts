@@ -92,12 +92,7 @@ export class BlobStore {
   async put(bytes: Uint8Array, pin: { add(digests: readonly string[]): Promise<void> }): Promise<BlobClaim> {
     const claim = { digest: digestOf(bytes), size: bytes.length };
     await pin.add([claim.digest]);
-    const isWhole = await this.read(claim.digest, bytes.length).then(
-      () => true,
-      () => false,
-    );
-    if (isWhole) return claim;
-    await this.remove(claim.digest);
+    await this.removeDamaged(claim);
     await this.receive(claim, async function* (offset) {
       yield bytes.subarray(offset);
     });
@@ -150,6 +145,16 @@ export class BlobStore {
       await rm(path, { force: true });
       throw error;
     }
+  }
+
+  /** Takes a small blob away that is not what it was when it came, so that it can come again. */
+  async removeDamaged({ digest, size }: BlobClaim): Promise<void> {
+    if ((await this.sizeOf(digest)) === undefined) return;
+    const isWhole = await this.read(digest, size).then(
+      () => true,
+      () => false,
+    );
+    if (!isWhole) await this.remove(digest);
   }
 
   /** Takes in a file as it is, whose digest was made while it was written. It is moved, not copied. */

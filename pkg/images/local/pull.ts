@@ -56,6 +56,7 @@ export async function pullDocuments(
   const slots = new Slots(layersAtOnce);
   const bring = (descriptor: Descriptor): Promise<void> =>
     slots.run(() => bringBlob(descriptor, { remote, parts, options }));
+  await blobs.removeDamaged(config);
   await bring(config);
   return bring;
 }

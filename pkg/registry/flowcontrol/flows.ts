@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import type { FlowSchema } from '#pkg/api/types/flowcontrol-v1.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
-import type { HttpHeaders } from '#pkg/apimachinery/http.ts';
 import { dealHand } from '#pkg/apiserver/flow/dealer.ts';
 import type { Flow } from '#pkg/apiserver/flow/flow-control.ts';
 import type { RequestInfo } from '#pkg/apiserver/request-info.ts';
@@ -31,7 +30,7 @@ export class UsedSchema {
   readonly level: PriorityLevel;
   readonly counts: SchemaCounts;
   readonly #object: Given<FlowSchema>;
-  readonly #headers: HttpHeaders;
+  readonly #uids: { readonly schema: string; readonly level: string };
   readonly #flows = new Map<string, FairFlow>();
 
   constructor(object: Given<FlowSchema>, level: PriorityLevel, metrics: FairnessMetrics) {
@@ -40,10 +39,7 @@ export class UsedSchema {
     this.precedence = object.spec?.matchingPrecedence ?? 0;
     this.level = level;
     this.counts = metrics.of(level.spec.name, this.name);
-    this.#headers = {
-      'x-kubernetes-pf-flowschema-uid': object.metadata?.uid ?? '',
-      'x-kubernetes-pf-prioritylevel-uid': level.spec.uid,
-    };
+    this.#uids = { schema: object.metadata?.uid ?? '', level: level.spec.uid };
   }
 
   /** Which requests of a user it means; undefined for none. */
@@ -60,7 +56,7 @@ export class UsedSchema {
       flow = {
         schema: this,
         level: this.level,
-        headers: this.#headers,
+        uids: this.#uids,
         distinguisher,
         hand: this.#handOf(distinguisher),
       };

@@ -53,6 +53,8 @@ class NftablesBackend implements Backend {
   /** By key of the rule. */
   #failures = new Map<string, RuleFailure>();
   #lastId = firstId;
+  /** What is to come before the next change. */
+  #start: readonly string[] = [];
   #saidNoConntrack = false;
 
   constructor(options: NftablesBackendOptions) {
@@ -65,11 +67,7 @@ class NftablesBackend implements Backend {
   async sync(rules: RuleSet): Promise<readonly RuleFailure[]> {
     const before = this.#rules;
     if (before === rules && this.#failures.size === 0) return [];
-    try {
-      if (before === undefined) await this.#makeTable();
-    } catch (error) {
-      return [...rules.values()].map((rule) => ({ rule, message: errorText(error) }));
-    }
+    if (before === undefined) this.#startAnew();
     const { added, changed, removed } = diffRules(before ?? noRules, rules);
     const again = [...this.#failures.keys()].flatMap((key) => rules.get(key) ?? []);
     const news = new Set([...added, ...changed.map(({ rule }) => rule), ...again]);
@@ -97,10 +95,11 @@ class NftablesBackend implements Backend {
     await this.#session.close();
   }
 
-  async #makeTable(): Promise<void> {
+  /** The first transaction makes the table, in place of one from before. */
+  #startAnew(): void {
     this.#elements = new ElementTable({ table: this.#table });
     this.#chains.clear();
-    await this.#session.commit([emptyTable({ ...this.#options, table: this.#table })]);
+    this.#start = [emptyTable({ ...this.#options, table: this.#table })];
   }
 
   async #isTableThere(): Promise<boolean> {
@@ -110,16 +109,18 @@ class NftablesBackend implements Backend {
   }
 
   async #apply(wanted: readonly Wanted[]): Promise<void> {
-    if (wanted.length === 0) return;
+    if (wanted.length === 0 && this.#start.length === 0) return;
     const owned = wanted.map((one) => ({ owner: one.rule.key, elements: this.#elementsOf(one) }));
     const before = wanted.map(({ rule }) => ({ owner: rule.key, elements: this.#elements.elementsOf(rule.key) }));
     const { commands, conflicts } = this.#elements.change(owned);
     const chains = this.#missingChains(owned.flatMap(({ elements }) => elements));
     try {
-      await this.#session.commit([...chains.flatMap((name) => chainCommands(this.#table, name)), ...commands]);
+      const added = chains.flatMap((name) => chainCommands(this.#table, name));
+      await this.#session.commit([...this.#start, ...added, ...commands]);
+      this.#start = [];
     } catch (error) {
       this.#elements.change(before);
-      if (wanted.length > 1) {
+      if (wanted.length > 1 && (await this.#canStart())) {
         const middle = wanted.length >> 1;
         await this.#apply(wanted.slice(0, middle));
         await this.#apply(wanted.slice(middle));
@@ -134,6 +135,18 @@ class NftablesBackend implements Backend {
       const rule = byKey.get(owner);
       if (rule !== undefined) this.#failures.set(owner, conflictFailure(rule, element));
     }
+  }
+
+  /** Whether it is for a rule that the kernel refuses: not where it does not even take the empty table. */
+  async #canStart(): Promise<boolean> {
+    if (this.#start.length === 0) return true;
+    try {
+      await this.#session.commit(this.#start);
+    } catch {
+      return false;
+    }
+    this.#start = [];
+    return true;
   }
 
   #elementsOf({ rule, isThere }: Wanted): readonly NftElement[] {

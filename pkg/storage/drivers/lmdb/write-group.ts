@@ -117,8 +117,7 @@ function encodeWrite(record: WriteRecord, target: Buffer, at: number): number {
 
 /** The writes of a group. Throws `DamagedGroupError` when it is not as it was written. */
 export function decodeGroup(group: Buffer): LoggedWrite[] {
-  if (group.length < checksumBytes || group.readUInt32LE(0) !== crc32(group.subarray(checksumBytes)))
-    throw new DamagedGroupError('the checksum is wrong');
+  checkGroup(group);
   const writes: LoggedWrite[] = [];
   for (let at = checksumBytes; at < group.length; ) {
     const write = decodeWrite(group, at);
@@ -126,6 +125,11 @@ export function decodeGroup(group: Buffer): LoggedWrite[] {
     at += write.encoded.length;
   }
   return writes;
+}
+
+function checkGroup(group: Buffer): void {
+  if (group.length < checksumBytes || group.readUInt32LE(0) !== crc32(group.subarray(checksumBytes)))
+    throw new DamagedGroupError('the checksum is wrong');
 }
 
 function decodeWrite(group: Buffer, at: number): LoggedWrite {

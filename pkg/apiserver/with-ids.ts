@@ -1,0 +1,40 @@
+/** Names a request, and what sorted it, in its answer, so that what a client reports and what the server knows can be brought together. */
+import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { AuditTrail } from './audit/audit-trail.ts';
+import type { ServerCore } from './endpoints/scope.ts';
+import type { Flow } from './flow/flow-control.ts';
+
+/**
+ * Adds them to an answer. Callers in the same process have no use for them. Source: apiserver `endpoints/filters/audit_init.go`,
+ * `server/filters/priority-and-fairness.go`.
+ */
+export function withIds(
+  { random }: ServerCore,
+  { headers: asked, peer }: ApiRequest,
+  {
+    response,
+    sizes,
+    trail,
+    flow,
+  }: {
+    readonly response: ApiResponse;
+    readonly sizes: ApiResponse['sizes'];
+    readonly trail: AuditTrail | undefined;
+    readonly flow: Flow | undefined;
+  },
+): ApiResponse {
+  if (peer.address === '') return response;
+  const auditId = trail?.auditId ?? (asked['audit-id'] || random.uuid());
+  const uids = flow?.uids;
+  const headers =
+    uids === undefined
+      ? { ...response.headers, 'audit-id': auditId }
+      : {
+          ...response.headers,
+          'audit-id': auditId,
+          'x-kubernetes-pf-flowschema-uid': uids.schema,
+          'x-kubernetes-pf-prioritylevel-uid': uids.level,
+        };
+  const named = { ...response, headers };
+  return sizes === undefined ? named : { ...named, sizes };
+}
