@@ -11,6 +11,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
+import { unmountBelow } from '#pkg/kubelet/volumes/memory-mounts.ts';
 
 /** Where it is in a node's folder. */
 const runtimeFolder = 'oci';
@@ -75,9 +76,11 @@ export async function endContainers(
   const left = nodes.filter((node) => namesIn(join(clusterFolder, 'kubelet', node)).includes(runtimeFolder));
   for (const node of left) {
     const folder = join(clusterFolder, 'kubelet', node);
-    if (namesIn(join(folder, runtimeFolder, 'sandboxes')).length === 0) continue;
-    const runtime = await openContainers({ ...deps, folder, imagesFolder: clusterFolder, ownNetwork: false });
-    await runtime.close();
+    if (namesIn(join(folder, runtimeFolder, 'sandboxes')).length > 0) {
+      const runtime = await openContainers({ ...deps, folder, imagesFolder: clusterFolder, ownNetwork: false });
+      await runtime.close();
+    }
+    await unmountBelow(join(folder, 'volumes'));
   }
   return left.length;
 }

@@ -211,7 +211,11 @@ async function realHost(deps: ComponentDeps, folder: string, options: NodePartOp
     import('#pkg/kubelet/probes/socket-transport.ts'),
     import('#pkg/network/resolv-conf.ts'),
   ]);
-  const host = { volumes: diskVolumeHost(join(folder, 'volumes')), probes: socketProbeTransport(deps) };
+  const isForContainers = runtimesOf(options.runtime).includes('container');
+  const host = {
+    volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers }),
+    probes: socketProbeTransport(deps),
+  };
   const { clusterDns, domain = clusterDomain, resolvConf = resolvConfDefault } = options;
   if (clusterDns === undefined) return host;
   return {

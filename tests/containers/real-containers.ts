@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
+import type { ImageStore } from '#pkg/images/image-store.ts';
 import { type ContainerRuntime, openContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
 import { readMachine } from '#pkg/kubelet/runtime/container/machine.ts';
 import { type Places, placesOf } from '#pkg/kubelet/runtime/container/places.ts';
@@ -41,13 +42,13 @@ export class Bench {
   }
 
   /** A runtime of this folder; one at a time. */
-  open(): Promise<ContainerRuntime> {
+  open(images: ImageStore = folderImages(join(this.folder, 'images'))): Promise<ContainerRuntime> {
     return openContainerRuntime({
       clock: new SystemClock(),
       random: new SystemRandom(),
       log,
       dataDir: this.places.disk,
-      images: folderImages(join(this.folder, 'images')),
+      images,
       runcPath: runcPath ?? '',
       architecture: process.arch,
       ownNetwork: true,
