@@ -7,6 +7,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { explain } from '#cmd/common/errors.ts';
 import { runningProcesses } from '#cmd/common/process-files.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
+import { containersProblem } from '#pkg/cluster/containers.ts';
 import { checkKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { type FlagTable, helpText, integer, parseFlags } from '#pkg/component/flags.ts';
@@ -65,6 +66,7 @@ export async function doctor(world: World, args: readonly string[]): Promise<num
     await openFiles(),
     await inotify(),
     bridgeRights(),
+    containers(),
     ...(await Promise.all(optionalPrograms.map((program) => findProgram(world, program)))),
   ];
   const marks = { good: 'ok  ', note: 'note', bad: 'FAIL' };
@@ -183,10 +185,16 @@ function bridgeRights(): Finding {
       };
 }
 
+function containers(): Finding {
+  const problem = containersProblem();
+  return problem === undefined
+    ? { level: 'good', what: 'Real containers can be run (--runtime container)' }
+    : { level: 'note', what: '--runtime container is not available here', advice: problem };
+}
+
 const optionalPrograms = [
   { name: 'kubectl', without: '"coxswain kubectl" has its verbs' },
   { name: 'docker', without: 'not needed' },
-  { name: 'runc', without: 'needed only for real containers, which are not available yet' },
   { name: 'ip', without: 'needed for the bridge network: install iproute2' },
   { name: 'nft', without: 'needed for the bridge network: install nftables' },
   { name: 'conntrack', without: 'the bridge network ends UDP flows to pods that are gone with it: install conntrack' },

@@ -76,7 +76,7 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     'a runtime that is not built',
     ['--runtime=vm'],
     undefined,
-    'The runtime "vm" is not available yet: use one of inprocess, fake',
+    'The runtime "vm" is not available yet: use one of inprocess, container, fake',
   ],
   [
     'more nodes than have addresses for programs (fault 60)',
@@ -112,7 +112,7 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     'a runtime that there is not',
     ['--runtime=fake,docker'],
     undefined,
-    'invalid value "fake,docker" for --runtime: there is no runtime "docker": use inprocess, fake, or several with commas between them',
+    'invalid value "fake,docker" for --runtime: there is no runtime "docker": use inprocess, container, fake, or several with commas between them',
   ],
   [
     'a runtime twice',

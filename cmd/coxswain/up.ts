@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
+import { containersProblem } from '#pkg/cluster/containers.ts';
 import {
   checkKubeconfig,
   entryIn,
@@ -18,6 +19,7 @@ import {
   writeKubeconfig,
 } from '#pkg/cluster/kubeconfig.ts';
 import type { Pki } from '#pkg/cluster/pki.ts';
+import { runtimesOf } from '#pkg/cluster/runtimes.ts';
 import { type ClusterSettings, contextName, defaultSettings, nodeNames, storeOf } from '#pkg/cluster/settings.ts';
 import { storeDriverOf } from '#pkg/cluster/stores.ts';
 import { helpText } from '#pkg/component/flags.ts';
@@ -82,6 +84,7 @@ export async function up(world: World, args: readonly string[]): Promise<number>
     ...settingsOf(values, given, before?.settings),
     ...(componentFlags === undefined ? {} : { componentFlags }),
   };
+  refuseContainers(chosen.runtime);
   const running = await settledProcesses(world, folder, values.wait);
   const base = { world, values, args, folder, before, interrupted, kubeconfig: '', onReady() {} };
   if (running.length > 0 && before !== undefined)
@@ -127,6 +130,13 @@ export async function up(world: World, args: readonly string[]): Promise<number>
     if (!values['report-to-parent'] && (await runningProcesses(folder.run)).length === 0) await beginning.undo();
     throw error;
   }
+}
+
+/** Says what the machine lacks before anything starts. */
+function refuseContainers(runtime: string): void {
+  if (!runtimesOf(runtime).includes('container')) return;
+  const problem = containersProblem();
+  if (problem !== undefined) throw new UserError(`Cannot use --runtime ${runtime} as ${problem}`);
 }
 
 /** Takes the lock of the cluster's start, when another start has it once that has ended. */

@@ -16,6 +16,10 @@ export const kubeletFlags = {
     fallback: '127.0.0.1',
     placeholder: 'address',
   }),
+  'images-dir': text({
+    help: 'Folder with the folder of the images that containers are made of. Default: that of --root-dir.',
+    placeholder: 'folder',
+  }),
   'root-dir': text({ help: 'Folder of volumes, logs and containers.', placeholder: 'folder' }),
   runtime: text({
     help: 'How pods run: names with commas between them, the first for pods without a RuntimeClass.',

@@ -61,6 +61,8 @@ export async function wireKubelet(
       resolvConf: values['resolv-conf'],
       tables: clusterTables,
       folder: values['root-dir'],
+      imagesFolder: values['images-dir'] || values['root-dir'],
+      keepsContainers: true,
       kubeletPort: port,
       nodesOnMachine: values['nodes-on-machine'],
     },

@@ -106,6 +106,7 @@ export const componentTable: ComponentTable = {
       'node-name': nodeName,
       'node-ip': settings.nodeAddress,
       'root-dir': join(folder, 'kubelet', nodeName),
+      'images-dir': folder,
       runtime: settings.runtime,
       network: settings.network,
       'cluster-dns': [clusterDnsIp(settings.serviceCidr)],

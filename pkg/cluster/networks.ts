@@ -40,6 +40,8 @@ export interface OpenNetwork {
 export interface NetworkKind {
   /** Name of the proxy backend that carries the traffic of Services on it. */
   readonly proxyBackend: string;
+  /** Pods are in the node's own network. Absent: each has one of its own. */
+  readonly sharesNode?: true;
   open(place: NetworkPlace): Promise<OpenNetwork>;
   /** Absent where nothing of the machine is changed. */
   readonly kernel?: KernelNetwork;
@@ -71,6 +73,7 @@ export type NetworkTable = Readonly<Record<string, NetworkKind>>;
 export const networkTable: NetworkTable = {
   loopback: {
     proxyBackend: 'userspace',
+    sharesNode: true,
     open: async ({ clock, nodeAddress, isSimulated }) => {
       const { createLoopbackNetwork } = await import('#pkg/network/loopback/loopback-network.ts');
       const network = createLoopbackNetwork();

@@ -34,6 +34,10 @@ export interface NodePartOptions {
   readonly tables: Pick<PartTables, 'networks' | 'runtimes' | 'volumePlugins'>;
   /** Folder of the node's volumes and logs; `''` where all its pods are simulated. */
   readonly folder: string;
+  /** Folder of the images that this machine's nodes share. Default: the node's. */
+  readonly imagesFolder?: string;
+  /** Whether containers go on when this node is closed, for the next kubelet of its folder. Default false. */
+  readonly keepsContainers?: boolean;
   /** Port at which the kubelet's own API answers. */
   readonly kubeletPort: number;
   /** How many nodes share this machine: each offers its part. */
@@ -161,13 +165,21 @@ async function openNode(
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
   const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
+  const place = {
+    clock,
+    random,
+    log,
+    folder,
+    imageAliases: options.imageAliases ?? '',
+    imagesFolder: options.imagesFolder ?? folder,
+    ownNetwork: networkKind.sharesNode !== true,
+    keepsContainers: options.keepsContainers === true,
+  };
   const [network, host, volumePlugins, ...runtimes] = await Promise.all([
     networkKind.open({ clock, nodeName, nodeAddress, isSimulated, cluster: options.cluster }),
     isSimulated ? simulatedHost() : realHost(deps, folder, options),
     tables.volumePlugins(),
-    ...names.map((name) =>
-      tables.runtimes[name]!.open({ clock, random, log, folder, imageAliases: options.imageAliases ?? '' }),
-    ),
+    ...names.map((name) => tables.runtimes[name]!.open(place)),
   ]);
   return {
     options: {
@@ -202,7 +214,11 @@ async function realHost(deps: ComponentDeps, folder: string, options: NodePartOp
     import('#pkg/kubelet/probes/socket-transport.ts'),
     import('#pkg/network/resolv-conf.ts'),
   ]);
-  const host = { volumes: diskVolumeHost(join(folder, 'volumes')), probes: socketProbeTransport(deps) };
+  const isForContainers = runtimesOf(options.runtime).includes('container');
+  const host = {
+    volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers }),
+    probes: socketProbeTransport(deps),
+  };
   const { clusterDns, domain = clusterDomain, resolvConf = resolvConfDefault } = options;
   if (clusterDns === undefined) return host;
   return {

@@ -18,6 +18,12 @@ export interface RuntimePlace {
   readonly folder: string;
   /** File that says which programs stand for which images; `''` for none. */
   readonly imageAliases: string;
+  /** Folder of the images that the nodes of this machine share. */
+  readonly imagesFolder: string;
+  /** Whether pods have networks of their own. */
+  readonly ownNetwork: boolean;
+  /** Whether what can outlive this process does, for the node's next one. */
+  readonly keepsContainers: boolean;
 }
 
 /** A runtime that was opened, and how to close it. */
@@ -59,6 +65,14 @@ export const runtimeTable: RuntimeTable = {
         ...(imageAliases === undefined ? {} : { imageAliases }),
       });
       return { runtime, close: () => runtime.close() };
+    },
+  },
+  container: {
+    isSimulated: false,
+    open: async ({ keepsContainers, ...place }) => {
+      const { openContainers } = await import('./containers.ts');
+      const runtime = await openContainers(place);
+      return { runtime, close: async () => (keepsContainers ? runtime.detach() : runtime.close()) };
     },
   },
   fake: {

@@ -39,6 +39,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
         ...(typeof imageAliases === 'string' ? { imageAliases } : {}),
         clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),
+        imagesFolder: folder,
         kubeletPort: defaultKubeletPort,
         nodesOnMachine: nodeNames.length,
         ...(host.machine === undefined ? {} : { machine: host.machine }),

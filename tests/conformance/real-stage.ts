@@ -29,6 +29,12 @@ export const netexec = new URL('./images/netexec.ts', import.meta.url).href;
 /** Real time that a container may take to do what is awaited. */
 export const patienceMs = 20_000;
 
+/** What the cluster is made of. */
+export interface RealStageOptions {
+  readonly nodes?: number;
+  readonly runtime?: string;
+}
+
 export class RealStage {
   readonly client: Client;
   readonly namespace = 'default';
@@ -44,7 +50,7 @@ export class RealStage {
     this.client = createClient({ transport: inProcessTransport(cluster.handle, admin), userAgent: 'conformance' });
   }
 
-  static async start(nodes: number): Promise<RealStage> {
+  static async start({ nodes = 1, runtime = defaultSettings.runtime }: RealStageOptions = {}): Promise<RealStage> {
     const folder = await mkdtemp(join(tmpdir(), 'coxswain-conformance-'));
     const { signal } = new AbortController();
     const cluster = await startCluster({
@@ -52,6 +58,7 @@ export class RealStage {
         ...defaultSettings,
         ...loopbackAddresses(process.pid % addressSlots),
         nodes,
+        runtime,
         apiPort: 0,
         store: 'memory',
       },
@@ -154,10 +161,10 @@ export class RealStage {
 }
 
 /** Gives the file that calls it a cluster, and a way to declare the behaviours that are tested on it. */
-export function onRealCluster(options: { readonly nodes?: number } = {}) {
+export function onRealCluster(options: RealStageOptions = {}) {
   let stage: RealStage;
   beforeAll(async () => {
-    stage = await RealStage.start(options.nodes ?? 1);
+    stage = await RealStage.start(options);
   }, 60_000);
   afterAll(() => stage?.stop());
   type Body = (stage: RealStage) => Promise<void>;

@@ -3,7 +3,17 @@
  * images is not tested by it.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type ImageStore, ImageStoreError, type StoredImage } from '#pkg/images/image-store.ts';
 import { parseImageName } from '#pkg/kubelet/runtime/image-name.ts';
@@ -31,7 +41,11 @@ const image: StoredImage = {
 /** The store, in a folder; every name means the one image. */
 export function folderImages(folder: string): ImageStore {
   const template = join(folder, 'template');
-  makeTemplate(template);
+  // Whole, or not there.
+  if (!existsSync(template)) {
+    makeTemplate(`${template}.${process.pid}`);
+    renameSync(`${template}.${process.pid}`, template);
+  }
   const rootOf = (key: string): string => join(folder, 'roots', key);
   return {
     find: async (reference) => {

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
+import type { ImageStore } from '#pkg/images/image-store.ts';
 import { type ContainerRuntime, openContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
 import { readMachine } from '#pkg/kubelet/runtime/container/machine.ts';
-import { placesOf } from '#pkg/kubelet/runtime/container/places.ts';
+import { type Places, placesOf } from '#pkg/kubelet/runtime/container/places.ts';
 import type { ContainerConfig, SandboxConfig } from '#pkg/kubelet/runtime/container-config.ts';
 import { makeContainerConfig, makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
 import { folderImages } from './folder-images.ts';
@@ -31,17 +32,23 @@ const log = { debug() {}, info() {}, warn() {}, error() {}, with: () => log };
 
 /** The folder of a runtime, its images and whatever else a test needs. */
 export class Bench {
-  readonly folder = mkdtempSync(join(tmpdir(), 'coxswain-runtime-'));
-  readonly places = placesOf(join(this.folder, 'node'));
+  readonly folder: string;
+  readonly places: Places;
+
+  /** Default: a new one. */
+  constructor(folder = mkdtempSync(join(tmpdir(), 'coxswain-runtime-'))) {
+    this.folder = folder;
+    this.places = placesOf(join(folder, 'node'));
+  }
 
   /** A runtime of this folder; one at a time. */
-  open(): Promise<ContainerRuntime> {
+  open(images: ImageStore = folderImages(join(this.folder, 'images'))): Promise<ContainerRuntime> {
     return openContainerRuntime({
       clock: new SystemClock(),
       random: new SystemRandom(),
       log,
       dataDir: this.places.disk,
-      images: folderImages(join(this.folder, 'images')),
+      images,
       runcPath: runcPath ?? '',
       architecture: process.arch,
       ownNetwork: true,

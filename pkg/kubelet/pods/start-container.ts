@@ -10,7 +10,7 @@ import { type ConfigOptions, containerConfig } from './container-config.ts';
 /** Time to the next try after a failure that has no back-off of its own. Source: kubelet `backOffPeriod`. */
 const retryMs = 10_000;
 
-/** The container that runs, or why it does not and when to try again. */
+/** The container that runs or has ended already, or why there is none and when to try again. */
 export type StartOutcome =
   | { readonly ok: true; readonly id: string }
   | { readonly ok: false; readonly reason: string; readonly message: string; readonly retryAtMs: number };
@@ -59,6 +59,8 @@ export async function startContainer(options: StartOptions): Promise<StartOutcom
     if (error instanceof KubeletStoppingError) throw error;
     const message = errorText(error);
     record(options, 'Warning', 'Failed', `Error: ${message}`);
+    // Where the program could not be run at all, that was the container's end, which counts as one.
+    if ((await runtime.containers.status(id))?.state === 'exited') return { ok: true, id };
     await runtime.containers.remove(id);
     return failure(options, 'RunContainerError', message);
   }

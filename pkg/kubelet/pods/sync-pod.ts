@@ -216,7 +216,8 @@ async function startOne(state: PodState, container: Container): Promise<number |
       state.probers.start({ pod, container, view: current, podIp: sandbox.addresses[0] ?? '' });
     }
   }
-  return undefined;
+  // Nobody tells of the end of one that never ran.
+  return view.state === 'exited' ? context.clock.nowMs() : undefined;
 }
 
 /** Runs the postStart hook; false when it failed and the container was killed for it. */

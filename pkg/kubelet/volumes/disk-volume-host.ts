@@ -22,6 +22,8 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { textBefore } from '#pkg/base/text-before.ts';
+import { giveToGroup } from './group-owner.ts';
+import { mountMemory, unmountBelow } from './memory-mounts.ts';
 import { VolumeError } from './payload.ts';
 import type { VolumeFile, VolumeHost, VolumeRef } from './volume-host.ts';
 
@@ -31,15 +33,33 @@ const versionPrefix = '..version-';
 
 /** Permissions of an empty volume. Source: kubelet `volume/emptydir` `perm`. */
 const directoryMode = 0o777;
+/** Permissions of the folders of written files. Source: kubelet `volume/util/atomic_writer.go` `newTimestampDir`. */
+const versionMode = 0o755;
 /** Permissions of folders that a subpath makes. Source: kubelet `makeMounts`, which takes the volume's own. */
 const permissionBits = 0o777;
 
+/** What a host can do besides. */
+export interface DiskVolumeOptions {
+  /**
+   * Whether it is for containers of whatever users: then volumes of memory are file systems of their own, and volumes are given to groups, which only
+   * root may do. Default false.
+   */
+  readonly isForContainers?: boolean;
+}
+
 /** Volumes under a folder, which is made on first use; those that outlive pods are in one beside it. */
-export function diskVolumeHost(directory: string): VolumeHost {
+export function diskVolumeHost(directory: string, { isForContainers = false }: DiskVolumeOptions = {}): VolumeHost {
   const lasting = join(dirname(directory), 'persistent-volumes');
   const pathOf = (volume: VolumeRef): string => join(directory, volume.podUid, volume.plugin, volume.name);
   return {
-    directory: (volume) => makeDirectory(pathOf(volume)),
+    async directory(volume, inMemory) {
+      const path = await makeDirectory(pathOf(volume));
+      if (isForContainers && inMemory !== undefined) await mountMemory(path, inMemory.bytesMax);
+      return path;
+    },
+    async giveTo(path, { group, isReadOnly }) {
+      if (isForContainers) await giveToGroup(path, group, isReadOnly);
+    },
     lastingDirectory: (name) => makeDirectory(join(lasting, name)),
     lastingNames: () => readdir(lasting).catch(() => []),
     async removeLasting(name) {
@@ -58,6 +78,7 @@ export function diskVolumeHost(directory: string): VolumeHost {
       return pathOf(volume);
     },
     async removePod(podUid) {
+      if (isForContainers) await unmountBelow(join(directory, podUid));
       await rm(join(directory, podUid), { recursive: true, force: true });
     },
     async podUids() {
@@ -141,6 +162,8 @@ async function replaceContents(root: string, files: ReadonlyMap<string, VolumeFi
   const before = await readlink(join(root, dataLink)).catch(() => undefined);
   if (before !== undefined && (await holdsExactly(join(root, before), files))) return;
   const next = await mkdtemp(join(root, versionPrefix));
+  // Programs of containers are other users than who writes the files, whose own permissions say who reads them.
+  await chmod(next, versionMode);
   for (const [path, file] of files) {
     const target = join(next, path);
     await mkdir(dirname(target), { recursive: true });

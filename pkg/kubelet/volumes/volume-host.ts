@@ -22,8 +22,13 @@ export interface VolumeRef {
 
 /** The place of volumes. */
 export interface VolumeHost {
-  /** Makes the folder of a volume, which anyone may write to, if it is not there and returns its path. */
-  directory(volume: VolumeRef): Promise<string>;
+  /**
+   * Makes the folder of a volume, which anyone may write to, if it is not there and returns its path. With `inMemory` it is a file system in memory
+   * of at most `bytesMax`, where the node can make such.
+   */
+  directory(volume: VolumeRef, inMemory?: { readonly bytesMax?: number }): Promise<string>;
+  /** Gives a volume that this host has made to a group; `isReadOnly` where nobody writes to it. */
+  giveTo(path: string, owner: { readonly group: number; readonly isReadOnly: boolean }): Promise<void>;
   /**
    * The path of a part of a volume, for a mount: a folder is made where there is neither file nor folder. `subPath` is relative and without `..`;
    * throws where links lead out of `root`. What is part of written files is given as it is now, under a path of the mount's own: a later `write`
@@ -59,6 +64,7 @@ export function memoryVolumeHost(): VolumeHost {
   };
   return {
     directory: async (volume) => pathOf(volume),
+    giveTo: async () => {},
     machinePath: async () => {},
     within: async (root, subPath) => `${root}/${subPath}`,
     write: async (volume) => pathOf(volume),

@@ -29,6 +29,8 @@ export interface VolumeManagerDeps {
 
 /** A volume without any kind is one of these. Source: API defaults. */
 const kindDefault = 'emptyDir';
+/** Kinds whose files the kubelet writes, and nobody else. */
+const writtenKinds: ReadonlySet<string> = new Set(['configMap', 'downwardAPI', 'projected', 'secret']);
 /** Source: kubelet `ensureHostsFile`. */
 const podFileMode = 0o644;
 
@@ -124,7 +126,12 @@ export class VolumeManager implements PodVolumes {
     const plugin = this.#byKind.get(kind);
     if (plugin === undefined) throw new VolumeError(`volumes of kind ${kind} are not supported by this node`);
     const { host, client } = this.#deps;
-    return plugin.setUp(volume, { pod, fields, host, client, projections: this.#projections });
+    const mounted = await plugin.setUp(volume, { pod, fields, host, client, projections: this.#projections });
+    const group = pod.spec?.securityContext?.fsGroup;
+    const isWritten = writtenKinds.has(kind);
+    if (group !== undefined && (isWritten || kind === kindDefault))
+      await host.giveTo(mounted.path, { group, isReadOnly: isWritten });
+    return mounted;
   }
 }
 

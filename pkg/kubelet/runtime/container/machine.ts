@@ -33,7 +33,9 @@ export function cgroupMounts(mountInfo: string): CgroupMounts | undefined {
     for (const name of controllers) if (names.includes(name)) folders[name] ??= place;
   }
   const hasFirst = folders['memory'] !== undefined || folders['pids'] !== undefined;
-  if (hasFirst) return { version: unified === undefined ? 'v1' : 'hybrid', folders };
+  // There an OCI runtime makes a cgroup in both.
+  if (hasFirst && unified !== undefined) return { version: 'hybrid', folders: { ...folders, unified } };
+  if (hasFirst) return { version: 'v1', folders };
   if (unified === undefined) return undefined;
   const place = unified;
   return { version: 'v2', folders: Object.fromEntries(controllers.map((name) => [name, place])) };

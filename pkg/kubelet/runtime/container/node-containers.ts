@@ -1,5 +1,5 @@
 /** The containers of a node, from what is on disk and what the monitor knows: made, started, changed and taken away. */
-import { rmdir, writeFile } from 'node:fs/promises';
+import { chmod, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -128,7 +128,7 @@ export class NodeContainers {
       };
       await Promise.all([
         makeMountSources(config),
-        writeFile(at.terminationLog, '', { mode: 0o666 }),
+        makeTerminationLog(at.terminationLog),
         writeFile(at.config, JSON.stringify(ociSpec(this.specOptions({ record, sandbox })))),
       ]);
       await writeWhole(at.record, record);
@@ -308,4 +308,10 @@ export class NodeContainers {
     await fromStore(this.#deps.images.release(id));
     await removeFolder(folder);
   }
+}
+
+/** Whatever user the program is, it may write here. Not with the mode of the write, which loses the bits of the umask. */
+async function makeTerminationLog(path: string): Promise<void> {
+  await writeFile(path, '');
+  await chmod(path, 0o666);
 }

@@ -1,4 +1,5 @@
 /** emptyDir: a folder that lives as long as the pod. Source: kubelet `volume/emptydir`. */
+import { quantityValue } from '../../model/amounts.ts';
 import { VolumeError } from '../payload.ts';
 import type { VolumePlugin } from '../volume-plugin.ts';
 
@@ -6,10 +7,12 @@ import type { VolumePlugin } from '../volume-plugin.ts';
 export const emptyDirPlugin: VolumePlugin = {
   kind: 'emptyDir',
   async setUp({ name, emptyDir }, { pod, host }) {
-    const { medium = '' } = emptyDir ?? {};
-    // Memory is a file system of its own, which only some nodes can make.
+    const { medium = '', sizeLimit } = emptyDir ?? {};
     if (medium.startsWith('HugePages'))
       throw new VolumeError(`emptyDir of medium ${medium} is not supported by this node`);
-    return { path: await host.directory({ podUid: pod.metadata?.uid ?? '', plugin: 'empty-dir', name }) };
+    const volume = { podUid: pod.metadata?.uid ?? '', plugin: 'empty-dir', name };
+    if (medium !== 'Memory') return { path: await host.directory(volume) };
+    const bytesMax = quantityValue(sizeLimit);
+    return { path: await host.directory(volume, bytesMax > 0 ? { bytesMax } : {}) };
   },
 };

@@ -46,11 +46,9 @@ export class Reaper {
     for (const pid of this.#waited.keys()) this.#ask(pid);
     if (this.#starting > 0) return;
     for (let pid = endedChild(); pid !== undefined && !this.#own.has(pid); pid = endedChild()) {
-      try {
-        reap(pid);
-      } catch {
-        return;
-      }
+      // One that is waited for may have ended just now: its exit code is not to be lost.
+      if (this.#waited.has(pid)) this.#ask(pid);
+      else if (!takeAway(pid)) return;
     }
   }
 
@@ -66,5 +64,14 @@ export class Reaper {
     if (exitCode === undefined) return;
     this.#waited.delete(pid);
     resolve?.(exitCode);
+  }
+}
+
+function takeAway(pid: number): boolean {
+  try {
+    reap(pid);
+    return true;
+  } catch {
+    return false;
   }
 }

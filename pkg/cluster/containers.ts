@@ -1,0 +1,107 @@
+/**
+ * The container runtime of a node: with the images of its cluster, and the OCI runtime that this machine has. Invariant: it is only opened where the machine has
+ * all that it needs; what is missing is said in one sentence before anything starts.
+ */
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { arch, userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Random } from '#pkg/base/random.ts';
+import { UserError } from '#pkg/component/user-error.ts';
+import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
+import { unmountBelow } from '#pkg/kubelet/volumes/memory-mounts.ts';
+
+/** Where it is in a node's folder. */
+const runtimeFolder = 'oci';
+/** Where programs of the system are: a service's PATH often has not all of them. */
+const programFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** Whose containers, and where. */
+export interface ContainersPlace {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** The node's folder. */
+  readonly folder: string;
+  /** Folder whose images they are made of. */
+  readonly imagesFolder: string;
+  /** Whether pods have networks of their own. */
+  readonly ownNetwork: boolean;
+}
+
+/** Why this machine runs no containers, in one sentence; undefined where it does. */
+export function containersProblem(): string | undefined {
+  if (userInfo().uid !== 0) return 'containers are made by root alone';
+  if (findRunc() === undefined) return 'there is no OCI runtime: install runc';
+  if (!/ - cgroup2? /.test(readFileSync('/proc/self/mountinfo', 'utf8')))
+    return 'no cgroups are mounted, which limit containers';
+  return isBuiltin('node:ffi') ? undefined : noFfi;
+}
+
+const noFfi = 'this Node has no node:ffi, by which containers are given namespaces: Node 26 is needed';
+
+/** Opens it. Rejects with `UserError` where the machine has not what it needs. */
+export async function openContainers(place: ContainersPlace): Promise<ContainerRuntime> {
+  const problem = containersProblem();
+  const runcPath = findRunc();
+  if (problem !== undefined || runcPath === undefined)
+    throw new UserError(`Cannot run containers as ${problem ?? 'there is no runc'}`);
+  const [{ openContainerRuntime }, { openClusterImages }] = await Promise.all([
+    import('#pkg/kubelet/runtime/container/container-runtime.ts'),
+    import('./images.ts'),
+  ]);
+  const { clock, random, log, folder, imagesFolder, ownNetwork } = place;
+  const architecture = arch();
+  return openContainerRuntime({
+    clock,
+    random,
+    log,
+    dataDir: join(folder, runtimeFolder),
+    images: await openClusterImages({ folder: imagesFolder, clock, random, architecture, isRoot: true }),
+    runcPath,
+    architecture,
+    ownNetwork,
+    seccompFolder: join(folder, 'seccomp'),
+  });
+}
+
+/** Ends all containers that the nodes of a cluster have left, whose kubelets do not run any more; gives how many nodes had any. */
+export async function endContainers(
+  clusterFolder: string,
+  deps: Pick<ContainersPlace, 'clock' | 'log' | 'random'>,
+): Promise<number> {
+  const nodes = namesIn(join(clusterFolder, 'kubelet'));
+  const left = nodes.filter((node) => namesIn(join(clusterFolder, 'kubelet', node)).includes(runtimeFolder));
+  for (const node of left) {
+    const folder = join(clusterFolder, 'kubelet', node);
+    if (namesIn(join(folder, runtimeFolder, 'sandboxes')).length > 0) {
+      const runtime = await openContainers({ ...deps, folder, imagesFolder: clusterFolder, ownNetwork: false });
+      await runtime.close();
+    }
+    await unmountBelow(join(folder, 'volumes'));
+  }
+  return left.length;
+}
+
+function findRunc(): string | undefined {
+  return programFolders
+    .map((folder) => join(folder, 'runc'))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,123 @@
+/** What only real containers show: whom a program is, what it may, and what it finds of the kernel. On a machine that makes none they are skipped. */
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { SecurityContext } from '#pkg/api/types/core-v1.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { SystemRandom } from '#pkg/base/random.ts';
+import { openClusterImages } from '#pkg/cluster/images.ts';
+import { writeBusyboxArchive } from '#tests/containers/busybox-image.ts';
+import { noContainers } from '#tests/containers/real-containers.ts';
+import { RealStage } from './real-stage.ts';
+
+const image = 'docker.io/library/busybox:1.36';
+let stage: RealStage;
+
+beforeAll(async () => {
+  if (noContainers !== undefined) return;
+  stage = await RealStage.start({ runtime: 'container' });
+  const archive = join(stage.folder, 'busybox.tar');
+  writeBusyboxArchive(archive, image);
+  const images = await openClusterImages({
+    folder: stage.folder,
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    architecture: process.arch,
+    isRoot: true,
+  });
+  await images.load(archive);
+}, 60_000);
+afterAll(() => stage?.stop());
+
+function behaviour(name: string, body: () => Promise<void>): void {
+  test(`${name} [Conformance]`, async ({ skip }) => {
+    if (noContainers !== undefined) skip(noContainers);
+    await body();
+  });
+}
+
+/** What a script prints, with what goes wrong in it. */
+const printed = (script: string, securityContext: SecurityContext = {}, spec = {}): Promise<string> =>
+  stage.output({ image, command: ['sh', '-c', `exec 2>&1; ${script}; exit 0`], securityContext }, spec);
+
+behaviour(
+  '[sig-node] Kubelet when scheduling a read only busybox container should not write to root filesystem [LinuxOnly] [NodeConformance]',
+  async () => {
+    const text = await printed('echo test >/file; cat /file', { readOnlyRootFilesystem: true });
+    expect(text).toContain("can't create /file: Read-only file system");
+  },
+);
+
+const security = '[sig-node] Security Context';
+
+behaviour(
+  `${security} When creating a container with runAsUser should run the container with uid 65534 [LinuxOnly] [NodeConformance]`,
+  async () => {
+    expect(await printed('id -u', { runAsUser: 65534 })).toBe('65534\n');
+  },
+);
+
+behaviour(
+  `${security} When creating a pod with privileged should run the container as unprivileged when false [LinuxOnly] [NodeConformance]`,
+  async () => {
+    expect(await printed('mount -t tmpfs none /tmp', { privileged: false })).toContain('permission denied');
+    expect(await printed('mount -t tmpfs none /tmp && echo mounted', { privileged: true })).toBe('mounted\n');
+  },
+);
+
+behaviour(
+  `${security} When creating a pod with readOnlyRootFilesystem should run the container with writable rootfs when readOnlyRootFilesystem=false [NodeConformance]`,
+  async () => {
+    expect(await printed('echo written >/file; cat /file', { readOnlyRootFilesystem: false })).toBe('written\n');
+  },
+);
+
+behaviour(
+  `${security} should support container.SecurityContext.RunAsUser And container.SecurityContext.RunAsGroup [LinuxOnly]`,
+  async () => {
+    expect(await printed('id -u; id -g', { runAsUser: 1001, runAsGroup: 2002 })).toBe('1001\n2002\n');
+  },
+);
+
+behaviour(
+  `${security} should support pod.Spec.SecurityContext.RunAsUser And pod.Spec.SecurityContext.RunAsGroup [LinuxOnly]`,
+  async () => {
+    const securityContext = { runAsUser: 1001, runAsGroup: 2002 };
+    expect(await printed('id -u; id -g', {}, { securityContext })).toBe('1001\n2002\n');
+  },
+);
+
+behaviour(
+  `${security} when creating containers with AllowPrivilegeEscalation should not allow privilege escalation when false [LinuxOnly] [NodeConformance]`,
+  async () => {
+    const mark = async (allowPrivilegeEscalation: boolean): Promise<string | undefined> => {
+      const text = await printed('cat /proc/self/status', { runAsUser: 1000, allowPrivilegeEscalation });
+      return /^NoNewPrivs:\s*(\d)$/m.exec(text)?.[1];
+    };
+    expect([await mark(false), await mark(true)]).toEqual(['1', '0']);
+  },
+);
+
+behaviour(
+  '[sig-node] Sysctls [LinuxOnly] [NodeConformance] should support sysctls [Environment:NotInUserNS]',
+  async () => {
+    const sysctls = [{ name: 'kernel.shm_rmid_forced', value: '1' }];
+    expect(await printed('cat /proc/sys/kernel/shm_rmid_forced', {}, { securityContext: { sysctls } })).toBe('1\n');
+  },
+);
+
+behaviour(
+  '[sig-node] Container Runtime blackbox test on terminated container should report termination message if TerminationMessagePath is set as non-root user and at a non-default path [NodeConformance]',
+  async () => {
+    const terminationMessagePath = '/dev/termination-custom-log';
+    const container = {
+      name: 'main',
+      image,
+      command: ['sh', '-c', `echo -n DONE >${terminationMessagePath}`],
+      terminationMessagePath,
+      securityContext: { runAsUser: 10_000 },
+    };
+    const { metadata } = await stage.create({ restartPolicy: 'Never', containers: [container] });
+    const ended = await stage.until(metadata?.name ?? '', ({ status }) => status?.phase === 'Succeeded');
+    expect(ended.status?.containerStatuses?.[0]?.state?.terminated?.message).toBe('DONE');
+  },
+);
