@@ -355,9 +355,9 @@ describe('queues', () => {
 test('the work of a write grows with its watches and is never wider than its level allows', () => {
   const one = { seats: 1, finalSeats: 0, lingerMs: 0 };
   expect(writeEstimate(9, 0)).toEqual(one);
-  expect(writeEstimate(25, 0)).toEqual({ seats: 1, finalSeats: 3, lingerMs: 5 });
-  expect(writeEstimate(200, 0)).toEqual({ seats: 1, finalSeats: 10, lingerMs: 10 });
-  expect(writeEstimate(200, 4)).toEqual({ seats: 1, finalSeats: 4, lingerMs: 25 });
+  expect(writeEstimate(25, 0)).toEqual({ seats: 1, finalSeats: 3, lingerMs: 0.25 });
+  expect(writeEstimate(200, 0)).toEqual({ seats: 1, finalSeats: 10, lingerMs: 0.5 });
+  expect(writeEstimate(200, 4)).toEqual({ seats: 1, finalSeats: 4, lingerMs: 1.25 });
 });
 
 test('watches of the resource, the namespace and the object are told of a change', () => {
