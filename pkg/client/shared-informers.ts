@@ -38,6 +38,10 @@ class SharedInformers implements Informers {
   }
 
   informer<T extends KubeObject>(ref: ResourceRef<T>, select: InformerOptions = {}): Informer<T> {
+    return this.#shared(ref, select) as unknown as Informer<T>;
+  }
+
+  #shared(ref: ResourceRef, select: InformerOptions): SharedInformer<KubeObject> {
     const key = JSON.stringify([
       ref.group,
       ref.version,
@@ -52,7 +56,7 @@ class SharedInformers implements Informers {
       this.#informers.set(key, informer);
       if (this.#signal !== undefined) this.#start(informer, this.#signal);
     }
-    return informer as unknown as Informer<T>;
+    return informer;
   }
 
   synced(signal: AbortSignal): Promise<boolean> {
@@ -66,10 +70,9 @@ class SharedInformers implements Informers {
   part(): Informers {
     const asked = new Set<SharedInformer<KubeObject>>();
     return {
-      informer: (ref, select) => {
-        const informer = this.informer(ref, select);
-        asked.add(informer as unknown as SharedInformer<KubeObject>);
-        return informer;
+      informer: (ref, select = {}) => {
+        asked.add(this.#shared(ref, select));
+        return this.informer(ref, select);
       },
       synced: (signal) => allOf(asked, (informer) => informer.synced, signal),
       settled: (signal) => allOf(asked, (informer) => informer.settled, signal),
