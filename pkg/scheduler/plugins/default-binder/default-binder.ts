@@ -2,11 +2,14 @@
 import type { Binding } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import type { BindPlugin } from '../../framework/plugin.ts';
-import type { PluginContext } from '../../framework/plugin-context.ts';
+import type { PluginContext, PluginEntry } from '../../framework/plugin-context.ts';
 import { success } from '../../framework/status.ts';
 
+/** The line of the table. */
+export const defaultBinder: PluginEntry = { name: 'DefaultBinder', create: defaultBinderOf };
+
 /** The plugin. Errors of the server pass through, so that the caller sees what it said. */
-export function defaultBinderOf({ client }: Pick<PluginContext, 'client'>): BindPlugin {
+function defaultBinderOf({ client }: Pick<PluginContext, 'client'>): BindPlugin {
   const podClient = client.resource(pods);
   const send = async (binding: Binding, signal: AbortSignal): Promise<void> => {
     const { name = '', namespace = '' } = binding.metadata ?? {};

@@ -12,7 +12,7 @@ import type { PostFilterResult } from '../../framework/plugin.ts';
 import { profileOver } from '../../framework/plugin-tester.ts';
 import { podInfoOf } from '../../model/pod-info.ts';
 import { pluginTable } from '../../plugin-table.ts';
-import { createDefaultPreemption } from './default-preemption.ts';
+import { createDefaultPreemption, preemptionDefaults } from './default-preemption.ts';
 
 type Placed = readonly (readonly [node: string, name: string, cpu: string, priority: number, extra?: Partial<Pod>])[];
 
@@ -43,8 +43,8 @@ function preempt(wanted: Pod, { nodes, placed, budgets = [], nominated = [] }: W
   for (const [node, name, cpu, priority, extra] of placed)
     cache.setPod(podInfoOf(pod(name, cpu, priority, extra)), node);
   for (const [waiting, node] of nominated) nominator.set(podInfoOf(waiting), node);
-  const options = { budgets: () => budgets, random: new SeededRandom(1) };
-  const profile = profileOver(pluginTable, { PodDisruptionBudget: budgets });
+  const options = { budgets: () => budgets, random: new SeededRandom(1), args: preemptionDefaults };
+  const profile = profileOver(pluginTable, { objects: { PodDisruptionBudget: budgets } });
   const decider = new Decider({ profile, table: cache.table, nominator });
   const cycle = { pod: podInfoOf(wanted), cluster: cache.table, state: new CycleState() };
   const decision = decider.decide(cycle);
