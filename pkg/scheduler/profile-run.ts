@@ -5,8 +5,11 @@ import type { ComponentDeps } from '#pkg/component/component.ts';
 import type { NodeTable } from './cache/node-table.ts';
 import type { Nominator } from './cache/nominator.ts';
 import { FailureReporter } from './failure-report.ts';
+import type { Cycle } from './framework/cycle.ts';
 import { Decider } from './framework/decide.ts';
 import type { EventRegistration } from './framework/events.ts';
+import { explain } from './framework/explain.ts';
+import { explanationTextOf } from './framework/explanation-text.ts';
 import type { Profile } from './framework/profile.ts';
 import { SchedulerMetrics } from './scheduler-metrics.ts';
 
@@ -16,6 +19,8 @@ export interface ProfileRun {
   readonly schedulerName: string;
   readonly profile: Profile;
   readonly decider: Decider;
+  /** What every plugin says of every node for a pod, as text. */
+  explain(cycle: Cycle): string;
   readonly recorder: EventRecorder;
   readonly reporter: FailureReporter;
   readonly metrics: SchedulerMetrics;
@@ -50,6 +55,7 @@ export function runProfiles(
       schedulerName,
       profile,
       decider: new Decider({ profile, table, nominator }),
+      explain: (cycle) => explanationTextOf(explain(cycle, { profile, nominator })),
       recorder,
       reporter: new FailureReporter({ client, clock, log, recorder }),
       metrics: new SchedulerMetrics(deps, schedulerName),

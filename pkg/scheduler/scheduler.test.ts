@@ -29,6 +29,7 @@ interface World {
   readonly bindingFailures: StatusError[];
   /** Called before the next binding is answered. */
   beforeBinding: (() => Promise<unknown>) | undefined;
+  onBinding: ((body: unknown) => void) | undefined;
   /** What schedulers are started with beside their plugins. */
   options: Pick<SchedulerOptions, 'configuration' | 'scheduling'>;
   /** Starts a scheduler with further plugins; the returned function stops it and waits for its end. */
@@ -56,6 +57,7 @@ function makeWorld(): World {
       const body = { kind: 'object', object: failure.status, bytes: () => new Uint8Array() } as const;
       return { status: failure.code, headers: { 'content-type': 'application/json' }, body };
     }
+    world.onBinding?.(request.body);
     const { target } = (request.body as { object: { target: { name: string } } }).object;
     const bound = { spec: { nodeName: target.name } };
     return api.handle({ ...request, method: 'PATCH', path, body: { kind: 'object', object: bound } });
@@ -68,6 +70,7 @@ function makeWorld(): World {
     clock,
     bindingFailures,
     beforeBinding: undefined,
+    onBinding: undefined,
     options: {},
     start(...plugins) {
       const stop = new AbortController();
@@ -155,6 +158,31 @@ test('each profile schedules the pods that name it, in its own way and name', as
     ({ involvedObject, reportingComponent }) => `${involvedObject.name} ${reportingComponent}`,
   );
   expect(reporters.toSorted()).toEqual(['first default-scheduler', 'second default-scheduler', 'third wide']);
+});
+
+test('a pod that asks for it is told what the scheduler says of it, with its binding or its condition', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('small', { cpu: '1' }), makeNode('large'));
+  const stop = world.start();
+  const asking = (name: string, cpu: string): Pod =>
+    makePod(name).annotations({ 'coxswain.dev/explain': 'true' }).request({ cpu }).object;
+  let bound: unknown;
+  world.onBinding = (body) => (bound = body);
+  await world.create(asking('fits', '2'), asking('huge', '9'));
+  expect(JSON.parse(JSON.stringify(bound)).object.metadata.annotations).toEqual({
+    'coxswain.dev/explanation': JSON.stringify({
+      node: 'large',
+      nodes: 2,
+      feasible: 1,
+      best: [{ node: 'large', total: 2.6220703125, scores: { NodeResourcesFit: 2.6220703125 } }],
+      refusals: { 'NodeResourcesFit: Insufficient cpu': 1 },
+    }),
+  });
+  const { metadata } = await world.client.resource(pods).get('huge', { namespace: 'default' });
+  expect(metadata?.annotations?.['coxswain.dev/explanation']).toBe(
+    JSON.stringify({ nodes: 2, feasible: 0, best: [], refusals: { 'NodeResourcesFit: Insufficient cpu': 2 } }),
+  );
+  await stop();
 });
 
 test('a pod that fits nowhere says why for how many nodes, and is bound once a node fits', async () => {

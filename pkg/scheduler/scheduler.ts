@@ -22,6 +22,7 @@ import { evict } from './eviction.ts';
 import { asEventObject, type Failure } from './failure-report.ts';
 import { type Cycle, CycleState } from './framework/cycle.ts';
 import type { Decision } from './framework/decide.ts';
+import { explainAnnotation, explanationText } from './framework/explanation-text.ts';
 import { fitErrorMessage } from './framework/fit-error.ts';
 import type { NodeRefusal, PostFilterResult } from './framework/plugin.ts';
 import type { PluginEntry, Scheduling } from './framework/plugin-context.ts';
@@ -187,6 +188,8 @@ class Run {
     const attempt: Attempt = { entry, cycle, by, startMs: this.#deps.clock.monotonicMs() };
     let decision: Decision;
     try {
+      if (pod.pod.metadata?.annotations?.[explainAnnotation] === 'true')
+        cycle.state.write(explanationText, by.explain(cycle));
       decision = by.decider.decide(cycle);
     } catch (error) {
       this.#deps.log.error('A plugin failed', { pod: pod.key, error });
@@ -266,7 +269,8 @@ class Run {
   }
 
   #report({ cycle, by }: Attempt, failure: Failure): Promise<void> {
-    return by.reporter.report(cycle.pod.pod, failure, this.#signal);
+    const explanation = cycle.state.read(explanationText);
+    return by.reporter.report(cycle.pod.pod, { ...failure, explanation }, this.#signal);
   }
 
   /** Counts the pod on its node and starts its binding; resolves, where a plugin does not reserve, once that is undone. */

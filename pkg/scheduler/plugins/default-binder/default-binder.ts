@@ -1,6 +1,7 @@
 /** Binds a pod by creating its `binding` subresource. Upstream counterpart: `plugins/defaultbinder`. */
 import type { Binding } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
+import { explanationAnnotation, explanationText } from '../../framework/explanation-text.ts';
 import type { BindPlugin } from '../../framework/plugin.ts';
 import type { PluginContext, PluginEntry } from '../../framework/plugin-context.ts';
 import { success } from '../../framework/status.ts';
@@ -18,13 +19,19 @@ function defaultBinderOf({ client }: Pick<PluginContext, 'client'>): BindPlugin 
   return {
     name: 'DefaultBinder',
     events: [],
-    async bind({ pod }, nodeName, signal) {
+    async bind({ pod, state }, nodeName, signal) {
       const { name, namespace, uid } = pod.pod.metadata ?? {};
+      const explanation = state.read(explanationText);
       await send(
         {
           apiVersion: 'v1',
           kind: 'Binding',
-          metadata: { name: name ?? '', namespace: namespace ?? '', ...(uid === undefined ? {} : { uid }) },
+          metadata: {
+            name: name ?? '',
+            namespace: namespace ?? '',
+            ...(uid === undefined ? {} : { uid }),
+            ...(explanation === undefined ? {} : { annotations: { [explanationAnnotation]: explanation } }),
+          },
           target: { kind: 'Node', name: nodeName },
         },
         signal,
