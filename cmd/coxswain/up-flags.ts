@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { runtimeProblem, runtimesOf, runtimeTable } from '#pkg/cluster/runtimes.ts';
+import { schedulings } from '#pkg/cluster/scheduler-flags.ts';
 import {
   type ClusterSettings,
   controlPlanesMax,
@@ -60,6 +61,15 @@ export const upFlags = {
   'etcd-password-file': text({ help: 'File with its password.', placeholder: 'file' }),
   'encryption-provider-config': text({
     help: 'What the store has unreadable, and by which keys: an EncryptionConfiguration. As --extra-config of the API server.',
+    placeholder: 'file',
+  }),
+  scheduling: text({
+    help: 'How pods are laid out: onto few nodes (the default), or over many as Kubernetes does. As --extra-config of the scheduler.',
+    allowed: ['', ...schedulings],
+    placeholder: schedulings.join('|'),
+  }),
+  'scheduler-config': text({
+    help: 'A KubeSchedulerConfiguration file with profiles and extenders. As --extra-config of the scheduler.',
     placeholder: 'file',
   }),
   network: text({

@@ -173,10 +173,15 @@ export const componentTable: ComponentTable = {
     isReplicated: true,
     opensSockets: false,
     flags: ({ settings, kubeconfig }) => ({ kubeconfig, 'leader-elect': apiServerHosts(settings).length > 1 }),
-    start: async ({ tables, as, members }) => {
-      const { schedulerPart } = await import('./parts.ts');
+    options: async () => (await import('./scheduler-flags.ts')).schedulerOptionFlags,
+    start: async ({ tables, as, members, flagsOf }) => {
+      const [{ schedulerPart }, { schedulerSettings }] = await Promise.all([
+        import('./parts.ts'),
+        import('./scheduler-flags.ts'),
+      ]);
       const plugins = await tables.schedulerPlugins();
-      members.start('kube-scheduler', await schedulerPart(as('scheduler'), { plugins }));
+      const settings = await schedulerSettings(await flagsOf('kube-scheduler'), plugins);
+      members.start('kube-scheduler', await schedulerPart(as('scheduler'), { plugins, settings }));
     },
   },
   'kube-proxy': {

@@ -19,6 +19,7 @@ import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { PluginEntry } from '#pkg/scheduler/framework/plugin-context.ts';
 import type { KernelPlace } from './bridge-cluster.ts';
 import { type ProxyBackendKind, type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
+import type { SchedulerSettings } from './scheduler-flags.ts';
 
 /** What every part is given. */
 export interface PartContext {
@@ -72,14 +73,19 @@ interface ElectedOptions {
 export interface SchedulerPartOptions extends ElectedOptions {
   /** Default: all that there are. */
   readonly plugins?: readonly PluginEntry[];
+  /** How pods are laid out. Default: packed, by one profile. */
+  readonly settings?: SchedulerSettings;
 }
 
 /** The scheduler, under leader election where it has an identity for it. */
 export async function schedulerPart(context: PartContext, options: SchedulerPartOptions = {}): Promise<Component> {
   const { createScheduler } = await import('#pkg/scheduler/scheduler.ts');
   const deps = depsOf(context, 'kube-scheduler');
-  const { plugins, election } = options;
-  const component = withInformers(deps, createScheduler({ deps, ...(plugins === undefined ? {} : { plugins }) }));
+  const { plugins, election, settings } = options;
+  const component = withInformers(
+    deps,
+    createScheduler({ deps, ...(plugins === undefined ? {} : { plugins }), ...settings }),
+  );
   if (election === undefined) return component;
   // Whoever waits to lead has seen all pods and nodes when its turn comes.
   for (const ref of [pods, nodes, namespaces]) deps.informers.informer<KubeObject>(ref);
