@@ -24,7 +24,7 @@ function bitsOf(value: number, format: Format): bigint {
   return BigInt(view.getUint32(0));
 }
 
-function valueOf(bits: bigint, format: Format): number {
+function numberOf(bits: bigint, format: Format): number {
   if (format.bits === 64) {
     view.setBigUint64(0, bits);
     return view.getFloat64(0);
@@ -76,7 +76,7 @@ test.each<[string, Binary, (a: number, b: number) => number]>([
     for (const a of all) {
       for (const b of all) {
         const { bits } = exact(a, b, { format, mode: 0 });
-        if (!same(bits, native(valueOf(a, format), valueOf(b, format)), format)) wrong.push(`${a} ${b} ${bits}`);
+        if (!same(bits, native(numberOf(a, format), numberOf(b, format)), format)) wrong.push(`${a} ${b} ${bits}`);
       }
     }
   }
@@ -87,7 +87,7 @@ test('square roots agree with the processor in both formats', () => {
   for (const format of [single, double]) {
     for (const a of samples(format)) {
       const { bits } = squareRoot(a, { format, mode: 0 });
-      expect(same(bits, Math.sqrt(valueOf(a, format)), format)).toBe(true);
+      expect(same(bits, Math.sqrt(numberOf(a, format)), format)).toBe(true);
     }
   }
 });

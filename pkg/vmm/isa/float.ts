@@ -249,33 +249,53 @@ const store =
 const F3 = 0x7000;
 const RS2 = 0x1f0_0000;
 
-/** The instructions of one format, `bit` being what its words have besides. */
-function operationsOf(name: 's' | 'd', format: Format, bit: number): readonly Operation[] {
-  const integers = ['w', 'wu', 'l', 'lu'];
-  const of = (text: string, match: number, run: Handler, mask?: number) =>
-    op(`${text}.${name}`, 'float', match | bit | 0x53, run, mask);
+const integers = ['w', 'wu', 'l', 'lu'];
+
+/** One of the two formats; `bit` is what the words of its instructions have besides. */
+interface Kind {
+  readonly name: 's' | 'd';
+  readonly format: Format;
+  readonly bit: number;
+}
+
+function arithmeticOf({ name, format, bit }: Kind): readonly Operation[] {
   return [
-    of(
-      'fadd',
-      0,
+    op(
+      `fadd.${name}`,
+      'float',
+      0x53 | bit,
       binary(format, add, (a, b) => a + b),
     ),
-    of(
-      'fsub',
-      0x0800_0000,
+    op(
+      `fsub.${name}`,
+      'float',
+      0x0800_0053 | bit,
       binary(format, subtract, (a, b) => a - b),
     ),
-    of(
-      'fmul',
-      0x1000_0000,
+    op(
+      `fmul.${name}`,
+      'float',
+      0x1000_0053 | bit,
       binary(format, multiply, (a, b) => a * b),
     ),
-    of(
-      'fdiv',
-      0x1800_0000,
+    op(
+      `fdiv.${name}`,
+      'float',
+      0x1800_0053 | bit,
       binary(format, divide, (a, b) => a / b),
     ),
-    of('fsqrt', 0x5800_0000, root(format), RS2),
+    op(`fsqrt.${name}`, 'float', 0x5800_0053 | bit, root(format), RS2),
+    op(`fmadd.${name}`, 'fused', 0x43 | bit, fused(format, 1, 1)),
+    op(`fmsub.${name}`, 'fused', 0x47 | bit, fused(format, 1, -1)),
+    op(`fnmsub.${name}`, 'fused', 0x4b | bit, fused(format, -1, 1)),
+    op(`fnmadd.${name}`, 'fused', 0x4f | bit, fused(format, -1, -1)),
+  ];
+}
+
+function othersOf({ name, format, bit }: Kind): readonly Operation[] {
+  const of = (text: string, match: number, run: Handler, mask: number) =>
+    op(`${text}.${name}`, 'float', match | bit | 0x53, run, mask);
+  return [
     of(
       'fsgnj',
       0x2000_0000,
@@ -319,17 +339,18 @@ function operationsOf(name: 's' | 'd', format: Format, bit: number): readonly Op
     of('fmv.f', 0xf000_0000, moveIn(format), F3 | RS2),
     ...integers.map((kind, index) => of(`fcvt.${kind}`, 0xc000_0000 | (index << 20), toInt(format, index), RS2)),
     ...integers.map((kind, index) => of(`fcvt.from.${kind}`, 0xd000_0000 | (index << 20), fromInt(format, index), RS2)),
-    op(`fmadd.${name}`, 'fused', 0x43 | bit, fused(format, 1, 1)),
-    op(`fmsub.${name}`, 'fused', 0x47 | bit, fused(format, 1, -1)),
-    op(`fnmsub.${name}`, 'fused', 0x4b | bit, fused(format, -1, 1)),
-    op(`fnmadd.${name}`, 'fused', 0x4f | bit, fused(format, -1, -1)),
   ];
 }
 
+const kinds: readonly Kind[] = [
+  { name: 's', format: single, bit: 0 },
+  { name: 'd', format: double, bit: 0x200_0000 },
+];
+
 /** The instructions of F and D. */
 export const floatOperations: readonly Operation[] = [
-  ...operationsOf('s', single, 0),
-  ...operationsOf('d', double, 0x200_0000),
+  ...kinds.flatMap(arithmeticOf),
+  ...kinds.flatMap(othersOf),
   op('fcvt.s.d', 'float', 0x4010_0053, resize(double, single), RS2),
   op('fcvt.d.s', 'float', 0x4200_0053, resize(single, double), RS2),
   op('flw', 'I', 0x2007, load(single)),
