@@ -65,3 +65,22 @@ export const defaultConfiguration: SchedulerConfiguration = {
   podMaxBackoffSeconds: 10,
   extenders: [],
 };
+
+/** The same, where the plugin that looks for room does not count what extenders say that they see to themselves. */
+export function withIgnoredResources(configuration: SchedulerConfiguration): SchedulerConfiguration {
+  const ignored = configuration.extenders.flatMap(({ managedResources = [] }) =>
+    managedResources.filter(({ ignoredByScheduler }) => ignoredByScheduler === true).map(({ name }) => name),
+  );
+  if (ignored.length === 0) return configuration;
+  const profiles = configuration.profiles.map((profile): ProfileSpec => {
+    const { pluginConfig = [] } = profile;
+    const own = pluginConfig.find(({ name }) => name === 'NodeResourcesFit');
+    const before = Array.isArray(own?.args.ignoredResources) ? own.args.ignoredResources : [];
+    const args = { ...own?.args, ignoredResources: [...before, ...ignored] };
+    return {
+      ...profile,
+      pluginConfig: [...pluginConfig.filter((one) => one !== own), { name: 'NodeResourcesFit', args }],
+    };
+  });
+  return { ...configuration, profiles };
+}
