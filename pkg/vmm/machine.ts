@@ -5,6 +5,7 @@
  */
 import { deviceTree } from './boot/device-tree.ts';
 import { GuestImageError, readKernel } from './boot/elf.ts';
+import { Compiler } from './compile/compiler.ts';
 import { Console } from './console.ts';
 import { Clint } from './devices/clint.ts';
 import { DeviceBus } from './devices/device-bus.ts';
@@ -96,8 +97,10 @@ class SimulatedMachine implements Machine {
     this.bus = new DeviceBus([this.uart, this.clint, this.plic, ...this.slots, this.finisher]);
     const cache = new CodeCache(this.memory);
     const interpreter = new Interpreter(this.harts, cache);
-    this.engine = interpreter;
-    this.compiled = () => 0;
+    const parts = { memory: this.memory, cache, interpreter, harts: this.harts };
+    const compiler = config.engine === 'compile' ? new Compiler(parts) : undefined;
+    this.engine = compiler ?? interpreter;
+    this.compiled = () => compiler?.compiled ?? 0;
   }
 
   get ticks(): number {

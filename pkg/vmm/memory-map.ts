@@ -48,7 +48,7 @@ export const hartLayout = {
   left: 520,
   /** Offset of the read buffer of the context that data accesses have now (4 bytes); the write buffer is `TLB_BYTES * CONTEXTS` further on. */
   dataTlb: 524,
-  /** 1 where compiled code may use F and D (4 bytes). */
+  /** The field FS of mstatus (4 bytes): 0 where F and D may not be used. */
   floats: 528,
   /** Accrued exceptions (4 bytes). */
   fflags: 532,

@@ -4,7 +4,7 @@
  * Source: RISC-V privileged architecture 20211203, chapters 2 to 4, and Sstc.
  */
 import type { Hart } from './hart.ts';
-import { MACHINE, PMP_ENTRIES, type RegisterName, SEIP, SSIP, STIP, SUPERVISOR, USER } from './hart-state.ts';
+import { FS, MACHINE, PMP_ENTRIES, type RegisterName, SEIP, SSIP, STIP, SUPERVISOR, USER } from './hart-state.ts';
 import { MXR } from './mmu.ts';
 import { PMP_LOCK } from './protection.ts';
 import { hasSupervisorTimer, pendingBits } from './traps.ts';
@@ -17,7 +17,6 @@ export interface ControlRegister {
 }
 
 const ALL = 0xffff_ffff_ffff_ffffn;
-const FS = 3n << 13n;
 const SSTATUS = 0x8000_0003_000c_6122n;
 /** SIE, MIE, SPIE, MPIE, SPP, FS, MPRV, SUM, MXR, TVM, TW, TSR; MPP besides, which has a value that does not exist. */
 const MSTATUS_WRITABLE = 0x7e_61aan;
@@ -115,11 +114,6 @@ const writeSatp = (hart: Hart, value: bigint): void => {
 
 const hasFloats = (hart: Hart): boolean => (hart.csr.mstatus & FS) !== 0n;
 const isTrapFree = (hart: Hart): boolean => hart.mode !== SUPERVISOR || (hart.csr.mstatus & (1n << 20n)) === 0n;
-
-/** Marks the floating registers as changed. */
-function dirtyFloats(hart: Hart): void {
-  hart.csr.mstatus |= FS;
-}
 
 const cycle: ControlRegister = counter('cycleOffset');
 const instret: ControlRegister = counter('instretOffset');
@@ -232,7 +226,7 @@ function maySetTimer(hart: Hart): boolean {
 function writeFloat(hart: Hart, flags: number, mode: number): void {
   hart.fflags = flags;
   hart.frm = mode;
-  dirtyFloats(hart);
+  hart.dirtyFloats();
 }
 
 function isLocked(hart: Hart, entry: number): boolean {

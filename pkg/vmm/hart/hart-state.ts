@@ -58,6 +58,9 @@ export const zeroRegisters = {
 /** Names of control registers that hold what is written. */
 export type RegisterName = keyof typeof zeroRegisters;
 
+/** State of F and D in mstatus: 0 is off, 3 changed. */
+export const FS = 3n << 13n;
+
 /** Number of entries of physical memory protection. */
 export const PMP_ENTRIES = 16;
 
@@ -150,6 +153,23 @@ export class HartState {
 
   set frm(mode: number) {
     this.view.setInt32(this.at + hartLayout.frm, mode, true);
+  }
+
+  /** Whether F and D may be used. */
+  get hasFloats(): boolean {
+    return this.view.getInt32(this.at + hartLayout.floats, true) !== 0;
+  }
+
+  /** Notes that floating registers changed. */
+  dirtyFloats(): void {
+    if (this.view.getInt32(this.at + hartLayout.floats, true) === 3) return;
+    this.csr.mstatus |= FS;
+    this.noteFloats();
+  }
+
+  /** After a change of mstatus: keeps its field FS where it is quickly read. */
+  noteFloats(): void {
+    this.view.setInt32(this.at + hartLayout.floats, Number((this.csr.mstatus & FS) >> 13n), true);
   }
 
   /** Instructions run so far, without the one that runs. */

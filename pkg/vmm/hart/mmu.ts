@@ -65,8 +65,9 @@ export class Mmu {
     return Number((csr.mstatus >> 11n) & 3n);
   }
 
-  /** After a change of mode, MPRV, MPP or SUM: tells compiled code which buffer is now that of data. */
+  /** After a change of mode, MPRV, MPP, SUM or FS: tells compiled code which buffer is now that of data. */
   changeContext(): void {
+    this.state.noteFloats();
     const mode = this.dataMode();
     const sum = (this.state.csr.mstatus & SUM) !== 0n;
     const context = mode === MACHINE ? 0 : mode === USER ? 1 : sum ? 3 : 2;

@@ -1,6 +1,7 @@
 /** Words of memory to instructions. Pure; a word that is no instruction becomes one whose run is the trap. */
 import { atomicOperations } from './atomic.ts';
 import { expand } from './compressed.ts';
+import { floatOperations } from './float.ts';
 import type { Format, Instruction, Operation } from './instruction.ts';
 import { integerOperations } from './integer.ts';
 import { multiplyOperations } from './multiply.ts';
@@ -27,7 +28,13 @@ const masks: Readonly<Record<Format, number>> = {
 
 /** Operations by the low seven bits. */
 const byOpcode = new Map<number, Operation[]>();
-for (const operation of [...integerOperations, ...multiplyOperations, ...atomicOperations, ...systemOperations]) {
+for (const operation of [
+  ...integerOperations,
+  ...multiplyOperations,
+  ...atomicOperations,
+  ...floatOperations,
+  ...systemOperations,
+]) {
   const opcode = operation.match & 0x7f;
   byOpcode.set(opcode, [...(byOpcode.get(opcode) ?? []), operation]);
 }
