@@ -7,6 +7,7 @@ import type { Connections } from './connections.ts';
 import type { Exchange } from './exchange.ts';
 import type { BodyRoom } from './incoming-body.ts';
 import type { ServingLimits } from './limits.ts';
+import type { Outbox } from './outbox.ts';
 import { type PlainResponse, sendResponse } from './send-response.ts';
 
 /** What the exchanges of one server share. */
@@ -16,13 +17,14 @@ export interface Serving {
   readonly log: Logger;
   readonly limits: ServingLimits;
   readonly connections: Connections;
+  readonly outbox: Outbox;
   readonly room: BodyRoom;
 }
 
-/** Answers one request on its connection. Resolves once the handler has, and never rejects. */
+/** Answers one request on its connection, at the end of the turn in which the handler does. Resolves once the handler has, and never rejects. */
 export function answerExchange(exchange: Exchange, serving: Serving): Promise<void> {
   return ask(exchange, serving).then(
-    (answer) => sendPlain(exchange, answer, serving),
+    (answer) => serving.outbox.add(() => sendPlain(exchange, answer, serving)),
     (error: unknown) => sendPlain(exchange, failed(exchange, error, serving), serving),
   );
 }

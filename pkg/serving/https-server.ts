@@ -19,6 +19,7 @@ import { Exchange } from './exchange.ts';
 import { beginSession } from './http2-session.ts';
 import { defaultLimits, type ServingLimits } from './limits.ts';
 import { type NetworkServer, nodeOptions, takeCharge } from './node-server.ts';
+import { Outbox } from './outbox.ts';
 import { answerUpgrade, upgradeOf } from './upgrade.ts';
 
 /** A handler and what its server needs. */
@@ -53,7 +54,8 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   });
   const budget = new BodyBudget(limits);
   const connections = new Connections({ limits, clock, log, onSweep: (nowMs) => budget.sweep(nowMs) });
-  const serving: Serving = { handler, clock, log, limits, connections, room: { budget, limits, clock } };
+  const outbox = new Outbox(clock, log);
+  const serving: Serving = { handler, clock, log, limits, connections, outbox, room: { budget, limits, clock } };
   takeSessions(server, serving);
   return takeCharge(server, {
     connections,
