@@ -1,6 +1,7 @@
 /** Answers that no server gives which means well, as bytes: of HTTP/1.1 and of HTTP/2. What asks programs of pods, webhooks, registries and other servers has to outlive them. */
 import { type Random, randomInt } from '#pkg/base/random.ts';
 import { pick } from './fuzz-objects.ts';
+import { answerFrames } from './hostile-frames.ts';
 
 /** What a server does once its bytes are sent. */
 export type Leaving = 'destroys' | 'ends' | 'stays';
@@ -113,91 +114,10 @@ export function hostileAnswer(random: Random): HostileAnswer {
   return { bytes, leaving };
 }
 
-const settings = frame(4, 0, 0, Buffer.alloc(0));
-
-const grpcHeaders: readonly (readonly [name: string, value: string])[] = [
-  [':status', '200'],
-  [':status', '099'],
-  [':status', 'x'],
-  ['content-type', 'application/grpc'],
-  ['grpc-status', '0'],
-  ['grpc-status', '12'],
-  ['grpc-status', 'x'],
-  ['grpc-message', '%zz'],
-  ['grpc-message', '%E0%A4'],
-  ['grpc-message', '\u00ff'],
-  ['content-length', '1'],
-  ['connection', 'close'],
-  ['X', 'upper'],
-  ['__proto__', 'polluted'],
-];
-
 /** The next answer of HTTP/2, to the first stream of a client. */
 export function hostileFrames(random: Random): HostileAnswer {
   const leaving = pick<Leaving>(random, ['ends', 'destroys', 'stays', 'stays']);
-  if (randomInt(random, 15) === 0) return { bytes: noise(random, randomInt(random, 200)), leaving };
-  const frames: Buffer[] = randomInt(random, 10) === 0 ? [] : [settings, frame(4, 1, 0, Buffer.alloc(0))];
-  for (let i = 1 + randomInt(random, 5); i > 0; i--) frames.push(oddFrame(random));
-  const bytes = Buffer.concat(frames);
-  if (randomInt(random, 10) === 0) return { bytes: bytes.subarray(0, randomInt(random, bytes.length)), leaving };
-  return { bytes, leaving };
-}
-
-function oddFrame(random: Random): Buffer {
-  const stream = pick(random, [1, 1, 1, 1, 0, 2, 3, 0x7fffffff]);
-  switch (randomInt(random, 12)) {
-    case 0:
-      return frame(
-        0,
-        randomInt(random, 2),
-        stream,
-        pick(random, [Buffer.alloc(0), Buffer.from([0, 0, 0, 0, 2, 8, 1])]),
-      );
-    case 1:
-      return frame(0, 0, stream, Buffer.alloc(randomInt(random, 16_000)));
-    case 2:
-      return frame(3, 0, stream, uint32(randomInt(random, 16)));
-    case 3:
-      return frame(7, 0, 0, Buffer.concat([uint32(stream), uint32(randomInt(random, 16))]));
-    case 4:
-      return frame(8, 0, stream, uint32(pick(random, [0, 1, 0x7fffffff])));
-    case 5:
-      return frame(6, randomInt(random, 2), 0, Buffer.alloc(pick(random, [8, 8, 7])));
-    case 6:
-      return frame(5, 4, stream, Buffer.concat([uint32(2), block(random)]));
-    case 7:
-      return frame(randomInt(random, 256), randomInt(random, 256), stream, noise(random, randomInt(random, 40)));
-    case 8:
-      return frame(4, 0, 0, Buffer.from([0, randomInt(random, 10), 0, 0, 0, randomInt(random, 3)]));
-    default:
-      return frame(1, 4 | randomInt(random, 2), stream, block(random));
-  }
-}
-
-/** Headers as literals that are not indexed. Source: RFC 7541, 6.2.2. */
-function block(random: Random): Buffer {
-  const chosen = Array.from({ length: randomInt(random, 5) }, () => pick(random, grpcHeaders));
-  if (randomInt(random, 6) > 0) chosen.unshift([':status', '200']);
-  return Buffer.concat(
-    chosen.map(([name, value]) =>
-      Buffer.from(`\0${String.fromCharCode(name.length)}${name}${String.fromCharCode(value.length)}${value}`, 'latin1'),
-    ),
-  );
-}
-
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
+  return { bytes: randomInt(random, 15) === 0 ? noise(random, randomInt(random, 200)) : answerFrames(random), leaving };
 }
 
 function noise(random: Random, length: number): Buffer {
