@@ -176,24 +176,20 @@ export function settingsOf(
       `Cannot have --control-planes ${controlPlanes} in one process, or on a store that one process has: give --processes and --store with the addresses of an etcd`,
     );
   }
-  checkNetwork(result, before, values);
+  checkNetwork(result, before);
   const problem = nodesProblem(result);
   if (problem !== undefined) throw new UserError(`Cannot have --nodes ${result.nodes} as ${problem}`);
   return result;
 }
 
 /** Throws for a network that the cluster's other parts do not go with. */
-function checkNetwork(settings: ClusterSettings, before: ClusterSettings | undefined, values: UpValues): void {
+function checkNetwork(settings: ClusterSettings, before: ClusterSettings | undefined): void {
   const { network, runtime } = settings;
   if (before !== undefined && before.network !== network)
     throw new UserError(
       `Cannot use --network ${network} as the addresses of this cluster are those of ${before.network}: leave the flag out, or name another cluster with --name`,
     );
   if (networkTable[network]?.kernel === undefined) return;
-  if (values.processes)
-    throw new UserError(
-      `Cannot use --processes on the network ${network}, which one process makes: leave the flag out`,
-    );
   const sharing = runtimesOf(runtime).find((name) => runtimeTable[name]?.sharesNetwork === true);
   if (sharing !== undefined)
     throw new UserError(

@@ -189,8 +189,9 @@ export async function kernelProxyPart(
   },
 ): Promise<Component> {
   const deps = depsOf(context, 'kube-proxy');
-  const [{ createProxy }, { createPolicyEnforcer }, { NftSession }] = await Promise.all([
+  const [{ createProxy }, { createHealthCheckServer }, { createPolicyEnforcer }, { NftSession }] = await Promise.all([
     import('#pkg/proxy/proxy.ts'),
+    import('#pkg/proxy/health/health-check-server.ts'),
     import('#pkg/proxy/policy/policy-enforcer.ts'),
     import('#pkg/network/nft/nft-session.ts'),
   ]);
@@ -198,8 +199,13 @@ export async function kernelProxyPart(
   for (const kernel of options.kernels) {
     const { nodeName, namespace, nodePortAddresses } = kernel;
     const backend = await options.kind.open({ ...deps, nodePortAddresses, sharesPorts: false, nodeName, kernel });
-    parts.push(createProxy({ deps, backend, nodeName }));
-    if (nodeName === undefined) continue;
+    if (nodeName === undefined) {
+      // Load balancers ask nodes, of which the machine is none.
+      parts.push(createProxy({ deps, backend, nodeName }));
+      continue;
+    }
+    const healthChecks = createHealthCheckServer({ ...deps, addresses: nodePortAddresses, namespace });
+    parts.push(createProxy({ deps, backend, healthChecks, nodeName }));
     const session = new NftSession({ namespace });
     parts.push(createPolicyEnforcer({ ...deps, ...kernel, session }));
   }

@@ -37,6 +37,7 @@ import { createStatefulSetController } from './statefulset/statefulset.ts';
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
 import { createTokenCleaner } from './tokencleaner/tokencleaner.ts';
 import { createTtlAfterFinishedController } from './ttlafterfinished/ttlafterfinished.ts';
+import { createPolicyStatusController } from './validatingadmissionpolicystatus/validatingadmissionpolicystatus.ts';
 import { createClaimProtection } from './volumeprotection/claim-protection.ts';
 import { createVolumeProtection } from './volumeprotection/volume-protection.ts';
 
@@ -79,4 +80,5 @@ export const controllerTable: ControllerTable = {
   'ephemeral-volume-controller': createEphemeralVolumeController,
   'resourceclaim-controller': createResourceClaimController,
   'service-cidr-controller': createServiceCidrController,
+  'validatingadmissionpolicy-status-controller': createPolicyStatusController,
 };

@@ -13,6 +13,7 @@ import { specHashOf } from '../model/pod-view.ts';
 import type { ContainerConfig, Mount, MountPropagation, SandboxConfig } from '../runtime/container-config.ts';
 import { unmetWishes } from '../runtime/requirements.ts';
 import type { ImageInfo, Runtime } from '../runtime/runtime.ts';
+import { isReadOnlyVolume } from '../volumes/pod-volumes.ts';
 import { containerResources } from './container-resources.ts';
 import { podDns } from './dns-config.ts';
 import { hostsFile, hostsPath } from './hosts-file.ts';
@@ -115,7 +116,9 @@ async function mountsOf(options: ConfigOptions, env: Readonly<Record<string, str
     if (root === undefined) throw new ConfigError(`cannot find volume "${mount.name}" to mount into container`);
     const subPath = mount.subPathExpr ? expandStrictly(mount.subPathExpr, env) : (mount.subPath ?? '');
     const hostPath = subPath === '' ? root : await subPathOf(options, { root, subPath, volume: mount.name, index });
-    mounts.push({ containerPath: mount.mountPath, hostPath, ...modeOf(mount, options.runtime) });
+    const volume = options.pod.spec?.volumes?.find(({ name }) => name === mount.name);
+    const readOnly = mount.readOnly === true || isReadOnlyVolume(volume);
+    mounts.push({ containerPath: mount.mountPath, hostPath, ...modeOf({ ...mount, readOnly }, options.runtime) });
   }
   const hosts = await hostsMount(options);
   return hosts === undefined ? mounts : [...mounts, hosts];
@@ -139,14 +142,17 @@ const propagations: Readonly<Record<string, MountPropagation>> = {
 };
 
 /** How a volume is mounted; `IfPossible` is what the runtime can do. */
-function modeOf(mount: VolumeMount, { capabilities }: Runtime): Omit<Mount, 'containerPath' | 'hostPath'> {
+function modeOf(
+  mount: VolumeMount & Pick<Mount, 'readOnly'>,
+  { capabilities }: Runtime,
+): Omit<Mount, 'containerPath' | 'hostPath'> {
   const { readOnly, recursiveReadOnly, mountPropagation } = mount;
   const propagation = propagations[mountPropagation ?? 'None'];
   const isRecursive =
     recursiveReadOnly === 'Enabled' ||
     (recursiveReadOnly === 'IfPossible' && capabilities.features.has('recursiveReadOnly'));
   return {
-    readOnly: readOnly === true,
+    readOnly,
     ...(isRecursive ? { recursiveReadOnly: true } : {}),
     ...(propagation === undefined ? {} : { propagation }),
   };

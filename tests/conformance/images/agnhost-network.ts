@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
 import { issueAuthority } from '#pkg/pki/certificate.ts';
@@ -23,6 +24,8 @@ interface Asked {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly from: string;
+  /** What was sent with it. */
+  body(): Promise<string>;
 }
 
 /** Listens on the pod's address until the program is told to end; over TLS with a certificate. */
@@ -36,9 +39,9 @@ export function serveOn(
     const { method = 'GET', headers } = request;
     const url = new URL(request.url ?? '/', 'http://x');
     const { remoteAddress, remotePort } = request.socket;
-    void Promise.resolve(answer({ method, url, headers, from: `${remoteAddress}:${remotePort}` })).then((said) =>
-      response.writeHead(said.status, said.headers).end(method === 'HEAD' ? '' : said.body),
-    );
+    void Promise.resolve(
+      answer({ method, url, headers, from: `${remoteAddress}:${remotePort}`, body: () => text(request) }),
+    ).then((said) => response.writeHead(said.status, said.headers).end(method === 'HEAD' ? '' : said.body));
   };
   const server =
     tls === undefined ? createServer(onRequest) : createTlsServer({ cert: tls.certificate, key: tls.key }, onRequest);

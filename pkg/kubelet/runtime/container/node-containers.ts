@@ -36,6 +36,8 @@ export interface ContainerRuntimeDeps {
   readonly architecture: string;
   /** Whether pods have networks of their own, which something else connects. */
   readonly ownNetwork: boolean;
+  /** Path of the network namespace of the node, in which pods on its network are; absent for that of this machine. */
+  readonly nodeNetwork?: string | undefined;
   /** Where seccomp profiles are that pods name. */
   readonly seccompFolder: string;
 }
@@ -67,8 +69,16 @@ export class NodeContainers {
       onExit: (id, exit) => void this.#exited(id, exit),
       onReconnect: (containers) => this.#found(containers),
     });
-    const { clock, random, ownNetwork } = deps;
-    this.sandboxes = new NodeSandboxes({ clock, random, places, machine, monitor: this.monitor, ownNetwork });
+    const { clock, random, ownNetwork, nodeNetwork } = deps;
+    this.sandboxes = new NodeSandboxes({
+      clock,
+      random,
+      places,
+      machine,
+      monitor: this.monitor,
+      ownNetwork,
+      nodeNetwork,
+    });
   }
 
   /** Finds what there is. */
@@ -95,7 +105,10 @@ export class NodeContainers {
   /** The bundle of a container. */
   specOptions({ record, sandbox }: Pick<ContainerEntry, 'record' | 'sandbox'>): SpecOptions {
     const pausePid = this.sandboxes.pausePid(sandbox.id);
-    return specOptions({ places: this.#places, machine: this.machine }, { record, sandbox, pausePid });
+    return specOptions(
+      { places: this.#places, machine: this.machine, nodeNetwork: this.#deps.nodeNetwork },
+      { record, sandbox, pausePid },
+    );
   }
 
   onExit(listener: (container: RuntimeContainer) => void): () => void {

@@ -1,0 +1,57 @@
+/**
+ * Runs a hart one instruction after the other: what the architecture says, and the reference for compiled code. Stops early at `attention`, which
+ * whoever calls looks into; so a trap is taken here, an interrupt is not.
+ */
+import type { CodeCache } from '../isa/code-cache.ts';
+import { Fetcher } from './fetcher.ts';
+import type { Hart } from './hart.ts';
+import { TRAP } from './hart-state.ts';
+import { takeTrap } from './traps.ts';
+
+/** What runs a hart. */
+export interface Engine {
+  /** Runs up to `hart.left` instructions, and counts them off there. Throws MISSING_PAGE with the hart before the instruction that touched the page. */
+  run(hart: Hart): void;
+}
+
+/** The interpreter of a machine's harts. */
+export class Interpreter implements Engine {
+  private readonly fetchers: readonly Fetcher[];
+
+  constructor(harts: readonly Hart[], cache: CodeCache) {
+    this.fetchers = harts.map((hart) => new Fetcher(hart, cache));
+  }
+
+  run(hart: Hart): void {
+    const fetcher = this.fetchers[hart.id];
+    if (fetcher === undefined) return;
+    while (hart.left > 0 && !hart.attention) {
+      try {
+        while (hart.left > 0 && !hart.attention) {
+          step(hart, fetcher);
+          hart.left--;
+        }
+      } catch (error) {
+        if (error !== TRAP) throw error;
+        takeTrap(hart);
+        hart.left--;
+        if (hart.lost !== undefined) hart.attention = true;
+      }
+    }
+  }
+
+  /** The fetcher of a hart. */
+  fetcherOf(hart: Hart): Fetcher | undefined {
+    return this.fetchers[hart.id];
+  }
+}
+
+function step(hart: Hart, fetcher: Fetcher): void {
+  const instruction = fetcher.fetch();
+  const lo = (hart.pcLo + instruction.length) | 0;
+  hart.nextLo = lo;
+  hart.nextHi = lo >>> 0 < hart.pcLo >>> 0 ? (hart.pcHi + 1) | 0 : hart.pcHi;
+  instruction.run(hart, instruction);
+  hart.pcLo = hart.nextLo;
+  hart.pcHi = hart.nextHi;
+}
