@@ -2,9 +2,13 @@
 
 /** Bits of a segment. */
 export const FIN = 1;
+/** Flag of TCP: it begins. */
 export const SYN = 2;
+/** Flag of TCP: it is broken off. */
 export const RST = 4;
+/** Flag of TCP: what came so far is for the program. */
 export const PSH = 8;
+/** Flag of TCP: it acknowledges. */
 export const ACK = 16;
 
 const ETHERNET = 14;
