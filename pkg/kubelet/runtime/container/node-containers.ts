@@ -95,7 +95,9 @@ export class NodeContainers {
   /** The bundle of a container. */
   specOptions({ record, sandbox }: Pick<ContainerEntry, 'record' | 'sandbox'>): SpecOptions {
     const pausePid = this.sandboxes.pausePid(sandbox.id);
-    return specOptions({ places: this.#places, machine: this.machine }, { record, sandbox, pausePid });
+    const { targetContainerId } = record.config;
+    const targetPid = targetContainerId === undefined ? undefined : this.#byId.get(targetContainerId)?.pid;
+    return specOptions({ places: this.#places, machine: this.machine }, { record, sandbox, pausePid, targetPid });
   }
 
   onExit(listener: (container: RuntimeContainer) => void): () => void {
@@ -106,6 +108,9 @@ export class NodeContainers {
   async create(sandboxId: string, config: ContainerConfig): Promise<string> {
     const { clock, images, random, seccompFolder } = this.#deps;
     const { file: sandbox } = this.sandboxes.ready(sandboxId);
+    const { targetContainerId } = config;
+    if (targetContainerId !== undefined && this.#byId.get(targetContainerId)?.pid === undefined)
+      throw new RuntimeError('failed', `the target container "${targetContainerId}" is not running`);
     const image = await fromStore(images.find(config.imageRef || config.image));
     if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
     const id = newId(random);
@@ -231,7 +236,7 @@ export class NodeContainers {
     }
     const entry = this.#entry(record, sandbox);
     this.#byId.set(id, entry);
-    if (running !== undefined) entry.began(running.startedAtMs);
+    if (running !== undefined) entry.began(running);
     const exit = running?.exit ?? (await readWhole<ExitRecord>(found.exit));
     if (exit !== undefined) await entry.exited(exit);
     else if (running === undefined) await entry.exited({ ...unseen, atMs: this.#deps.clock.nowMs() });
@@ -252,7 +257,7 @@ export class NodeContainers {
     const at = this.places(entry);
     await leaveMark(at.started);
     try {
-      const { startedAtMs } = await this.monitor.run({
+      const started = await this.monitor.run({
         id: entry.id,
         bundle: at.folder,
         logPath: at.log,
@@ -262,7 +267,7 @@ export class NodeContainers {
         stdinOnce: config.stdinOnce === true,
         cgroups: cgroupFolders(this.machine.cgroups, at.cgroup),
       });
-      entry.began(startedAtMs);
+      entry.began(started);
     } catch (error) {
       entry.failed(errorText(error));
       throw error;
