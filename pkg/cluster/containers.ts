@@ -29,6 +29,8 @@ export interface ContainersPlace {
   readonly imagesFolder: string;
   /** Whether pods have networks of their own. */
   readonly ownNetwork: boolean;
+  /** Path of the network namespace of the node; absent for that of this machine. */
+  readonly nodeNetwork?: string | undefined;
 }
 
 /** Why this machine runs no containers, in one sentence; undefined where it does. */
@@ -52,7 +54,7 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
     import('#pkg/kubelet/runtime/container/container-runtime.ts'),
     import('./images.ts'),
   ]);
-  const { clock, random, log, folder, imagesFolder, ownNetwork } = place;
+  const { clock, random, log, folder, imagesFolder, ownNetwork, nodeNetwork } = place;
   const architecture = arch();
   return openContainerRuntime({
     clock,
@@ -63,6 +65,7 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
     runcPath,
     architecture,
     ownNetwork,
+    nodeNetwork,
     seccompFolder: join(folder, 'seccomp'),
   });
 }

@@ -62,7 +62,11 @@ export async function makeMountSources({ mounts }: ContainerConfig): Promise<voi
 
 /** The bundle of a container in the terms of `ociSpec`. */
 export function specOptions(
-  { places, machine }: { readonly places: Places; readonly machine: Machine },
+  {
+    places,
+    machine,
+    nodeNetwork,
+  }: { readonly places: Places; readonly machine: Machine; readonly nodeNetwork?: string | undefined },
   {
     record,
     sandbox,
@@ -78,8 +82,9 @@ export function specOptions(
   const { namespaces, podUid } = sandbox.config;
   const shared = sandboxPlaces(places, sandbox.id, podUid);
   const own = containerPlaces(places, record.id, podUid);
+  const network = sandbox.ownNetwork ? shared.network : nodeNetwork;
   const paths: NamespacePaths = {
-    ...(sandbox.ownNetwork ? { network: shared.network } : {}),
+    ...(network === undefined ? {} : { network }),
     ...(namespaces.ipc === 'pod' ? { ipc: shared.ipc } : {}),
     ...(namespaces.pid === 'container' && targetPid !== undefined ? { pid: `/proc/${targetPid}/ns/pid` } : {}),
     ...(namespaces.pid === 'pod' && pausePid !== undefined ? { pid: `/proc/${pausePid}/ns/pid` } : {}),

@@ -36,6 +36,8 @@ export interface ContainerRuntimeDeps {
   readonly architecture: string;
   /** Whether pods have networks of their own, which something else connects. */
   readonly ownNetwork: boolean;
+  /** Path of the network namespace of the node, in which pods on its network are; absent for that of this machine. */
+  readonly nodeNetwork?: string | undefined;
   /** Where seccomp profiles are that pods name. */
   readonly seccompFolder: string;
 }
@@ -67,8 +69,16 @@ export class NodeContainers {
       onExit: (id, exit) => void this.#exited(id, exit),
       onReconnect: (containers) => this.#found(containers),
     });
-    const { clock, random, ownNetwork } = deps;
-    this.sandboxes = new NodeSandboxes({ clock, random, places, machine, monitor: this.monitor, ownNetwork });
+    const { clock, random, ownNetwork, nodeNetwork } = deps;
+    this.sandboxes = new NodeSandboxes({
+      clock,
+      random,
+      places,
+      machine,
+      monitor: this.monitor,
+      ownNetwork,
+      nodeNetwork,
+    });
   }
 
   /** Finds what there is. */
@@ -97,7 +107,10 @@ export class NodeContainers {
     const pausePid = this.sandboxes.pausePid(sandbox.id);
     const { targetContainerId } = record.config;
     const targetPid = targetContainerId === undefined ? undefined : this.#byId.get(targetContainerId)?.pid;
-    return specOptions({ places: this.#places, machine: this.machine }, { record, sandbox, pausePid, targetPid });
+    return specOptions(
+      { places: this.#places, machine: this.machine, nodeNetwork: this.#deps.nodeNetwork },
+      { record, sandbox, pausePid, targetPid },
+    );
   }
 
   onExit(listener: (container: RuntimeContainer) => void): () => void {
