@@ -9,7 +9,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { type Random, SystemRandom } from '#pkg/base/random.ts';
 import type { Component } from '#pkg/component/component.ts';
-import { type FlagTable, type FlagValues, helpText, integer, parseFlags, text } from '#pkg/component/flags.ts';
+import { type FlagTable, type FlagValues, fieldOf, helpText, integer, parseFlags, text } from '#pkg/component/flags.ts';
 import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogFormat, type LogLevel, logLevels } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
@@ -51,6 +51,8 @@ export interface ProcessSpec<T extends FlagTable> {
   readonly name: string;
   readonly summary: string;
   readonly flags: T;
+  /** Kinds of files that `--config` may name in place of one with flags, and the flag that each is for. */
+  readonly documents?: Readonly<Record<string, keyof T & string>>;
   /** Builds the process. Errors here end it with one line. */
   wire(values: FlagValues<T>, context: ProcessContext): Promise<Component>;
 }
@@ -80,7 +82,8 @@ async function run<T extends FlagTable>(spec: ProcessSpec<T>): Promise<void> {
     return;
   }
   const values = first.values as unknown as FlagValues<typeof commonFlags>;
-  const config = values.config === '' ? undefined : await readConfig(values.config, table);
+  const config =
+    values.config === '' ? undefined : await readConfig(values.config, { table, documents: spec.documents });
   const parsed = config === undefined ? first : parseFlags(table, args, { config });
   if (!parsed.ok) throw wrongConfig(values.config, parsed.message);
   if (parsed.rest.length > 0) throw new UserError(`unexpected argument: ${parsed.rest[0]} (see --help)`);
@@ -163,8 +166,15 @@ async function hold(name: string, path: string, clock: Clock) {
   }
 }
 
-async function readConfig(path: string, table: FlagTable): Promise<JsonObject> {
+interface ConfigReading {
+  readonly table: FlagTable;
+  readonly documents: Readonly<Record<string, string>> | undefined;
+}
+
+async function readConfig(path: string, { table, documents = {} }: ConfigReading): Promise<JsonObject> {
   const config = await readConfigFile(path);
+  const flag = Object.entries(documents).find(([kind]) => kind === config.kind)?.[1];
+  if (flag !== undefined) return { [fieldOf(flag)]: path };
   const { configProblem } = await import('#pkg/component/config-check.ts');
   const problem = configProblem(table, config);
   if (problem !== undefined) throw wrongConfig(path, problem);

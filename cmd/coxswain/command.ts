@@ -36,6 +36,18 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Save a cluster’s data to a file, or restore it.',
     load: async () => (await import('./snapshot.ts')).snapshot,
   },
+  explain: {
+    summary: 'Say why a pod is where it is, or nowhere.',
+    load: async () => (await import('./explain.ts')).explainPod,
+  },
+  simulate: {
+    summary: 'Say where pods would go, without touching the cluster.',
+    load: async () => (await import('./simulate.ts')).simulate,
+  },
+  rebalance: {
+    summary: 'Find, or make, evictions that leave nodes empty.',
+    load: async () => (await import('./rebalance.ts')).rebalance,
+  },
   image: {
     summary: 'Get, list and remove the images that nodes have.',
     load: async () => (await import('./image.ts')).image,

@@ -1,8 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { componentFields, componentValues } from '#pkg/cluster/component-flags.ts';
+import { schedulerSettings } from '#pkg/cluster/scheduler-flags.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
 import { readUpArguments } from './up-arguments.ts';
 
@@ -33,6 +34,29 @@ test('the command line comes before the file, and the file before the defaults',
     'node-monitor-period': '3s',
     'terminated-pod-gc-threshold': 7,
   });
+});
+
+test('pods are packed unless it is said otherwise, which is kept with the scheduler (fault 31)', async () => {
+  const { componentFlags } = await readUpArguments(['--scheduling=spreading', '--scheduler-config=profiles.yaml']);
+  const said = { scheduling: 'spreading', 'scheduler-config': resolve('profiles.yaml') };
+  expect(componentFlags).toEqual({ 'kube-scheduler': said });
+  await expect(readUpArguments(['--scheduling=heaping'])).rejects.toThrow(
+    'invalid value "heaping" for --scheduling: must be one of packing, spreading',
+  );
+  const missing = { scheduling: 'spreading', 'scheduler-config': '/does/not/exist' };
+  await expect(schedulerSettings(missing, [])).rejects.toThrow(
+    'Cannot read the scheduler configuration /does/not/exist (ENOENT)',
+  );
+});
+
+test('a file with profiles is read for the scheduler, and one that is wrong says what', async () => {
+  const lines = ['apiVersion: kubescheduler.config.k8s.io/v1', 'kind: KubeSchedulerConfiguration', 'profiles:'];
+  const path = await fileOf(`${lines.join('\n')}\n  - schedulerName: wide\n`);
+  const plugins = await clusterTables.schedulerPlugins();
+  const { scheduling, configuration } = await schedulerSettings({ 'scheduler-config': path }, plugins);
+  expect([scheduling, configuration?.profiles]).toEqual(['packing', [{ schedulerName: 'wide' }]]);
+  const wrong = await fileOf(`${lines.join('\n')} []\n`);
+  await expect(schedulerSettings({ 'scheduler-config': wrong }, plugins)).rejects.toThrow('profiles: Required value');
 });
 
 test('who says nothing of components keeps what was said', async () => {

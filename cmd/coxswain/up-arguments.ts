@@ -37,10 +37,13 @@ export async function readUpArguments(
   const { values, given } = path === '' ? first : parseUp(args, { path, fields });
   const fromFile = components === undefined ? undefined : await componentsOf(components, { path, tables });
   const encryption = values['encryption-provider-config'];
+  const { scheduling, 'scheduler-config': schedulerConfig } = values;
   const extra = [
     ...values['extra-config'],
     // Absolute, as the next start may be in another folder.
     ...(encryption === '' ? [] : [`kube-apiserver.encryption-provider-config=${resolve(encryption)}`]),
+    ...(scheduling === '' ? [] : [`kube-scheduler.scheduling=${scheduling}`]),
+    ...(schedulerConfig === '' ? [] : [`kube-scheduler.scheduler-config=${resolve(schedulerConfig)}`]),
   ];
   if (fromFile === undefined && extra.length === 0) return { values, given, help: false };
   const componentFlags = await withExtra(fromFile ?? {}, extra, tables);

@@ -91,12 +91,6 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     'Cannot use the runtime inprocess on the network bridge as its pods have no network namespaces: name another with --runtime',
   ],
   [
-    'a network of one process in several',
-    ['--network=bridge', '--runtime=fake', '--processes'],
-    undefined,
-    'Cannot use --processes on the network bridge, which one process makes: leave the flag out',
-  ],
-  [
     'another network for addresses that exist',
     ['--network=bridge', '--runtime=fake'],
     {},

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { runtimeProblem, runtimesOf, runtimeTable } from '#pkg/cluster/runtimes.ts';
+import { schedulings } from '#pkg/cluster/scheduler-flags.ts';
 import {
   type ClusterSettings,
   controlPlanesMax,
@@ -60,6 +61,15 @@ export const upFlags = {
   'etcd-password-file': text({ help: 'File with its password.', placeholder: 'file' }),
   'encryption-provider-config': text({
     help: 'What the store has unreadable, and by which keys: an EncryptionConfiguration. As --extra-config of the API server.',
+    placeholder: 'file',
+  }),
+  scheduling: text({
+    help: 'How pods are laid out: onto few nodes (the default), or over many as Kubernetes does. As --extra-config of the scheduler.',
+    allowed: ['', ...schedulings],
+    placeholder: schedulings.join('|'),
+  }),
+  'scheduler-config': text({
+    help: 'A KubeSchedulerConfiguration file with profiles and extenders. As --extra-config of the scheduler.',
     placeholder: 'file',
   }),
   network: text({
@@ -166,24 +176,20 @@ export function settingsOf(
       `Cannot have --control-planes ${controlPlanes} in one process, or on a store that one process has: give --processes and --store with the addresses of an etcd`,
     );
   }
-  checkNetwork(result, before, values);
+  checkNetwork(result, before);
   const problem = nodesProblem(result);
   if (problem !== undefined) throw new UserError(`Cannot have --nodes ${result.nodes} as ${problem}`);
   return result;
 }
 
 /** Throws for a network that the cluster's other parts do not go with. */
-function checkNetwork(settings: ClusterSettings, before: ClusterSettings | undefined, values: UpValues): void {
+function checkNetwork(settings: ClusterSettings, before: ClusterSettings | undefined): void {
   const { network, runtime } = settings;
   if (before !== undefined && before.network !== network)
     throw new UserError(
       `Cannot use --network ${network} as the addresses of this cluster are those of ${before.network}: leave the flag out, or name another cluster with --name`,
     );
   if (networkTable[network]?.kernel === undefined) return;
-  if (values.processes)
-    throw new UserError(
-      `Cannot use --processes on the network ${network}, which one process makes: leave the flag out`,
-    );
   const sharing = runtimesOf(runtime).find((name) => runtimeTable[name]?.sharesNetwork === true);
   if (sharing !== undefined)
     throw new UserError(

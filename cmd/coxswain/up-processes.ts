@@ -15,7 +15,7 @@ import { formatTimestamp } from '#pkg/base/clock.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { ensurePki, type Pki } from '#pkg/cluster/pki.ts';
-import { kubernetesServiceIp, nodeNames, processNodesMax } from '#pkg/cluster/settings.ts';
+import { apiServerHost, kubernetesServiceIp, nodeNames, processNodesMax } from '#pkg/cluster/settings.ts';
 import { checkTables, clusterTables } from '#pkg/cluster/tables.ts';
 import { HealthChecks } from '#pkg/component/health.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -94,7 +94,7 @@ async function joinSupervised(
     await sleep(world.clock, lookIntervalMs, plan.interrupted);
   }
   steps.begin('Waiting for the nodes', 'All nodes are ready');
-  const hosts = [kubernetesServiceIp(settings.serviceCidr), ...nodeNames(settings)];
+  const hosts = [kubernetesServiceIp(settings.serviceCidr), apiServerHost(settings), ...nodeNames(settings)];
   const pki = await ensurePki({ folder: folder.pki, clock: world.clock, nodeNames: nodeNames(settings), hosts });
   await nodesReady(plan, pki, before.server);
   steps.end();
@@ -136,10 +136,11 @@ async function startAndKeep(plan: UpPlan, { running, held, signal }: Keeping): P
     const { step, end } = stepsFor(plan);
     try {
       step('Preparing keys, certificates and configuration', 'Prepared keys, certificates and configuration');
-      const hosts = [kubernetesServiceIp(settings.serviceCidr), ...nodeNames(settings)];
+      const hosts = [kubernetesServiceIp(settings.serviceCidr), apiServerHost(settings), ...nodeNames(settings)];
       const pki = await ensurePki({ folder: folder.pki, clock: world.clock, nodeNames: nodeNames(settings), hosts });
-      const server = `https://127.0.0.1:${settings.apiPort}`;
+      const server = `https://${apiServerHost(settings)}:${settings.apiPort}`;
       const logLevel = values['log-level'] === 'warn' ? 'info' : values['log-level'];
+      await tables.networks[settings.network]?.kernel?.prepare(settings);
       await writeConfigurations({ folder, settings, logLevel, pki, server, tables });
       const started = await startProcesses(plan, missing, step);
       const found = running.map((record) => foundProcess(world.clock, record));

@@ -1,6 +1,8 @@
 /** The flags of kube-proxy. */
 import { hostname } from 'node:os';
 import { kubeconfigFlag } from '#cmd/common/connection.ts';
+import { kernelFlags } from '#pkg/cluster/kernel-flags.ts';
+import { networkTable } from '#pkg/cluster/networks.ts';
 import { proxyBackendTable } from '#pkg/cluster/proxy-backends.ts';
 import { type FlagTable, list, text, toggle } from '#pkg/component/flags.ts';
 
@@ -25,5 +27,16 @@ export const proxyFlags = {
   'share-ports': toggle({
     help: 'Lets other proxies listen beside this one, where nodes share the network of one machine; the system divides what comes.',
     fallback: false,
+  }),
+  network: text({
+    help: 'How pods are reached, where the kernel of this machine carries it.',
+    fallback: 'loopback',
+    allowed: Object.keys(networkTable),
+  }),
+  ...kernelFlags,
+  'machine-nodes': list({
+    help: 'Nodes of this machine that have network namespaces of their own.',
+    fallback: [],
+    placeholder: 'name',
   }),
 } satisfies FlagTable;

@@ -2,7 +2,10 @@
 
 import { connectionOf } from '#cmd/common/connection.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
-import { proxyPart } from '#pkg/cluster/parts.ts';
+import { kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
+import { networkTable } from '#pkg/cluster/networks.ts';
+import { kernelProxyPart, proxyPart } from '#pkg/cluster/parts.ts';
+import { proxyBackendTable } from '#pkg/cluster/proxy-backends.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
@@ -12,6 +15,8 @@ import type { proxyFlags } from './options.ts';
 export async function wireProxy(values: FlagValues<typeof proxyFlags>, context: ProcessContext): Promise<Component> {
   const transport = await connectionOf(values.kubeconfig, { servers: values.servers });
   context.health.set('kube-proxy', () => undefined);
+  const kernel = kernelPlaces(values);
+  if (kernel !== undefined) return closing(await kernelProxyPart({ ...context, transport }, kernel), transport);
   const nodeName = values['hostname-override'];
   const options = {
     ...(nodeName === '' ? {} : { nodeName }),
@@ -20,4 +25,14 @@ export async function wireProxy(values: FlagValues<typeof proxyFlags>, context: 
     sharesPorts: values['share-ports'],
   };
   return closing(await proxyPart({ ...context, transport }, options), transport);
+}
+
+/** The namespaces that one process proxies for, on a network of the machine's kernel; undefined on others. */
+function kernelPlaces(values: FlagValues<typeof proxyFlags>): Parameters<typeof kernelProxyPart>[1] | undefined {
+  const settings = kernelSettingsOf(values);
+  const network = networkTable[values.network];
+  const kind = network === undefined ? undefined : proxyBackendTable[network.proxyBackend];
+  if (settings === undefined || network?.kernel === undefined || kind === undefined) return undefined;
+  const kernels = network.kernel.kernels(settings, values['machine-nodes']);
+  return { kernels, kind, balancerRange: network.kernel.balancerRange(settings) };
 }

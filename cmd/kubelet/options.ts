@@ -1,6 +1,7 @@
 /** The flags of the kubelet. */
 import { hostname } from 'node:os';
 import { kubeconfigFlag } from '#cmd/common/connection.ts';
+import { kernelFlags } from '#pkg/cluster/kernel-flags.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { nodeFlags } from '#pkg/cluster/node-flags.ts';
 import { runtimeProblem, runtimeTable } from '#pkg/cluster/runtimes.ts';
@@ -45,6 +46,7 @@ export const kubeletFlags = {
     placeholder: 'file',
   }),
   ...nodeFlags,
+  ...kernelFlags,
   'tls-cert-file': text({ help: 'Certificate to show to the API server.', placeholder: 'file' }),
   'tls-private-key-file': text({ help: 'Its key.', placeholder: 'file' }),
   'client-ca-file': text({ help: 'Authority of those who may call the kubelet.', placeholder: 'file' }),

@@ -7,6 +7,8 @@ import type { ProcessContext } from '#cmd/common/process-main.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
+import { kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
+import { networkTable } from '#pkg/cluster/networks.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
 import { closing } from '#pkg/component/closing.ts';
@@ -47,7 +49,9 @@ export async function wireKubelet(
     limits: connectionLimits(descriptorLimit()),
   });
   const nodeAddress = machineAddress(values['node-ip']);
-  const { port } = await https.listen({ host: nodeAddress, port: values.port });
+  const cluster = kernelSettingsOf(values);
+  const descriptor = await descriptorOf(values, nodeAddress);
+  const { port } = await https.listen({ host: nodeAddress, port: values.port, descriptor });
   const node = await nodePart(
     { ...context, transport },
     {
@@ -55,6 +59,7 @@ export async function wireKubelet(
       nodeAddress,
       runtime: values.runtime,
       network: values.network,
+      ...(cluster === undefined ? {} : { cluster }),
       ...(values['cluster-dns'].length === 0 ? {} : { clusterDns: values['cluster-dns'] }),
       imageAliases: values['image-aliases'],
       domain: values['cluster-domain'],
@@ -71,4 +76,15 @@ export async function wireKubelet(
   context.health.set('kubelet', () => undefined);
   const running = closing({ run: (signal) => runTogether([node, https], signal) }, node);
   return closing(running, transport);
+}
+
+/** Where the kernel carries the network the node's address is in a namespace of its own, which is made here if need be; else undefined. */
+async function descriptorOf(values: FlagValues<typeof kubeletFlags>, nodeAddress: string): Promise<number | undefined> {
+  const cluster = kernelSettingsOf(values);
+  const kernel = networkTable[values.network]?.kernel;
+  if (cluster === undefined || kernel === undefined) return undefined;
+  const nodeName = values['node-name'];
+  await kernel.prepareNode(cluster, { nodeName, nodeAddress });
+  const { listenInside } = await import('#pkg/network/host/listen-inside.ts');
+  return listenInside(kernel.namespaceOf(nodeName), { host: nodeAddress, port: values.port });
 }

@@ -8,5 +8,7 @@ await processMain({
   name: 'kube-scheduler',
   summary: 'Binds pods to nodes, packing them onto as few as their constraints allow.',
   flags: schedulerFlags,
+  // As upstream's scheduler takes it; a file of flags is told apart by its kind.
+  documents: { KubeSchedulerConfiguration: 'scheduler-config' },
   wire: async (values, context) => (await import('./wiring.ts')).wireScheduler(values, context),
 });

@@ -1,5 +1,5 @@
 /** Which resources a server serves, asked from its discovery documents: what walks over all of them starts here. */
-import type { GroupVersionResource, ResourceRef } from '#pkg/apimachinery/object.ts';
+import type { GroupVersionResource, JsonObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { neverAborted } from '#pkg/base/async.ts';
@@ -81,6 +81,18 @@ export async function findResource(client: Client, apiVersion: string, kind: str
   return resourcesOf(list, apiVersion).find(({ ref }) => ref.kind === kind)?.ref;
 }
 
+/** The kind of a resource in one version, as the server has it; undefined where it serves no such resource. */
+export async function findKind(client: Client, apiVersion: string, resource: string): Promise<string | undefined> {
+  const path = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  const list = await getJson<ApiResourceList>(client, path, undefined);
+  return resourcesOf(list, apiVersion).find(({ ref }) => ref.resource === resource)?.ref.kind;
+}
+
+/** A document of the server by its address, which may have a query. Rejects with what the server refuses it with. */
+export function getDocument(client: Client, address: string): Promise<JsonObject> {
+  return getJson<JsonObject>(client, address, undefined);
+}
+
 /** `deployments.apps`, or `pods` for the core group. */
 export function groupResource(resource: GroupVersionResource): string {
   return resource.group === '' ? resource.resource : `${resource.resource}.${resource.group}`;
@@ -109,11 +121,12 @@ function resourcesIn(list: ApiResourceList, groupVersion: string): readonly Disc
     }));
 }
 
-async function getJson<T>(client: Client, path: string, signal: AbortSignal | undefined): Promise<T> {
+async function getJson<T>(client: Client, address: string, signal: AbortSignal | undefined): Promise<T> {
+  const [path = '', query = ''] = address.split('?');
   const response = await client.transport.request({
     method: 'GET',
     path,
-    query: '',
+    query,
     headers: { accept: 'application/json' },
     peer: { address: '' },
     signal: signal ?? neverAborted,

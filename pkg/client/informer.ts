@@ -9,6 +9,7 @@
  * 3. Handlers must not block or throw: they put a key on a queue and return.
  * 4. `hasSynced` turns true once, when the first list is in the lister and its handlers were called.
  * 5. A failed list or watch is tried again, with back-off from 0.8 s to 30 s and jitter; it never ends the informer.
+ * 6. A resource that the server does not serve (404) is asked for in the same way until it does: whoever can do without it does not wait (`settled`).
  */
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 
@@ -55,6 +56,10 @@ export interface Informers {
   informer<T extends KubeObject>(ref: ResourceRef<T>, options?: InformerOptions): Informer<T>;
   /** Resolves when every informer asked for so far has synced; false if `signal` was aborted before. */
   synced(signal: AbortSignal): Promise<boolean>;
+  /** As `synced`, but an informer whose resource the server was found not to serve is not waited for. */
+  settled(signal: AbortSignal): Promise<boolean>;
+  /** These informers for one who asks for some of them: `synced` and `settled` of the part are about those alone. */
+  part(): Informers;
   /**
    * Keeps all informers until aborted; resolves when the last has stopped. Called again while they are kept it only waits for its own signal:
    * who ran them first keeps them.

@@ -21,6 +21,8 @@ export interface ReflectorSink<T extends KubeObject> {
   replace(objects: readonly T[]): void;
   set(object: T): void;
   delete(object: T): void;
+  /** The server does not serve the resource. It is asked again; what comes of it is told as ever. */
+  absent?(): void;
 }
 
 /** What is followed, and who is told. */
@@ -60,6 +62,7 @@ export async function runReflector<T extends KubeObject>(
   const { clock, random, log } = options;
   const backoff = new Backoff({ initialMs: backoffInitialMs, maxMs: backoffMaxMs, jitterFactor: 1, random });
   const reflector = new Reflector(options, signal);
+  let wasAbsent = false;
   while (!signal.aborted) {
     const { failed, wasGood, askOtherwise } = await reflector.follow();
     if (signal.aborted) return;
@@ -67,8 +70,12 @@ export async function runReflector<T extends KubeObject>(
     // It was a good connection until now: a server that restarts is not made to wait for the failures of last time.
     if (wasGood) backoff.reset();
     if (failed === undefined && wasGood) continue;
-    if (isExpired(failed)) log.debug('Watch expired, listing again', { error: failed });
+    if (isAbsent(failed)) {
+      if (!wasAbsent) log.warn('The server does not serve the resource, asking again', { error: failed });
+      options.sink.absent?.();
+    } else if (isExpired(failed)) log.debug('Watch expired, listing again', { error: failed });
     else if (failed !== undefined) log.warn('List or watch failed, trying again', { error: failed });
+    wasAbsent = isAbsent(failed);
     await sleep(clock, backoff.nextMs(), signal);
   }
 }
@@ -204,6 +211,11 @@ function isTooLarge(error: unknown): boolean {
     error instanceof StatusError &&
     error.status.details?.causes?.some((cause) => cause.reason === 'ResourceVersionTooLarge') === true
   );
+}
+
+/** A collection exists while its resource is served, even one of a namespace that is not there. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof StatusError && error.code === 404;
 }
 
 /** The server does not know what was asked of it. */

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
-import { expired, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
+import { expired, notFound, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
@@ -157,4 +157,28 @@ test('an index answers for objects added before and after it, and follows change
   expect(informer.lister.list('default').map(objectKey).sort()).toEqual(['default/a', 'default/b']);
   expect(informer.lister.list('other')).toEqual([]);
   expect(() => informer.lister.byIndex('none', '')).toThrow('index none');
+});
+
+test('a resource that is not served settles without being synced, and syncs once it is; a part waits for its own alone', async () => {
+  const { api, clock, client, informers, informer, seen } = setUp();
+  await client.create(pod('a'));
+  api.failNext(notFound(pods, ''));
+  const part = informers.part();
+  const isDone = async (wait: Promise<boolean>) => {
+    let done = false;
+    void wait.then((value) => {
+      done = value;
+    });
+    await clock.settle();
+    return done;
+  };
+  void informers.run(stop.signal);
+  expect(await isDone(informers.settled(stop.signal))).toBe(true);
+  expect(await isDone(part.synced(stop.signal))).toBe(true);
+  expect(part.informer(pods)).toBe(informer);
+  expect(await isDone(part.settled(stop.signal))).toBe(true);
+  expect(await isDone(part.synced(stop.signal))).toBe(false);
+  await clock.advance(2_000);
+  expect(await isDone(part.synced(stop.signal))).toBe(true);
+  expect(seen).toEqual(['+default/a']);
 });

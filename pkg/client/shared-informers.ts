@@ -38,6 +38,10 @@ class SharedInformers implements Informers {
   }
 
   informer<T extends KubeObject>(ref: ResourceRef<T>, select: InformerOptions = {}): Informer<T> {
+    return this.#shared(ref, select) as unknown as Informer<T>;
+  }
+
+  #shared(ref: ResourceRef, select: InformerOptions): SharedInformer<KubeObject> {
     const key = JSON.stringify([
       ref.group,
       ref.version,
@@ -52,13 +56,29 @@ class SharedInformers implements Informers {
       this.#informers.set(key, informer);
       if (this.#signal !== undefined) this.#start(informer, this.#signal);
     }
-    return informer as unknown as Informer<T>;
+    return informer;
   }
 
-  async synced(signal: AbortSignal): Promise<boolean> {
-    const all = Promise.all([...this.#informers.values()].map((informer) => informer.synced.promise));
-    await Promise.race([all, aborted(signal)]);
-    return !signal.aborted;
+  synced(signal: AbortSignal): Promise<boolean> {
+    return allOf(this.#informers.values(), (informer) => informer.synced, signal);
+  }
+
+  settled(signal: AbortSignal): Promise<boolean> {
+    return allOf(this.#informers.values(), (informer) => informer.settled, signal);
+  }
+
+  part(): Informers {
+    const asked = new Set<SharedInformer<KubeObject>>();
+    return {
+      informer: (ref, select = {}) => {
+        asked.add(this.#shared(ref, select));
+        return this.informer(ref, select);
+      },
+      synced: (signal) => allOf(asked, (informer) => informer.synced, signal),
+      settled: (signal) => allOf(asked, (informer) => informer.settled, signal),
+      part: () => this.part(),
+      run: (signal) => this.run(signal),
+    };
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -78,8 +98,21 @@ class SharedInformers implements Informers {
   }
 }
 
+/** Waits for something of each informer; false if `signal` was aborted before. */
+async function allOf(
+  informers: Iterable<SharedInformer<KubeObject>>,
+  what: (informer: SharedInformer<KubeObject>) => Deferred,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const all = Promise.all(Array.from(informers, (informer) => what(informer).promise));
+  await Promise.race([all, aborted(signal)]);
+  return !signal.aborted;
+}
+
 class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink<T> {
   readonly synced = new Deferred();
+  /** Whether it has synced or has nothing to follow. */
+  readonly settled = new Deferred();
   readonly #store = new CacheStore<T>();
   readonly #handlers: EventHandler<T>[] = [];
   readonly #options: InformersOptions;
@@ -130,6 +163,11 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
     if (this.#hasSynced) return;
     this.#hasSynced = true;
     this.synced.resolve();
+    this.settled.resolve();
+  }
+
+  absent(): void {
+    this.settled.resolve();
   }
 
   set(received: T): void {

@@ -25,7 +25,7 @@ import { Members } from './members.ts';
 import type { NodesReady } from './nodes-ready.ts';
 import { accountSubject, ensurePki, identitySubject, type Pki } from './pki.ts';
 import { encryptionOf, serverFlagValues } from './server-flags.ts';
-import { type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
+import { apiServerHost, type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
 
@@ -89,7 +89,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     clock,
     // Nodes of this process have no use for certificates: they are connected to the API server within it.
     nodeNames: [],
-    hosts: [kubernetesServiceIp(settings.serviceCidr), ...apiHosts(options)],
+    hosts: [kubernetesServiceIp(settings.serviceCidr), apiServerHost(settings)],
     components: tables.components,
   });
   trace('keys and certificates');
@@ -158,11 +158,6 @@ function holdUntilReady(
   });
 }
 
-/** Addresses of the server beside those that every cluster's has. */
-function apiHosts({ settings, tables = clusterTables }: ClusterOptions): readonly string[] {
-  return tables.networks[settings.network]?.kernel === undefined ? [] : [settings.nodeAddress];
-}
-
 /** Before anything listens: there are addresses that are made here. */
 async function prepareNetwork({ settings, tables = clusterTables, onStep, trace }: ClusterOptions): Promise<void> {
   const kernel = tables.networks[settings.network]?.kernel;
@@ -207,7 +202,7 @@ async function startApi(
       log,
       serviceCidr: settings.serviceCidr,
       // Pods reach it there.
-      host: tables.networks[settings.network]?.kernel === undefined ? '127.0.0.1' : settings.nodeAddress,
+      host: apiServerHost(settings),
       port: settings.apiPort,
       server: pki.server,
       clientCa: pki.authority.certificate,

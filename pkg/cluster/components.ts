@@ -10,6 +10,7 @@ import type { FlagTable } from '#pkg/component/flags.ts';
 import type { Subject } from '#pkg/pki/pair.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { etcdFlagValues } from './etcd-files.ts';
+import { kernelFlagValues } from './kernel-flags.ts';
 import type { NetworkKind, NetworkTable } from './networks.ts';
 import type { PartTables } from './part-tables.ts';
 import {
@@ -19,6 +20,7 @@ import {
   clusterDnsIp,
   clusterDomain,
   kubernetesServiceIp,
+  nodeNames as nodeNamesOf,
   podRange,
 } from './settings.ts';
 
@@ -101,10 +103,10 @@ export const componentTable: ComponentTable = {
     },
     perNode: true,
     opensSockets: false,
-    flags: ({ settings, folder, pki, kubeconfig, nodeName }) => ({
+    flags: ({ settings, folder, pki, kubeconfig, nodeName, tables }) => ({
       kubeconfig,
       'node-name': nodeName,
-      'node-ip': settings.nodeAddress,
+      ...kernelNodeFlags(settings, tables, nodeName),
       'root-dir': join(folder, 'kubelet', nodeName),
       'images-dir': folder,
       runtime: settings.runtime,
@@ -171,10 +173,15 @@ export const componentTable: ComponentTable = {
     isReplicated: true,
     opensSockets: false,
     flags: ({ settings, kubeconfig }) => ({ kubeconfig, 'leader-elect': apiServerHosts(settings).length > 1 }),
-    start: async ({ tables, as, members }) => {
-      const { schedulerPart } = await import('./parts.ts');
+    options: async () => (await import('./scheduler-flags.ts')).schedulerOptionFlags,
+    start: async ({ tables, as, members, flagsOf }) => {
+      const [{ schedulerPart }, { schedulerSettings }] = await Promise.all([
+        import('./parts.ts'),
+        import('./scheduler-flags.ts'),
+      ]);
       const plugins = await tables.schedulerPlugins();
-      members.start('kube-scheduler', await schedulerPart(as('scheduler'), { plugins }));
+      const settings = await schedulerSettings(await flagsOf('kube-scheduler'), plugins);
+      members.start('kube-scheduler', await schedulerPart(as('scheduler'), { plugins, settings }));
     },
   },
   'kube-proxy': {
@@ -191,6 +198,9 @@ export const componentTable: ComponentTable = {
       'hostname-override': '',
       'proxy-mode': networkOf(settings, tables.networks).proxyBackend,
       'nodeport-addresses': [settings.nodeAddress],
+      ...(networkOf(settings, tables.networks).kernel === undefined
+        ? {}
+        : { ...kernelFlagValues(settings), network: settings.network, 'machine-nodes': nodeNamesOf(settings) }),
     }),
     // What holds pods to network policies and gives load balancers addresses, on networks of the kernel.
     rights: [
@@ -241,6 +251,18 @@ export const componentTable: ComponentTable = {
 export function identitiesOf({ identity, perNode }: ComponentEntry, nodeNames: readonly string[]): readonly string[] {
   if (identity === undefined) return [];
   return perNode ? nodeNames.map((nodeName) => `${identity.name}:${nodeName}`) : [identity.name];
+}
+
+/** The address of a node, and where the kernel carries the network, what that follows from. */
+function kernelNodeFlags(
+  settings: ClusterSettings,
+  { networks }: PartTables,
+  nodeName: string,
+): Readonly<Record<string, string>> {
+  const { kernel } = networkOf(settings, networks);
+  if (kernel === undefined) return { 'node-ip': settings.nodeAddress };
+  const index = nodeNamesOf(settings).indexOf(nodeName);
+  return { ...kernelFlagValues(settings), 'node-ip': kernel.nodeAddress(settings, index) };
 }
 
 function networkOf({ network }: ClusterSettings, table: NetworkTable): NetworkKind {

@@ -11,7 +11,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
-import { unmountBelow } from '#pkg/kubelet/volumes/memory-mounts.ts';
+import { unmountBelow } from '#pkg/kubelet/volumes/mounts.ts';
 
 /** Where it is in a node's folder. */
 const runtimeFolder = 'oci';
@@ -29,6 +29,8 @@ export interface ContainersPlace {
   readonly imagesFolder: string;
   /** Whether pods have networks of their own. */
   readonly ownNetwork: boolean;
+  /** Path of the network namespace of the node; absent for that of this machine. */
+  readonly nodeNetwork?: string | undefined;
 }
 
 /** Why this machine runs no containers, in one sentence; undefined where it does. */
@@ -52,7 +54,7 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
     import('#pkg/kubelet/runtime/container/container-runtime.ts'),
     import('./images.ts'),
   ]);
-  const { clock, random, log, folder, imagesFolder, ownNetwork } = place;
+  const { clock, random, log, folder, imagesFolder, ownNetwork, nodeNetwork } = place;
   const architecture = arch();
   return openContainerRuntime({
     clock,
@@ -63,6 +65,7 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
     runcPath,
     architecture,
     ownNetwork,
+    nodeNetwork,
     seccompFolder: join(folder, 'seccomp'),
   });
 }

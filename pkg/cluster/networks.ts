@@ -62,6 +62,11 @@ export interface KernelNetwork {
   kernels(settings: BridgeSettings, nodeNames: readonly string[]): readonly KernelPlace[];
   /** Makes what all nodes share; again after a restart of the machine. Rejects with one line where it cannot. */
   prepare(settings: BridgeSettings): Promise<void>;
+  /** Makes a node's namespace, in which its programs listen, once `prepare` was done; again where it is there. */
+  prepareNode(
+    settings: BridgeSettings,
+    node: { readonly nodeName: string; readonly nodeAddress: string },
+  ): Promise<void>;
   /** Takes all of it away, of the nodes too. */
   remove(settings: BridgeSettings, nodeNames: readonly string[]): Promise<void>;
 }
@@ -96,6 +101,10 @@ export const networkTable: NetworkTable = {
       prepare: async (settings) => {
         const { ensureClusterLinks } = await import('#pkg/network/bridge/cluster-links.ts');
         await ensureClusterLinks(clusterNetworkOf(settings));
+      },
+      prepareNode: async (settings, node) => {
+        const { ensureNodeLinks } = await import('#pkg/network/bridge/node-links.ts');
+        await ensureNodeLinks({ network: clusterNetworkOf(settings), ...node });
       },
       remove: async ({ name }, nodeNames) => {
         const { removeClusterLinks } = await import('#pkg/network/bridge/cluster-links.ts');

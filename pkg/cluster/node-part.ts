@@ -173,6 +173,7 @@ async function openNode(
     imageAliases: options.imageAliases ?? '',
     imagesFolder: options.imagesFolder ?? folder,
     ownNetwork: networkKind.sharesNode !== true,
+    nodeNetwork: networkKind.kernel?.namespaceOf(nodeName),
     keepsContainers: options.keepsContainers === true,
   };
   const [network, host, volumePlugins, ...runtimes] = await Promise.all([

@@ -18,7 +18,9 @@ import type { ControllerTable } from '#pkg/controllers/common/controller.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { PluginEntry } from '#pkg/scheduler/framework/plugin-context.ts';
 import type { KernelPlace } from './bridge-cluster.ts';
+import { callExtender } from './extender-caller.ts';
 import { type ProxyBackendKind, type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
+import type { SchedulerSettings } from './scheduler-flags.ts';
 
 /** What every part is given. */
 export interface PartContext {
@@ -72,14 +74,19 @@ interface ElectedOptions {
 export interface SchedulerPartOptions extends ElectedOptions {
   /** Default: all that there are. */
   readonly plugins?: readonly PluginEntry[];
+  /** How pods are laid out. Default: packed, by one profile. */
+  readonly settings?: SchedulerSettings;
 }
 
 /** The scheduler, under leader election where it has an identity for it. */
 export async function schedulerPart(context: PartContext, options: SchedulerPartOptions = {}): Promise<Component> {
   const { createScheduler } = await import('#pkg/scheduler/scheduler.ts');
   const deps = depsOf(context, 'kube-scheduler');
-  const { plugins, election } = options;
-  const component = withInformers(deps, createScheduler({ deps, ...(plugins === undefined ? {} : { plugins }) }));
+  const { plugins, election, settings } = options;
+  const component = withInformers(
+    deps,
+    createScheduler({ deps, callExtender, ...(plugins === undefined ? {} : { plugins }), ...settings }),
+  );
   if (election === undefined) return component;
   // Whoever waits to lead has seen all pods and nodes when its turn comes.
   for (const ref of [pods, nodes, namespaces]) deps.informers.informer<KubeObject>(ref);
@@ -182,8 +189,9 @@ export async function kernelProxyPart(
   },
 ): Promise<Component> {
   const deps = depsOf(context, 'kube-proxy');
-  const [{ createProxy }, { createPolicyEnforcer }, { NftSession }] = await Promise.all([
+  const [{ createProxy }, { createHealthCheckServer }, { createPolicyEnforcer }, { NftSession }] = await Promise.all([
     import('#pkg/proxy/proxy.ts'),
+    import('#pkg/proxy/health/health-check-server.ts'),
     import('#pkg/proxy/policy/policy-enforcer.ts'),
     import('#pkg/network/nft/nft-session.ts'),
   ]);
@@ -191,8 +199,13 @@ export async function kernelProxyPart(
   for (const kernel of options.kernels) {
     const { nodeName, namespace, nodePortAddresses } = kernel;
     const backend = await options.kind.open({ ...deps, nodePortAddresses, sharesPorts: false, nodeName, kernel });
-    parts.push(createProxy({ deps, backend, nodeName }));
-    if (nodeName === undefined) continue;
+    if (nodeName === undefined) {
+      // Load balancers ask nodes, of which the machine is none.
+      parts.push(createProxy({ deps, backend, nodeName }));
+      continue;
+    }
+    const healthChecks = createHealthCheckServer({ ...deps, addresses: nodePortAddresses, namespace });
+    parts.push(createProxy({ deps, backend, healthChecks, nodeName }));
     const session = new NftSession({ namespace });
     parts.push(createPolicyEnforcer({ ...deps, ...kernel, session }));
   }

@@ -22,6 +22,8 @@ export interface RuntimePlace {
   readonly imagesFolder: string;
   /** Whether pods have networks of their own. */
   readonly ownNetwork: boolean;
+  /** Path of the network namespace of the node, in which pods on its network are; absent for that of this machine. */
+  readonly nodeNetwork?: string | undefined;
   /** Whether what can outlive this process does, for the node's next one. */
   readonly keepsContainers: boolean;
 }

@@ -38,9 +38,15 @@ export interface ClusterSettings extends EtcdFiles {
 /** Most control planes of a cluster on one machine: each has its API server at another address that the certificate names. */
 export const controlPlanesMax = 2;
 
-/** Addresses of the API servers, the first on 127.0.0.1 and the second on that of the `kubernetes` Service, at one port. */
-export function apiServerHosts({ controlPlanes = 1, serviceCidr }: ClusterSettings): readonly string[] {
-  return ['127.0.0.1', kubernetesServiceIp(serviceCidr)].slice(0, controlPlanes);
+/** Addresses of the API servers, the first where it is `apiServerHost` and the second on that of the `kubernetes` Service, at one port. */
+export function apiServerHosts(settings: ClusterSettings): readonly string[] {
+  const { controlPlanes = 1, serviceCidr } = settings;
+  return [apiServerHost(settings), kubernetesServiceIp(serviceCidr)].slice(0, controlPlanes);
+}
+
+/** Where the API server answers: on 127.0.0.1, or where the kernel carries the network at the machine's address among the nodes, at which pods reach it. */
+export function apiServerHost({ network, nodeAddress }: Pick<ClusterSettings, 'network' | 'nodeAddress'>): string {
+  return networkTable[network]?.kernel === undefined ? '127.0.0.1' : nodeAddress;
 }
 
 /** The addresses of one cluster among several on a machine. */

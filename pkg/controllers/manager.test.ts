@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { deployments, pods } from '#pkg/api/types/refs.ts';
+import { deployments, deviceClasses, pods } from '#pkg/api/types/refs.ts';
+import type { ApiRequest } from '#pkg/apimachinery/http.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { notFound } from '#pkg/apimachinery/status-error.ts';
 import { aborted } from '#pkg/base/async.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
@@ -10,7 +13,7 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import { integer } from '#pkg/component/flags.ts';
-import { withFlags } from './common/controller.ts';
+import { type ControllerContext, withFlags } from './common/controller.ts';
 import { isComplete } from './deployment/status.ts';
 import { controllerFlags, createControllerManager } from './manager.ts';
 import { controllerTable } from './table.ts';
@@ -65,6 +68,45 @@ function bareDeps() {
   const informers = createInformers({ client, clock, random, log: silentLogger });
   return { client, informers, clock, random, log: silentLogger, metrics: new Metrics() };
 }
+
+test('a controller whose resource the server does not serve begins once it does, and the others do not wait', async () => {
+  const api = new FakeApi();
+  let isServed = false;
+  const handle = (request: ApiRequest) => {
+    if (request.path.includes('/deviceclasses') && !isServed) api.failNext(notFound(deviceClasses, ''));
+    return api.handle(request);
+  };
+  const clock = new VirtualClock();
+  const random = new SeededRandom(1);
+  const client = createClient({
+    transport: inProcessTransport(handle, { commonName: 'test', organizations: [] }),
+    userAgent: 'test',
+  });
+  const informers = createInformers({ client, clock, random, log: silentLogger });
+  const begun: string[] = [];
+  const follow = (name: string, ref: ResourceRef<KubeObject>) => (context: ControllerContext) => {
+    context.informers.informer(ref);
+    return {
+      run: (signal: AbortSignal) => {
+        begun.push(name);
+        return aborted(signal);
+      },
+    };
+  };
+  const table = { devices: follow('devices', deviceClasses), pods: follow('pods', pods) };
+  const deps = { client, informers, clock, random, log: silentLogger, metrics: new Metrics() };
+  const stop = new AbortController();
+  const ended = createControllerManager({ deps, table }).run(stop.signal);
+  await clock.settle();
+  expect(begun).toEqual(['pods']);
+  await clock.advance(120_000);
+  expect(api.requests.filter((line) => line.includes('deviceclasses')).length).toBeLessThan(15);
+  isServed = true;
+  await clock.advance(60_000);
+  expect(begun).toEqual(['pods', 'devices']);
+  stop.abort();
+  await ended;
+});
 
 test('a controller that does not exist is refused', () => {
   const deps = bareDeps();

@@ -1,11 +1,13 @@
 /**
- * The controller manager: all controllers over one set of informers, optionally under leader election. A controller that ends with an error
+ * The controller manager: all controllers over one set of informers, optionally under leader election. All begin together, but one that follows a resource
+ * which the server does not serve: it begins once that is served, and holds up nobody. A controller that ends with an error
  * ends the manager: its process starts anew, as upstream's does. Upstream counterpart: `cmd/kube-controller-manager`.
  */
 import { setMaxListeners } from 'node:events';
 import { childSignal } from '#pkg/base/async.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import type { Informers } from '#pkg/client/informer.ts';
 import { type LeaderElectionOptions, runWithLeaderElection } from '#pkg/client/leader-election.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
@@ -65,7 +67,7 @@ export function controllerFlags(table: ControllerTable = controllerTable): FlagT
 /** The manager. Throws at once for a controller that does not exist, and for two with one flag. */
 export function createControllerManager(options: ControllerManagerOptions): Component {
   const { table = controllerTable } = options;
-  const names = options.controllers ?? chosen(options.flags?.controllers, Object.keys(table));
+  const names = options.controllers ?? chosen(options.flags?.controllers, table);
   for (const name of names)
     if (!Object.hasOwn(table, name)) throw new Error(`Cannot start controller ${name} as there is none`);
   controllerFlags(table);
@@ -81,10 +83,16 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
 }
 
 /** What `--controllers` says, in the order of the table, with the names that nobody has at the end. */
-function chosen(wish: unknown, all: readonly string[]): readonly string[] {
+function chosen(wish: unknown, table: ControllerTable): readonly string[] {
+  const all = Object.keys(table);
   const words = Array.isArray(wish) ? wish.map(String) : ['*'];
   const named = words.map((word) => word.replace(/^-/, ''));
-  const isOn = (name: string): boolean => !words.includes(`-${name}`) && (words.includes('*') || words.includes(name));
+  const isUsual = (name: string): boolean => {
+    const entry = table[name];
+    return typeof entry !== 'object' || entry.isOnDemand !== true;
+  };
+  const isOn = (name: string): boolean =>
+    !words.includes(`-${name}`) && ((words.includes('*') && isUsual(name)) || words.includes(name));
   return [...all.filter(isOn), ...named.filter((name) => name !== '*' && !all.includes(name))];
 }
 
@@ -97,11 +105,15 @@ async function runControllers(
   const { controller: stop, dispose } = childSignal(signal);
   // Every loop and watch listens for the end.
   setMaxListeners(0, stop.signal);
+  /** What each controller follows, in the order of `names`. */
+  const parts: Informers[] = [];
   const recorders = new Map<string, EventRecorder>();
   const contextOf = (name: string): ControllerContext => {
     const account = accountOf(name);
     const client = account === undefined ? undefined : options.clientOf?.(account);
-    const own = client === undefined ? deps : { ...deps, client };
+    const informers = deps.informers.part();
+    parts.push(informers);
+    const own = client === undefined ? { ...deps, informers } : { ...deps, client, informers };
     const recorder = (component: string): EventRecorder => {
       const known = recorders.get(component) ?? createEventRecorder({ ...own, component, signal: stop.signal });
       recorders.set(component, known);
@@ -112,9 +124,13 @@ async function runControllers(
   const components = names.map((name) => makeController(options, name, contextOf(name)));
   const running = [deps.informers.run(stop.signal)];
   try {
-    if (await deps.informers.synced(stop.signal)) {
+    if (await deps.informers.settled(stop.signal)) {
       deps.log.info('Controllers started', { controllers: names.length });
-      running.push(...components.map((component) => component.run(stop.signal)));
+      running.push(
+        ...components.map(async (component, index) => {
+          if (await parts[index]?.synced(stop.signal)) await component.run(stop.signal);
+        }),
+      );
     }
     await Promise.all(running);
   } finally {

@@ -6,6 +6,7 @@
 import { type Answer, decode, encode, type Packet, type Question } from 'dns-packet';
 import { type Random, randomInt } from '#pkg/base/random.ts';
 import type { Forwarder } from './forwarder.ts';
+import { headerBytes, isPlainName, type QuestionPart, questionPart } from './wire.ts';
 import type { ZoneLookup, ZoneRecord } from './zone-lookup.ts';
 
 /** Seconds for which an answer may be kept. Source: kubeadm's Corefile. */
@@ -17,7 +18,10 @@ const plainUdpBytesMax = 512;
 const tcpBytesMax = 65_535;
 /** Answers that are kept as bytes, of some hundred bytes each. When it is full all go: asking again costs some 20 µs each. */
 const keptMax = 4_096;
-const headerBytes = 12;
+/** Longest question whose answer is kept: a name and what EDNS adds is shorter. */
+const keptQuestionBytesMax = 320;
+/** Longest question that is looked at: nothing that is asked is a tenth of that. */
+const questionBytesMax = 4_096;
 /** Type, class, time to live and length of a record. */
 const recordHeadBytes = 10;
 /** To the name behind the header. */
@@ -59,6 +63,7 @@ export class Answerer {
   /** The answer; undefined for what is no question and gets none. A promise where others have to be asked. Never rejects. */
   answer(message: Buffer, protocol: DnsProtocol): Buffer | Promise<Buffer> | undefined {
     if (message.length < headerBytes || (message.readUInt8(2) & 0x80) !== 0) return undefined;
+    if (message.length > questionBytesMax) return failure(message, rcode.formatError);
     const key = `${protocol}${message.toString('latin1', 2)}`;
     const kept = this.#kept.get(key);
     if (kept !== undefined) return withIdOf(message, kept);
@@ -70,15 +75,18 @@ export class Answerer {
     }
     const [question, ...more] = query.questions ?? [];
     if ((message.readUInt8(2) & 0x78) !== 0) return failure(message, rcode.notImplemented);
-    if (question === undefined || more.length > 0) return failure(message, rcode.formatError);
+    const part = questionPart(message);
+    if (question === undefined || more.length > 0 || part === undefined) return failure(message, rcode.formatError);
     const bytesMax = protocol === 'tcp' ? tcpBytesMax : sizeOf(query);
     const reply = this.#ofZone(query, question);
-    if (reply === 'foreign') return this.#forwarded(message, query, { question, bytesMax });
+    if (reply === 'foreign') return this.#forwarded(message, query, { question, part, bytesMax });
+    // No name of the cluster has such labels.
+    if (!part.isPlain) return refusal(message, part, rcode.nameError);
     const elsewhere = this.#elsewhere(reply, question);
     if (elsewhere !== undefined) return this.#completed(reply, elsewhere, bytesMax);
     const bytes = encoded(reply, bytesMax);
     // With several records their order changes from answer to answer.
-    if ((reply.answers ?? []).length < 2) this.#keep(key, bytes);
+    if ((reply.answers ?? []).length < 2 && message.length <= keptQuestionBytesMax) this.#keep(key, bytes);
     return bytes;
   }
 
@@ -133,7 +141,8 @@ export class Answerer {
   async #completed(reply: Packet, question: Question, bytesMax: number): Promise<Buffer> {
     const asked = encode({ type: 'query', id: 0, flags: flag.recursionDesired, questions: [question] });
     const found = await this.#options.forwarder?.ask(asked, question);
-    return encoded({ ...reply, answers: [...(reply.answers ?? []), ...(found?.answers ?? [])] }, bytesMax);
+    const added = (found?.answers ?? []).filter(isAddressOrAlias);
+    return encoded({ ...reply, answers: [...(reply.answers ?? []), ...added] }, bytesMax);
   }
 
   #soa(): Answer {
@@ -150,17 +159,25 @@ export class Answerer {
     return { type: 'SOA', name: domain, ttl: ttlSeconds, data };
   }
 
-  async #forwarded(
-    message: Buffer,
-    query: Packet,
-    { question, bytesMax }: { readonly question: Question; readonly bytesMax: number },
-  ): Promise<Buffer> {
+  async #forwarded(message: Buffer, query: Packet, { question, part, bytesMax }: Forwarding): Promise<Buffer> {
     const { forwarder } = this.#options;
-    if (forwarder === undefined) return encoded(replyTo(query, { flags: rcode.refused, answers: [] }), bytesMax);
+    if (forwarder === undefined) return refusal(message, part, rcode.refused);
     const reply = await forwarder.ask(message, question);
-    if (reply === undefined) return encoded(replyTo(query, { flags: rcode.serverFailure, answers: [] }), bytesMax);
-    return encoded({ ...reply, id: query.id ?? 0, questions: [question] }, bytesMax);
+    if (reply === undefined) return refusal(message, part, rcode.serverFailure);
+    return reply.bytes.length > bytesMax ? cutOff(message, reply.bytes, query) : withIdOf(message, reply.bytes);
   }
+}
+
+interface Forwarding {
+  readonly question: Question;
+  readonly part: QuestionPart;
+  readonly bytesMax: number;
+}
+
+/** What an answer that leads elsewhere goes on with, as far as it can be written. */
+function isAddressOrAlias(record: Answer): boolean {
+  if (record.type !== 'A' && record.type !== 'AAAA' && record.type !== 'CNAME') return false;
+  return isPlainName(record.name) && (record.type !== 'CNAME' || isPlainName(record.data));
 }
 
 interface ReplyParts {
@@ -255,6 +272,29 @@ function sizeOf(query: Packet): number {
     if (record.type === 'OPT') return Math.min(udpBytesMax, Math.max(plainUdpBytesMax, record.udpPayloadSize));
   return plainUdpBytesMax;
 }
+
+/** The question as it came, answered with an error. */
+function refusal(message: Buffer, { end }: QuestionPart, code: number): Buffer {
+  const bytes = Buffer.concat([failure(message, code), message.subarray(headerBytes, end)]);
+  bytes.writeUInt8(code | (flag.recursionAvailable & 0xff), 3);
+  bytes.writeUInt16BE(1, 4);
+  return bytes;
+}
+
+/** The head and the question of what others said, marked as cut off. */
+function cutOff(message: Buffer, reply: Buffer, query: Packet): Buffer {
+  const end = questionPart(reply)?.end ?? headerBytes;
+  const hasOptions = (query.additionals ?? []).some(({ type }) => type === 'OPT');
+  const bytes = Buffer.concat([reply.subarray(0, end), hasOptions ? emptyOptions : Buffer.alloc(0)]);
+  bytes.writeUInt8(bytes.readUInt8(2) | (flag.truncated >> 8), 2);
+  bytes.writeUInt16BE(end === headerBytes ? 0 : 1, 4);
+  bytes.writeUInt32BE(0, 6);
+  bytes.writeUInt16BE(hasOptions ? 1 : 0, 10);
+  return withIdOf(message, bytes);
+}
+
+/** A record of EDNS that says how long a datagram may be. Source: RFC 6891, 6.1.2. */
+const emptyOptions = Buffer.from([0, 0, 41, udpBytesMax >> 8, udpBytesMax & 0xff, 0, 0, 0, 0, 0, 0]);
 
 /** The head of the question alone, as an error. */
 function failure(message: Buffer, code: number): Buffer {

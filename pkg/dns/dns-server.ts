@@ -13,10 +13,12 @@ const idleMs = 10_000;
 const connectionsMax = 256;
 /** Bytes that wait for a reader before no more of its questions are taken. */
 const unreadBytesMax = 128 * 1024;
+/** Questions of one connection that wait for others before no more of them are taken; what came with the last of them still counts. */
+const openMax = 64;
 
 /** Where to listen. */
 export interface DnsServerOptions {
-  readonly answerer: Answerer;
+  readonly answerer: Pick<Answerer, 'answer'>;
   readonly address: string;
   readonly port: number;
   readonly clock: Clock;
@@ -113,6 +115,10 @@ async function listenTcp(options: DnsServerOptions): Promise<{ readonly server: 
 function serveConnection(socket: Socket, { answerer, clock }: DnsServerOptions, onHeard: () => void): void {
   let received: Buffer = Buffer.alloc(0);
   let last: Promise<void> = Promise.resolve();
+  let open = 0;
+  const goOn = (): void => {
+    if (open < openMax && socket.writableLength <= unreadBytesMax) socket.resume();
+  };
   let timer = clock.setTimeout(() => socket.destroy(), idleMs);
   socket.on('close', () => timer.cancel());
   socket.on('data', (chunk: Buffer) => {
@@ -129,11 +135,16 @@ function serveConnection(socket: Socket, { answerer, clock }: DnsServerOptions, 
         socket.destroy();
         return;
       }
-      last = last.then(async () => write(socket, await answer));
+      open++;
+      last = last.then(async () => {
+        write(socket, await answer);
+        open--;
+        if (socket.isPaused()) goOn();
+      });
     }
-    if (socket.writableLength > unreadBytesMax) socket.pause();
+    if (open >= openMax || socket.writableLength > unreadBytesMax) socket.pause();
   });
-  socket.on('drain', () => socket.resume());
+  socket.on('drain', goOn);
 }
 
 function write(socket: Socket, bytes: Buffer): void {

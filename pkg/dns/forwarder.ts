@@ -8,13 +8,14 @@ import { connect } from 'node:net';
 import { type Answer, decode, type Packet, type Question } from 'dns-packet';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
+import { ttlOffsets } from './wire.ts';
 
 /** How long one server may take. Source: CoreDNS `forward`, read timeout. */
 const timeoutMs = 2_000;
 /** Longest time for which an answer is kept, in seconds. Source: kubeadm's Corefile. */
 const keepSecondsMax = 30;
-/** Answers that are kept, the oldest going first: some megabytes at most. */
-const keptMax = 10_000;
+/** Bytes of answers and their questions that are kept, the oldest going first: some ten thousand of the usual size. */
+const keptBytesMax = 8 * 1024 * 1024;
 /** Questions that are out at once; further ones fail, as CoreDNS' `max_concurrent 1000` has it. */
 const openMax = 1_000;
 /** Servers that one question is put to. Source: glibc `MAXNS`. */
@@ -36,8 +37,17 @@ export interface ForwarderOptions {
   readonly random: Random;
 }
 
+/** What somebody else said. */
+export interface Reply {
+  /** As it came, with the times to live that are left; its id says nothing. */
+  readonly bytes: Buffer;
+  readonly answers: readonly Answer[];
+  /** Where its times to live stand. */
+  readonly ttlOffsets: readonly number[];
+}
+
 interface Kept {
-  readonly reply: Packet;
+  readonly reply: Reply;
   readonly atMs: number;
   readonly untilMs: number;
 }
@@ -46,7 +56,8 @@ interface Kept {
 export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #kept = new Map<string, Kept>();
-  readonly #open = new Map<string, Promise<Packet | undefined>>();
+  #keptBytes = 0;
+  readonly #open = new Map<string, Promise<Reply | undefined>>();
   readonly #closing = new AbortController();
 
   constructor(options: ForwarderOptions) {
@@ -54,7 +65,7 @@ export class Forwarder {
   }
 
   /** What somebody else says; undefined where nobody says anything. `message` is the question as it came. */
-  async ask(message: Buffer, question: Question): Promise<Packet | undefined> {
+  async ask(message: Buffer, question: Question): Promise<Reply | undefined> {
     const key = message.toString('latin1', 2);
     const kept = this.#kept.get(key);
     const nowMs = this.#options.clock.nowMs();
@@ -62,11 +73,9 @@ export class Forwarder {
     const open = this.#open.get(key);
     if (open !== undefined) return open;
     if (this.#open.size >= openMax || this.#closing.signal.aborted) return undefined;
-    const asking = this.#askAll(message, question).finally(() => this.#open.delete(key));
+    const asking = this.#askAndKeep(key, message, question).finally(() => this.#open.delete(key));
     this.#open.set(key, asking);
-    const reply = await asking;
-    if (reply !== undefined) this.#keep(key, reply);
-    return reply;
+    return asking;
   }
 
   /** Ends what is open; it is answered with a failure. */
@@ -75,30 +84,45 @@ export class Forwarder {
     await Promise.all(this.#open.values());
   }
 
-  #keep(key: string, reply: Packet): void {
-    const seconds = Math.min(keepSecondsMax, ...ttlsOf(reply));
-    if (!(seconds > 0)) return;
+  async #askAndKeep(key: string, message: Buffer, question: Question): Promise<Reply | undefined> {
+    const received = await this.#askAll(message, question);
+    if (received === undefined) return undefined;
+    const { packet, ...reply } = received;
+    const seconds = Math.min(keepSecondsMax, ...ttlsOf(packet));
+    if (seconds > 0) this.#keep(key, reply, seconds);
+    return reply;
+  }
+
+  #keep(key: string, reply: Reply, seconds: number): void {
     const atMs = this.#options.clock.nowMs();
-    this.#kept.delete(key);
+    this.#forget(key);
     this.#kept.set(key, { reply, atMs, untilMs: atMs + seconds * 1000 });
+    this.#keptBytes += sizeOf(key, reply);
     for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= keptMax) break;
-      this.#kept.delete(oldest);
+      if (this.#keptBytes <= keptBytesMax) break;
+      this.#forget(oldest);
     }
   }
 
-  async #askAll(message: Buffer, question: Question): Promise<Packet | undefined> {
+  #forget(key: string): void {
+    const kept = this.#kept.get(key);
+    if (kept === undefined) return;
+    this.#kept.delete(key);
+    this.#keptBytes -= sizeOf(key, kept.reply);
+  }
+
+  async #askAll(message: Buffer, question: Question): Promise<Received | undefined> {
     for (const server of this.#options.servers.slice(0, serversMax)) {
       // An id of our own, so that nobody who knows the asker's can answer in a server's stead.
       const sent = Buffer.from(message);
       sent.writeUInt16BE(Math.floor(this.#options.random.next() * 65_536), 0);
       const short = await this.#exchange(sent, question, (signal, take) => overUdp(server, { sent, signal, take }));
       const reply =
-        short?.flag_tc === true
+        short?.packet.flag_tc === true
           ? await this.#exchange(sent, question, (signal, take) => overTcp(server, { sent, signal, take }))
           : short;
       if (this.#closing.signal.aborted) return undefined;
-      if (reply !== undefined && ((reply.flags ?? 0) & 0xf) !== serverFailure) return reply;
+      if (reply !== undefined && ((reply.packet.flags ?? 0) & 0xf) !== serverFailure) return reply;
     }
     return undefined;
   }
@@ -108,8 +132,8 @@ export class Forwarder {
     sent: Buffer,
     question: Question,
     begin: (signal: AbortSignal, take: (received: Buffer | undefined) => void) => void,
-  ): Promise<ReturnType<typeof decode> | undefined> {
-    const { promise, resolve } = Promise.withResolvers<ReturnType<typeof decode> | undefined>();
+  ): Promise<Received | undefined> {
+    const { promise, resolve } = Promise.withResolvers<Received | undefined>();
     const ended = new AbortController();
     const timer = this.#options.clock.setTimeout(() => resolve(undefined), timeoutMs);
     const onClose = (): void => resolve(undefined);
@@ -152,28 +176,40 @@ function overTcp({ address, port }: NameServer, { sent, signal, take }: Exchange
   socket.end(Buffer.concat([length, sent]));
   socket.on('data', (chunk: Buffer) => {
     received = Buffer.concat([received, chunk]);
-    if (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0))
-      take(received.subarray(2, 2 + received.readUInt16BE(0)));
+    if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return;
+    take(received.subarray(2, 2 + received.readUInt16BE(0)));
+    // What else it says was not asked.
+    socket.destroy();
   });
   socket.on('error', () => take(undefined));
   socket.on('close', () => take(undefined));
   signal.addEventListener('abort', () => socket.destroy(), { once: true });
 }
 
+/** A message that answers a question, as it came and as it was read. */
+interface Received extends Reply {
+  readonly packet: ReturnType<typeof decode>;
+}
+
 /** The message, if it answers the question. */
-function replyIn(received: Buffer, sent: Buffer, asked: Question): ReturnType<typeof decode> | undefined {
+function replyIn(bytes: Buffer, sent: Buffer, asked: Question): Received | undefined {
   try {
-    const reply = decode(received);
-    const [question] = reply.questions ?? [];
+    const packet = decode(bytes);
+    const [question] = packet.questions ?? [];
     const isAnswer =
-      reply.type === 'response' &&
-      reply.id === sent.readUInt16BE(0) &&
+      packet.type === 'response' &&
+      packet.id === sent.readUInt16BE(0) &&
+      packet.questions?.length === 1 &&
       question?.type === asked.type &&
       question.name.toLowerCase() === asked.name.toLowerCase();
-    return isAnswer ? reply : undefined;
+    return isAnswer ? { bytes, packet, answers: packet.answers ?? [], ttlOffsets: ttlOffsets(bytes) } : undefined;
   } catch {
     return undefined;
   }
+}
+
+function sizeOf(key: string, { bytes }: Reply): number {
+  return key.length + bytes.length;
 }
 
 /** How long each part may be kept: records by what they say, an absence by its SOA record. Source: RFC 2308, 5. */
@@ -191,11 +227,9 @@ function ttls(records: readonly Answer[] | undefined): readonly number[] {
 }
 
 /** With what has passed taken off. */
-function aged({ reply, atMs }: Kept, nowMs: number): Packet {
+function aged({ reply, atMs }: Kept, nowMs: number): Reply {
   const passed = Math.floor((nowMs - atMs) / 1000);
-  const older = (records: Answer[] | undefined): Answer[] =>
-    (records ?? []).map((record) =>
-      'ttl' in record && record.ttl !== undefined ? { ...record, ttl: Math.max(0, record.ttl - passed) } : record,
-    );
-  return { ...reply, answers: older(reply.answers), authorities: older(reply.authorities) };
+  const bytes = Buffer.from(reply.bytes);
+  for (const at of reply.ttlOffsets) bytes.writeUInt32BE(Math.max(0, bytes.readUInt32BE(at) - passed), at);
+  return { ...reply, bytes };
 }

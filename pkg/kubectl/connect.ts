@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, type RequestOptions, request as requestHttps } from 'node:https';
 import { jsonText } from '#pkg/apimachinery/json.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -138,9 +138,13 @@ interface Forwarded {
   readonly path: string;
 }
 
+/** What is about one connection, or about who asks, and so is not passed on. Source: RFC 9110, 7.6.1; Go `net/http/httputil` `hopHeaders`. */
+const ownHeaders = ['host', 'authorization', 'connection', 'keep-alive', 'te', 'trailer', 'upgrade', 'expect'] as const;
+
 /** Passes a request on with these credentials in the place of its own, and the answer back. */
 function forwardTo(base: URL, credentials: RequestOptions, { request, response, path }: Forwarded): void {
-  const { host: _, connection: _own, authorization: _theirs, ...headers } = request.headers;
+  const headers: IncomingHttpHeaders = { ...request.headers };
+  for (const name of ownHeaders) delete headers[name];
   const ask = base.protocol === 'https:' ? requestHttps : requestHttp;
   const secure = base.protocol === 'https:';
   const passed = ask(
@@ -153,8 +157,11 @@ function forwardTo(base: URL, credentials: RequestOptions, { request, response, 
       headers: { ...headers, ...(Array.isArray(credentials.headers) ? {} : credentials.headers) },
     },
     (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      const { connection: _, 'keep-alive': _alive, ...theirs } = answer.headers;
+      response.writeHead(answer.statusCode ?? 502, theirs);
       answer.pipe(response);
+      // Half an answer must not look like a whole one.
+      answer.on('close', () => answer.complete || response.destroy());
     },
   );
   passed.on('error', (error) => {

@@ -6,6 +6,7 @@ import { aborted } from '#pkg/base/async.ts';
 import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { createServer } from '#pkg/serving/node-http.ts';
+import { parseTarget } from '#pkg/serving/request-target.ts';
 import type { KubectlContext } from './context.ts';
 
 /** The flags of the command. */
@@ -34,14 +35,20 @@ export async function proxy(context: KubectlContext, values: Values): Promise<nu
   const filter = new Filter(values);
   const prefix = values['api-prefix'].replace(/\/*$/, '/');
   const server = createServer((request, response) => {
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
-    if (values.www !== '' && path.startsWith(values['www-prefix'])) {
+    const { path: written, query } = parseTarget(request.url);
+    const path = decoded(written);
+    if (path === undefined) {
+      response.writeHead(400, { 'content-type': 'text/plain; charset=utf-8' }).end('400 Bad Request\n');
+    } else if (values.www !== '' && path.startsWith(values['www-prefix'])) {
       serveFile(response, join(values.www, normalize(`/${path.slice(values['www-prefix'].length)}`)));
     } else if (!filter.allows(request, path)) {
       response.writeHead(403, { 'content-type': 'text/plain; charset=utf-8' }).end('Forbidden\n');
     } else if (!path.startsWith(prefix)) {
       response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('404 page not found\n');
-    } else forward(request, response, (request.url ?? '/').slice(prefix.length - 1));
+    } else {
+      const rest = written.slice(prefix.length - 1);
+      forward(request, response, query === '' ? rest : `${rest}?${query}`);
+    }
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new UserError(`error: ${error.message}`, error)));
@@ -90,7 +97,27 @@ class Filter {
   }
 }
 
+/** The path that patterns are about; undefined where it is none. */
+function decoded(path: string): string | undefined {
+  try {
+    const text = decodeURIComponent(path);
+    return text.includes('\0') ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
 function serveFile(response: ServerResponse, file: string): void {
-  if (statSync(file, { throwIfNoEntry: false })?.isFile() === true) response.writeHead(200).end(readFileSync(file));
+  const bytes = readIfFile(file);
+  if (bytes !== undefined) response.writeHead(200).end(bytes);
   else response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('404 page not found\n');
+}
+
+/** What a file has; undefined where there is none that can be read, or its name is none. */
+function readIfFile(file: string): Buffer | undefined {
+  try {
+    return statSync(file).isFile() ? readFileSync(file) : undefined;
+  } catch {
+    return undefined;
+  }
 }

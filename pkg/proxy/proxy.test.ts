@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import type { Service } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
-import { endpointSlices, events, services } from '#pkg/api/types/refs.ts';
+import { endpointSlices, events, nodes, services } from '#pkg/api/types/refs.ts';
 import { type Logger, silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
@@ -99,6 +99,27 @@ test('changes that come together are one sync, and the backend is closed at the 
   expect(backend.syncs.length).toBe(4);
   await stop();
   expect(backend.isClosed).toBe(true);
+});
+
+test('the zone of the node, and its change, choose endpoints that are meant for it', async () => {
+  const { client, clock, backend, stop } = makeWorld();
+  const node = (zone: string) => ({ metadata: { name: 'n1', labels: { 'topology.kubernetes.io/zone': zone } } });
+  await client.resource(nodes).create(node('a'));
+  await client.resource(services).create(web);
+  const endpoints = ['a', 'b'].map((zone, index) => ({
+    addresses: [`10.0.0.${index + 1}`],
+    hints: { forZones: [{ name: zone }] },
+  }));
+  await client.resource(endpointSlices).create({ ...slice(), endpoints });
+  await clock.advance(100);
+  await client.resource(nodes).update(node('b'));
+  await clock.advance(100);
+  await client.resource(nodes).update(node('b'));
+  await clock.advance(100);
+  await client.resource(nodes).delete('n1');
+  await clock.advance(100);
+  expect(backend.syncs).toEqual(['web -> 10.0.0.1', 'web -> 10.0.0.2', 'web -> 10.0.0.1 10.0.0.2']);
+  await stop();
 });
 
 test('a port that cannot be served is told once on the Service and tried again', async () => {

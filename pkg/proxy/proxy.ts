@@ -2,8 +2,8 @@
  * kube-proxy: keeps the rules from Services and endpoint slices and gives them to a backend whenever they changed. Several changes that
  * come together are one sync. Upstream counterpart: kube-proxy `config`, `Proxier.syncProxyRules`.
  */
-import type { Service } from '#pkg/api/types/core-v1.ts';
-import { endpointSlices, services } from '#pkg/api/types/refs.ts';
+import type { Node, Service } from '#pkg/api/types/core-v1.ts';
+import { endpointSlices, nodes, services } from '#pkg/api/types/refs.ts';
 import { Deferred, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -20,6 +20,9 @@ const gatherMs = 10;
 
 /** A change that comes alone waits no longer: what comes with it is there by then. */
 const gatherMsMin = 1;
+
+/** Names the zone of a node. */
+const zoneLabel = 'topology.kubernetes.io/zone';
 
 /** What failed is tried again after this time, such as a port that another program holds. */
 const retryMs = 5_000;
@@ -66,6 +69,7 @@ async function run({ deps, backend, healthChecks, nodeName }: ProxyOptions, sign
     mirror: { set: (slice) => tracker.setSlice(slice), remove: (slice) => tracker.removeSlice(slice) },
     onChange,
   });
+  if (nodeName !== undefined) followZone(informers, { nodeName, tracker, onChange });
   try {
     if (!(await informers.synced(signal))) return;
     while (!signal.aborted) {
@@ -81,6 +85,25 @@ async function run({ deps, backend, healthChecks, nodeName }: ProxyOptions, sign
     await Promise.all([backend.close(), healthChecks?.close()]);
     await recorder.flush();
   }
+}
+
+/** The zone of a node decides which endpoints are meant for it. */
+function followZone(
+  informers: ComponentDeps['informers'],
+  {
+    nodeName,
+    tracker,
+    onChange,
+  }: { readonly nodeName: string; readonly tracker: RuleTracker; readonly onChange: () => void },
+): void {
+  const setZone = (node: Node | undefined): void => {
+    if (tracker.setZone(node?.metadata?.labels?.[zoneLabel])) onChange();
+  };
+  informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` }).addHandler({
+    added: setZone,
+    updated: (_, node) => setZone(node),
+    deleted: () => setZone(undefined),
+  });
 }
 
 /** Resolves a moment after something changed or a retry is due, or when aborted. */

@@ -9,8 +9,8 @@ import { Nominator } from './cache/nominator.ts';
 import { SchedulerCache } from './cache/scheduler-cache.ts';
 import { CycleState } from './framework/cycle.ts';
 import { Decider } from './framework/decide.ts';
-import { profileOver } from './framework/plugin-tester.ts';
 import { podInfoOf } from './model/pod-info.ts';
+import { profileOver } from './offline/profile-over.ts';
 import { pluginTable } from './plugin-table.ts';
 
 interface Load {

@@ -20,7 +20,7 @@ export interface HandlerContext {
   readonly queue: SchedulingQueue;
   readonly nominator: Nominator;
   /** Pods that ask for another scheduler are left alone; those on a node count whoever put them there. */
-  readonly schedulerName: string;
+  isOurs(schedulerName: string): boolean;
 }
 
 /** The name in `spec.schedulerName` of pods that name none. */
@@ -35,8 +35,9 @@ export function nodeHandler({ cache, queue }: HandlerContext): EventHandler<Node
     },
     updated(previous, node) {
       const actions = nodeActions(previous, node);
-      if (actions.length === 0) return;
+      if (actions.length === 0 && deepEqual(previous.status?.images, node.status?.images)) return;
       cache.setNode(node);
+      if (actions.length === 0) return;
       queue.wake(eventsOf(actions, { resource: 'Node', previous, object: node }));
     },
     deleted(node) {
@@ -88,14 +89,14 @@ export function podHandler(context: HandlerContext): EventHandler<Pod> {
 }
 
 function podAppeared(context: HandlerContext, pod: PodInfo): void {
-  const { cache, queue, nominator, schedulerName } = context;
+  const { cache, queue, nominator, isOurs } = context;
   if (isPodTerminal(pod.pod)) return;
   if (holdsNode(pod.pod)) {
     queue.delete(pod.uid);
     nominator.delete(pod.uid);
     cache.setPod(pod, pod.pod.spec?.nodeName ?? '');
     queue.wake([{ resource: 'AssignedPod', action: 'Add', object: pod.pod }]);
-  } else if ((pod.pod.spec?.schedulerName || defaultSchedulerName) === schedulerName && !cache.isAssumed(pod.uid)) {
+  } else if (isOurs(pod.pod.spec?.schedulerName || defaultSchedulerName) && !cache.isAssumed(pod.uid)) {
     noteNomination(context, pod);
     queue.add(pod);
   }

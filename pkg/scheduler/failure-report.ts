@@ -9,6 +9,7 @@ import { type Clock, timestamp } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import { explanationAnnotation } from './framework/explanation-text.ts';
 import { InFlight } from './in-flight.ts';
 
 /** Status patches under way at once; further ones hold back the reporting pod's return, so that a flood of refusals stays a trickle of writes. */
@@ -27,6 +28,13 @@ export interface Failure {
   readonly message: string;
   /** What `status.nominatedNodeName` is to be: `''` for none; absent leaves it as it is. */
   readonly nominatedNodeName?: string | undefined;
+  /** For a pod that asked for it. */
+  readonly explanation?: string | undefined;
+}
+
+interface Said {
+  readonly status: JsonObject;
+  readonly annotations?: JsonObject;
 }
 
 /** What a reporter writes with. */
@@ -55,13 +63,21 @@ export class FailureReporter {
     const old = findCondition(pod.status?.conditions, 'PodScheduled');
     const isSaid = old?.status === 'False' && old.reason === reason && old.message === message;
     const isNominationSaid = nominated === undefined || nominated === (pod.status?.nominatedNodeName ?? '');
-    if (isSaid && isNominationSaid) return;
+    const { explanation } = failure;
+    const isExplained = explanation === undefined || pod.metadata?.annotations?.[explanationAnnotation] === explanation;
+    if (isSaid && isNominationSaid && isExplained) return;
     const status = {
       conditions: [this.#condition(old, pod, failure)],
       ...(isNominationSaid ? {} : { nominatedNodeName: nominated || null }),
     };
     await this.#inFlight.room();
-    this.#inFlight.track(this.#patch(pod, status, signal));
+    this.#inFlight.track(
+      this.#patch(
+        pod,
+        { status, ...(isExplained ? {} : { annotations: { [explanationAnnotation]: explanation } }) },
+        signal,
+      ),
+    );
   }
 
   /** Resolves when no patch is under way. */
@@ -82,9 +98,10 @@ export class FailureReporter {
     };
   }
 
-  async #patch(pod: Pod, status: JsonObject, signal: AbortSignal): Promise<void> {
+  async #patch(pod: Pod, { status, annotations }: Said, signal: AbortSignal): Promise<void> {
     const { name = '', namespace = '', uid } = pod.metadata ?? {};
-    const patch = { ...(uid === undefined ? {} : { metadata: { uid } }), status };
+    const metadata = { ...(uid === undefined ? {} : { uid }), ...(annotations === undefined ? {} : { annotations }) };
+    const patch = { metadata, status };
     try {
       await this.#options.client
         .resource(pods)

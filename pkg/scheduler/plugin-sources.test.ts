@@ -9,11 +9,14 @@ import { FakeApi } from '#pkg/client/fake-api.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
+import { defaultConfiguration } from './config/configuration.ts';
 import type { ClusterEvent } from './framework/events.ts';
 import type { AnyPlugin } from './framework/plugin.ts';
 import type { PluginEntry } from './framework/plugin-context.ts';
 import { pluginSources } from './plugin-sources.ts';
 import { pluginTable } from './plugin-table.ts';
+
+const whole = { scheduling: 'packing', profiles: defaultConfiguration.profiles } as const;
 
 function makeDeps() {
   const clock = new VirtualClock();
@@ -34,7 +37,7 @@ async function eventsWith(entry: PluginEntry): Promise<readonly string[]> {
   const deps = makeDeps();
   const stop = new AbortController();
   const seen: ClusterEvent[] = [];
-  pluginSources(deps, [...pluginTable, entry]).listen((events) => seen.push(...events));
+  pluginSources(deps, { ...whole, table: [...pluginTable, entry] }).listen((events) => seen.push(...events));
   const running = deps.informers.run(stop.signal);
   await deps.informers.synced(stop.signal);
   const fast: CSIDriver = { metadata: { name: 'fast' }, spec: {} };
@@ -64,8 +67,10 @@ test('what nobody waits for is no event', async () => {
 
 test('a plugin that waits for what no plugin reads is refused, as is one that is there twice', () => {
   const waits = { name: 'Waits', events: [{ resource: 'Widget', actions: ['Add'] as const }] };
-  expect(() => pluginSources(makeDeps(), [...pluginTable, { plugin: waits }])).toThrow(
+  expect(() => pluginSources(makeDeps(), { ...whole, table: [...pluginTable, { plugin: waits }] })).toThrow(
     'Cannot use the scheduler plugin Waits as it waits for events of Widget, which no plugin reads',
   );
-  expect(() => pluginSources(makeDeps(), [...pluginTable, pluginTable[0]!])).toThrow('a plugin is in it twice');
+  expect(() => pluginSources(makeDeps(), { ...whole, table: [...pluginTable, pluginTable[0]!] })).toThrow(
+    'a plugin is in it twice',
+  );
 });

@@ -2,12 +2,14 @@
  * Makes the plugins of a table over the API: each is given the listers that it asks for, and what it reads becomes cluster events where a plugin
  * waits for them. Nothing else does I/O for plugins.
  */
-import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { EventHandler } from '#pkg/client/informer.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
+import { type ChoiceOptions, choicesByPoint, chosenEntries } from './config/choose-plugins.ts';
+import type { ProfileSpec } from './config/configuration.ts';
 import type { ClusterEvent } from './framework/events.ts';
 import type { AnyPlugin } from './framework/plugin.ts';
-import type { PluginContext, PluginEntry } from './framework/plugin-context.ts';
+import { nameOf, type PluginContext, type PluginEntry, type Scheduling } from './framework/plugin-context.ts';
 import { type Profile, profileOf } from './framework/profile.ts';
 
 type Wake = (events: readonly ClusterEvent[]) => void;
@@ -15,32 +17,42 @@ type Wake = (events: readonly ClusterEvent[]) => void;
 /** What the scheduler itself tells of (`event-handlers.ts`), whatever plugins read. */
 const builtInEvents: readonly string[] = ['AssignedPod', 'Namespace', 'Node', 'TargetPod'];
 
-/** The plugins of a profile, and what they read. */
+/** What the plugins are made of. */
+export interface SourcesOptions extends ChoiceOptions {
+  readonly profiles: readonly ProfileSpec[];
+}
+
+/** The plugins of all profiles, and what they read. */
 export interface PluginSources {
-  readonly profile: Profile;
+  /** By the name under which pods choose it. */
+  readonly profiles: ReadonlyMap<string, Profile>;
   /** Calls `wake` with the events of what plugins read and wait for. */
   listen(wake: Wake): void;
 }
 
-/** Throws for a table that is no profile, and for a plugin that waits for what nobody reads. */
-export function pluginSources(deps: ComponentDeps, table: readonly PluginEntry[]): PluginSources {
+/** Throws `UserError` for what is no profile, and an error for a plugin that waits for what nobody reads. */
+export function pluginSources(deps: ComponentDeps, options: SourcesOptions): PluginSources {
   const { informers } = deps;
   const read = new Map<string, ResourceRef<KubeObject>>();
   const awaited = new Set<string>();
-  const entries = table.map((entry) => {
-    const own = new Map<string, ResourceRef<KubeObject>>();
-    const plugin = 'plugin' in entry ? entry.plugin : entry.create(contextOf(deps, own));
-    for (const [kind, ref] of own) read.set(kind, ref);
-    // Who names no events waits for all that it reads.
-    for (const kind of plugin.events?.map(({ resource }) => resource) ?? own.keys()) awaited.add(kind);
-    return entry.weight === undefined ? { plugin } : { plugin, weight: entry.weight };
-  });
-  checkEvents(
-    entries.map(({ plugin }) => plugin),
-    new Set([...builtInEvents, ...read.keys()]),
-  );
+  const profiles = new Map<string, Profile>();
+  const plugins: AnyPlugin[] = [];
+  for (const spec of options.profiles) {
+    const made = chosenEntries(spec, options).map((entry) => {
+      const own = new Map<string, ResourceRef<KubeObject>>();
+      const context = contextOf(deps, { read: own, scheduling: options.scheduling });
+      const plugin = 'plugin' in entry ? entry.plugin : entry.create(context, argsOf(spec, entry), spec.check);
+      for (const [kind, ref] of own) read.set(kind, ref);
+      // Who names no events waits for all that it reads.
+      for (const kind of plugin.events?.map(({ resource }) => resource) ?? own.keys()) awaited.add(kind);
+      return entry.weight === undefined ? { plugin } : { plugin, weight: entry.weight };
+    });
+    plugins.push(...made.map(({ plugin }) => plugin));
+    profiles.set(spec.schedulerName, profileOf(made, choicesByPoint(spec, made, options)));
+  }
+  checkEvents(plugins, new Set([...builtInEvents, ...read.keys()]));
   return {
-    profile: profileOf(entries),
+    profiles,
     listen(wake) {
       for (const [kind, ref] of read)
         if (awaited.has(kind) && !builtInEvents.includes(kind))
@@ -49,14 +61,22 @@ export function pluginSources(deps: ComponentDeps, table: readonly PluginEntry[]
   };
 }
 
-/** What one plugin is made with; notes in `read` what it asks for, by kind. */
-function contextOf(
-  { client, random, informers }: ComponentDeps,
-  read: Map<string, ResourceRef<KubeObject>>,
-): PluginContext {
+function argsOf({ pluginConfig = [] }: ProfileSpec, entry: PluginEntry): JsonObject | undefined {
+  return pluginConfig.find(({ name }) => name === nameOf(entry))?.args;
+}
+
+interface ContextOptions {
+  /** Where it is noted what the plugin asks for, by kind. */
+  readonly read: Map<string, ResourceRef<KubeObject>>;
+  readonly scheduling: Scheduling;
+}
+
+/** What one plugin is made with. */
+function contextOf({ client, random, informers }: ComponentDeps, { read, scheduling }: ContextOptions): PluginContext {
   return {
     client,
     random,
+    scheduling,
     lister: (ref) => {
       read.set(ref.kind, ref as ResourceRef<KubeObject>);
       return informers.informer(ref).lister;

@@ -15,10 +15,11 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
+import { defaultConfiguration } from './config/configuration.ts';
 import type { AnyPlugin } from './framework/plugin.ts';
 import { type Status, success, unschedulable } from './framework/status.ts';
 import { pluginTable } from './plugin-table.ts';
-import { createScheduler } from './scheduler.ts';
+import { createScheduler, type SchedulerOptions } from './scheduler.ts';
 
 /** Answers of the binding subresource that a test wants instead of a binding. */
 interface World {
@@ -28,6 +29,9 @@ interface World {
   readonly bindingFailures: StatusError[];
   /** Called before the next binding is answered. */
   beforeBinding: (() => Promise<unknown>) | undefined;
+  onBinding: ((body: unknown) => void) | undefined;
+  /** What schedulers are started with beside their plugins. */
+  options: Pick<SchedulerOptions, 'callExtender' | 'configuration' | 'scheduling'>;
   /** Starts a scheduler with further plugins; the returned function stops it and waits for its end. */
   start(...plugins: readonly AnyPlugin[]): () => Promise<void>;
   create(...objects: readonly (Node | Pod)[]): Promise<void>;
@@ -53,6 +57,7 @@ function makeWorld(): World {
       const body = { kind: 'object', object: failure.status, bytes: () => new Uint8Array() } as const;
       return { status: failure.code, headers: { 'content-type': 'application/json' }, body };
     }
+    world.onBinding?.(request.body);
     const { target } = (request.body as { object: { target: { name: string } } }).object;
     const bound = { spec: { nodeName: target.name } };
     return api.handle({ ...request, method: 'PATCH', path, body: { kind: 'object', object: bound } });
@@ -65,11 +70,17 @@ function makeWorld(): World {
     clock,
     bindingFailures,
     beforeBinding: undefined,
+    onBinding: undefined,
+    options: {},
     start(...plugins) {
       const stop = new AbortController();
       const informers = createInformers({ client, clock, random, log: silentLogger });
       const deps = { client, informers, clock, random, log: silentLogger, metrics: new Metrics() };
-      const scheduler = createScheduler({ deps, plugins: [...pluginTable, ...plugins.map((plugin) => ({ plugin }))] });
+      const scheduler = createScheduler({
+        deps,
+        plugins: [...pluginTable, ...plugins.map((plugin) => ({ plugin }))],
+        ...world.options,
+      });
       const running = Promise.all([informers.run(stop.signal), scheduler.run(stop.signal)]);
       return async () => {
         stop.abort();
@@ -102,6 +113,110 @@ test('a pod is bound to a node that has room, and the event says so', async () =
   expect(await world.nodeOf('web')).toBe('large');
   await stop();
   expect(await world.eventsOf('web')).toEqual(['Normal Scheduled: Successfully assigned default/web to large']);
+});
+
+function replica(name: string): Pod {
+  const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'web', controller: true };
+  return makePod(name)
+    .meta({ ownerReferences: [owner] })
+    .request({ cpu: '100m' }).object;
+}
+
+test.each([
+  ['packing', { 'web-1': 'a', 'web-2': 'b', 'web-3': 'a', 'web-4': 'b' }],
+  ['spreading', { 'web-1': 'c', 'web-2': 'c', 'web-3': 'c', 'web-4': 'c' }],
+] as const)('replicas of one workload: %s (fault 31)', async (scheduling, expected) => {
+  const world = makeWorld();
+  world.options = { scheduling };
+  await world.create(makeNode('a'), makeNode('b'), makeNode('c', { cpu: '100', memory: '200Gi' }));
+  const stop = world.start();
+  // Two nodes are open, each with a pod that leaves no room for the other.
+  for (const [name, nodeName] of Object.entries({ one: 'a', two: 'b' }))
+    await world.create(makePod(name).request({ cpu: '3' }).spec({ nodeName }).object);
+  for (const name of Object.keys(expected)) await world.create(replica(name));
+  const placed = await Promise.all(Object.keys(expected).map(async (name) => [name, await world.nodeOf(name)]));
+  expect(Object.fromEntries(placed)).toEqual(expected);
+  await stop();
+});
+
+test('each profile schedules the pods that name it, in its own way and name', async () => {
+  const world = makeWorld();
+  const pluginConfig = [{ name: 'NodeResourcesFit', args: { scoringStrategy: { type: 'LeastAllocated' } } }];
+  const profiles = [{ schedulerName: 'default-scheduler' }, { schedulerName: 'wide', pluginConfig, check: () => [] }];
+  world.options = { configuration: { ...defaultConfiguration, profiles } };
+  await world.create(makeNode('a'), makeNode('b'));
+  const stop = world.start();
+  await world.create(makePod('first').request({ cpu: '1' }).object);
+  await world.create(makePod('second').request({ cpu: '1' }).object);
+  await world.create(makePod('third').request({ cpu: '1' }).spec({ schedulerName: 'wide' }).object);
+  await world.create(makePod('nobodys').request({ cpu: '1' }).spec({ schedulerName: 'other' }).object);
+  const names = ['first', 'second', 'third', 'nobodys'];
+  expect(await Promise.all(names.map((name) => world.nodeOf(name)))).toEqual(['a', 'a', 'b', undefined]);
+  await stop();
+  const { items } = await world.client.resource(events).list({ namespace: 'default' });
+  const reporters = items.map(
+    ({ involvedObject, reportingComponent }) => `${involvedObject.name} ${reportingComponent}`,
+  );
+  expect(reporters.toSorted()).toEqual(['first default-scheduler', 'second default-scheduler', 'third wide']);
+});
+
+test('an extender chooses a node and binds; one that hangs holds others up no longer than its time', async () => {
+  const world = makeWorld();
+  const bound: unknown[] = [];
+  const managedResources = [{ name: 'example.com/gpu', ignoredByScheduler: true }];
+  const profiles = [{ schedulerName: 'default-scheduler', check: () => [] }];
+  const spec = {
+    urlPrefix: 'http://extender/',
+    filterVerb: 'filter',
+    bindVerb: 'bind',
+    managedResources,
+    nodeCacheCapable: true,
+  };
+  world.options = {
+    configuration: { ...defaultConfiguration, profiles, extenders: [spec] },
+    callExtender: ({ url, body }) => {
+      if (url.endsWith('/bind')) bound.push(JSON.parse(body));
+      else if (JSON.parse(body).Pod.metadata.name === 'stuck') return new Promise(() => {});
+      return Promise.resolve({ status: 200, text: JSON.stringify({ NodeNames: ['b'] }) });
+    },
+  };
+  await world.create(makeNode('a'), makeNode('b'));
+  const stop = world.start();
+  const asking = (name: string): Pod => makePod(name).request({ 'example.com/gpu': '1' }).object;
+  await world.create(asking('web'));
+  expect(bound).toMatchObject([{ PodName: 'web', PodNamespace: 'default', Node: 'b' }]);
+  await world.create(asking('stuck'), makePod('plain').request({ cpu: '1' }).object);
+  await world.clock.advance(5_000);
+  expect(await world.nodeOf('plain')).toBe('b');
+  await stop();
+  expect(await world.eventsOf('stuck')).toEqual([
+    'Warning FailedScheduling: http://extender/filter did not answer within 5000 ms',
+  ]);
+});
+
+test('a pod that asks for it is told what the scheduler says of it, with its binding or its condition', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('small', { cpu: '1' }), makeNode('large'));
+  const stop = world.start();
+  const asking = (name: string, cpu: string): Pod =>
+    makePod(name).annotations({ 'coxswain.dev/explain': 'true' }).request({ cpu }).object;
+  let bound: unknown;
+  world.onBinding = (body) => (bound = body);
+  await world.create(asking('fits', '2'), asking('huge', '9'));
+  expect(JSON.parse(JSON.stringify(bound)).object.metadata.annotations).toEqual({
+    'coxswain.dev/explanation': JSON.stringify({
+      node: 'large',
+      nodes: 2,
+      feasible: 1,
+      best: [{ node: 'large', total: 2.6220703125, scores: { NodeResourcesFit: 2.6220703125 } }],
+      refusals: { 'NodeResourcesFit: Insufficient cpu': 1 },
+    }),
+  });
+  const { metadata } = await world.client.resource(pods).get('huge', { namespace: 'default' });
+  expect(metadata?.annotations?.['coxswain.dev/explanation']).toBe(
+    JSON.stringify({ nodes: 2, feasible: 0, best: [], refusals: { 'NodeResourcesFit: Insufficient cpu': 2 } }),
+  );
+  await stop();
 });
 
 test('a pod that fits nowhere says why for how many nodes, and is bound once a node fits', async () => {

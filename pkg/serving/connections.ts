@@ -10,7 +10,8 @@ import type { TLSSocket } from 'node:tls';
 import type { Peer } from '#pkg/apimachinery/http.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
-import { Gate, type Gated, type GateLimits } from './gate.ts';
+import type { Gated } from './gate.ts';
+import { Gates } from './gates.ts';
 import type { ServingLimits } from './limits.ts';
 import { describePeer } from './peer.ts';
 
@@ -20,14 +21,6 @@ const sweepMs = 1_000;
 const lingerSweepMs = 100;
 /** Warnings of one kind are a line in so long at most. */
 const warningMs = 60_000;
-
-/** Handshakes: one takes some half a millisecond, for which all others wait. */
-const handshakesAtOnce: GateLimits = { least: 4, most: 64 };
-/**
- * Requests of clients that nobody knows yet: each costs a third of a millisecond with its connection's end, so that others wait some two, and its
- * connection memory that the next one's can have after it.
- */
-const strangersAtOnce: GateLimits = { least: 4, most: 64, waitsForWork: true };
 
 /** What a connection is waited for, besides what its answer is. */
 export interface Awaited {
@@ -82,6 +75,8 @@ export class Connection implements Gated {
   #seenBytes = 0;
   #takenBytes = -1;
   #stalledSinceMs = 0;
+  /** How much had come at the last look while a head was waited for. */
+  #headBytes = 0;
 
   constructor(table: Connections, raw: Socket, openedMs: number) {
     this.#table = table;
@@ -151,6 +146,10 @@ export class Connection implements Gated {
       if (this.stalledMs(nowMs) >= (this.isKnown ? limits.stalledMs : limits.stalledUnknownMs)) this.destroy();
     } else if (this.#isLate(socket, nowMs, limits)) {
       this.destroy();
+    } else if (!this.isKnown && this.#isHead) {
+      const bytes = socket.bytesRead;
+      if (this.#headBytes > this.#seenBytes && bytes > this.#headBytes) this.#table.slow(this);
+      this.#headBytes = bytes;
     }
   }
 
@@ -216,10 +215,7 @@ export class Connections {
   /** In order of arrival. */
   readonly #all = new Map<Socket, Connection>();
   readonly #unknown = new Set<Connection>();
-  /** Those of them whose handshake is not done. */
-  readonly #handshakes: Gate;
-  /** Those whose handshake is. */
-  readonly #strangers: Gate;
+  readonly #gates: Gates;
   /** By what requests are read from. */
   readonly #bySocket = new WeakMap<Socket, Connection>();
   /** Answered requests in order, those of clients that may not be here apart. */
@@ -231,8 +227,7 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
-    this.#handshakes = new Gate(options.clock, handshakesAtOnce);
-    this.#strangers = new Gate(options.clock, strangersAtOnce);
+    this.#gates = new Gates(options.clock);
   }
 
   get size(): number {
@@ -250,7 +245,7 @@ export class Connections {
     const connection = new Connection(this, raw, clock.monotonicMs());
     this.#all.set(raw, connection);
     this.#unknown.add(connection);
-    this.#handshakes.add(connection);
+    this.#gates.handshakes.add(connection);
     raw.once('close', () => {
       this.#remove(connection);
       connection.body?.gone();
@@ -267,15 +262,18 @@ export class Connections {
       return;
     }
     connection.socket = socket;
-    this.#handshakes.worked();
-    this.#handshakes.remove(connection);
-    this.#strangers.add(connection);
+    this.#gates.shaken(connection);
     this.#bySocket.set(socket, connection);
   }
 
   /** A request has come, which is being answered from now on. */
   asked(connection: Connection): void {
-    if (!connection.isKnown) this.#strangers.worked();
+    if (!connection.isKnown) this.#gates.asked(connection);
+  }
+
+  /** A client that is not known sends its head in parts. */
+  slow(connection: Connection): void {
+    this.#gates.slowHeads.add(connection);
   }
 
   /** The connection that requests come by from `socket`. */
@@ -286,7 +284,7 @@ export class Connections {
   /** A connection on which somebody was authenticated. */
   known(connection: Connection): void {
     this.#unknown.delete(connection);
-    this.#strangers.remove(connection);
+    this.#gates.remove(connection);
   }
 
   linger(lingering: Lingering): void {
@@ -367,8 +365,7 @@ export class Connections {
   #remove(connection: Connection): void {
     this.#all.delete(connection.raw);
     this.#unknown.delete(connection);
-    this.#handshakes.remove(connection);
-    this.#strangers.remove(connection);
+    this.#gates.remove(connection);
     if (this.#all.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;

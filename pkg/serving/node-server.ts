@@ -13,10 +13,18 @@ import type { ServingLimits } from './limits.ts';
 import { lingerOn } from './linger.ts';
 import { parseRefusal, refusalOf, writePlainRefusal, writeRefusal } from './refusals.ts';
 
+/** Where a server listens. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Of a socket that listens there already, such as one in another network namespace; the server closes it. */
+  readonly descriptor?: number | undefined;
+}
+
 /** A server on the network. */
 export interface NetworkServer {
   /** Binds and resolves with the address; rejects when it is taken. */
-  listen(address: { readonly host: string; readonly port: number }): Promise<AddressInfo>;
+  listen(address: ListenAddress): Promise<AddressInfo>;
   /** Serves until `signal` is aborted and all connections are closed. */
   run(signal: AbortSignal): Promise<void>;
   /** How many connections there are. */
@@ -62,10 +70,10 @@ export function takeCharge(
   watchConnections(server, options);
   watchRequests(server, options);
   return {
-    listen: ({ host, port }) =>
+    listen: ({ host, port, descriptor }) =>
       new Promise((resolve, reject) => {
         server.once('error', reject);
-        server.listen(port, host, () => {
+        server.listen(descriptor === undefined ? { port, host } : { fd: descriptor }, () => {
           server.removeListener('error', reject);
           // Such as a connection that there is no descriptor for.
           server.on('error', (error) => connections.warn('Cannot accept a connection', { error }));

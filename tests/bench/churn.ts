@@ -27,7 +27,7 @@ const usage = `Usage: node tests/bench/churn.ts [flags]
   --events <n>        Instead of Deployments: events, as fast as the clients can write them.
   --checkout <dir>    Where the coxswain is that is measured. Default: this one.
   --profile <dir>     Write CPU profiles of the cluster there.
-  --log               Print a line for each ten seconds.
+  --log               Print a line for each ten seconds, and for each answer of /readyz that took over 75 ms.
 `;
 
 const run = promisify(execFile);
@@ -38,6 +38,9 @@ const readyMsMax = 120_000;
 
 /** How often /readyz is asked. */
 const readyzPeriodMs = 50;
+
+/** An answer of /readyz that is worth a line. */
+const slowMs = 75;
 
 interface Flags {
   readonly seconds: number;
@@ -201,27 +204,51 @@ async function ask(connection: Connection, request: { method: string; path: stri
   return body;
 }
 
-/** Asks /readyz again and again; the milliseconds of each answer. */
-async function watchReadyz(target: Target, signal: AbortSignal): Promise<readonly number[]> {
+/** What was seen and not said yet. */
+interface Looks {
+  readonly samples: Sample[];
+  /** Milliseconds of each answer of /readyz. */
+  readonly latencies: number[];
+}
+
+interface Looking {
+  readonly looks: Looks;
+  readonly signal: AbortSignal;
+  readonly log: boolean;
+}
+
+/** Asks /readyz again and again. With `log`, answers that took long are said, and when. */
+async function watchReadyz(target: Target, { looks, signal, log }: Looking): Promise<void> {
   const connection = await Connection.open(target);
-  const latencies: number[] = [];
+  const beganMs = clock.monotonicMs();
   while (!signal.aborted) {
     const startMs = clock.monotonicMs();
     await ask(connection, { method: 'GET', path: '/readyz' });
-    latencies.push(clock.monotonicMs() - startMs);
+    const tookMs = clock.monotonicMs() - startMs;
+    looks.latencies.push(tookMs);
+    if (log && tookMs > slowMs)
+      say(`${((startMs - beganMs) / 1_000).toFixed(1)} s: /readyz took ${tookMs.toFixed(0)} ms`);
     await sleep(clock, readyzPeriodMs, signal);
   }
   connection.close();
-  return latencies;
 }
 
-async function watchCost(cluster: Cluster, signal: AbortSignal, log: boolean): Promise<readonly Sample[]> {
-  const samples: Sample[] = [];
+async function watchCost(cluster: Cluster, { looks, signal, log }: Looking): Promise<void> {
+  const { samples } = looks;
+  let seconds = 0;
   do {
     samples.push(cluster.sample());
-    if (log && samples.length % 10 === 0) say(`${samples.length} s: ${textOf(samples.at(-1)!)}`);
+    if (log && ++seconds % 10 === 0) say(`${seconds} s: at most ${textOf(mostOf(samples.slice(-10)))}`);
   } while (await sleep(clock, 1_000, signal));
-  return samples;
+}
+
+function mostOf(samples: readonly Sample[]): Sample {
+  const most = (of: (sample: Sample) => number): number => samples.reduce((max, each) => Math.max(max, of(each)), 0);
+  return {
+    residentBytes: most((each) => each.residentBytes),
+    fileBytes: most((each) => each.fileBytes),
+    storeBytes: most((each) => each.storeBytes),
+  };
 }
 
 const mega = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
@@ -243,14 +270,25 @@ async function timeLists(connection: Connection): Promise<void> {
   }
 }
 
-/** What is measured, and some seconds of rest after it. */
-async function load(connections: readonly Connection[], flags: Flags): Promise<void> {
+/** What is measured, then lists of what was left, and some seconds of rest; says the figures of each by itself. */
+async function load(connections: readonly Connection[], flags: Flags, looks: Looks): Promise<void> {
   const startMs = clock.monotonicMs();
   const done = flags.events > 0 ? await writeEvents(connections, flags.events) : await churn(connections, flags);
   const seconds = (clock.monotonicMs() - startMs) / 1_000;
   say(`${done} ${flags.events > 0 ? 'events' : 'Deployments'} in ${seconds.toFixed(1)} s`);
+  sayFigures(looks);
   await timeLists(connections[0]!);
   await sleep(clock, 5_000);
+  sayFigures(looks);
+}
+
+/** Says what was seen since it was last said. */
+function sayFigures({ samples, latencies }: Looks): void {
+  const sorted = latencies.splice(0).sort((a, b) => a - b);
+  const at = (q: number): string => sorted[Math.floor((sorted.length - 1) * q)]!.toFixed(1);
+  const last = samples.at(-1)!;
+  say(`at most: ${textOf(mostOf(samples.splice(0)))}; at the end: ${textOf(last)}`);
+  say(`GET /readyz: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, at most ${at(1)} ms`);
 }
 
 async function measure(cluster: Cluster, flags: Flags): Promise<void> {
@@ -261,24 +299,13 @@ async function measure(cluster: Cluster, flags: Flags): Promise<void> {
   const body = JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata });
   await ask(connections[0]!, { method: 'POST', path: '/api/v1/namespaces', body });
   const watching = new AbortController();
+  const looks: Looks = { samples: [], latencies: [] };
   // Whatever fails first ends the run.
-  const [times, samples] = await Promise.all([
-    watchReadyz(target, watching.signal),
-    watchCost(cluster, watching.signal, flags.log),
-    load(connections, flags).then(() => watching.abort()),
+  await Promise.all([
+    watchReadyz(target, { looks, signal: watching.signal, log: flags.log }),
+    watchCost(cluster, { looks, signal: watching.signal, log: flags.log }),
+    load(connections, flags, looks).then(() => watching.abort()),
   ]);
-  const latencies = [...times].sort((a, b) => a - b);
-  const most = (of: (sample: Sample) => number): number => samples.reduce((max, each) => Math.max(max, of(each)), 0);
-  const at = (q: number): string => latencies[Math.floor((latencies.length - 1) * q)]!.toFixed(1);
-  say(
-    `at most: ${textOf({
-      residentBytes: most((each) => each.residentBytes),
-      fileBytes: most((each) => each.fileBytes),
-      storeBytes: most((each) => each.storeBytes),
-    })}`,
-  );
-  say(`at the end: ${textOf(samples.at(-1)!)}`);
-  say(`GET /readyz: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, at most ${at(1)} ms`);
   for (const connection of connections) connection.close();
   await cluster.down();
   say(`start with all of it: ${Math.round(await cluster.up())} ms; ${textOf(cluster.sample())}`);

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { NetworkPolicy, NetworkPolicySpec } from '#pkg/api/types/networking-v1.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { createBridgeNetwork } from '#pkg/network/bridge/bridge-network.ts';
 import { ensureClusterLinks, removeClusterLinks } from '#pkg/network/bridge/cluster-links.ts';
@@ -10,6 +11,7 @@ import { NftSession } from '#pkg/network/nft/nft-session.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { Backend } from '#pkg/proxy/backend.ts';
 import { createNftablesBackend } from '#pkg/proxy/backends/nftables/nftables-backend.ts';
+import { createHealthCheckServer } from '#pkg/proxy/health/health-check-server.ts';
 import type { Rule, RuleEndpoint } from '#pkg/proxy/model/rule.ts';
 import { PolicyRules } from '#pkg/proxy/policy/policy-rules.ts';
 import { PolicyTracker } from '#pkg/proxy/policy/policy-tracker.ts';
@@ -194,6 +196,30 @@ test('under the external policy Local a node leads outsiders to its own endpoint
   expect(await machine.ask(second?.nodeAddress ?? '', 30_080)).toBe(`c ::ffff:${network.machineAddress}`);
   expect(await machine.askInVain(first?.nodeAddress ?? '', 30_080)).toBe('silence');
   expect(await pod('a').peer.ask(first?.nodeAddress ?? '', 30_080)).toBe(`c ::ffff:${ip}`);
+});
+
+test('a health check port answers at the address of its node alone, in whose namespace the process itself is not', async () => {
+  const [first, second] = nodes;
+  const addresses = [first?.nodeAddress ?? ''];
+  const { namespace } = first ?? {};
+  const server = createHealthCheckServer({ addresses, namespace, clock: new SystemClock(), log: silentLogger });
+  const check = { namespace: 'shop', serviceName: 'web', serviceUid: 'web', port: 30_999, localEndpoints: 2 };
+  expect(await server.sync([check])).toEqual([]);
+  for (const answer of [
+    await fetch(`http://${addresses[0]}:30999/`),
+    await fetch(`http://${addresses[0]}:30999/healthz`),
+  ]) {
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({ service: { name: 'web' }, localEndpoints: 2 });
+  }
+  expect(await machine.ask(second?.nodeAddress ?? '', 30_999)).toBe('ECONNREFUSED');
+  const other = createHealthCheckServer({ addresses, namespace, clock: new SystemClock(), log: silentLogger });
+  expect((await other.sync([check])).map(({ message }) => message)).toEqual([
+    expect.stringContaining('Cannot answer health checks'),
+  ]);
+  await server.sync([]);
+  expect(await machine.ask(addresses[0] ?? '', 30_999)).toBe('ECONNREFUSED');
+  await Promise.all([server.close(), other.close()]);
 });
 
 test('load balancer source ranges keep others out', async () => {

@@ -84,8 +84,11 @@ export async function openRegistry(options: BlobStoreOptions & { readonly log: L
   };
 }
 
+const nowhere = new URL('http://registry/');
+
 async function route(request: IncomingMessage, response: ServerResponse, parts: Parts): Promise<void> {
-  const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://registry');
+  // Joined as text: as a reference, what begins with two slashes would name another server. What is no address then is nowhere here.
+  const { pathname, searchParams: query } = URL.parse(`http://registry${request.url}`) ?? nowhere;
   const method = request.method ?? 'GET';
   if (pathname === '/v2/' || pathname === '/v2') return sendJson(response, 200, {});
   if (pathname === '/v2/_catalog') return listRepositories(response, query, parts);

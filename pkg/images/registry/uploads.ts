@@ -30,6 +30,8 @@ export class Uploads {
   readonly #folder: string;
   readonly #options: { readonly clock: Clock; readonly random: Random; readonly blobs: BlobStore };
   readonly #uploads = new Map<string, Upload>();
+  /** Uploads whose file is being made. */
+  #beginning = 0;
 
   constructor(folder: string, options: { readonly clock: Clock; readonly random: Random; readonly blobs: BlobStore }) {
     this.#folder = folder;
@@ -51,10 +53,11 @@ export class Uploads {
     const { clock, random } = this.#options;
     const nowMs = clock.monotonicMs();
     for (const one of this.#uploads.values()) if (!one.isBusy && nowMs - one.usedMs > idleMs) await this.#drop(one);
-    if (this.#uploads.size >= uploadsMax) throw new RegistryError('TOOMANYREQUESTS');
+    if (this.#uploads.size + this.#beginning >= uploadsMax) throw new RegistryError('TOOMANYREQUESTS');
     const id = random.uuid();
     const path = join(this.#folder, id);
-    const file = await open(path, 'wx', 0o600);
+    this.#beginning++;
+    const file = await open(path, 'wx', 0o600).finally(() => this.#beginning--);
     this.#uploads.set(id, {
       id,
       repository,
@@ -111,8 +114,11 @@ export class Uploads {
     await this.#options.blobs.adopt(upload.path, digest);
   }
 
+  /** Gives an upload up. One to which a piece is being added goes on. */
   async cancel(repository: string, id: string): Promise<void> {
-    await this.#drop(this.#find(repository, id));
+    const upload = this.#find(repository, id);
+    if (upload.isBusy) throw new RegistryError('BLOB_UPLOAD_INVALID', 'a piece is being added');
+    await this.#drop(upload);
   }
 
   #find(repository: string, id: string): Upload {

@@ -28,6 +28,8 @@ export interface HealthCheckServer {
 export interface HealthCheckServerOptions {
   /** Where the ports answer, as node ports do. */
   readonly addresses: readonly string[];
+  /** Path of the network namespace that has them; absent for that of this process. */
+  readonly namespace?: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -81,13 +83,14 @@ class SocketHealthChecks implements HealthCheckServer {
   }
 
   async #listen(key: string, { ip, check }: { readonly ip: string; readonly check: HealthCheck }): Promise<void> {
-    const { clock, log } = this.#options;
+    const { clock, log, namespace } = this.#options;
+    const place = { host: ip, port: check.port };
     const server = createHttpServer({
       clock,
       log,
       listener: (_, response) => answer(response, this.#open.get(key)?.check ?? check),
     });
-    await server.listen({ host: ip, port: check.port });
+    await server.listen({ ...place, descriptor: await descriptorIn(namespace, place) });
     const stop = new AbortController();
     const running = server.run(stop.signal);
     this.#open.set(key, {
@@ -104,6 +107,15 @@ class SocketHealthChecks implements HealthCheckServer {
     this.#open.delete(key);
     await open?.end();
   }
+}
+
+async function descriptorIn(
+  namespace: string | undefined,
+  place: { readonly host: string; readonly port: number },
+): Promise<number | undefined> {
+  if (namespace === undefined) return undefined;
+  const { listenInside } = await import('#pkg/network/host/listen-inside.ts');
+  return listenInside(namespace, place);
 }
 
 function answer(response: ServerResponse, { namespace, serviceName, localEndpoints }: HealthCheck): void {

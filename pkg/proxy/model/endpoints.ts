@@ -1,10 +1,10 @@
 /**
  * Which endpoints serve one port of a Service, from its endpoint slices.
- * Source: KEP-1669 (terminating endpoints), KEP-2086 (internal traffic policy), KEP-3015 (same node); kube-proxy `topology.go`.
+ * Source: KEP-1669 (terminating endpoints), KEP-2086 (internal traffic policy), KEP-2433 (zones), KEP-3015 (same node); kube-proxy `topology.go`.
  */
 import type { ServicePort } from '#pkg/api/types/core-v1.ts';
 import type { Endpoint, EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
-import type { RuleEndpoint } from './rule.ts';
+import type { ProxyPlace, RuleEndpoint } from './rule.ts';
 
 /** Every endpoint of the slices for this port, once per address, in a fixed order. */
 export function endpointsOfPort(slices: readonly EndpointSlice[], port: ServicePort): readonly RuleEndpoint[] {
@@ -31,20 +31,32 @@ export function endpointsOfPort(slices: readonly EndpointSlice[], port: ServiceP
 export function usableEndpoints(
   all: readonly RuleEndpoint[],
   policy: 'Cluster' | 'Local',
-  nodeName: string | undefined,
+  place: ProxyPlace,
 ): readonly RuleEndpoint[] {
+  const { nodeName } = place;
   const isLocalOnly = policy === 'Local' && nodeName !== undefined;
   const candidates = isLocalOnly ? all.filter((endpoint) => endpoint.nodeName === nodeName) : all;
   const ready = candidates.filter((endpoint) => endpoint.ready);
-  if (ready.length > 0) return policy === 'Local' ? ready : preferredOf(ready, nodeName);
+  if (ready.length > 0) return policy === 'Local' ? ready : preferredOf(ready, place);
   return candidates.filter((endpoint) => endpoint.serving && endpoint.terminating);
 }
 
-/** Those meant for this node, if every one says for which nodes it is meant and some are meant for this one; else all. Hints of zones are not looked at. */
-function preferredOf(ready: readonly RuleEndpoint[], nodeName: string | undefined): readonly RuleEndpoint[] {
-  if (nodeName === undefined || !ready.every(({ forNodes }) => forNodes !== undefined)) return ready;
-  const preferred = ready.filter(({ forNodes }) => forNodes?.includes(nodeName));
-  return preferred.length > 0 ? preferred : ready;
+/** Those meant for this node, else for its zone: where every one says for which it is meant, and some are meant for this one. Else all. */
+function preferredOf(ready: readonly RuleEndpoint[], { nodeName, zone }: ProxyPlace): readonly RuleEndpoint[] {
+  if (nodeName === undefined) return ready;
+  return (
+    meantFor(ready, nodeName, ({ forNodes }) => forNodes) ?? meantFor(ready, zone, ({ forZones }) => forZones) ?? ready
+  );
+}
+
+function meantFor(
+  ready: readonly RuleEndpoint[],
+  place: string | undefined,
+  hintsOf: (endpoint: RuleEndpoint) => readonly string[] | undefined,
+): readonly RuleEndpoint[] | undefined {
+  if (place === undefined || !ready.every((endpoint) => hintsOf(endpoint) !== undefined)) return undefined;
+  const found = ready.filter((endpoint) => hintsOf(endpoint)?.includes(place));
+  return found.length > 0 ? found : undefined;
 }
 
 /** Conditions that are not known: ready counts as true, serving as ready. Source: API reference, `EndpointConditions`. */
@@ -55,6 +67,7 @@ function ruleEndpoint({ conditions, nodeName, hints }: Endpoint, ip: string, por
     port,
     ...(nodeName === undefined ? {} : { nodeName }),
     ...(hints?.forNodes?.length ? { forNodes: hints.forNodes.map(({ name }) => name) } : {}),
+    ...(hints?.forZones?.length ? { forZones: hints.forZones.map(({ name }) => name) } : {}),
     ready,
     serving: conditions?.serving ?? ready,
     terminating: conditions?.terminating ?? false,

@@ -4,6 +4,7 @@
  */
 import type { Service } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
+import type { ProxyPlace } from './rule.ts';
 
 /** What a load balancer is answered about one Service. */
 export interface HealthCheck {
@@ -19,7 +20,7 @@ export interface HealthCheck {
 export function healthCheckOf(
   service: Service,
   slices: readonly EndpointSlice[],
-  options: { readonly nodeName: string | undefined },
+  options: ProxyPlace,
 ): HealthCheck | undefined {
   const { type, externalTrafficPolicy, healthCheckNodePort: port = 0 } = service.spec ?? {};
   if (type !== 'LoadBalancer' || externalTrafficPolicy !== 'Local' || port === 0) return undefined;

@@ -8,12 +8,12 @@ import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { type HealthCheck, healthCheckOf } from './health-check.ts';
-import type { Rule, RuleSet } from './rule.ts';
+import type { ProxyPlace, Rule, RuleSet } from './rule.ts';
 import { rulesOfService, serviceNameLabel } from './service-rules.ts';
 
 /** The rules of one proxy. Changes are taken at once and worked out when the rules are next asked for. */
 export class RuleTracker {
-  readonly #nodeName: string | undefined;
+  #place: ProxyPlace;
   readonly #services = new Map<string, Service>();
   /** Slices by the key of their Service, then by their own key. */
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
@@ -22,8 +22,16 @@ export class RuleTracker {
   readonly #dirty = new Set<string>();
   #rules: RuleSet = new Map();
 
-  constructor(options: { readonly nodeName: string | undefined }) {
-    this.#nodeName = options.nodeName;
+  constructor(place: ProxyPlace) {
+    this.#place = place;
+  }
+
+  /** The zone of the node, as its label says: every rule may be another one by it. False, and nothing is done, where it is the same. */
+  setZone(zone: string | undefined): boolean {
+    if (zone === this.#place.zone) return false;
+    this.#place = { ...this.#place, zone };
+    for (const key of this.#services.keys()) this.#dirty.add(key);
+    return true;
   }
 
   setService(service: Service): void {
@@ -81,7 +89,7 @@ export class RuleTracker {
     const before = this.#rulesOf.get(key) ?? [];
     const service = this.#services.get(key);
     const slices = [...(this.#slices.get(key)?.values() ?? [])];
-    const options = { nodeName: this.#nodeName };
+    const options = this.#place;
     const health = service === undefined ? undefined : healthCheckOf(service, slices, options);
     if (health === undefined) this.#healthOf.delete(key);
     else this.#healthOf.set(key, health);

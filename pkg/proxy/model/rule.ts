@@ -10,9 +10,18 @@ export interface RuleEndpoint {
   readonly nodeName?: string;
   /** Nodes from which it is best used, where its slice says so. */
   readonly forNodes?: readonly string[];
+  /** Zones from which it is best used, where its slice says so. */
+  readonly forZones?: readonly string[];
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
+}
+
+/** Where a proxy stands; without a node it stands for all nodes of a machine, and every endpoint is local to it. */
+export interface ProxyPlace {
+  readonly nodeName: string | undefined;
+  /** Of the node, where it is known. */
+  readonly zone?: string | undefined;
 }
 
 /** Rules are values: one that did not change is the same object from one state to the next. */

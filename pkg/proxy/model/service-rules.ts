@@ -2,7 +2,7 @@
 import type { Service, ServicePort } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpointsOfPort, usableEndpoints } from './endpoints.ts';
-import type { Rule, RuleEndpoint, RuleProtocol } from './rule.ts';
+import type { ProxyPlace, Rule, RuleEndpoint, RuleProtocol } from './rule.ts';
 
 /** How long a client stays with its endpoint where the Service does not say. Source: API reference, `ClientIPConfig`. */
 const affinitySecondsDefault = 10_800;
@@ -20,23 +20,19 @@ function isProxied(service: Service): boolean {
 }
 
 /** The rules of a Service, one for each of its ports; none for a Service that is not proxied. */
-export function rulesOfService(
-  service: Service,
-  slices: readonly EndpointSlice[],
-  options: { readonly nodeName: string | undefined },
-): readonly Rule[] {
+export function rulesOfService(service: Service, slices: readonly EndpointSlice[], place: ProxyPlace): readonly Rule[] {
   if (!isProxied(service)) return [];
   const usable = slices.filter((slice) => slice.addressType !== 'FQDN');
   return (service.spec?.ports ?? []).map((port) => {
     const endpoints = endpointsOfPort(usable, port);
-    return ruleOf(service, port, { endpoints, nodeName: options.nodeName });
+    return ruleOf(service, port, { endpoints, place });
   });
 }
 
 function ruleOf(
   service: Service,
   port: ServicePort,
-  { endpoints, nodeName }: { readonly endpoints: readonly RuleEndpoint[]; readonly nodeName: string | undefined },
+  { endpoints, place }: { readonly endpoints: readonly RuleEndpoint[]; readonly place: ProxyPlace },
 ): Rule {
   const { namespace = '', name = '', uid = '' } = service.metadata ?? {};
   const { spec, status } = service;
@@ -62,10 +58,10 @@ function ruleOf(
     ...(spec?.sessionAffinity === 'ClientIP' ? { sessionAffinity: { timeoutSeconds } } : {}),
     internalTrafficPolicy,
     externalTrafficPolicy,
-    internalEndpoints: usableEndpoints(endpoints, internalTrafficPolicy, nodeName),
-    externalEndpoints: usableEndpoints(endpoints, externalTrafficPolicy, nodeName),
-    ...(externalTrafficPolicy === 'Local' && nodeName !== undefined
-      ? { clusterEndpoints: usableEndpoints(endpoints, 'Cluster', nodeName) }
+    internalEndpoints: usableEndpoints(endpoints, internalTrafficPolicy, place),
+    externalEndpoints: usableEndpoints(endpoints, externalTrafficPolicy, place),
+    ...(externalTrafficPolicy === 'Local' && place.nodeName !== undefined
+      ? { clusterEndpoints: usableEndpoints(endpoints, 'Cluster', place) }
       : {}),
   };
 }

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { createServer, type Server } from 'node:http';
+import { deflateRawSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
@@ -21,6 +22,18 @@ beforeAll(async () => {
       const { url = '', method, headers } = request;
       if (url.startsWith('/redirect')) {
         response.writeHead(302, { location: new URL(url, 'http://x').searchParams.get('to') ?? '' }).end();
+        return;
+      }
+      if (url.startsWith('/page')) {
+        const page = Buffer.from(
+          `<a href="/x">1</a><img src="http://127.0.0.1:${port}/y"><a href="http://cluster:6443/z"><a href="http://else/">`,
+        );
+        const encoding = url.split('?')[1] ?? '';
+        const sent = encoding === 'gzip' ? gzipSync(page) : encoding === 'deflate' ? deflateRawSync(page) : page;
+        const encoded = encoding === '' ? {} : { 'content-encoding': encoding };
+        response
+          .writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-length': sent.length, ...encoded })
+          .end(sent);
         return;
       }
       const status = url.startsWith('/teapot') ? 418 : 200;
@@ -142,6 +155,17 @@ test.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])('%s goes to the 
     'x-forwarded-uri': `${pods}/web/proxy/a%20b/c/`,
   });
   expect([seen.headers.authorization, seen.headers['impersonate-user']]).toEqual([undefined, undefined]);
+});
+
+test.each(['', 'gzip', 'deflate'])('links of a page lead below the proxy (%s)', async (encoding) => {
+  const below = `${pods}/web/proxy`;
+  const page = `<a href="${below}/x">1</a><img src="${below}/y"><a href="http://cluster:6443${below}/z"><a href="http://else/">`;
+  const { headers, text } = await ask(`${below}/page?${encoding}`);
+  expect([text, headers['content-length'], headers['content-encoding']]).toEqual([page, undefined, undefined]);
+});
+
+test('a page in an encoding that is not known stays as it is', async () => {
+  expect((await ask(`${pods}/web/proxy/page?br`)).text).toContain('<a href="/x">');
 });
 
 test('what the target answers is its own affair', async () => {

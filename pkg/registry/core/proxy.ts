@@ -1,6 +1,6 @@
 /**
  * `proxy` of pods, services and nodes: requests of any method, passed on with their path, headers and bodies, and upgrades. Invariants: what proves who
- * the client is never leaves this server; places that answers redirect to are ones below the proxy.
+ * the client is never leaves this server; places that answers redirect to, and links of pages, are ones below the proxy.
  * Source: upstream `pkg/registry/core/{pod,service,node}/rest`, apimachinery `util/proxy/{upgradeaware,transport}.go`.
  */
 import { posix } from 'node:path';
@@ -15,6 +15,7 @@ import { errorResponse } from '#pkg/apiserver/responses.ts';
 import { readOne } from '#pkg/apiserver/strategy.ts';
 import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
 import { admitConnection, noConnection } from './connections.ts';
+import { linkBelow, redirectBelow, withLinks } from './proxied-links.ts';
 import { checkProxyAddress, type ProxyName, parseProxyName } from './proxy-target.ts';
 
 /** Where a request goes. */
@@ -145,10 +146,10 @@ async function forward(scope: Scope, kind: string, { handler, host }: Place): Pr
     headers: headersFor(request, `${prefix}${rest}`),
     peer: { address: '' },
   });
+  const seen = { prefix, host, asked: request.headers.host ?? '' };
   const { location } = answer.headers;
-  if (location === undefined) return answer;
-  const rewritten = rewrite(location, { prefix, host, asked: request.headers.host ?? '' });
-  return { ...answer, headers: { ...answer.headers, location: rewritten } };
+  if (location === undefined) return withLinks(answer, (link) => linkBelow(link, seen));
+  return { ...answer, headers: { ...answer.headers, location: redirectBelow(location, seen) } };
 }
 
 /** A request's own fields, as it may be an object with getters. */
@@ -181,16 +182,4 @@ function headersFor({ headers, peer }: ApiRequest, uri: string): HttpHeaders {
   const known = headers['x-forwarded-for'];
   if (peer.address !== '') sent['x-forwarded-for'] = known === undefined ? peer.address : `${known}, ${peer.address}`;
   return sent;
-}
-
-/** Where a redirect leads, seen from outside. Source: `Transport.rewriteURL`. */
-function rewrite(
-  location: string,
-  { prefix, host, asked }: { readonly prefix: string; readonly host: string; readonly asked: string },
-): string {
-  const [, scheme, authority, path = ''] = /^(?:([a-z][a-z0-9+.-]*):)?(?:\/\/([^/?#]*))?(.*)$/is.exec(location) ?? [];
-  const isElsewhere = authority !== undefined && authority !== host && authority !== asked;
-  if (isElsewhere || !path.startsWith('/') || (scheme !== undefined && authority === undefined)) return location;
-  const below = path.startsWith(`${prefix}/`) || path === prefix ? path : `${prefix}${path}`;
-  return asked === '' ? below : `https://${asked}${below}`;
 }

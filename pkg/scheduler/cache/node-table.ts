@@ -3,9 +3,11 @@
  * node exists; freed numbers are used again, lowest first.
  */
 import { Heap } from '#pkg/base/heap.ts';
-import type { ClusterView } from '../model/cluster-view.ts';
+import type { ClusterView, ImageUse } from '../model/cluster-view.ts';
 import type { NodeInfo } from '../model/node-info.ts';
+import type { TopologyCounts, TopologyQuestion } from '../model/topology-counts.ts';
 import { ChangeLog } from './change-log.ts';
+import { KeptTopology } from './kept-topology.ts';
 
 const noLabels: Readonly<Record<string, string>> = {};
 
@@ -21,6 +23,10 @@ export class NodeTable implements ClusterView {
   readonly #withAffinity = new Set<NodeInfo>();
   readonly #withSoftTaints = new Set<NodeInfo>();
   readonly #free = new Heap<number>((a, b) => a - b);
+  /** By name, as of `#imagesAt` in the log of node changes. */
+  #images = new Map<string, ImageUse>();
+  #imagesAt = -1;
+  readonly #topology = new KeptTopology();
   readonly #namespaceLabels = new Map<string, Readonly<Record<string, string>>>();
 
   get nodeCount(): number {
@@ -40,12 +46,25 @@ export class NodeTable implements ClusterView {
     for (const node of this.slots) if (node !== undefined) yield node;
   }
 
-  nodesWithAffinity(): Iterable<NodeInfo> {
-    return this.#withAffinity;
+  get hasPodAffinity(): boolean {
+    return this.#withAffinity.size > 0;
   }
 
   get hasSoftTaints(): boolean {
     return this.#withSoftTaints.size > 0;
+  }
+
+  topologyCounts(question: TopologyQuestion): TopologyCounts {
+    return this.#topology.of(this, question);
+  }
+
+  /** Counted when it is asked for after a node has changed: only some ways of scheduling ask. */
+  imageUse(name: string): ImageUse | undefined {
+    if (this.#imagesAt !== this.nodeChanges.head) {
+      this.#images = imagesOf(this.nodes());
+      this.#imagesAt = this.nodeChanges.head;
+    }
+    return this.#images.get(name);
   }
 
   namespaceLabels(name: string): Readonly<Record<string, string>> {
@@ -54,6 +73,8 @@ export class NodeTable implements ClusterView {
 
   /** Takes over the labels of a namespace; undefined when it is gone. */
   setNamespaceLabels(name: string, labels: Readonly<Record<string, string>> | undefined): void {
+    // Terms with selectors of namespaces were counted by them.
+    this.#topology.clear();
     if (labels === undefined) this.#namespaceLabels.delete(name);
     else this.#namespaceLabels.set(name, labels);
   }
@@ -97,4 +118,17 @@ export class NodeTable implements ClusterView {
     if (node.podsWithAffinity.size > 0) this.#withAffinity.add(node);
     else this.#withAffinity.delete(node);
   }
+}
+
+function imagesOf(nodes: Iterable<NodeInfo>): Map<string, ImageUse> {
+  const images = new Map<string, ImageUse>();
+  for (const { node } of nodes) {
+    for (const { names, sizeBytes = 0 } of node?.status?.images ?? []) {
+      for (const name of names ?? []) {
+        const known = images.get(name);
+        images.set(name, { bytes: known?.bytes ?? sizeBytes, nodes: (known?.nodes ?? 0) + 1 });
+      }
+    }
+  }
+  return images;
 }

@@ -18,6 +18,8 @@ export class RoomColumns implements Room {
   podsLeft = noNumbers;
   milliCpuCounted = noNumbers;
   memoryCounted = noNumbers;
+  ownPods = noNumbers;
+  #nodes: readonly (NodeInfo | undefined)[] = [];
   /** Position in the log of changes up to which all is right; -1 when nothing is. */
   #seen = -1;
 
@@ -28,7 +30,12 @@ export class RoomColumns implements Room {
     const isKept = this.#seen >= 0 && log.head - this.#seen <= slots.length && log.since(this.#seen, update);
     if (!isKept) for (let slot = 0; slot < slots.length; slot++) update(slot);
     this.#seen = log.head;
+    this.#nodes = slots;
     return this;
+  }
+
+  replicasAt(slot: number, workload: string): number {
+    return this.#nodes[slot]?.replicas.get(workload) ?? 0;
   }
 
   #take(node: NodeInfo | undefined, slot: number): void {
@@ -42,6 +49,7 @@ export class RoomColumns implements Room {
     this.podsLeft[slot] = has.pods - node.pods.size;
     this.milliCpuCounted[slot] = counted.milliCpu;
     this.memoryCounted[slot] = counted.memory;
+    this.ownPods[slot] = node.ownPods;
   }
 
   #grow(capacity: number): void {
@@ -53,6 +61,7 @@ export class RoomColumns implements Room {
     this.podsLeft = new Float64Array(capacity);
     this.milliCpuCounted = new Float64Array(capacity);
     this.memoryCounted = new Float64Array(capacity);
+    this.ownPods = new Float64Array(capacity);
     this.#seen = -1;
   }
 }

@@ -6,11 +6,11 @@ import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { Nominator } from '../cache/nominator.ts';
 import { SchedulerCache } from '../cache/scheduler-cache.ts';
 import { podInfoOf } from '../model/pod-info.ts';
+import { profileOver } from '../offline/profile-over.ts';
 import { pluginTable } from '../plugin-table.ts';
 import { CycleState } from './cycle.ts';
 import { Decider } from './decide.ts';
 import { fitErrorMessage } from './fit-error.ts';
-import { profileOver } from './plugin-tester.ts';
 
 const profile = profileOver(pluginTable);
 

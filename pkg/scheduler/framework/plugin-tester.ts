@@ -1,16 +1,11 @@
 /** A cluster for the table tests of plugins: some nodes with pods on them, and what one plugin says there of another pod. */
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
-import { SeededRandom } from '#pkg/base/random.ts';
-import { createClient } from '#pkg/client/rest-client.ts';
 import { NodeTable } from '../cache/node-table.ts';
 import { NodeInfo } from '../model/node-info.ts';
 import { type PodInfo, podInfoOf } from '../model/pod-info.ts';
 import { type Cycle, CycleState } from './cycle.ts';
 import type { ClusterEvent } from './events.ts';
 import type { FilterPlugin, NormalizeScorePlugin, Plugin, PreScorePlugin, ScorePlugin } from './plugin.ts';
-import type { PluginContext, PluginEntry } from './plugin-context.ts';
-import { type Profile, profileOf } from './profile.ts';
 
 /** The cluster that a test describes. */
 export interface TestCluster {
@@ -74,27 +69,4 @@ export function hinted(plugin: Plugin, pod: Pod, event: ClusterEvent): 'Queue' |
 
 function byNode<T>({ cluster }: Cycle, answer: (node: NodeInfo) => T): Readonly<Record<string, T>> {
   return Object.fromEntries(Array.from(cluster.nodes(), (node) => [node.name, answer(node)]));
-}
-
-/** The profile of a table where nothing but `objects`, by kind, is in the API, and nothing can be written. */
-export function profileOver(
-  table: readonly PluginEntry[],
-  objects: Readonly<Record<string, readonly KubeObject[]>> = {},
-): Profile {
-  const transport = { request: () => Promise.reject(new Error('Cannot write as there is no API')) };
-  const context: PluginContext = {
-    client: createClient({ transport, userAgent: 'test' }),
-    random: new SeededRandom(1),
-    lister: <T extends KubeObject>({ kind }: { readonly kind: string }) => ({
-      get: () => undefined,
-      list: () => (objects[kind] ?? []) as readonly T[],
-      byIndex: () => [],
-    }),
-  };
-  return profileOf(
-    table.map((entry) => ({
-      plugin: 'plugin' in entry ? entry.plugin : entry.create(context),
-      weight: entry.weight ?? 1,
-    })),
-  );
 }

@@ -1,6 +1,7 @@
 /** Asking what would be: the filters on a node that is not as it is, such as without some of its pods. */
-import type { ClusterView } from '../model/cluster-view.ts';
+import type { ClusterView, ImageUse } from '../model/cluster-view.ts';
 import type { NodeInfo } from '../model/node-info.ts';
+import { TopologyCounts, type TopologyQuestion } from '../model/topology-counts.ts';
 import type { Cycle } from './cycle.ts';
 import type { FilterPlugin } from './plugin.ts';
 import { type Status, success } from './status.ts';
@@ -27,13 +28,27 @@ class ChangedCluster implements ClusterView {
     for (const node of this.#base.nodes()) yield node.name === this.#node.name ? this.#node : node;
   }
 
-  *nodesWithAffinity(): IterableIterator<NodeInfo> {
-    for (const node of this.#base.nodesWithAffinity()) if (node.name !== this.#node.name) yield node;
-    if (this.#node.podsWithAffinity.size > 0) yield this.#node;
+  get hasPodAffinity(): boolean {
+    return this.#base.hasPodAffinity || this.#node.podsWithAffinity.size > 0;
   }
 
   node(name: string): NodeInfo | undefined {
     return name === this.#node.name ? this.#node : this.#base.node(name);
+  }
+
+  topologyCounts(question: TopologyQuestion): TopologyCounts {
+    const counts = this.#base.topologyCounts(question).clone();
+    const before = this.#base.node(this.#node.name);
+    const amountsBefore = before === undefined ? undefined : question.ofNode(before);
+    const contributed = new TopologyCounts();
+    if (before !== undefined && amountsBefore !== undefined) counts.remove(contributed.add(before, amountsBefore));
+    const amounts = question.ofNode(this.#node);
+    if (amounts !== undefined) counts.add(this.#node, amounts);
+    return counts;
+  }
+
+  imageUse(name: string): ImageUse | undefined {
+    return this.#base.imageUse(name);
   }
 
   namespaceLabels(name: string): Readonly<Record<string, string>> {

@@ -12,6 +12,8 @@ export interface AffinityTerm {
   readonly namespaces: ReadonlySet<string>;
   /** Absent: only `namespaces` count. */
   readonly namespaceSelector: Selector | undefined;
+  /** Equal for terms that speak of the same pods. */
+  readonly text: string;
 }
 
 /** The terms of one pod, by how much they bind. */
@@ -59,10 +61,12 @@ function compile(pod: Pod, term: PodAffinityTerm, weight: number): AffinityTerm 
   const own = namespaces.length === 0 && namespaceSelector === undefined ? [pod.metadata?.namespace ?? ''] : namespaces;
   const labels = pod.metadata?.labels;
   const keys = { match: term.matchLabelKeys, mismatch: term.mismatchLabelKeys };
+  const selector = selectorWithLabelKeys(term.labelSelector, labels, keys);
   return {
     topologyKey: term.topologyKey,
     weight,
-    selector: compiledLabelSelector(selectorWithLabelKeys(term.labelSelector, labels, keys)),
+    text: JSON.stringify([selector, own, namespaceSelector]),
+    selector: compiledLabelSelector(selector),
     namespaces: new Set(own),
     namespaceSelector: namespaceSelector === undefined ? undefined : compiledLabelSelector(namespaceSelector),
   };

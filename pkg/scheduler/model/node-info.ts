@@ -24,6 +24,10 @@ export class NodeInfo {
   readonly pods = new Map<string, PodInfo>();
   /** Those of `pods` that have terms on other pods. */
   readonly podsWithAffinity = new Map<string, PodInfo>();
+  /** How many of `pods` would not be here for the node's sake: a node without any is free to be left alone. */
+  ownPods = 0;
+  /** How many of `pods` are replicas of one workload, by the uid of that. */
+  readonly replicas = new Map<string, number>();
   readonly #ports = new Map<string, number>();
   /** Undefined when it has to be worked out anew. */
   #lowestPriority: number | undefined = Number.POSITIVE_INFINITY;
@@ -87,6 +91,8 @@ export class NodeInfo {
     copy.requested = copyResources(this.requested);
     copy.nonZero.milliCpu = this.nonZero.milliCpu;
     copy.nonZero.memory = this.nonZero.memory;
+    copy.ownPods = this.ownPods;
+    for (const [uid, count] of this.replicas) copy.replicas.set(uid, count);
     copy.#lowestPriority = this.#lowestPriority;
     for (const [uid, pod] of this.pods) copy.pods.set(uid, pod);
     for (const [uid, pod] of this.podsWithAffinity) copy.podsWithAffinity.set(uid, pod);
@@ -98,11 +104,17 @@ export class NodeInfo {
     addResources(this.requested, pod.requests, sign);
     this.nonZero.milliCpu += sign * pod.nonZero.milliCpu;
     this.nonZero.memory += sign * pod.nonZero.memory;
+    if (!pod.isOfNode) this.ownPods += sign;
+    if (pod.workload !== undefined) count(this.replicas, pod.workload, sign);
     for (const { ip, protocol, port } of pod.hostPorts) {
-      const key = `${ip}/${protocol}/${port}`;
-      const count = (this.#ports.get(key) ?? 0) + sign;
-      if (count > 0) this.#ports.set(key, count);
-      else this.#ports.delete(key);
+      count(this.#ports, `${ip}/${protocol}/${port}`, sign);
     }
   }
+}
+
+/** Adds to what is counted under a key; nothing is left of a count of 0. */
+function count(counts: Map<string, number>, key: string, sign: 1 | -1): void {
+  const sum = (counts.get(key) ?? 0) + sign;
+  if (sum > 0) counts.set(key, sum);
+  else counts.delete(key);
 }

@@ -1,7 +1,7 @@
 /** One version of a pod with what the scheduler reads from it again and again, computed once. Never changed after it is made. */
 
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { objectKey } from '#pkg/apimachinery/object.ts';
+import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import { type AffinityTerms, affinityTermsOf } from './affinity-terms.ts';
 import { nonZeroRequests, podRequests, type Resources } from './resources.ts';
 
@@ -24,6 +24,10 @@ export interface PodInfo {
   readonly requests: Readonly<Resources>;
   readonly nonZero: { readonly milliCpu: number; readonly memory: number };
   readonly hostPorts: readonly HostPort[];
+  /** The uid of the controller that made the pod, of which it is one replica; absent for a pod of its own. */
+  readonly workload: string | undefined;
+  /** Whether the pod is on its node for the node's sake, such as that of a DaemonSet: it would not be there otherwise. */
+  readonly isOfNode: boolean;
   /** The pod's terms on other pods; absent when it has none. */
   readonly affinity: AffinityTerms | undefined;
 }
@@ -42,6 +46,8 @@ export function podInfoOf(pod: Pod): PodInfo {
 }
 
 function read(pod: Pod): PodInfo {
+  const owner = controllerOf(pod);
+  const isOfNode = owner?.kind === 'DaemonSet' || owner?.kind === 'Node';
   return {
     pod,
     key: objectKey(pod),
@@ -51,6 +57,8 @@ function read(pod: Pod): PodInfo {
     requests: podRequests(pod),
     nonZero: nonZeroRequests(pod),
     hostPorts: hostPortsOf(pod),
+    workload: isOfNode ? undefined : owner?.uid,
+    isOfNode,
     affinity: affinityTermsOf(pod),
   };
 }

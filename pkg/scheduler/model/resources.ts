@@ -52,6 +52,13 @@ export function addResources(total: Resources, amount: Resources, sign: 1 | -1):
   for (const [name, value] of amount.scalars) total.scalars.set(name, (total.scalars.get(name) ?? 0) + sign * value);
 }
 
+/** The amount of a resource by its name; 0 where there is none. */
+export function requestOf(amounts: Readonly<Resources>, name: string): number {
+  if (name === 'cpu') return amounts.milliCpu;
+  if (name === 'memory') return amounts.memory;
+  return name === 'ephemeral-storage' ? amounts.ephemeralStorage : (amounts.scalars?.get(name) ?? 0);
+}
+
 /** A copy that shares nothing. */
 export function copyResources(source: Resources): Resources {
   return { ...source, scalars: source.scalars === undefined ? undefined : new Map(source.scalars) };

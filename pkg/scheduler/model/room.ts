@@ -13,4 +13,8 @@ export interface Room {
   /** What pods request, with defaults for containers that request none: what scores count with. */
   readonly milliCpuCounted: Float64Array;
   readonly memoryCounted: Float64Array;
+  /** How many pods are there that are not for the node's sake. */
+  readonly ownPods: Float64Array;
+  /** How many replicas of a workload are there. */
+  replicasAt(slot: number, workload: string): number;
 }

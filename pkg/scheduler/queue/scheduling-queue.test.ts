@@ -12,7 +12,7 @@ function makeQueue(events: readonly (readonly [string, readonly EventRegistratio
   const queue = new SchedulingQueue({
     clock,
     sort: prioritySort,
-    preEnqueue: [schedulingGates],
+    preEnqueue: () => [schedulingGates],
     events: new Map([['SchedulingGates', schedulingGates.events], ...events]),
   });
   return { clock, queue, popNames: () => popAll(queue) };

@@ -18,14 +18,9 @@ import { Heap } from '#pkg/base/heap.ts';
 import type { ClusterEvent, EventRegistration } from '../framework/events.ts';
 import type { PreEnqueuePlugin, QueueSortPlugin } from '../framework/plugin.ts';
 import type { PodInfo } from '../model/pod-info.ts';
+import { type Backoff, backoffEndMs, defaultBackoff } from './backoff.ts';
 import { InFlightEvents } from './in-flight-events.ts';
 
-/** Back-off after the first failed attempt; doubles with each further one. */
-const backoffInitialMs = 1_000;
-/** Longest back-off. */
-const backoffMaxMs = 10_000;
-/** Refused pods whose back-offs end within one such window come in the order of the queue sort. */
-const backoffWindowMs = 1_000;
 /**
  * While nothing is active, so many refused pods are tried before their back-off ends, every so often. Upstream tries them at once and without
  * end, on processors of its own; here a flood of events and of pods that fit nowhere would leave the API server without, and a node needs
@@ -75,9 +70,11 @@ interface Ticketed {
 export interface SchedulingQueueOptions {
   readonly clock: Clock;
   readonly sort: QueueSortPlugin;
-  readonly preEnqueue?: readonly PreEnqueuePlugin[];
+  /** What may hold a pod back. Default: nothing does. */
+  readonly preEnqueue?: (pod: PodInfo) => readonly PreEnqueuePlugin[];
   /** What each plugin waits for, by name; a plugin that is missing or undefined waits for everything. */
   readonly events?: ReadonlyMap<string, readonly EventRegistration[] | undefined>;
+  readonly backoff?: Backoff;
   /** Told of each pod that comes to a queue, and by which event. Default: nobody is. */
   readonly onIncoming?: (queue: 'active' | 'backoff' | 'gated' | 'unschedulable', event: string) => void;
 }
@@ -86,6 +83,7 @@ export interface SchedulingQueueOptions {
 export class SchedulingQueue {
   readonly #options: SchedulingQueueOptions;
   readonly #clock: Clock;
+  readonly #backoffTimes: Backoff;
   readonly #entries = new Map<string, QueuedPod>();
   readonly #active: Heap<Ticketed>;
   readonly #backoff: Heap<Ticketed>;
@@ -110,6 +108,7 @@ export class SchedulingQueue {
   constructor(options: SchedulingQueueOptions) {
     this.#options = options;
     this.#clock = options.clock;
+    this.#backoffTimes = options.backoff ?? defaultBackoff;
     const inOrder = (a: Ticketed, b: Ticketed): number => options.sort.compare(a, b) || a.ticket - b.ticket;
     this.#active = new Heap(inOrder);
     this.#backoff = new Heap((a, b) => a.dueMs - b.dueMs || inOrder(a, b));
@@ -280,8 +279,8 @@ export class SchedulingQueue {
   /** Puts a pod where it is tried again: behind a gate, into the back-off it still has to serve, or among the active. */
   #retry(entry: QueuedPod, event: string): void {
     const { preEnqueue, onIncoming } = this.#options;
-    const isGated = preEnqueue?.some((plugin) => plugin.preEnqueue(entry.pod).code !== 'Success');
-    const isDue = backoffEndMs(entry) <= this.#clock.monotonicMs();
+    const isGated = preEnqueue?.(entry.pod).some((plugin) => plugin.preEnqueue(entry.pod).code !== 'Success');
+    const isDue = backoffEndMs(entry, this.#backoffTimes) <= this.#clock.monotonicMs();
     const place = isGated ? 'gated' : isDue ? 'active' : entry.rejectors.size > 0 ? 'backoff' : 'errorBackoff';
     this.#move(entry, place);
     onIncoming?.(place === 'errorBackoff' ? 'backoff' : place, event);
@@ -293,7 +292,7 @@ export class SchedulingQueue {
     entry.ticket = ++this.#tickets;
     this.#counts[place]++;
     const { pod, ticket, enqueuedMs } = entry;
-    const ticketed = { entry, ticket, pod, enqueuedMs, dueMs: backoffEndMs(entry) };
+    const ticketed = { entry, ticket, pod, enqueuedMs, dueMs: backoffEndMs(entry, this.#backoffTimes) };
     if (place === 'active') this.#active.push(ticketed);
     else if (place === 'backoff') this.#backoff.push(ticketed);
     else if (place === 'errorBackoff') this.#errorBackoff.push(ticketed);
@@ -359,14 +358,6 @@ export class SchedulingQueue {
       this.#move(entry, 'active');
     }
   }
-}
-
-/** When the pod may be tried again: for a refused one the begin of the window, so that the pods of a window come together. */
-function backoffEndMs({ refusals, errors, enqueuedMs, rejectors }: QueuedPod): number {
-  const count = errors || refusals;
-  if (count === 0) return enqueuedMs;
-  const endMs = enqueuedMs + Math.min(backoffMaxMs, backoffInitialMs * 2 ** Math.min(count - 1, 30));
-  return rejectors.size === 0 ? endMs : endMs - (endMs % backoffWindowMs);
 }
 
 /** The first pod that is still where the heap has it. */

@@ -62,19 +62,31 @@ export async function makeMountSources({ mounts }: ContainerConfig): Promise<voi
 
 /** The bundle of a container in the terms of `ociSpec`. */
 export function specOptions(
-  { places, machine }: { readonly places: Places; readonly machine: Machine },
+  {
+    places,
+    machine,
+    nodeNetwork,
+  }: { readonly places: Places; readonly machine: Machine; readonly nodeNetwork?: string | undefined },
   {
     record,
     sandbox,
     pausePid,
-  }: { readonly record: ContainerFile; readonly sandbox: SandboxFile; readonly pausePid: number | undefined },
+    targetPid,
+  }: {
+    readonly record: ContainerFile;
+    readonly sandbox: SandboxFile;
+    readonly pausePid: number | undefined;
+    readonly targetPid: number | undefined;
+  },
 ): SpecOptions {
   const { namespaces, podUid } = sandbox.config;
   const shared = sandboxPlaces(places, sandbox.id, podUid);
   const own = containerPlaces(places, record.id, podUid);
+  const network = sandbox.ownNetwork ? shared.network : nodeNetwork;
   const paths: NamespacePaths = {
-    ...(sandbox.ownNetwork ? { network: shared.network } : {}),
+    ...(network === undefined ? {} : { network }),
     ...(namespaces.ipc === 'pod' ? { ipc: shared.ipc } : {}),
+    ...(namespaces.pid === 'container' && targetPid !== undefined ? { pid: `/proc/${targetPid}/ns/pid` } : {}),
     ...(namespaces.pid === 'pod' && pausePid !== undefined ? { pid: `/proc/${pausePid}/ns/pid` } : {}),
     uts: shared.uts,
   };

@@ -24,6 +24,8 @@ export interface NodeSandboxesOptions {
   readonly monitor: MonitorClient;
   /** Whether pods have networks of their own. */
   readonly ownNetwork: boolean;
+  /** Path of the network namespace of the node, in which pods on its network are; absent for that of this machine. */
+  readonly nodeNetwork?: string | undefined;
 }
 
 interface SandboxEntry {
@@ -175,7 +177,11 @@ export class NodeSandboxes {
   #summary({ file, isReady }: SandboxEntry): Sandbox {
     const { id, config, ownNetwork } = file;
     const { network } = sandboxPlaces(this.#options.places, id, config.podUid);
-    return { ...sandboxSummary({ ...file, ready: isReady }), ...(ownNetwork ? { networkNamespace: network } : {}) };
+    const networkNamespace = ownNetwork ? network : this.#options.nodeNetwork;
+    return {
+      ...sandboxSummary({ ...file, ready: isReady }),
+      ...(networkNamespace === undefined ? {} : { networkNamespace }),
+    };
   }
 }
 

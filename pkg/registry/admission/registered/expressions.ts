@@ -5,23 +5,12 @@
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
+import { type AdmissionNames, admissionTypes } from '#pkg/cel/admission-types.ts';
 import { environmentOf } from '#pkg/cel/environment.ts';
 import { fromJson } from '#pkg/cel/json-values.ts';
-import { AuthorizerValue, authorizerType, ResourceCheck, resourceCheckType } from '#pkg/cel/library/authorizer.ts';
+import { AuthorizerValue, ResourceCheck } from '#pkg/cel/library/authorizer.ts';
 import { callCostMax, compileProgram, type Program } from '#pkg/cel/program.ts';
-import {
-  boolType,
-  dynType,
-  intType,
-  listOf,
-  mapOf,
-  objectType,
-  stringType,
-  type Type,
-  type TypeField,
-  timestampType,
-  typeText,
-} from '#pkg/cel/types.ts';
+import { type Type, typeText } from '#pkg/cel/types.ts';
 import { EvaluationError, MapValue, type Value } from '#pkg/cel/values.ts';
 import { askerOf } from './ask-access.ts';
 import { identityOf, type MatchedRequest } from './matched-request.ts';
@@ -33,87 +22,10 @@ export const policyCostMax = 10_000_000;
 /** What may be spent on the match conditions of one. Source: `RuntimeCELCostBudgetMatchConditions`. */
 export const conditionsCostMax = 2_500_000;
 
-function fieldTypes(fields: Readonly<Record<string, Type>>): ReadonlyMap<string, TypeField> {
-  return new Map(Object.entries(fields).map(([name, type]) => [name, { name, type }]));
-}
-
-function named(name: string, fields: Readonly<Record<string, Type>>): Type {
-  return objectType(`kubernetes.${name}`, fieldTypes(fields));
-}
-
-const kindType = named('GroupVersionKind', { group: stringType, version: stringType, kind: stringType });
-const resourceType = named('GroupVersionResource', { group: stringType, version: stringType, resource: stringType });
-const userType = named('UserInfo', {
-  username: stringType,
-  uid: stringType,
-  groups: listOf(stringType),
-  extra: mapOf(stringType, listOf(stringType)),
-});
-
-const requestType = named('AdmissionRequest', {
-  kind: kindType,
-  resource: resourceType,
-  subResource: stringType,
-  requestKind: kindType,
-  requestResource: resourceType,
-  requestSubResource: stringType,
-  name: stringType,
-  namespace: stringType,
-  operation: stringType,
-  userInfo: userType,
-  dryRun: boolType,
-  options: dynType,
-});
-
-const namespaceType = named('Namespace', {
-  metadata: named('NamespaceMetadata', {
-    name: stringType,
-    generateName: stringType,
-    namespace: stringType,
-    labels: mapOf(stringType, stringType),
-    annotations: mapOf(stringType, stringType),
-    UID: stringType,
-    creationTimestamp: timestampType,
-    deletionGracePeriodSeconds: intType,
-    deletionTimestamp: timestampType,
-    generation: intType,
-    resourceVersion: stringType,
-    finalizers: listOf(stringType),
-  }),
-  spec: named('NamespaceSpec', { finalizers: listOf(stringType) }),
-  status: named('NamespaceStatus', { phase: stringType }),
-});
-
-/** What expressions of one place can name beside the request and its objects. */
-export interface Names {
-  readonly hasParams: boolean;
-  readonly hasAuthorizer: boolean;
+/** What expressions of one place can name, and make. */
+export interface Names extends AdmissionNames {
   /** Whether objects of the kinds of patches can be made. */
   readonly makesPatches?: boolean;
-  /** Types of the variables of a policy by name, and of the objects where those are known. */
-  readonly variables?: ReadonlyMap<string, Type>;
-  readonly objectType?: Type;
-  readonly paramsType?: Type;
-}
-
-function typesOf(names: Names): Readonly<Record<string, Type>> {
-  const object = names.objectType ?? dynType;
-  return {
-    object,
-    oldObject: object,
-    request: requestType,
-    namespaceObject: namespaceType,
-    ...(names.hasParams ? { params: names.paramsType ?? dynType } : {}),
-    ...(names.hasAuthorizer ? { authorizer: authorizerType, 'authorizer.requestResource': resourceCheckType } : {}),
-    ...(names.variables === undefined
-      ? {}
-      : {
-          variables: objectType(
-            'kubernetes.variables',
-            new Map([...names.variables].map(([name, type]) => [name, { name, type }])),
-          ),
-        }),
-  };
 }
 
 /** A compiled expression of a policy, or why it is none. */
@@ -126,7 +38,7 @@ export interface Expression {
 
 /** Compiles an expression that gives one of the kinds of types; any where there are none. */
 export function compileExpression(text: string, names: Names, gives: readonly Type[] = []): Expression {
-  const types = typesOf(names);
+  const types = admissionTypes(names);
   const program = compileProgram(text, environmentOf(types, names.makesPatches === true ? patchTypeOf : undefined));
   const known = Object.keys(types);
   const problem = 'issues' in program ? `compilation failed: ${program.text}` : wrongResult(program, gives);

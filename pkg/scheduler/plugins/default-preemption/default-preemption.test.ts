@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { PodDisruptionBudget } from '#pkg/api/types/policy-v1.ts';
+import { podDisruptionBudgets } from '#pkg/api/types/refs.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
@@ -9,10 +10,11 @@ import { SchedulerCache } from '../../cache/scheduler-cache.ts';
 import { CycleState } from '../../framework/cycle.ts';
 import { Decider } from '../../framework/decide.ts';
 import type { PostFilterResult } from '../../framework/plugin.ts';
-import { profileOver } from '../../framework/plugin-tester.ts';
 import { podInfoOf } from '../../model/pod-info.ts';
+import { ObjectSet } from '../../offline/object-set.ts';
+import { profileOver } from '../../offline/profile-over.ts';
 import { pluginTable } from '../../plugin-table.ts';
-import { createDefaultPreemption } from './default-preemption.ts';
+import { createDefaultPreemption, preemptionDefaults } from './default-preemption.ts';
 
 type Placed = readonly (readonly [node: string, name: string, cpu: string, priority: number, extra?: Partial<Pod>])[];
 
@@ -43,8 +45,10 @@ function preempt(wanted: Pod, { nodes, placed, budgets = [], nominated = [] }: W
   for (const [node, name, cpu, priority, extra] of placed)
     cache.setPod(podInfoOf(pod(name, cpu, priority, extra)), node);
   for (const [waiting, node] of nominated) nominator.set(podInfoOf(waiting), node);
-  const options = { budgets: () => budgets, random: new SeededRandom(1) };
-  const profile = profileOver(pluginTable, { PodDisruptionBudget: budgets });
+  const options = { budgets: () => budgets, random: new SeededRandom(1), args: preemptionDefaults };
+  const objects = new ObjectSet();
+  for (const budget of budgets) objects.add(podDisruptionBudgets, budget);
+  const profile = profileOver(pluginTable, { objects });
   const decider = new Decider({ profile, table: cache.table, nominator });
   const cycle = { pod: podInfoOf(wanted), cluster: cache.table, state: new CycleState() };
   const decision = decider.decide(cycle);

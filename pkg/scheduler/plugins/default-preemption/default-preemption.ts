@@ -6,17 +6,14 @@
 import type { PodDisruptionBudget } from '#pkg/api/types/policy-v1.ts';
 import { podDisruptionBudgets } from '#pkg/api/types/refs.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
+import { type FieldError, invalid, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import { type Random, randomInt } from '#pkg/base/random.ts';
 import { fitErrorMessage } from '../../framework/fit-error.ts';
 import type { NodeRefusal, PostFilterContext, PostFilterPlugin, PostFilterResult } from '../../framework/plugin.ts';
-import type { PluginContext } from '../../framework/plugin-context.ts';
+import { configurable } from '../../framework/plugin-args.ts';
 import { success, unschedulable } from '../../framework/status.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
 import { type Candidate, selectVictims, startOf } from './victims.ts';
-
-/** Share of the nodes that is tried, and how many at least: enough choice, at a bounded cost. Source: `DefaultPreemptionArgs`. */
-const candidateShare = 0.1;
-const candidatesMin = 100;
 
 /** Added to each priority before they are summed, so that more victims never weigh less than fewer. */
 const priorityOffset = 2 ** 31;
@@ -26,12 +23,42 @@ export interface DefaultPreemptionOptions {
   readonly budgets: () => readonly PodDisruptionBudget[];
   /** Where the search among the nodes begins. */
   readonly random: Random;
+  readonly args: PreemptionArgs;
 }
 
-/** The plugin over the budgets of the API. */
-export function defaultPreemptionOf({ random, lister }: Pick<PluginContext, 'lister' | 'random'>): PostFilterPlugin {
-  const budgets = lister(podDisruptionBudgets);
-  return createDefaultPreemption({ random, budgets: () => budgets.list() });
+/** Arguments of the plugin: enough choice, at a bounded cost. Source: `DefaultPreemptionArgs`. */
+export interface PreemptionArgs {
+  /** Share of the nodes that is tried, and how many at least. */
+  readonly minCandidateNodesPercentage: number;
+  readonly minCandidateNodesAbsolute: number;
+}
+
+/** What upstream tries. */
+export const preemptionDefaults: PreemptionArgs = { minCandidateNodesPercentage: 10, minCandidateNodesAbsolute: 100 };
+
+/** The line of the table. */
+export const defaultPreemption = configurable<PreemptionArgs>({
+  name: 'DefaultPreemption',
+  properties: { minCandidateNodesPercentage: { type: 'integer' }, minCandidateNodesAbsolute: { type: 'integer' } },
+  fallback: () => preemptionDefaults,
+  problems: preemptionProblems,
+  create: ({ random, lister }, args) => {
+    const budgets = lister(podDisruptionBudgets);
+    return createDefaultPreemption({ random, budgets: () => budgets.list(), args });
+  },
+});
+
+function preemptionProblems({ minCandidateNodesPercentage: share, minCandidateNodesAbsolute: least }: PreemptionArgs) {
+  const field = pathsOf<PreemptionArgs>();
+  const [ofShare, ofLeast] = [field('minCandidateNodesPercentage'), field('minCandidateNodesAbsolute')];
+  const errors: FieldError[] = [];
+  if (share < 0 || share > 100) errors.push(invalid(ofShare, share, 'not in valid range [0, 100]'));
+  if (least < 0) errors.push(invalid(ofLeast, least, 'not in valid range [0, inf)'));
+  if (share === 0 && least === 0) {
+    errors.push(invalid(ofShare, share, 'cannot be zero at the same time as minCandidateNodesAbsolute'));
+    errors.push(invalid(ofLeast, least, 'cannot be zero at the same time as minCandidateNodesPercentage'));
+  }
+  return errors;
 }
 
 /** The plugin. */
@@ -44,8 +71,9 @@ export function createDefaultPreemption(options: DefaultPreemptionOptions): Post
       if (reason !== undefined) return refused(reason);
       const { candidates, reasonCounts } = dryRun(context, options);
       if (candidates.length > 0) {
-        const { nodeName, victims } = candidates.reduce((best, other) => (compare(other, best) < 0 ? other : best));
-        return { status: success, nominatedNodeName: nodeName, victims };
+        const sorted = candidates.toSorted(compare);
+        const [{ nodeName, victims } = { nodeName: '', victims: [] }] = sorted;
+        return { status: success, nominatedNodeName: nodeName, victims, candidates: sorted };
       }
       const message = fitErrorMessage({ nodeCount: context.cycle.cluster.nodeCount, reasonCounts });
       return { ...refused(message), nominatedNodeName: '' };
@@ -85,14 +113,17 @@ function isBeingPreempted({ pod }: PodInfo): boolean {
  * Tries nodes, from a random one on, until there are enough candidates, one of which spares all that a budget protects; every node that is no
  * candidate counts its reason.
  */
-function dryRun({ cycle, refusals, fits }: PostFilterContext, { budgets, random }: DefaultPreemptionOptions) {
+function dryRun({ cycle, refusals, fits }: PostFilterContext, { budgets, random, args }: DefaultPreemptionOptions) {
   const potential = refusals.filter(({ status }) => status.code === 'Unschedulable');
   const reasonCounts = new Map<string, number>();
   const count = (reason: string, times: number): void => {
     if (times > 0) reasonCounts.set(reason, (reasonCounts.get(reason) ?? 0) + times);
   };
   count('Preemption is not helpful for scheduling', cycle.cluster.nodeCount - potential.length);
-  const wanted = Math.max(candidatesMin, Math.floor(potential.length * candidateShare));
+  const wanted = Math.max(
+    args.minCandidateNodesAbsolute,
+    Math.floor((potential.length * args.minCandidateNodesPercentage) / 100),
+  );
   const offset = potential.length === 0 ? 0 : randomInt(random, potential.length);
   const options = { pod: cycle.pod, fits, budgets: budgets() };
   const candidates: Candidate[] = [];

@@ -3,7 +3,12 @@ import type { Affinity, Node, Pod, PodAffinityTerm } from '#pkg/api/types/core-v
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import type { ClusterEvent } from '../../framework/events.ts';
 import { filtered, hinted, scored, type TestCluster } from '../../framework/plugin-tester.ts';
-import { interPodAffinity } from './inter-pod-affinity.ts';
+import { createInterPodAffinity } from './inter-pod-affinity.ts';
+
+const interPodAffinity = createInterPodAffinity({
+  hardPodAffinityWeight: 1,
+  ignorePreferredTermsOfExistingPods: false,
+});
 
 const node = (name: string, zone?: string): Node => ({
   ...makeNode(name),

@@ -3,6 +3,7 @@
  * pod without terms costs only a look at the nodes that carry pods with terms. Upstream counterpart: `plugins/interpodaffinity`.
  */
 
+import { invalid, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { Cycle } from '../../framework/cycle.ts';
 import { type ClusterEvent, podOf } from '../../framework/events.ts';
 import {
@@ -13,62 +14,75 @@ import {
   type ScorePlugin,
   scoreMax,
 } from '../../framework/plugin.ts';
+import { configurable } from '../../framework/plugin-args.ts';
 import { success, unresolvable, unschedulable } from '../../framework/status.ts';
-import { labelOf, TopologyCounts } from '../../framework/topology.ts';
 import { type AffinityTerm, affinityTermsOf, termMatches } from '../../model/affinity-terms.ts';
 import type { ClusterView } from '../../model/cluster-view.ts';
+import type { NodeInfo } from '../../model/node-info.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
+import { labelOf, type TopologyAmounts, TopologyCounts } from '../../model/topology-counts.ts';
 
-/** What a pod's required affinity is worth, as a preference, to the pods it speaks of. Source: `HardPodAffinityWeight`. */
-const requiredAffinityWeight = 1;
+/** Arguments of the plugin. Source: `InterPodAffinityArgs`. */
+export interface InterPodAffinityArgs {
+  /** What a pod's required affinity is worth, as a preference, to the pods it speaks of: 0 to 100. */
+  readonly hardPodAffinityWeight: number;
+  /** Whether what other pods prefer counts only for pods that prefer something themselves. */
+  readonly ignorePreferredTermsOfExistingPods: boolean;
+}
 
 const affinityRefusal = unresolvable("node(s) didn't match pod affinity rules");
 const antiAffinityRefusal = unschedulable("node(s) didn't match pod anti-affinity rules");
 const existingRefusal = unschedulable("node(s) didn't satisfy existing pods anti-affinity rules");
 
-/** The plugin. */
-export const interPodAffinity: FilterPlugin & NormalizeScorePlugin & ScorePlugin = {
+/** The line of the table. */
+export const interPodAffinity = configurable<InterPodAffinityArgs>({
   name: 'InterPodAffinity',
-  events: [
-    { resource: 'AssignedPod', actions: ['Add', 'Delete', 'UpdateLabels'], hint: hintOfPod },
-    { resource: 'TargetPod', actions: ['UpdateLabels'] },
-    { resource: 'Node', actions: ['Add', 'UpdateLabels'] },
-    { resource: 'Namespace', actions: ['Add', 'UpdateLabels'] },
-  ],
-  filter,
-  score,
-  normalize(scores) {
-    let lowest = Number.POSITIVE_INFINITY;
-    let highest = Number.NEGATIVE_INFINITY;
-    for (const value of scores) {
-      lowest = Math.min(lowest, value);
-      highest = Math.max(highest, value);
-    }
-    const range = highest - lowest;
-    for (let index = 0; index < scores.length; index++) {
-      scores[index] = range > 0 ? (scoreMax * (scores[index]! - lowest)) / range : 0;
-    }
+  weight: 2,
+  properties: {
+    hardPodAffinityWeight: { type: 'integer' },
+    ignorePreferredTermsOfExistingPods: { type: 'boolean' },
   },
-};
+  fallback: () => ({ hardPodAffinityWeight: 1, ignorePreferredTermsOfExistingPods: false }),
+  problems: ({ hardPodAffinityWeight: weight }) =>
+    weight >= 0 && weight <= 100
+      ? []
+      : [invalid(pathsOf<InterPodAffinityArgs>()('hardPodAffinityWeight'), weight, 'not in valid range [0, 100]')],
+  create: (_context, args) => createInterPodAffinity(args),
+});
+
+/** The plugin. */
+export function createInterPodAffinity(args: InterPodAffinityArgs): FilterPlugin & NormalizeScorePlugin & ScorePlugin {
+  return {
+    name: 'InterPodAffinity',
+    events: [
+      { resource: 'AssignedPod', actions: ['Add', 'Delete', 'UpdateLabels'], hint: hintOfPod },
+      { resource: 'TargetPod', actions: ['UpdateLabels'] },
+      { resource: 'Node', actions: ['Add', 'UpdateLabels'] },
+      { resource: 'Namespace', actions: ['Add', 'UpdateLabels'] },
+    ],
+    filter,
+    score: (cycle) => score(cycle, args),
+    normalize(scores) {
+      let lowest = Number.POSITIVE_INFINITY;
+      let highest = Number.NEGATIVE_INFINITY;
+      for (const value of scores) {
+        lowest = Math.min(lowest, value);
+        highest = Math.max(highest, value);
+      }
+      const range = highest - lowest;
+      for (let index = 0; index < scores.length; index++) {
+        scores[index] = range > 0 ? Math.trunc(scoreMax * ((scores[index]! - lowest) / range)) : 0;
+      }
+    },
+  };
+}
 
 function filter({ pod, cluster }: Cycle): NodeCheck | undefined {
   const { required = [], requiredAnti = [] } = pod.affinity ?? {};
   const existing = existingAntiAffinity(pod, cluster);
   if (required.length === 0 && requiredAnti.length === 0 && existing.isEmpty) return undefined;
-  const wanted = new TopologyCounts();
-  const unwanted = new TopologyCounts();
-  if (required.length > 0 || requiredAnti.length > 0) {
-    for (const node of cluster.nodes()) {
-      for (const other of node.pods.values()) {
-        if (required.length > 0 && required.every((term) => termMatches(term, other.pod, cluster))) {
-          for (const { topologyKey } of required) wanted.add(topologyKey, node, 1);
-        }
-        for (const term of requiredAnti) {
-          if (termMatches(term, other.pod, cluster)) unwanted.add(term.topologyKey, node, 1);
-        }
-      }
-    }
-  }
+  const wanted = countWanted(required, cluster);
+  const unwanted = requiredAnti.map((term) => countMatching([term], cluster));
   // The first of a group that wants to be together has nobody to join yet.
   const isFirst = wanted.isEmpty && required.every((term) => termMatches(term, pod.pod, cluster));
   return (node) => {
@@ -76,55 +90,89 @@ function filter({ pod, cluster }: Cycle): NodeCheck | undefined {
       if (labelOf(node, topologyKey) === undefined) return affinityRefusal;
       if (!isFirst && wanted.of(topologyKey, node) === 0) return affinityRefusal;
     }
-    for (const { topologyKey } of requiredAnti) if (unwanted.of(topologyKey, node) > 0) return antiAffinityRefusal;
+    for (const [index, { topologyKey }] of requiredAnti.entries())
+      if ((unwanted[index]?.of(topologyKey, node) ?? 0) > 0) return antiAffinityRefusal;
     for (const key of existing.keys()) if (existing.of(key, node) > 0) return existingRefusal;
     return success;
   };
 }
 
-/** Where pods are that do not want this one near. */
-function existingAntiAffinity(pod: PodInfo, cluster: ClusterView): TopologyCounts {
-  const counts = new TopologyCounts();
-  for (const node of cluster.nodesWithAffinity()) {
-    for (const other of node.podsWithAffinity.values()) {
-      for (const term of other.affinity?.requiredAnti ?? []) {
-        if (termMatches(term, pod.pod, cluster)) counts.add(term.topologyKey, node, 1);
-      }
-    }
-  }
-  return counts;
+const nowhere = new TopologyCounts();
+
+/** Where pods are of which all required terms speak. */
+function countWanted(required: readonly AffinityTerm[], cluster: ClusterView): TopologyCounts {
+  return required.length === 0 ? nowhere : countMatching(required, cluster);
 }
 
-function score({ pod, cluster }: Cycle): NodeScore | undefined {
+/** How many pods are in each domain of the terms' topologies of which all of the terms speak; domains without any are not there. */
+function countMatching(terms: readonly AffinityTerm[], cluster: ClusterView): TopologyCounts {
+  const keys = [...new Set(terms.map(({ topologyKey }) => topologyKey))];
+  return cluster.topologyCounts({
+    signature: `InterPodAffinity of ${keys.join(' ')} ${terms.map(({ text }) => text).join(' ')}`,
+    ofNode(node) {
+      let count = 0;
+      for (const { pod } of node.pods.values()) if (terms.every((term) => termMatches(term, pod, cluster))) count++;
+      return count === 0 ? undefined : keys.map((key) => [key, count]);
+    },
+  });
+}
+
+/** Where pods are that do not want this one near. */
+function existingAntiAffinity(pod: PodInfo, cluster: ClusterView): TopologyCounts {
+  if (!cluster.hasPodAffinity) return nowhere;
+  return cluster.topologyCounts({
+    signature: `InterPodAffinity against ${pod.namespace} ${JSON.stringify(pod.pod.metadata?.labels)}`,
+    ofNode({ podsWithAffinity }) {
+      const amounts: [string, number][] = [];
+      for (const { affinity } of podsWithAffinity.values())
+        for (const term of affinity?.requiredAnti ?? [])
+          if (termMatches(term, pod.pod, cluster)) amounts.push([term.topologyKey, 1]);
+      return amounts.length === 0 ? undefined : amounts;
+    },
+  });
+}
+
+function score({ pod, cluster }: Cycle, args: InterPodAffinityArgs): NodeScore | undefined {
   const { preferred = [], preferredAnti = [] } = pod.affinity ?? {};
   const hasOwn = preferred.length > 0 || preferredAnti.length > 0;
-  const sums = new TopologyCounts();
-  for (const node of hasOwn ? cluster.nodes() : cluster.nodesWithAffinity()) {
-    /** Adds the weights of the terms that speak of `of` to the node's domains; `sign` is -1 for terms that want it away. */
-    const add = (
-      terms: readonly AffinityTerm[],
-      { of, sign }: { readonly of: PodInfo; readonly sign: 1 | -1 },
-    ): void => {
-      for (const term of terms) {
-        if (!termMatches(term, of.pod, cluster)) continue;
-        sums.add(term.topologyKey, node, sign * (term.weight || requiredAffinityWeight));
-      }
-    };
-    if (hasOwn) {
-      for (const of of node.pods.values()) {
-        add(preferred, { of, sign: 1 });
-        add(preferredAnti, { of, sign: -1 });
-      }
-    }
-    for (const { affinity } of node.podsWithAffinity.values()) {
-      add(affinity?.required ?? [], { of: pod, sign: 1 });
-      add(affinity?.preferred ?? [], { of: pod, sign: 1 });
-      add(affinity?.preferredAnti ?? [], { of: pod, sign: -1 });
-    }
-  }
+  if (!hasOwn && (args.ignorePreferredTermsOfExistingPods || !cluster.hasPodAffinity)) return undefined;
+  const sums = cluster.topologyCounts({
+    signature: `InterPodAffinity for ${args.hardPodAffinityWeight} ${pod.namespace} ${JSON.stringify(pod.pod.metadata?.labels)} ${[...preferred, ...preferredAnti].map(({ text, topologyKey, weight }) => `${topologyKey} ${weight} ${text}`).join(' ')} ${preferred.length}`,
+    ofNode: (node) => amountsOf(node, { pod, cluster, hardWeight: args.hardPodAffinityWeight }),
+  });
   if (sums.isEmpty) return undefined;
   const keys = [...sums.keys()];
   return (node) => keys.reduce((sum, key) => sum + sums.of(key, node), 0);
+}
+
+interface Preferences {
+  readonly pod: PodInfo;
+  readonly cluster: ClusterView;
+  /** Weight of what other pods require. */
+  readonly hardWeight: number;
+}
+
+/** What a node's domains are worth to a pod for the pods on it: those that it prefers, and those that prefer it. */
+function amountsOf(node: NodeInfo, { pod, cluster, hardWeight }: Preferences): TopologyAmounts | undefined {
+  const { preferred = [], preferredAnti = [] } = pod.affinity ?? {};
+  const amounts: [string, number][] = [];
+  /** Adds the weights of the terms that speak of `of`; `sign` is -1 for terms that want it away. */
+  const add = (terms: readonly AffinityTerm[], { of, sign }: { readonly of: PodInfo; readonly sign: 1 | -1 }): void => {
+    for (const term of terms)
+      if (termMatches(term, of.pod, cluster)) amounts.push([term.topologyKey, sign * (term.weight || hardWeight)]);
+  };
+  if (preferred.length > 0 || preferredAnti.length > 0) {
+    for (const of of node.pods.values()) {
+      add(preferred, { of, sign: 1 });
+      add(preferredAnti, { of, sign: -1 });
+    }
+  }
+  for (const { affinity } of node.podsWithAffinity.values()) {
+    if (hardWeight > 0) add(affinity?.required ?? [], { of: pod, sign: 1 });
+    add(affinity?.preferred ?? [], { of: pod, sign: 1 });
+    add(affinity?.preferredAnti ?? [], { of: pod, sign: -1 });
+  }
+  return amounts.length === 0 ? undefined : amounts;
 }
 
 /** Labels of namespaces are not at hand here, so a term that selects namespaces counts as matching. */

@@ -3,7 +3,9 @@ import type { Node, NodeSelectorTerm, Pod, PreferredSchedulingTerm } from '#pkg/
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import type { ClusterEvent } from '../../framework/events.ts';
 import { cycleOf, filtered, hinted, scored } from '../../framework/plugin-tester.ts';
-import { nodeAffinity } from './node-affinity.ts';
+import { createNodeAffinity } from './node-affinity.ts';
+
+const nodeAffinity = createNodeAffinity({});
 
 const labelled = (name: string, labels: Readonly<Record<string, string>>): Node => ({
   ...makeNode(name),

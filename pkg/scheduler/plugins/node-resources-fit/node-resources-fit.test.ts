@@ -4,7 +4,10 @@ import { type Amounts, makeNode, makePod } from '#pkg/testing/builders.ts';
 import type { ClusterEvent } from '../../framework/events.ts';
 import { filtered, hinted, scored } from '../../framework/plugin-tester.ts';
 import { podRequests } from '../../model/resources.ts';
-import { nodeResourcesFit as fit } from './node-resources-fit.ts';
+import { createNodeResourcesFit } from './node-resources-fit.ts';
+import type { ScoringStrategy } from './strategies.ts';
+
+const fit = createNodeResourcesFit({ scoringStrategy: { type: 'Packing' } });
 
 const asking = (requests: Amounts, name = 'p'): Pod => makePod(name).meta({ uid: name }).request(requests).object;
 const container = (name: string, requests: Amounts, fields: object = {}) => ({
@@ -135,14 +138,81 @@ test.each<{
   expect(podRequests(pod).milliCpu).toBe(milliCpu);
 });
 
-test('score: the fuller node is better; pods without requests count a little', () => {
-  const cluster = {
-    nodes: [makeNode('empty'), makeNode('half')],
-    placed: { half: [asking({ cpu: '2', memory: '4Gi' }, 'other')] },
+const half = {
+  nodes: [makeNode('empty'), makeNode('half')],
+  placed: { half: [asking({ cpu: '2', memory: '4Gi' }, 'other')] },
+};
+
+test('packing: a node that is open comes before one that is not, and the fuller of two open ones first', () => {
+  const nodes = [makeNode('empty'), makeNode('half'), makeNode('daemons')];
+  const daemon = {
+    ...asking({ cpu: '3', memory: '6Gi' }, 'daemon'),
+    metadata: {
+      name: 'daemon',
+      uid: 'daemon',
+      ownerReferences: [{ apiVersion: 'apps/v1', kind: 'DaemonSet', name: 'd', uid: 'd', controller: true }],
+    },
   };
+  const placed = { ...half.placed, daemons: [daemon] };
   const pod = asking({ cpu: '1', memory: '2Gi' });
-  expect(scored(fit, pod, cluster)).toEqual({ empty: 25, half: 75 });
-  expect(scored(fit, asking({}), { nodes: [makeNode('n', { cpu: '200m', memory: '400Mi' })] })).toEqual({ n: 50 });
+  // 10 times the mean share in use, and 90 for being open.
+  expect(scored(fit, pod, { nodes, placed })).toEqual({ empty: 3, half: 98, daemons: 10 });
+});
+
+test('packing: of open nodes the one with the fewest replicas of the workload comes first (fault 31)', () => {
+  const replica = (name: string): Pod => ({
+    ...asking({ cpu: '1', memory: '2Gi' }),
+    metadata: {
+      name,
+      uid: name,
+      ownerReferences: [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web', uid: 'web', controller: true }],
+    },
+  });
+  const nodes = [makeNode('full'), makeNode('open'), makeNode('empty')];
+  const placed = { full: [replica('web-1'), replica('web-2')], open: [asking({ cpu: '100m' }, 'other')] };
+  const { full = 0, open = 0, empty = 0 } = scored(fit, replica('web-3'), { nodes, placed });
+  expect([open > full, full > empty]).toEqual([true, true]);
+});
+
+/** By hand, of upstream's formulas: half of the node is in use, and the pod asks for a quarter of it. */
+test.each<{ readonly strategy: ScoringStrategy; readonly expected: object }>([
+  { strategy: { type: 'LeastAllocated' }, expected: { empty: 75, half: 25 } },
+  { strategy: { type: 'MostAllocated' }, expected: { empty: 25, half: 75 } },
+  {
+    strategy: {
+      type: 'MostAllocated',
+      resources: [
+        { name: 'cpu', weight: 3 },
+        { name: 'example.com/gpu', weight: 5 },
+      ],
+    },
+    expected: { empty: 25, half: 75 },
+  },
+  {
+    strategy: {
+      type: 'RequestedToCapacityRatio',
+      requestedToCapacityRatio: {
+        shape: [
+          { utilization: 0, score: 0 },
+          { utilization: 50, score: 10 },
+          { utilization: 100, score: 2 },
+        ],
+      },
+    },
+    expected: { empty: 50, half: 60 },
+  },
+])('$strategy.type scores as upstream: $expected', ({ strategy, expected }) => {
+  const plugin = createNodeResourcesFit({ scoringStrategy: strategy });
+  expect(scored(plugin, asking({ cpu: '1', memory: '2Gi' }), half)).toEqual(expected);
+});
+
+test('resources that are ignored keep no pod away', () => {
+  const scoringStrategy = { type: 'LeastAllocated' } as const;
+  const plugin = createNodeResourcesFit({ scoringStrategy, ignoredResourceGroups: ['example.com'] });
+  const pod = asking({ 'example.com/gpu': '1', 'other.com/gpu': '1' });
+  expect(filtered(plugin, pod, { nodes: [makeNode('n')] })).toEqual({
+    n: 'UnschedulableAndUnresolvable: Insufficient other.com/gpu',
+  });
 });
 
 const grown = (amounts: Amounts): ClusterEvent => ({

@@ -1,48 +1,107 @@
 /**
- * Keeps pods on nodes that have room for what they request, and packs them: the fuller a node would be, the better it scores.
- * Upstream counterpart: `plugins/noderesources` `Fit` with the strategy `MostAllocated`.
+ * Keeps pods on nodes that have room for what they request, and scores by how full these would be.
+ * Upstream counterpart: `plugins/noderesources` `Fit`.
  */
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { type ClusterEvent, nodeOf, podOf } from '../../framework/events.ts';
-import {
-  type FilterPlugin,
-  type Memo,
-  type ScorePlugin,
-  type SlotCheck,
-  type SlotScore,
-  scoreMax,
-} from '../../framework/plugin.ts';
+import type { FilterPlugin, Memo, ScorePlugin, SlotCheck } from '../../framework/plugin.ts';
+import { configurable } from '../../framework/plugin-args.ts';
 import { type Status, success, unresolvable, unschedulable } from '../../framework/status.ts';
 import type { NodeInfo } from '../../model/node-info.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
 import { noResources, podRequests, type Resources, resourcesOf } from '../../model/resources.ts';
 import type { Room } from '../../model/room.ts';
+import { type FitArgs, fitProblems, resourcesSchema } from './fit-problems.ts';
+import { packingScore, packingScoreByRoom, packingSignature } from './packing.ts';
+import { scoreBy } from './strategies.ts';
 
-const memo: Memo = { dependsOn: 'pods', sign: signature };
+const integer = { type: 'integer' };
+const shape = { type: 'object', properties: { utilization: integer, score: integer }, additionalProperties: false };
+
+/** The line of the table: what is allocated is scored by the way of scheduling unless arguments say otherwise. */
+export const nodeResourcesFit = configurable<FitArgs>({
+  name: 'NodeResourcesFit',
+  weight: 1,
+  properties: {
+    ignoredResources: { type: 'array', items: { type: 'string' } },
+    ignoredResourceGroups: { type: 'array', items: { type: 'string' } },
+    scoringStrategy: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['type'],
+      properties: {
+        type: { enum: ['LeastAllocated', 'MostAllocated', 'Packing', 'RequestedToCapacityRatio'] },
+        resources: resourcesSchema,
+        requestedToCapacityRatio: {
+          type: 'object',
+          additionalProperties: false,
+          properties: { shape: { type: 'array', items: { ...shape, required: ['utilization', 'score'] } } },
+        },
+      },
+    },
+  },
+  fallback: (scheduling) => ({
+    scoringStrategy: { type: scheduling === 'packing' ? 'Packing' : 'LeastAllocated' },
+  }),
+  problems: fitProblems,
+  create: (_context, args) => createNodeResourcesFit(args),
+});
 
 /** The plugin. */
-export const nodeResourcesFit: FilterPlugin & ScorePlugin = {
-  name: 'NodeResourcesFit',
-  events: [
-    { resource: 'AssignedPod', actions: ['Delete', 'UpdatePodScaleDown'], hint: hintOfPod },
-    { resource: 'Node', actions: ['Add', 'UpdateNodeAllocatable'], hint: hintOfNode },
-    { resource: 'TargetPod', actions: ['UpdatePodScaleDown'] },
-  ],
-  filterMemo: memo,
-  filter:
-    ({ pod }) =>
-    (node) =>
-      fits(pod.requests, node),
-  filterByRoom: ({ pod }, room) => fitsByRoom(pod.requests, room),
-  scoreMemo: memo,
-  score:
-    ({ pod }) =>
-    (node) =>
-      scoreMax * meanUse(pod, node),
-  scoreByRoom: ({ pod }, room) => meanUseByRoom(pod, room),
-};
+export function createNodeResourcesFit(args: FitArgs): FilterPlugin & ScorePlugin {
+  const { scoringStrategy } = args;
+  const isPacking = scoringStrategy.type === 'Packing';
+  const rate = isPacking ? packingScore : scoreBy(scoringStrategy);
+  const requestsOf = countedRequests(args);
+  const sign = (pod: PodInfo): string => signature(pod, requestsOf(pod));
+  const memo: Memo = { dependsOn: 'pods', sign };
+  const scoreMemo: Memo = isPacking
+    ? { dependsOn: 'pods', sign: (pod) => `${sign(pod)}/${packingSignature(pod)}` }
+    : memo;
+  return {
+    name: 'NodeResourcesFit',
+    events: [
+      {
+        resource: 'AssignedPod',
+        actions: ['Delete', 'UpdatePodScaleDown'],
+        hint: (pod, event) => hintOfPod(requestsOf(pod), event),
+      },
+      {
+        resource: 'Node',
+        actions: ['Add', 'UpdateNodeAllocatable'],
+        hint: (pod, event) => hintOfNode(requestsOf(pod), event),
+      },
+      { resource: 'TargetPod', actions: ['UpdatePodScaleDown'] },
+    ],
+    filterMemo: memo,
+    filter: ({ pod }) => {
+      const wanted = requestsOf(pod);
+      return (node) => fits(wanted, node);
+    },
+    filterByRoom: ({ pod }, room) => fitsByRoom(requestsOf(pod), room),
+    scoreMemo,
+    score:
+      ({ pod }) =>
+      (node) =>
+        rate(pod, node),
+    ...(isPacking ? { scoreByRoom: ({ pod }, room) => packingScoreByRoom(pod, room) } : {}),
+  };
+}
 
-function signature({ requests, nonZero }: PodInfo): string {
+/** What a pod asks for without what is ignored. */
+function countedRequests({ ignoredResources = [], ignoredResourceGroups = [] }: FitArgs) {
+  if (ignoredResources.length === 0 && ignoredResourceGroups.length === 0)
+    return ({ requests }: PodInfo): Readonly<Resources> => requests;
+  const isIgnored = (name: string): boolean =>
+    ignoredResources.includes(name) || ignoredResourceGroups.includes(name.split('/', 1)[0] ?? '');
+  return ({ requests }: PodInfo): Readonly<Resources> => {
+    if (requests.scalars === undefined) return requests;
+    const scalars = new Map([...requests.scalars].filter(([name]) => !isIgnored(name)));
+    return { ...requests, scalars: scalars.size === 0 ? undefined : scalars };
+  };
+}
+
+function signature({ nonZero }: PodInfo, requests: Readonly<Resources>): string {
   const base = `${requests.milliCpu}/${requests.memory}/${requests.ephemeralStorage}/${nonZero.milliCpu}/${nonZero.memory}`;
   return requests.scalars === undefined ? base : `${base}/${JSON.stringify([...requests.scalars].sort())}`;
 }
@@ -109,47 +168,13 @@ const tableOf = (make: (...reasons: string[]) => Status): readonly Status[] =>
 const fitsLater = tableOf(unschedulable);
 const neverFits = tableOf(unresolvable);
 
-/** Mean over CPU and memory of the share in use with this pod; a resource the node does not have does not count. */
-function meanUse({ nonZero }: PodInfo, { allocatable, nonZero: used }: NodeInfo): number {
-  let sum = 0;
-  let count = 0;
-  if (allocatable.milliCpu > 0) {
-    sum += Math.min(1, (used.milliCpu + nonZero.milliCpu) / allocatable.milliCpu);
-    count++;
-  }
-  if (allocatable.memory > 0) {
-    sum += Math.min(1, (used.memory + nonZero.memory) / allocatable.memory);
-    count++;
-  }
-  return count === 0 ? 0 : sum / count;
-}
-
-/** As `scoreMax * meanUse`, in the same steps, so that it is the same to the last bit. */
-function meanUseByRoom({ nonZero }: PodInfo, { milliCpu, memory, milliCpuCounted, memoryCounted }: Room): SlotScore {
-  return (slot) => {
-    const cpu = milliCpu[slot] ?? 0;
-    const bytes = memory[slot] ?? 0;
-    let sum = 0;
-    let count = 0;
-    if (cpu > 0) {
-      sum += Math.min(1, ((milliCpuCounted[slot] ?? 0) + nonZero.milliCpu) / cpu);
-      count++;
-    }
-    if (bytes > 0) {
-      sum += Math.min(1, ((memoryCounted[slot] ?? 0) + nonZero.memory) / bytes);
-      count++;
-    }
-    return scoreMax * (count === 0 ? 0 : sum / count);
-  };
-}
-
 /** A node helps when the pod would fit on it empty and, for a change of its size, when something the pod wants grew. */
-function hintOfNode(pod: PodInfo, event: ClusterEvent): 'Queue' | 'Skip' {
+function hintOfNode(wanted: Readonly<Resources>, event: ClusterEvent): 'Queue' | 'Skip' {
   const has = resourcesOf(nodeOf(event).status?.allocatable);
-  if (fits(pod.requests, { allocatable: has, requested: noResources(), pods: { size: 0 } }) !== success) return 'Skip';
+  if (fits(wanted, { allocatable: has, requested: noResources(), pods: { size: 0 } }) !== success) return 'Skip';
   if (event.action !== 'UpdateNodeAllocatable') return 'Queue';
   const had = resourcesOf((event.previous as Node | undefined)?.status?.allocatable);
-  return grew(pod.requests, had, has) ? 'Queue' : 'Skip';
+  return grew(wanted, had, has) ? 'Queue' : 'Skip';
 }
 
 function grew(wanted: Readonly<Resources>, before: Resources, after: Resources): boolean {
@@ -164,7 +189,7 @@ function grew(wanted: Readonly<Resources>, before: Resources, after: Resources):
 }
 
 /** A pod that leaves gives back its place among the node's pods, so it always helps; one that shrinks only by what was wanted. */
-function hintOfPod(pod: PodInfo, event: ClusterEvent): 'Queue' | 'Skip' {
+function hintOfPod(wanted: Readonly<Resources>, event: ClusterEvent): 'Queue' | 'Skip' {
   if (event.action === 'Delete') return 'Queue';
-  return grew(pod.requests, podRequests(podOf(event)), podRequests(event.previous as Pod)) ? 'Queue' : 'Skip';
+  return grew(wanted, podRequests(podOf(event)), podRequests(event.previous as Pod)) ? 'Queue' : 'Skip';
 }

@@ -3,7 +3,10 @@ import type { Node, NodeSpec, Pod, TopologySpreadConstraint } from '#pkg/api/typ
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import type { ClusterEvent } from '../../framework/events.ts';
 import { filtered, hinted, scored } from '../../framework/plugin-tester.ts';
-import { podTopologySpread } from './pod-topology-spread.ts';
+import { createPodTopologySpread } from './pod-topology-spread.ts';
+import { noWorkloads } from './workload-selector.ts';
+
+const podTopologySpread = createPodTopologySpread({ defaultingType: 'List', defaultConstraints: [] }, noWorkloads);
 
 const node = (name: string, labels: Readonly<Record<string, string>>, spec: NodeSpec = {}): Node => ({
   ...makeNode(name),

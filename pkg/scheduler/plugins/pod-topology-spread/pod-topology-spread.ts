@@ -1,12 +1,10 @@
 /**
- * Spreads pods evenly over domains such as zones. Only constraints that pods state count: the defaults that upstream adds for pods of
- * Services and workloads would work against packing. Upstream counterpart: `plugins/podtopologyspread`.
+ * Spreads pods evenly over domains such as zones: by the constraints that they state and, for those that state none, by default ones of the profile over the
+ * pods of their Services and workloads. Upstream counterpart: `plugins/podtopologyspread`.
  */
 
 import { matchesRequiredNodeAffinity } from '#pkg/api/scheduling/node-selector.ts';
 import { untoleratedTaint } from '#pkg/api/scheduling/tolerations.ts';
-import type { TopologySpreadConstraint } from '#pkg/api/types/core-v1.ts';
-import { compiledLabelSelector, type Selector } from '#pkg/apimachinery/label-selector.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Cycle, StateKey } from '../../framework/cycle.ts';
 import { type ClusterEvent, podOf } from '../../framework/events.ts';
@@ -18,19 +16,23 @@ import {
   type ScorePlugin,
   scoreMax,
 } from '../../framework/plugin.ts';
+import { configurable } from '../../framework/plugin-args.ts';
 import { type Status, skip, success, unresolvable, unschedulable } from '../../framework/status.ts';
-import { labelOf, TopologyCounts } from '../../framework/topology.ts';
-import { selectorWithLabelKeys } from '../../model/label-keys.ts';
 import type { NodeInfo } from '../../model/node-info.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
+import { labelOf, type TopologyCounts } from '../../model/topology-counts.ts';
+import {
+  type Constraint,
+  type Constraints,
+  constraintsBy,
+  hasDefaults,
+  type SpreadArgs,
+  spreadArgs,
+} from './constraints.ts';
+import { noWorkloads, type WorkloadSource, workloadSource } from './workload-selector.ts';
 
 const skewRefusal = unschedulable("node(s) didn't match pod topology spread constraints");
 const labelRefusal = unresolvable("node(s) didn't match pod topology spread constraints (missing required label)");
-
-interface Constraint {
-  readonly spec: TopologySpreadConstraint;
-  readonly selector: Selector;
-}
 
 /** How many domains of each topology key the nodes are in that passed. */
 const domainCounts: StateKey<ReadonlyMap<string, number>> = { name: 'PodTopologySpread/domains' };
@@ -38,38 +40,58 @@ const domainCounts: StateKey<ReadonlyMap<string, number>> = { name: 'PodTopology
 /** Score of a node that lacks a topology key: told apart from all real ones, and worth nothing in the end. */
 const ignored = -1;
 
-/** The plugin. */
-export const podTopologySpread: FilterPlugin & NormalizeScorePlugin & PreScorePlugin & ScorePlugin = {
+/** The line of the table. */
+export const podTopologySpread = configurable<SpreadArgs>({
   name: 'PodTopologySpread',
-  events: [
-    { resource: 'AssignedPod', actions: ['Add', 'Delete', 'UpdateLabels'], hint: hintOfPod },
-    { resource: 'Node', actions: ['Add', 'Delete', 'UpdateLabels', 'UpdateNodeTaints'] },
-    { resource: 'TargetPod', actions: ['UpdateLabels'] },
-  ],
-  filter,
-  preScore,
-  score,
-  normalize(scores) {
-    let lowest = Number.POSITIVE_INFINITY;
-    let highest = 0;
-    for (const value of scores) {
-      if (value === ignored) continue;
-      lowest = Math.min(lowest, value);
-      highest = Math.max(highest, value);
-    }
-    for (let index = 0; index < scores.length; index++) {
-      const value = scores[index]!;
-      if (value === ignored) scores[index] = 0;
-      else scores[index] = highest === 0 ? scoreMax : (scoreMax * (highest + lowest - value)) / highest;
-    }
-  },
-};
+  weight: 2,
+  ...spreadArgs,
+  // Without default constraints nothing is read of the API.
+  create: (context, args) => createPodTopologySpread(args, hasDefaults(args) ? workloadSource(context) : noWorkloads),
+});
 
-function filter(cycle: Cycle): NodeCheck | undefined {
+/** The plugin. */
+export function createPodTopologySpread(
+  args: SpreadArgs,
+  source: WorkloadSource,
+): FilterPlugin & NormalizeScorePlugin & PreScorePlugin & ScorePlugin {
+  const constraintsOf = constraintsBy(args, source);
+  return {
+    name: 'PodTopologySpread',
+    events: [
+      {
+        resource: 'AssignedPod',
+        actions: ['Add', 'Delete', 'UpdateLabels'],
+        hint: (pod, event) => hintOfPod(pod, event, constraintsOf(pod, 'DoNotSchedule').list),
+      },
+      { resource: 'Node', actions: ['Add', 'Delete', 'UpdateLabels', 'UpdateNodeTaints'] },
+      { resource: 'TargetPod', actions: ['UpdateLabels'] },
+    ],
+    filter: (cycle) => filter(cycle, constraintsOf(cycle.pod, 'DoNotSchedule')),
+    preScore: (cycle, nodes) => preScore(cycle, nodes, constraintsOf(cycle.pod, 'ScheduleAnyway')),
+    score: (cycle) => score(cycle, constraintsOf(cycle.pod, 'ScheduleAnyway')),
+    normalize,
+  };
+}
+
+function normalize(scores: Float64Array): void {
+  let lowest = Number.POSITIVE_INFINITY;
+  let highest = 0;
+  for (const value of scores) {
+    if (value === ignored) continue;
+    lowest = Math.min(lowest, value);
+    highest = Math.max(highest, value);
+  }
+  for (let index = 0; index < scores.length; index++) {
+    const value = scores[index]!;
+    if (value === ignored) scores[index] = 0;
+    else scores[index] = highest === 0 ? scoreMax : Math.floor((scoreMax * (highest + lowest - value)) / highest);
+  }
+}
+
+function filter(cycle: Cycle, constraints: Constraints): NodeCheck | undefined {
   const { pod } = cycle;
-  const constraints = constraintsOf(pod, 'DoNotSchedule');
-  if (constraints.length === 0) return undefined;
-  const checks = constraints.map((constraint) => {
+  if (constraints.list.length === 0) return undefined;
+  const checks = constraints.list.map((constraint) => {
     const { topologyKey, minDomains = 1, maxSkew } = constraint.spec;
     const counts = countMatching(cycle, constraint, constraints);
     const domains = counts.domains(topologyKey);
@@ -86,23 +108,23 @@ function filter(cycle: Cycle): NodeCheck | undefined {
   };
 }
 
-function preScore(cycle: Cycle, nodes: Iterable<NodeInfo>): Status {
-  const keys = constraintsOf(cycle.pod, 'ScheduleAnyway').map(({ spec }) => spec.topologyKey);
+function preScore(cycle: Cycle, nodes: Iterable<NodeInfo>, { list, needsAllKeys }: Constraints): Status {
+  const keys = list.map(({ spec }) => spec.topologyKey);
   if (keys.length === 0) return skip;
   const domains = new Map(keys.map((key) => [key, new Set<string>()]));
   for (const node of nodes) {
-    if (keys.some((key) => labelOf(node, key) === undefined)) continue;
-    for (const [key, values] of domains) values.add(labelOf(node, key)!);
+    if (needsAllKeys && keys.some((key) => labelOf(node, key) === undefined)) continue;
+    for (const [key, values] of domains) values.add(labelOf(node, key) ?? '');
   }
   cycle.state.write(domainCounts, new Map(Array.from(domains, ([key, values]) => [key, values.size])));
   return success;
 }
 
-function score(cycle: Cycle) {
-  const constraints = constraintsOf(cycle.pod, 'ScheduleAnyway');
-  if (constraints.length === 0) return undefined;
+function score(cycle: Cycle, constraints: Constraints) {
+  const { list, needsAllKeys } = constraints;
+  if (list.length === 0) return undefined;
   const domains = cycle.state.read(domainCounts);
-  const parts = constraints.map((constraint) => {
+  const parts = list.map((constraint) => {
     const { topologyKey, maxSkew } = constraint.spec;
     const counts = countMatching(cycle, constraint, constraints);
     // A topology of many domains has few pods in each; the weight makes up for it.
@@ -111,45 +133,48 @@ function score(cycle: Cycle) {
   return (node: NodeInfo): number => {
     let sum = 0;
     for (const { topologyKey, counts, weight, base } of parts) {
-      if (labelOf(node, topologyKey) === undefined) return ignored;
-      sum += counts.of(topologyKey, node) * weight + base;
+      if (labelOf(node, topologyKey) !== undefined) sum += counts.of(topologyKey, node) * weight + base;
+      else if (needsAllKeys) return ignored;
     }
     return Math.round(sum);
   };
 }
 
-/** Matching pods by domain, over the nodes that have every key and that the constraint counts; a domain without any has 0. */
-function countMatching({ pod, cluster }: Cycle, constraint: Constraint, all: readonly Constraint[]): TopologyCounts {
-  const counts = new TopologyCounts();
-  for (const node of cluster.nodes()) {
-    if (all.some(({ spec }) => labelOf(node, spec.topologyKey) === undefined)) continue;
-    if (!countsNode(constraint.spec, pod, node)) continue;
-    let matching = 0;
-    for (const other of node.pods.values()) {
-      if (other.namespace !== pod.namespace || other.pod.metadata?.deletionTimestamp !== undefined) continue;
-      if (constraint.selector.matches(other.pod.metadata?.labels)) matching++;
-    }
-    counts.add(constraint.spec.topologyKey, node, matching);
-  }
-  return counts;
+/**
+ * Matching pods by domain, over the nodes that the constraint counts; a domain without any has 0. A node without one of the keys does not count, where all are
+ * needed.
+ */
+function countMatching({ pod, cluster }: Cycle, constraint: Constraint, all: Constraints): TopologyCounts {
+  const { spec, selector, text } = constraint;
+  const { namespace } = pod;
+  const keys = all.needsAllKeys ? all.list.map((one) => one.spec.topologyKey) : [spec.topologyKey];
+  const wish = wishOf(constraint, pod);
+  return cluster.topologyCounts({
+    signature: `PodTopologySpread ${namespace} ${keys.join(' ')} ${spec.topologyKey} ${text} ${wish}`,
+    ofNode(node) {
+      if (keys.some((key) => labelOf(node, key) === undefined) || !countsNode(constraint, pod, node)) return undefined;
+      let matching = 0;
+      for (const other of node.pods.values()) {
+        if (other.namespace !== namespace || other.pod.metadata?.deletionTimestamp !== undefined) continue;
+        if (selector.matches(other.pod.metadata?.labels)) matching++;
+      }
+      return [[spec.topologyKey, matching]];
+    },
+  });
 }
 
-function countsNode(spec: TopologySpreadConstraint, { pod }: PodInfo, node: NodeInfo): boolean {
+/** What of the pod says which nodes count. */
+function wishOf({ spec }: Constraint, { pod }: PodInfo): string {
+  const { nodeSelector, affinity, tolerations } = pod.spec ?? {};
+  const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const where = spec.nodeAffinityPolicy === 'Ignore' || (!nodeSelector && !required) ? '' : [nodeSelector, required];
+  return JSON.stringify([where, spec.nodeTaintsPolicy === 'Honor' ? (tolerations ?? []) : '']);
+}
+
+function countsNode({ spec }: Constraint, { pod }: PodInfo, node: NodeInfo): boolean {
   if (spec.nodeAffinityPolicy !== 'Ignore' && !matchesRequiredNodeAffinity(pod, node)) return false;
   if (spec.nodeTaintsPolicy !== 'Honor') return true;
   return untoleratedTaint(node.taints, pod.spec?.tolerations ?? []) === undefined;
-}
-
-function constraintsOf({ pod }: PodInfo, when: 'DoNotSchedule' | 'ScheduleAnyway'): readonly Constraint[] {
-  const stated = pod.spec?.topologySpreadConstraints;
-  if (stated === undefined) return [];
-  return stated
-    .filter((spec) => spec.whenUnsatisfiable === when)
-    .map((spec) => {
-      const keys = { match: spec.matchLabelKeys };
-      const selector = selectorWithLabelKeys(spec.labelSelector, pod.metadata?.labels, keys);
-      return { spec, selector: compiledLabelSelector(selector) };
-    });
 }
 
 function smallest(values: Iterable<number>): number {
@@ -162,9 +187,8 @@ function smallest(values: Iterable<number>): number {
  * A pod that comes can raise the least-filled domain, one that goes can empty its own, and one with other labels can do either: all only if a
  * constraint counts it, or did.
  */
-function hintOfPod(pod: PodInfo, event: ClusterEvent): 'Queue' | 'Skip' {
+function hintOfPod(pod: PodInfo, event: ClusterEvent, constraints: readonly Constraint[]): 'Queue' | 'Skip' {
   if (podOf(event).metadata?.namespace !== pod.namespace) return 'Skip';
-  const constraints = constraintsOf(pod, 'DoNotSchedule');
   const isCounted = (other: KubeObject | undefined): boolean =>
     other !== undefined && constraints.some(({ selector }) => selector.matches(other.metadata?.labels));
   return isCounted(event.previous) === isCounted(event.object) ? 'Skip' : 'Queue';

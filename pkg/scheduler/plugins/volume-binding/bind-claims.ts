@@ -20,17 +20,17 @@ export type BindClaims = (
   where: { readonly nodeName: string; readonly signal: AbortSignal },
 ) => Promise<void>;
 
-/** How long a pod waits for its claims. Source: `bindTimeoutSeconds`. */
-const bindSecondsMax = 600;
+/** How long a pod waits for its claims where nothing else is said. Source: `bindTimeoutSeconds`. */
+export const bindSecondsDefault = 600;
 
-/** Over the API. */
-export function bindClaimsBy(client: Client): BindClaims {
+/** Over the API; a pod waits for `secondsMax` at most. */
+export function bindClaimsBy(client: Client, secondsMax: number): BindClaims {
   return async (decisions, { nodeName, signal }) => {
     for (const { claim, volume } of decisions) {
       if (volume === undefined) await selectNode(client, claim, nodeName);
       else await promiseVolume(client, volume, claim);
     }
-    for (const { claim } of decisions) await untilBound(client, claim, signal);
+    for (const { claim } of decisions) await untilBound(client, claim, { secondsMax, signal });
   };
 }
 
@@ -58,13 +58,13 @@ async function promiseVolume(client: Client, volume: PersistentVolume, claim: Pe
 async function untilBound(
   client: Client,
   { metadata = {} }: PersistentVolumeClaim,
-  signal: AbortSignal,
+  { secondsMax, signal }: { readonly secondsMax: number; readonly signal: AbortSignal },
 ): Promise<void> {
   const { name = '', namespace = '' } = metadata;
   const events = client.resource(persistentVolumeClaims).watch({
     namespace,
     fieldSelector: `metadata.name=${name}`,
-    timeoutSeconds: bindSecondsMax,
+    timeoutSeconds: secondsMax,
     signal,
   });
   for await (const batch of events) {

@@ -14,12 +14,15 @@ import {
 import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
 import { persistentVolumeClaims, persistentVolumes, storageClasses } from '#pkg/api/types/refs.ts';
 import type { StorageClass } from '#pkg/api/types/storage-v1.ts';
+import { invalid, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { FilterPlugin, PreBindPlugin, PreFilterPlugin, ReservePlugin } from '../../framework/plugin.ts';
-import type { PluginContext } from '../../framework/plugin-context.ts';
+import { configurable } from '../../framework/plugin-args.ts';
+import type { PluginContext, PluginEntry } from '../../framework/plugin-context.ts';
 import { type Status, success, unresolvable } from '../../framework/status.ts';
 import type { NodeInfo } from '../../model/node-info.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
-import { type BindClaims, bindClaimsBy, type ClaimDecision } from './bind-claims.ts';
+import { type WantedClaim, wantedClaimsOf } from '../../model/wanted-claims.ts';
+import { type BindClaims, bindClaimsBy, bindSecondsDefault, type ClaimDecision } from './bind-claims.ts';
 
 /** Where claims and volumes are found. */
 export interface VolumeSource {
@@ -37,8 +40,31 @@ const goneRefusal = unresolvable('node(s) unavailable due to one or more pvc(s) 
 const conflictRefusal = unresolvable("node(s) didn't find available persistent volumes to bind");
 const immediateRefusal = unresolvable('pod has unbound immediate PersistentVolumeClaims');
 
+interface VolumeBindingArgs {
+  /** How long a pod waits for its claims. */
+  readonly bindTimeoutSeconds: number;
+}
+
+/** The line of the table. */
+export const volumeBinding: PluginEntry = configurable<VolumeBindingArgs>({
+  name: 'VolumeBinding',
+  properties: { bindTimeoutSeconds: { type: 'integer' } },
+  fallback: () => ({ bindTimeoutSeconds: bindSecondsDefault }),
+  problems: ({ bindTimeoutSeconds }) =>
+    bindTimeoutSeconds >= 0
+      ? []
+      : [
+          invalid(
+            pathsOf<VolumeBindingArgs>()('bindTimeoutSeconds'),
+            bindTimeoutSeconds,
+            'invalid BindTimeoutSeconds, should not be a negative value',
+          ),
+        ],
+  create: volumeBindingOf,
+});
+
 /** The plugin over the claims, volumes and classes of the API. */
-export function volumeBindingOf({ client, lister }: Pick<PluginContext, 'client' | 'lister'>): VolumeBinding {
+function volumeBindingOf({ client, lister }: PluginContext, { bindTimeoutSeconds }: VolumeBindingArgs): VolumeBinding {
   const [claims, volumes, classes] = [
     lister(persistentVolumeClaims),
     lister(persistentVolumes),
@@ -50,7 +76,7 @@ export function volumeBindingOf({ client, lister }: Pick<PluginContext, 'client'
     volumes: () => volumes.list(),
     storageClass: (name) => classes.get(name),
   };
-  return createVolumeBinding(source, bindClaimsBy(client));
+  return createVolumeBinding(source, bindClaimsBy(client, bindTimeoutSeconds));
 }
 
 /** The plugin over a way to find claims and volumes, and one to bind them. */
@@ -66,7 +92,7 @@ export function createVolumeBinding(source: VolumeSource, bindClaims: BindClaims
       { resource: 'Node', actions: ['Add', 'UpdateLabels'] },
     ],
     preFilter({ pod }) {
-      for (const wanted of claimsOf(pod)) {
+      for (const wanted of wantedClaimsOf(pod)) {
         const status = checkClaim(wanted, pod, source);
         if (status !== success) return { status };
       }
@@ -115,7 +141,7 @@ function checkOf(
   source: VolumeSource,
   taken: ReadonlySet<string>,
 ): ((node: NodeInfo) => NodeAnswer) | undefined {
-  const wanted = claimsOf(pod);
+  const wanted = wantedClaimsOf(pod);
   if (wanted.length === 0) return undefined;
   const claims = wanted.flatMap(({ name }) => source.claim(`${pod.namespace}/${name}`) ?? []);
   const bound = claims
@@ -155,13 +181,6 @@ function isProvisionable(storageClass: StorageClass | undefined, node: NodeInfo)
   );
 }
 
-/** A claim that a pod names, or that is made for it. */
-interface WantedClaim {
-  readonly name: string;
-  /** Made for a generic ephemeral volume of this pod, and of no use to it when it was made for another. */
-  readonly isEphemeral: boolean;
-}
-
 function checkClaim({ name, isEphemeral }: WantedClaim, pod: PodInfo, source: VolumeSource): Status {
   const claim = source.claim(`${pod.namespace}/${name}`);
   if (claim === undefined) {
@@ -182,12 +201,4 @@ function checkClaim({ name, isEphemeral }: WantedClaim, pod: PodInfo, source: Vo
   if (volumeName && claim.status?.phase === 'Bound') return success;
   const waits = source.storageClass(storageClassOf(claim))?.volumeBindingMode === 'WaitForFirstConsumer';
   return !volumeName && waits ? success : immediateRefusal;
-}
-
-/** In the order of the pod's volumes. The claim of a generic ephemeral volume is named for the pod and the volume. */
-function claimsOf({ pod }: PodInfo): readonly WantedClaim[] {
-  return (pod.spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }): WantedClaim[] => {
-    if (persistentVolumeClaim !== undefined) return [{ name: persistentVolumeClaim.claimName, isEphemeral: false }];
-    return ephemeral === undefined ? [] : [{ name: `${pod.metadata?.name}-${name}`, isEphemeral: true }];
-  });
 }

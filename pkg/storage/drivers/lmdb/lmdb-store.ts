@@ -274,8 +274,8 @@ class LmdbStore implements Store {
 
   /** Commits what is queued, one transaction after the other, until nothing is left. */
   async #commitAll(): Promise<void> {
-    // Everything that is ready to write in this turn comes into the first transaction.
-    await Promise.resolve();
+    // Everything that this turn of the event loop has to write comes into the first transaction: of requests that came together one would go alone else.
+    await this.#clock.yield();
     for (let commit = this.#begin(); commit !== undefined; ) {
       const { batch, events, appends, appended } = commit;
       const failure = await appended;
