@@ -1,10 +1,14 @@
 /** Ethernet frames of ARP and TCP over IPv4, read and made; pure. Counterpart: libslirp. Source: RFC 826, 791, 9293 (3.1), 1071. */
 
-/** Bits of a segment. */
+/** No more comes. */
 export const FIN = 1;
+/** The first segment of a connection. */
 export const SYN = 2;
+/** The connection is broken off, or was refused. */
 export const RST = 4;
+/** Nothing more waits behind this. */
 export const PSH = 8;
+/** `acknowledged` is meant. */
 export const ACK = 16;
 
 const ETHERNET = 14;
