@@ -136,6 +136,33 @@ const store =
     target.out.memory(code, 0);
   };
 
+/** Read, combined with rs2 and written back; the old value is the result. */
+const modify =
+  (size: 4 | 8, codes: readonly number[]): Translation =>
+  (target, i) => {
+    const { out, locals } = target;
+    const at = { ...i, imm: 0 };
+    locate(target, at, size, true);
+    out.tee(locals.entry);
+    out.memory(size === 4 ? wasm.i64Load32S : wasm.i64Load, 0);
+    out.set(locals.address);
+    out.get(locals.entry);
+    if (codes.length > 0) out.get(locals.address);
+    read(target, i.rs2);
+    out.op(...codes);
+    out.memory(size === 4 ? wasm.i64Store32 : wasm.i64Store, 0);
+    out.get(locals.address);
+    write(target, i.rd);
+  };
+
+const modifications: readonly (readonly [string, readonly number[]])[] = [
+  ['amoswap', []],
+  ['amoadd', [wasm.i64Add]],
+  ['amoxor', [wasm.i64Xor]],
+  ['amoand', [wasm.i64And]],
+  ['amoor', [wasm.i64Or]],
+];
+
 /** `whenZero` answers a divisor of 0; where the one overflow would trap, `whenMinusOne` answers -1. */
 const divide =
   (code: number, whenZero: 'ones' | 'dividend', whenMinusOne: boolean): Translation =>
@@ -266,6 +293,10 @@ const translations = new Map<string, Translation>([
   ['sh', store(2, wasm.i64Store16)],
   ['sw', store(4, wasm.i64Store32)],
   ['sd', store(8, wasm.i64Store)],
+  ...modifications.flatMap(([name, codes]): [string, Translation][] => [
+    [`${name}.w`, modify(4, codes)],
+    [`${name}.d`, modify(8, codes)],
+  ]),
   ['fence', () => undefined],
   ['fence.i', () => undefined],
 ]);
@@ -330,6 +361,6 @@ export function registersOf({ operation: { format }, rd, rs1, rs2 }: Instruction
       ? [rd]
       : format === 'S' || format === 'B'
         ? [rs1, rs2]
-        : [rd, rs1, ...(format === 'R' ? [rs2] : [])];
+        : [rd, rs1, ...(format === 'R' || format === 'atomic' ? [rs2] : [])];
   return used.filter((register) => register !== 0);
 }
