@@ -13,6 +13,8 @@ import { hasSupervisorTimer, noteInterrupts, pendingBits } from './traps.ts';
 export interface ControlRegister {
   readonly exists?: (hart: Hart) => boolean;
   readonly read: (hart: Hart) => bigint;
+  /** What set and clear start from, where that is not what is read: the line of an interrupt is not written into its bit (privileged architecture 3.1.9). */
+  readonly kept?: (hart: Hart) => bigint;
   readonly write?: (hart: Hart, value: bigint) => void;
 }
 
@@ -191,7 +193,14 @@ const registers = new Map<number, ControlRegister>([
   [0x341, plain('mepc', ALL - 1n)],
   [0x342, plain('mcause', ALL)],
   [0x343, plain('mtval', ALL)],
-  [0x344, { read: (hart) => BigInt(pendingBits(hart)), write: (hart, value) => writePending(hart, value, ALL) }],
+  [
+    0x344,
+    {
+      read: (hart) => BigInt(pendingBits(hart)),
+      kept: (hart) => (BigInt(pendingBits(hart)) & ~BigInt(SEIP)) | (hart.csr.mip & BigInt(SEIP)),
+      write: (hart, value) => writePending(hart, value, ALL),
+    },
+  ],
   [0x7a0, constant(0n)],
   [0x7a1, constant(0n)],
   [0x7a2, constant(0n)],
