@@ -273,7 +273,8 @@ function answerResource(core: ServerCore, caller: Caller): Answering {
     const takesPath = served.subresources.get(info.subresource)?.connect?.takesPath === true;
     if (!takesPath || !proxiedMethods.has(request.method)) throw noSuchMethod();
   }
-  const warnings = served.warning === undefined ? [] : [served.warning];
+  const warnings = user.warning === undefined ? [] : [user.warning];
+  if (served.warning !== undefined) warnings.push(served.warning);
   if (served.warning !== undefined) core.counts.deprecated(info);
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, audit, warnings };

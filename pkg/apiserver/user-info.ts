@@ -6,6 +6,8 @@ export interface UserInfo {
   readonly uid?: string;
   readonly groups: readonly string[];
   readonly extra?: Readonly<Record<string, readonly string[]>>;
+  /** What whoever comes with these credentials is warned of at each request about resources. */
+  readonly warning?: string;
 }
 
 /** Members of this group may do everything, whatever the authorizer says. */

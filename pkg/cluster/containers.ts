@@ -11,7 +11,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
-import { unmountBelow } from '#pkg/kubelet/volumes/memory-mounts.ts';
+import { unmountBelow } from '#pkg/kubelet/volumes/mounts.ts';
 
 /** Where it is in a node's folder. */
 const runtimeFolder = 'oci';

@@ -18,6 +18,7 @@ import type { ControllerTable } from '#pkg/controllers/common/controller.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { PluginEntry } from '#pkg/scheduler/framework/plugin-context.ts';
 import type { KernelPlace } from './bridge-cluster.ts';
+import { callExtender } from './extender-caller.ts';
 import { type ProxyBackendKind, type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
 import type { SchedulerSettings } from './scheduler-flags.ts';
 
@@ -84,7 +85,7 @@ export async function schedulerPart(context: PartContext, options: SchedulerPart
   const { plugins, election, settings } = options;
   const component = withInformers(
     deps,
-    createScheduler({ deps, ...(plugins === undefined ? {} : { plugins }), ...settings }),
+    createScheduler({ deps, callExtender, ...(plugins === undefined ? {} : { plugins }), ...settings }),
   );
   if (election === undefined) return component;
   // Whoever waits to lead has seen all pods and nodes when its turn comes.

@@ -1,5 +1,6 @@
 /** Permits and binds one pod by the plugins of its profile. */
 import { errorText } from '#pkg/base/error-text.ts';
+import type { Extender } from './extender/extender.ts';
 import type { Cycle } from './framework/cycle.ts';
 import type { Plugin } from './framework/plugin.ts';
 import type { Profile } from './framework/profile.ts';
@@ -10,6 +11,8 @@ export interface BindOptions {
   readonly profile: Profile;
   readonly nodeName: string;
   readonly signal: AbortSignal;
+  /** Who binds in place of the plugins. */
+  readonly binder?: Pick<Extender, 'bind'> | undefined;
   /** Called once the pod is permitted: whatever stops it from then on is an error, no refusal. */
   onPermitted(): void;
 }
@@ -27,6 +30,10 @@ export async function permitAndBind(cycle: Cycle, options: BindOptions): Promise
     if (status.code !== 'Success') {
       return attributed({ ...status, code: 'Error' }, { plugin, point: 'PreBind' });
     }
+  }
+  if (options.binder !== undefined) {
+    const failed = await options.binder.bind(cycle.pod, nodeName, signal).then(() => undefined, errorStatus);
+    return failed ?? success;
   }
   for (const plugin of profile.bind) {
     const status = await plugin.bind(cycle, nodeName, signal).catch(errorStatus);

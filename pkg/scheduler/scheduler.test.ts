@@ -31,7 +31,7 @@ interface World {
   beforeBinding: (() => Promise<unknown>) | undefined;
   onBinding: ((body: unknown) => void) | undefined;
   /** What schedulers are started with beside their plugins. */
-  options: Pick<SchedulerOptions, 'configuration' | 'scheduling'>;
+  options: Pick<SchedulerOptions, 'callExtender' | 'configuration' | 'scheduling'>;
   /** Starts a scheduler with further plugins; the returned function stops it and waits for its end. */
   start(...plugins: readonly AnyPlugin[]): () => Promise<void>;
   create(...objects: readonly (Node | Pod)[]): Promise<void>;
@@ -142,7 +142,7 @@ test.each([
 test('each profile schedules the pods that name it, in its own way and name', async () => {
   const world = makeWorld();
   const pluginConfig = [{ name: 'NodeResourcesFit', args: { scoringStrategy: { type: 'LeastAllocated' } } }];
-  const profiles = [{ schedulerName: 'default-scheduler' }, { schedulerName: 'wide', pluginConfig }];
+  const profiles = [{ schedulerName: 'default-scheduler' }, { schedulerName: 'wide', pluginConfig, check: () => [] }];
   world.options = { configuration: { ...defaultConfiguration, profiles } };
   await world.create(makeNode('a'), makeNode('b'));
   const stop = world.start();
@@ -158,6 +158,40 @@ test('each profile schedules the pods that name it, in its own way and name', as
     ({ involvedObject, reportingComponent }) => `${involvedObject.name} ${reportingComponent}`,
   );
   expect(reporters.toSorted()).toEqual(['first default-scheduler', 'second default-scheduler', 'third wide']);
+});
+
+test('an extender chooses a node and binds; one that hangs holds others up no longer than its time', async () => {
+  const world = makeWorld();
+  const bound: unknown[] = [];
+  const managedResources = [{ name: 'example.com/gpu', ignoredByScheduler: true }];
+  const profiles = [{ schedulerName: 'default-scheduler', check: () => [] }];
+  const spec = {
+    urlPrefix: 'http://extender/',
+    filterVerb: 'filter',
+    bindVerb: 'bind',
+    managedResources,
+    nodeCacheCapable: true,
+  };
+  world.options = {
+    configuration: { ...defaultConfiguration, profiles, extenders: [spec] },
+    callExtender: ({ url, body }) => {
+      if (url.endsWith('/bind')) bound.push(JSON.parse(body));
+      else if (JSON.parse(body).Pod.metadata.name === 'stuck') return new Promise(() => {});
+      return Promise.resolve({ status: 200, text: JSON.stringify({ NodeNames: ['b'] }) });
+    },
+  };
+  await world.create(makeNode('a'), makeNode('b'));
+  const stop = world.start();
+  const asking = (name: string): Pod => makePod(name).request({ 'example.com/gpu': '1' }).object;
+  await world.create(asking('web'));
+  expect(bound).toMatchObject([{ PodName: 'web', PodNamespace: 'default', Node: 'b' }]);
+  await world.create(asking('stuck'), makePod('plain').request({ cpu: '1' }).object);
+  await world.clock.advance(5_000);
+  expect(await world.nodeOf('plain')).toBe('b');
+  await stop();
+  expect(await world.eventsOf('stuck')).toEqual([
+    'Warning FailedScheduling: http://extender/filter did not answer within 5000 ms',
+  ]);
 });
 
 test('a pod that asks for it is told what the scheduler says of it, with its binding or its condition', async () => {

@@ -1,43 +1,14 @@
 /** What only real containers show: whom a program is, what it may, and what it finds of the kernel. On a machine that makes none they are skipped. */
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { SecurityContext } from '#pkg/api/types/core-v1.ts';
-import { SystemClock } from '#pkg/base/clock.ts';
-import { SystemRandom } from '#pkg/base/random.ts';
-import { openClusterImages } from '#pkg/cluster/images.ts';
-import { writeBusyboxArchive } from '#tests/containers/busybox-image.ts';
-import { noContainers } from '#tests/containers/real-containers.ts';
-import { RealStage } from './real-stage.ts';
+import { expect } from 'vitest';
+import type { PodSpec, SecurityContext } from '#pkg/api/types/core-v1.ts';
+import { busybox as image, onBusyboxCluster } from './busybox-stage.ts';
 
-const image = 'docker.io/library/busybox:1.36';
-let stage: RealStage;
-
-beforeAll(async () => {
-  if (noContainers !== undefined) return;
-  stage = await RealStage.start({ runtime: 'container' });
-  const archive = join(stage.folder, 'busybox.tar');
-  writeBusyboxArchive(archive, image);
-  const images = await openClusterImages({
-    folder: stage.folder,
-    clock: new SystemClock(),
-    random: new SystemRandom(),
-    architecture: process.arch,
-    isRoot: true,
-  });
-  await images.load(archive);
-}, 60_000);
-afterAll(() => stage?.stop());
-
-function behaviour(name: string, body: () => Promise<void>): void {
-  test(`${name} [Conformance]`, async ({ skip }) => {
-    if (noContainers !== undefined) skip(noContainers);
-    await body();
-  });
-}
+const cluster = onBusyboxCluster();
+const { behaviour } = cluster;
 
 /** What a script prints, with what goes wrong in it. */
-const printed = (script: string, securityContext: SecurityContext = {}, spec = {}): Promise<string> =>
-  stage.output({ image, command: ['sh', '-c', `exec 2>&1; ${script}; exit 0`], securityContext }, spec);
+const printed = (script: string, securityContext: SecurityContext = {}, spec: Partial<PodSpec> = {}): Promise<string> =>
+  cluster.printed(script, { securityContext }, spec);
 
 behaviour(
   '[sig-node] Kubelet when scheduling a read only busybox container should not write to root filesystem [LinuxOnly] [NodeConformance]',
@@ -107,7 +78,7 @@ behaviour(
 
 behaviour(
   '[sig-node] Container Runtime blackbox test on terminated container should report termination message if TerminationMessagePath is set as non-root user and at a non-default path [NodeConformance]',
-  async () => {
+  async (stage) => {
     const terminationMessagePath = '/dev/termination-custom-log';
     const container = {
       name: 'main',

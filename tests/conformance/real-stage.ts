@@ -126,11 +126,12 @@ export class RealStage {
     return text;
   }
 
-  /** Runs a command in a pod; resolves with what it has written. */
-  async exec(name: string, command: readonly string[]): Promise<string> {
+  /** Runs a command in a pod, in its first container unless another is named; resolves with what it has written. */
+  async exec(name: string, command: readonly string[], container?: string): Promise<string> {
     const query = new URLSearchParams([
       ['stdout', 'true'],
       ['stderr', 'true'],
+      ...(container === undefined ? [] : [['container', container]]),
       ...command.map((word) => ['command', word]),
     ]);
     const answer = await this.client.transport.request({

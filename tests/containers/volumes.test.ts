@@ -1,4 +1,4 @@
-import { lstat, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -42,5 +42,37 @@ whereThereAre('volumes of containers', () => {
     await host.giveTo(written, { group: 2345, isReadOnly: true });
     expect(await modes(join(written, '..data', 'key'))).toEqual([2345, '440']);
     await host.removePod('u2');
+  });
+
+  test('are mounted in parts that stay what they were, though the pod puts links in their place', async () => {
+    const outside = await mkdtemp(join(folder, 'outside-'));
+    await writeFile(join(outside, 'secret'), 'secret');
+    let swap = async (): Promise<void> => {};
+    const racing = diskVolumeHost(join(folder, 'racing'), { isForContainers: true, onResolved: () => swap() });
+    const root = await racing.directory({ podUid: 'u3', plugin: 'empty-dir', name: 'data' });
+    const mount = { podUid: 'u3', plugin: 'subpath', name: 'app.0' };
+    await mkdir(join(root, 'part'));
+    await writeFile(join(root, 'part', 'own'), 'own');
+    const replace = async (): Promise<void> => {
+      await rename(join(root, 'part'), join(root, 'was'));
+      await symlink(outside, join(root, 'part'));
+    };
+    const path = await racing.within(root, 'part', mount);
+    await replace();
+    expect([path.startsWith(root), await readdir(path)]).toEqual([false, ['own']]);
+    await expect(racing.within(root, 'part', mount)).rejects.toThrow('is outside of the volume');
+
+    // Between the look at the links and the mount.
+    await rm(join(root, 'part'));
+    await rename(join(root, 'was'), join(root, 'part'));
+    swap = replace;
+    await expect(racing.within(root, 'part/own', mount)).rejects.toThrow();
+    swap = async () => {};
+    expect(await readFile(await racing.within(root, 'was/own', mount), 'utf8')).toBe('own');
+
+    // What is mounted is not lost with the pod, nor is anything that the pod has linked to.
+    await racing.removePod('u3');
+    expect(await readdir(outside)).toEqual(['secret']);
+    expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(folder);
   });
 });

@@ -122,3 +122,38 @@ test('the day of use of a token that a Secret holds is kept, and one that is mar
   expect(await review(cluster, token)).toMatchObject({ authenticated: true });
   await cluster.stop();
 });
+
+test('who comes with a token that a controller once made by itself is warned, who made their own is not', async () => {
+  const cluster = await startTestCluster({ nodes: 0 });
+  const namespace = 'default';
+  await cluster.client.resource(serviceAccounts).create({ metadata: { name: 'robot', namespace } });
+  const make = async (name: string) => {
+    await cluster.client.resource(secrets).create({
+      type: 'kubernetes.io/service-account-token',
+      metadata: { name, namespace, annotations: { 'kubernetes.io/service-account.name': 'robot' } },
+    });
+    await cluster.until(async () => (await find(cluster, name, namespace))?.data?.token !== undefined);
+    return decode((await find(cluster, name, namespace))?.data?.token);
+  };
+  const [old, own] = [await make('robot-token-x'), await make('own')];
+  const listed = { secrets: [{ name: 'robot-token-x' }] };
+  await cluster.client.resource(serviceAccounts).patch('robot', listed, { namespace, type: 'merge' });
+  const warningOf = async (token: string, method: string, path: string) => {
+    const answer = await cluster.handle({
+      method,
+      path,
+      query: '',
+      headers: { authorization: `Bearer ${token}` },
+      ...(method === 'POST' ? { body: { kind: 'object', object: {} } as const } : {}),
+      peer: { address: '' },
+      signal: new AbortController().signal,
+    });
+    return [answer.status, answer.headers.warning];
+  };
+  const reviews = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+  const warning =
+    '299 - "Use tokens from the TokenRequest API or manually created secret-based tokens instead of auto-generated secret-based tokens."';
+  expect(await warningOf(old, 'POST', reviews)).toEqual([201, warning]);
+  expect(await warningOf(own, 'POST', reviews)).toEqual([201, undefined]);
+  await cluster.stop();
+});

@@ -13,6 +13,7 @@ import { specHashOf } from '../model/pod-view.ts';
 import type { ContainerConfig, Mount, MountPropagation, SandboxConfig } from '../runtime/container-config.ts';
 import { unmetWishes } from '../runtime/requirements.ts';
 import type { ImageInfo, Runtime } from '../runtime/runtime.ts';
+import { isReadOnlyVolume } from '../volumes/pod-volumes.ts';
 import { containerResources } from './container-resources.ts';
 import { podDns } from './dns-config.ts';
 import { hostsFile, hostsPath } from './hosts-file.ts';
@@ -32,6 +33,8 @@ export interface ConfigOptions {
   readonly fields: FieldContext;
   /** Host path of each volume by name. */
   readonly volumePaths: ReadonlyMap<string, string>;
+  /** Id of the newest container of a name in this pod. */
+  readonly idOf: (name: string) => string | undefined;
 }
 
 /** The sandbox of a pod. */
@@ -87,6 +90,7 @@ export async function containerConfig(options: ConfigOptions, image: ImageInfo):
     annotations: pod.metadata?.annotations ?? {},
     resources: containerResources(pod, container, quantityValue(context.allocatable().memory)),
     security: securityContextOf(pod, container),
+    ...targetOf(options),
     ...(container.stdin === true ? { stdin: true } : {}),
     ...(container.stdinOnce === true ? { stdinOnce: true } : {}),
     ...(container.tty === true ? { tty: true } : {}),
@@ -102,6 +106,15 @@ export async function containerConfig(options: ConfigOptions, image: ImageInfo):
   return config;
 }
 
+/** Whose processes an ephemeral container sees. Source: kubelet `startSpec.getTargetID`. */
+function targetOf({ pod, container, idOf }: ConfigOptions): Pick<ContainerConfig, 'targetContainerId'> {
+  const name = pod.spec?.ephemeralContainers?.find((one) => one.name === container.name)?.targetContainerName;
+  if (!name) return {};
+  const targetContainerId = idOf(name);
+  if (targetContainerId === undefined) throw new ConfigError(`unable to find target container ${name}`);
+  return { targetContainerId };
+}
+
 /** The host name of a pod: its name, as long as a name may be. */
 function hostnameOf(pod: Pod): string {
   const { hostnameOverride, hostname } = pod.spec ?? {};
@@ -115,7 +128,9 @@ async function mountsOf(options: ConfigOptions, env: Readonly<Record<string, str
     if (root === undefined) throw new ConfigError(`cannot find volume "${mount.name}" to mount into container`);
     const subPath = mount.subPathExpr ? expandStrictly(mount.subPathExpr, env) : (mount.subPath ?? '');
     const hostPath = subPath === '' ? root : await subPathOf(options, { root, subPath, volume: mount.name, index });
-    mounts.push({ containerPath: mount.mountPath, hostPath, ...modeOf(mount, options.runtime) });
+    const volume = options.pod.spec?.volumes?.find(({ name }) => name === mount.name);
+    const readOnly = mount.readOnly === true || isReadOnlyVolume(volume);
+    mounts.push({ containerPath: mount.mountPath, hostPath, ...modeOf({ ...mount, readOnly }, options.runtime) });
   }
   const hosts = await hostsMount(options);
   return hosts === undefined ? mounts : [...mounts, hosts];
@@ -139,14 +154,17 @@ const propagations: Readonly<Record<string, MountPropagation>> = {
 };
 
 /** How a volume is mounted; `IfPossible` is what the runtime can do. */
-function modeOf(mount: VolumeMount, { capabilities }: Runtime): Omit<Mount, 'containerPath' | 'hostPath'> {
+function modeOf(
+  mount: VolumeMount & Pick<Mount, 'readOnly'>,
+  { capabilities }: Runtime,
+): Omit<Mount, 'containerPath' | 'hostPath'> {
   const { readOnly, recursiveReadOnly, mountPropagation } = mount;
   const propagation = propagations[mountPropagation ?? 'None'];
   const isRecursive =
     recursiveReadOnly === 'Enabled' ||
     (recursiveReadOnly === 'IfPossible' && capabilities.features.has('recursiveReadOnly'));
   return {
-    readOnly: readOnly === true,
+    readOnly,
     ...(isRecursive ? { recursiveReadOnly: true } : {}),
     ...(propagation === undefined ? {} : { propagation }),
   };

@@ -22,8 +22,9 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { textBefore } from '#pkg/base/text-before.ts';
+import { openBeneath, type PartOfVolume } from './beneath.ts';
 import { giveToGroup } from './group-owner.ts';
-import { mountMemory, unmountBelow } from './memory-mounts.ts';
+import { bindOpen, mountMemory, unmountBelow } from './mounts.ts';
 import { VolumeError } from './payload.ts';
 import type { VolumeFile, VolumeHost, VolumeRef } from './volume-host.ts';
 
@@ -41,15 +42,20 @@ const permissionBits = 0o777;
 /** What a host can do besides. */
 export interface DiskVolumeOptions {
   /**
-   * Whether it is for containers of whatever users: then volumes of memory are file systems of their own, and volumes are given to groups, which only
-   * root may do. Default false.
+   * Whether it is for containers of whatever users: then volumes of memory are file systems of their own, volumes are given to groups, and parts of volumes
+   * are mounted where no pod can change what they lead to, which only root may do. Default false.
    */
   readonly isForContainers?: boolean;
+  /** For tests: called when the links of a subpath have been resolved, before it is opened. */
+  readonly onResolved?: () => Promise<void>;
 }
 
 /** Volumes under a folder, which is made on first use; those that outlive pods are in one beside it. */
-export function diskVolumeHost(directory: string, { isForContainers = false }: DiskVolumeOptions = {}): VolumeHost {
+export function diskVolumeHost(directory: string, options: DiskVolumeOptions = {}): VolumeHost {
+  const { isForContainers = false, onResolved } = options;
   const lasting = join(dirname(directory), 'persistent-volumes');
+  /** Volumes whose contents this host writes and containers only read. */
+  const written = new Set<string>();
   const pathOf = (volume: VolumeRef): string => join(directory, volume.podUid, volume.plugin, volume.name);
   return {
     async directory(volume, inMemory) {
@@ -66,6 +72,10 @@ export function diskVolumeHost(directory: string, { isForContainers = false }: D
       await rm(join(lasting, name), { recursive: true, force: true });
     },
     async within(root, subPath, mount) {
+      if (isForContainers && !written.has(root)) {
+        await mkdir(dirname(pathOf(mount)), { recursive: true });
+        return mountPart(pathOf(mount), { root, subPath, onResolved });
+      }
       const path = await makeWithin(root, subPath);
       const real = await realpath(path);
       const versions = join(await realpath(root), versionPrefix);
@@ -75,11 +85,14 @@ export function diskVolumeHost(directory: string, { isForContainers = false }: D
     async write(volume, files) {
       await mkdir(pathOf(volume), { recursive: true });
       await replaceContents(pathOf(volume), files);
+      written.add(pathOf(volume));
       return pathOf(volume);
     },
     async removePod(podUid) {
-      if (isForContainers) await unmountBelow(join(directory, podUid));
+      // Whoever it was that mounted something here: what is seen through a mount is not the pod's to lose.
+      await unmountBelow(join(directory, podUid));
       await rm(join(directory, podUid), { recursive: true, force: true });
+      for (const path of written) if (path.startsWith(join(directory, podUid, '/'))) written.delete(path);
     },
     async podUids() {
       return readdir(directory).catch(() => []);
@@ -113,6 +126,21 @@ async function makeWithin(root: string, subPath: string): Promise<string> {
     path = isThere;
   }
   return join(root, subPath);
+}
+
+/** Mounts a part of a volume at a path that only this host changes, in the place of what was there for the container before. */
+async function mountPart(at: string, part: PartOfVolume): Promise<string> {
+  const place = await openBeneath(part);
+  try {
+    await unmountBelow(at);
+    await rm(at, { recursive: true, force: true });
+    if ((await place.stat()).isDirectory()) await mkdir(at);
+    else await writeFile(at, '');
+    await bindOpen(place, at);
+    return at;
+  } finally {
+    await place.close();
+  }
 }
 
 /** Gives files of a version, which are never written again, another name that stays when the version goes: what bind mounts do for containers. */

@@ -1,5 +1,5 @@
 /** The volumes of pods, as pod workers see them. Contract only; `volume-manager.ts` implements it. */
-import type { Pod } from '#pkg/api/types/core-v1.ts';
+import type { Pod, Volume } from '#pkg/api/types/core-v1.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import type { VolumeDependency } from './volume-plugin.ts';
 
@@ -16,6 +16,15 @@ export interface SubPath {
   readonly mount: string;
   /** Relative and without `..`. */
   readonly path: string;
+}
+
+/** Kinds whose files the kubelet writes, and nobody else. */
+export const writtenKinds: ReadonlySet<string> = new Set(['configMap', 'downwardAPI', 'projected', 'secret']);
+
+/** Whether no container may write to it, whatever its mounts say. Source: `Attributes.ReadOnly` of kubelet's volume plugins, `makeMounts`. */
+export function isReadOnlyVolume(volume: Volume | undefined): boolean {
+  if (volume === undefined) return false;
+  return volume.persistentVolumeClaim?.readOnly === true || Object.keys(volume).some((kind) => writtenKinds.has(kind));
 }
 
 /** The volumes of all pods of a node. */

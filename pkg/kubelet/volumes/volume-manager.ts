@@ -9,7 +9,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import { VolumeError } from './payload.ts';
-import type { MountOutcome, PodVolumes, SubPath } from './pod-volumes.ts';
+import { type MountOutcome, type PodVolumes, type SubPath, writtenKinds } from './pod-volumes.ts';
 import { Projections } from './projections.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
 import type { VolumeHost } from './volume-host.ts';
@@ -29,8 +29,6 @@ export interface VolumeManagerDeps {
 
 /** A volume without any kind is one of these. Source: API defaults. */
 const kindDefault = 'emptyDir';
-/** Kinds whose files the kubelet writes, and nobody else. */
-const writtenKinds: ReadonlySet<string> = new Set(['configMap', 'downwardAPI', 'projected', 'secret']);
 /** Source: kubelet `ensureHostsFile`. */
 const podFileMode = 0o644;
 

@@ -3,6 +3,7 @@
  * `KubeSchedulerConfiguration` files of kubescheduler.config.k8s.io/v1 say it. Upstream counterpart: kube-scheduler `apis/config`.
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { ArgsCheck } from '../framework/plugin-context.ts';
 import type { ExtensionPoint } from '../framework/profile.ts';
 
 /** A plugin that takes part; how much its score counts, 0 and none for what its table says. */
@@ -26,6 +27,8 @@ export interface ProfileSpec {
   readonly schedulerName: string;
   readonly plugins?: PluginSets;
   readonly pluginConfig?: readonly { readonly name: string; readonly args: JsonObject }[];
+  /** What the arguments were checked with; absent where there are none. */
+  readonly check?: ArgsCheck;
 }
 
 /** Of an HTTP service that is asked beside the plugins. */
@@ -65,3 +68,22 @@ export const defaultConfiguration: SchedulerConfiguration = {
   podMaxBackoffSeconds: 10,
   extenders: [],
 };
+
+/** The same, where the plugin that looks for room does not count what extenders say that they see to themselves. */
+export function withIgnoredResources(configuration: SchedulerConfiguration): SchedulerConfiguration {
+  const ignored = configuration.extenders.flatMap(({ managedResources = [] }) =>
+    managedResources.filter(({ ignoredByScheduler }) => ignoredByScheduler === true).map(({ name }) => name),
+  );
+  if (ignored.length === 0) return configuration;
+  const profiles = configuration.profiles.map((profile): ProfileSpec => {
+    const { pluginConfig = [] } = profile;
+    const own = pluginConfig.find(({ name }) => name === 'NodeResourcesFit');
+    const before = Array.isArray(own?.args.ignoredResources) ? own.args.ignoredResources : [];
+    const args = { ...own?.args, ignoredResources: [...before, ...ignored] };
+    return {
+      ...profile,
+      pluginConfig: [...pluginConfig.filter((one) => one !== own), { name: 'NodeResourcesFit', args }],
+    };
+  });
+  return { ...configuration, profiles };
+}

@@ -5,8 +5,9 @@
 import type { Nominator } from '../cache/nominator.ts';
 import type { NodeInfo } from '../model/node-info.ts';
 import { type Cycle, CycleState } from './cycle.ts';
+import type { NodeRefusal } from './plugin.ts';
 import type { Profile } from './profile.ts';
-import { isRejected, type Status, success } from './status.ts';
+import { isRejected, type Status, success, unresolvable } from './status.ts';
 import { checkWith } from './what-if.ts';
 
 /** How one plugin rates a node. */
@@ -40,38 +41,72 @@ export interface ExplainOptions {
 
 /** Explains the pod of `cycle`. */
 export function explain({ pod, cluster }: Pick<Cycle, 'cluster' | 'pod'>, options: ExplainOptions): Explanation {
-  const { profile } = options;
-  for (const plugin of profile.preEnqueue) {
+  for (const plugin of options.profile.preEnqueue) {
     const { code, reasons } = plugin.preEnqueue(pod);
     if (code !== 'Success') return { refusedWhole: { plugin: plugin.name, reasons }, nodes: [] };
   }
-  const cycle: Cycle = { pod, cluster, state: new CycleState() };
+  const { refusedWhole, rated, refused } = assess({ pod, cluster, state: new CycleState() }, options);
+  if (refusedWhole !== undefined) {
+    const { plugin = '', reasons } = refusedWhole;
+    return { refusedWhole: { plugin, reasons }, nodes: [] };
+  }
+  const [best] = bestFirst(rated);
+  const nodes = [
+    ...bestFirst(rated).map(({ node, scores, total }) => ({ node: node.name, scores, total })),
+    ...refused.map(({ node, status }) => ({
+      node: node.name,
+      refusedBy: status.plugin ?? '',
+      reasons: status.reasons,
+    })),
+  ];
+  return { nodes, ...(best === undefined ? {} : { node: best.node.name }) };
+}
+
+/** A node that takes the pod. */
+export interface RatedNode {
+  readonly node: NodeInfo;
+  readonly scores: readonly ExplainedScore[];
+  readonly total: number;
+}
+
+/** What is said of all nodes. */
+export interface Assessment {
+  /** With the name of its plugin; the nodes were not looked at then. */
+  readonly refusedWhole?: Status;
+  /** In the order of the cluster. */
+  readonly rated: readonly RatedNode[];
+  /** Each with the name of the plugin. */
+  readonly refused: readonly NodeRefusal[];
+}
+
+/** By total, the highest first; of equal ones the first of the cluster. */
+function bestFirst(rated: readonly RatedNode[]): readonly RatedNode[] {
+  return rated.toSorted((a, b) => b.total - a.total);
+}
+
+/** Asks all plugins of a pod that may be tried. */
+export function assess(cycle: Cycle, options: ExplainOptions): Assessment {
+  const { profile } = options;
   const limits: { readonly plugin: string; readonly names: ReadonlySet<string> }[] = [];
   for (const plugin of profile.preFilter) {
     const { status, nodeNames } = plugin.preFilter(cycle);
     if (isRejected(status) || status.code === 'Error')
-      return { refusedWhole: { plugin: plugin.name, reasons: status.reasons }, nodes: [] };
+      return { refusedWhole: { ...status, plugin: plugin.name }, rated: [], refused: [] };
     if (nodeNames !== undefined) limits.push({ plugin: plugin.name, names: nodeNames });
   }
-  const refused: NodeExplanation[] = [];
+  const refused: NodeRefusal[] = [];
   const feasible: NodeInfo[] = [];
-  for (const node of cluster.nodes()) {
-    const limit = limits.find(({ names }) => !names.has(node.name));
-    const limited = 'the pod may not be on this node';
+  const names = limits.map(({ plugin }) => plugin).join(' ');
+  for (const node of cycle.cluster.nodes()) {
+    const limit = limits.find((one) => !one.names.has(node.name));
     const status: Status =
       limit === undefined
         ? verdict(cycle, node, options)
-        : { code: 'UnschedulableAndUnresolvable', reasons: [limited], plugin: limit.plugin };
+        : { ...unresolvable(`node(s) didn't satisfy plugin(s) [${names}]`), plugin: limit.plugin };
     if (status === success) feasible.push(node);
-    else refused.push({ node: node.name, refusedBy: status.plugin ?? '', reasons: status.reasons });
+    else refused.push({ node, status });
   }
-  const rated = ratings(cycle, feasible, profile);
-  const best = rated.reduce<(typeof rated)[number] | undefined>(
-    (first, one) => (first === undefined || one.total > first.total ? one : first),
-    undefined,
-  );
-  const nodes = [...rated.toSorted((a, b) => b.total - a.total), ...refused];
-  return { nodes, ...(best === undefined ? {} : { node: best.node }) };
+  return { rated: ratings(cycle, feasible, profile), refused };
 }
 
 /** Alone, and with the pods counted in that were promised the node. */
@@ -90,7 +125,7 @@ function verdict(cycle: Cycle, node: NodeInfo, { profile, nominator }: ExplainOp
   return success;
 }
 
-function ratings(cycle: Cycle, nodes: readonly NodeInfo[], profile: Profile) {
+function ratings(cycle: Cycle, nodes: readonly NodeInfo[], profile: Profile): readonly RatedNode[] {
   const scores: ExplainedScore[][] = nodes.map(() => []);
   if (nodes.length > 0) for (const plugin of profile.preScore) plugin.preScore(cycle, nodes);
   for (const { plugin, weight } of profile.score) {
@@ -100,8 +135,8 @@ function ratings(cycle: Cycle, nodes: readonly NodeInfo[], profile: Profile) {
     plugin.normalize?.(values, cycle);
     for (const [index, value] of values.entries()) scores[index]?.push({ plugin: plugin.name, score: value, weight });
   }
-  return nodes.map(({ name }, index) => {
+  return nodes.map((node, index) => {
     const own = scores[index] ?? [];
-    return { node: name, scores: own, total: own.reduce((sum, { score, weight }) => sum + weight * score, 0) };
+    return { node, scores: own, total: own.reduce((sum, { score, weight }) => sum + weight * score, 0) };
   });
 }

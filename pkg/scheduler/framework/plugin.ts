@@ -91,6 +91,14 @@ export interface PostFilterContext {
   readonly nominatedNodeName: string | undefined;
 }
 
+/** One way of making room. */
+export interface RoomCandidate {
+  readonly nodeName: string;
+  readonly victims: readonly PodInfo[];
+  /** How many of the victims a disruption budget protects. */
+  readonly violations: number;
+}
+
 /** Whether there will be room, where, and who has to go for it. */
 export interface PostFilterResult {
   /** `Success`: there will be room. */
@@ -99,6 +107,8 @@ export interface PostFilterResult {
   readonly nominatedNodeName?: string;
   /** The pods to evict. */
   readonly victims?: readonly PodInfo[];
+  /** All ways of making room that were found, the best first: who else has a say may choose another. Absent: there is one. */
+  readonly candidates?: readonly RoomCandidate[];
 }
 
 /** Runs when no node passed; may choose how to make room. */

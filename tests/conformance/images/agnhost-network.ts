@@ -3,6 +3,7 @@ import { createSocket } from 'node:dgram';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
 import { issueAuthority } from '#pkg/pki/certificate.ts';
@@ -23,6 +24,8 @@ interface Asked {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly from: string;
+  /** What was sent with it. */
+  body(): Promise<string>;
 }
 
 /** Listens on the pod's address until the program is told to end; over TLS with a certificate. */
@@ -36,8 +39,12 @@ export function serveOn(
     const { method = 'GET', headers } = request;
     const url = new URL(request.url ?? '/', 'http://x');
     const { remoteAddress, remotePort } = request.socket;
-    void Promise.resolve(answer({ method, url, headers, from: `${remoteAddress}:${remotePort}` })).then((said) =>
-      response.writeHead(said.status, said.headers).end(method === 'HEAD' ? '' : said.body),
+    void Promise.resolve(
+      answer({ method, url, headers, from: `${remoteAddress}:${remotePort}`, body: () => text(request) }),
+    ).then((said) =>
+      response
+        .writeHead(said.status, { 'content-type': sniffedType(said.body), ...said.headers })
+        .end(method === 'HEAD' ? '' : said.body),
     );
   };
   const server =
@@ -47,6 +54,13 @@ export function serveOn(
     server.close();
     server.closeAllConnections();
   });
+}
+
+/** What Go's servers say that a body is where nobody told them. Source: https://mimesniff.spec.whatwg.org. */
+function sniffedType(body: string): string {
+  const tags = '!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p';
+  const isPage = new RegExp(`^\\s*<(?:!--|(?:${tags})[\\s>])`, 'i').test(body);
+  return isPage ? 'text/html; charset=utf-8' : 'text/plain; charset=utf-8';
 }
 
 /** Says the host name over HTTP or, with `--tcp` and `--udp`, without. */

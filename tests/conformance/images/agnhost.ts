@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { CommandOutput, Program, ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
 import { checkToken, serveGuestbook } from './agnhost-apps.ts';
+import { nettest } from './agnhost-nettest.ts';
 import { netexec, serveHostname, serveOn, servePorts } from './agnhost-network.ts';
 import { serveAdmission, serveConversion } from './agnhost-webhooks.ts';
 import { serveGrpcHealth } from './grpc-health.ts';
@@ -35,6 +36,7 @@ const commands: Readonly<Record<string, Run>> = {
   'crd-conversion-webhook': untilEnd(serveConversion),
   mounttest,
   netexec: untilEnd(netexec),
+  nettest: untilEnd(nettest),
   'serve-hostname': untilEnd(serveHostname),
   'test-webserver': untilEnd((context, flags) => serveFiles(context, Number(flags.get('port') ?? 80))),
   porter: untilEnd(servePorts),

@@ -30,7 +30,7 @@ function refusal(draft: Given<Pod>, old: Given<Pod>): string | undefined {
   return old.spec?.os?.name === 'windows' ? 'windows pods cannot be resized' : undefined;
 }
 
-/** Resources of containers may change as long as the quality of service does not. */
+/** Resources of containers may change as long as the quality of service does not. Less memory than is in use is the node's to refuse (since 1.34). */
 export function validatePodResize(draft: Given<Pod>, old: Given<Pod>): readonly FieldError[] {
   const why = refusal(draft, old);
   if (why !== undefined) return [forbiddenField(wholeObject, why)];
@@ -78,17 +78,4 @@ function checkContainer(into: Collector, container: Given<Container>, { was, pat
     const which = list === 'containers' ? 'resources' : 'resources for sidecar containers';
     into.add(forbiddenField(field('spec'), `only cpu and memory ${which} are mutable`));
   }
-  checkMemoryLimit(into, container, { was, path, list });
-}
-
-/** Memory that a container has cannot be taken from it while it runs. */
-function checkMemoryLimit(into: Collector, container: Given<Container>, { was, path }: ResizedContainer): void {
-  const policy = (container.resizePolicy ?? []).find((candidate) => candidate.resourceName === 'memory');
-  if (policy?.restartPolicy === 'RestartContainer') return;
-  const now = container.resources?.limits?.memory;
-  const had = was.resources?.limits?.memory;
-  if (now === undefined || (had !== undefined && compareQuantities(now, had) >= 0)) return;
-  const did = had === undefined ? 'added' : 'decreased';
-  const detail = `memory limits cannot be ${did} unless resizePolicy is RestartContainer`;
-  into.add(forbiddenField(at(child(path, 'resources.limits'), 'memory'), detail));
 }

@@ -71,8 +71,9 @@ export function createDefaultPreemption(options: DefaultPreemptionOptions): Post
       if (reason !== undefined) return refused(reason);
       const { candidates, reasonCounts } = dryRun(context, options);
       if (candidates.length > 0) {
-        const { nodeName, victims } = candidates.reduce((best, other) => (compare(other, best) < 0 ? other : best));
-        return { status: success, nominatedNodeName: nodeName, victims };
+        const sorted = candidates.toSorted(compare);
+        const [{ nodeName, victims } = { nodeName: '', victims: [] }] = sorted;
+        return { status: success, nominatedNodeName: nodeName, victims, candidates: sorted };
       }
       const message = fitErrorMessage({ nodeCount: context.cycle.cluster.nodeCount, reasonCounts });
       return { ...refused(message), nominatedNodeName: '' };

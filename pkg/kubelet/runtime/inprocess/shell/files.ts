@@ -16,6 +16,8 @@ export interface FilesMount {
 
 /** Links in one path. Source: Linux `MAXSYMLINKS`. */
 const linksMax = 40;
+/** The one file of the machine that is every container's: only opened and looked at, so that nobody can remove or change it. */
+const nullDevice = '/dev/null';
 /** What every container has, once a command looks. */
 const folders = ['bin', 'dev', 'etc', 'home', 'proc', 'root', 'tmp', 'usr', 'var'];
 
@@ -105,6 +107,7 @@ export class ContainerFiles {
 
   /** Opens a file; to be closed by the caller. */
   async open(path: string, flags: 'a' | 'r' | 'r+' | 'w', mode?: number): Promise<FileHandle> {
+    if (posix.resolve('/', path) === nullDevice) return open(nullDevice, flags);
     return open(flags === 'r' ? await this.host(path) : await this.writable(path), flags, mode);
   }
 
@@ -114,6 +117,7 @@ export class ContainerFiles {
   }
 
   async stat(path: string) {
+    if (posix.resolve('/', path) === nullDevice) return stat(nullDevice);
     return stat(await this.host(path));
   }
 

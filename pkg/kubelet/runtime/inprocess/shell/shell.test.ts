@@ -43,6 +43,7 @@ test.each([
   'mkdir d && cd d && touch b a c.txt && echo * *.txt [ab] none*; cd ..; rm -r d',
   'echo one > a; mkdir d; mv -fv a d > told; cat d/a; [ -s told ] && echo told; rm -r d told',
   'echo "quoted * star" \'?\'; x="*"; mkdir -p e; cd e; echo $x; echo "$x"; cd ..; rmdir e',
+  'cat /dev/null; tail /dev/null; test -e /dev/null; echo $?; echo a | tee /dev/null; test -s /dev/null; echo $?',
   'read a b <<EOF\none two three\nEOF\necho "$a|$b"',
   'printf "%s-%d-%03d|%5s|%-5s|%x\\n" text 42 7 ab cd 255; printf "%s\\n" a b c',
   "export V=1; V=2 sh -c 'echo $V'; echo $V; W=3; sh -c 'echo \"[$W]\"'",
@@ -66,6 +67,13 @@ test.each([
   const expected = ofMachine(script);
   const { exitCode, stdout } = await container.run(['sh', '-c', script, 'sh', 'one', 'two three']);
   expect({ exitCode, stdout }).toEqual(expected);
+});
+
+test('printf writes bytes that are no characters as they are, and those of one as that', async () => {
+  expect(await container.bytes(['printf', '\\336\\x41é\\303\\251%b', '\\0377'])).toEqual(
+    Buffer.from([0xde, 0x41, 0xc3, 0xa9, 0xc3, 0xa9, 0xff]),
+  );
+  expect(await container.bytes(['echo', '-ne', '\\0336😀'])).toEqual(Buffer.from([0xde, ...Buffer.from('😀')]));
 });
 
 test.each([

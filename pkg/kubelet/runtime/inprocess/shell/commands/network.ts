@@ -1,5 +1,7 @@
 /** Commands on the network, which is that of the pod. */
 import { createSocket } from 'node:dgram';
+import { request as plainRequest } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { connect } from 'node:net';
 import { sleep } from '#pkg/base/async.ts';
 import { BytePipe } from '#pkg/base/byte-pipe.ts';
@@ -18,6 +20,8 @@ interface Transfer {
   readonly body?: string | Buffer;
   readonly timeoutSeconds: number;
   readonly follows: boolean;
+  /** Address that the connection comes from; redirects are not followed then. */
+  readonly from?: string;
 }
 
 async function transfer({ signal, container }: Invocation, wanted: Transfer): Promise<Response> {
@@ -28,13 +32,42 @@ async function transfer({ signal, container }: Invocation, wanted: Transfer): Pr
   void sleep(container.program.clock, wanted.timeoutSeconds * 1000, late.signal).then(
     (isLate) => isLate && late.abort(),
   );
+  // A command is a process of its own elsewhere, whose connections end with it.
+  const headers = { connection: 'close', ...wanted.headers };
+  if (wanted.from !== undefined) return transferFrom(wanted.from, { ...wanted, url, headers }, late.signal);
   return fetch(url, {
     method: wanted.method,
-    // A command is a process of its own elsewhere, whose connections end with it.
-    headers: { connection: 'close', ...wanted.headers },
+    headers,
     redirect: wanted.follows ? 'follow' : 'manual',
     signal: late.signal,
     ...(wanted.body === undefined ? {} : { body: wanted.body }),
+  });
+}
+
+/** As `fetch`, which cannot be told where to come from. */
+function transferFrom(
+  localAddress: string,
+  { url, method, headers, body }: Transfer,
+  signal: AbortSignal,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    const ask = url.startsWith('https:') ? secureRequest : plainRequest;
+    const asked = ask(url, { method, headers, localAddress, signal }, (answer) => {
+      const { statusCode = 0, statusMessage = '', headersDistinct } = answer;
+      const lines = Object.entries(headersDistinct).flatMap(([name, values = []]) =>
+        values.map((value): [string, string] => [name, value]),
+      );
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', reject);
+      answer.on('end', () => {
+        // These have no body, and the constructor takes none.
+        const content = [204, 205, 304].includes(statusCode) ? null : Buffer.concat(chunks);
+        resolve(new Response(content, { status: statusCode, statusText: statusMessage, headers: lines }));
+      });
+    });
+    asked.on('error', (cause) => reject(new Error(cause.message, { cause })));
+    asked.end(body);
   });
 }
 
@@ -123,6 +156,7 @@ const curl: Utility = async (invocation) => {
       'data=',
       'max-time=',
       'connect-timeout=',
+      'interface=',
       'write-out=',
       'retry=',
     ],
@@ -146,6 +180,7 @@ const curl: Utility = async (invocation) => {
       ...(body === undefined ? {} : { body }),
       timeoutSeconds: Number(values.m ?? values['max-time'] ?? timeoutSecondsDefault),
       follows: flags.has('L') || flags.has('location'),
+      ...(values.interface === undefined ? {} : { from: values.interface }),
     });
   } catch (error) {
     throw new CommandError(`(7) Failed to connect: ${causeOf(error)}`, 7);

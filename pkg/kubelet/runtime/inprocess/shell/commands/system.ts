@@ -7,6 +7,19 @@ import type { Utility } from '../utility.ts';
 
 const terminatedExitCode = 143;
 
+/** A byte in a text: one that is no character by itself is half of a pair of surrogates, which no text of a command has. */
+function byteMark(byte: number): string {
+  return String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte);
+}
+
+/** A text as bytes, with the bytes that `byteMark` put into it. */
+function markedBytes(text: string): Uint8Array {
+  const parts = text.split(/((?<![\ud800-\udbff])[\udc80-\udcff])/);
+  return Buffer.concat(
+    parts.map((part, index) => (index % 2 === 0 ? Buffer.from(part) : Buffer.from([part.charCodeAt(0) & 255]))),
+  );
+}
+
 /** What escapes of `printf` and `echo -e` stand for. */
 function unescaped(text: string): string {
   const plain: Readonly<Record<string, string>> = {
@@ -23,8 +36,8 @@ function unescaped(text: string): string {
   return text.replaceAll(
     /\\(?:x([0-9a-fA-F]{1,2})|0?([0-7]{1,3})|([\s\S]))/g,
     (whole, hex?: string, octal?: string, one?: string) => {
-      if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
-      if (octal !== undefined) return String.fromCharCode(Number.parseInt(octal, 8) & 255);
+      if (hex !== undefined) return byteMark(Number.parseInt(hex, 16));
+      if (octal !== undefined) return byteMark(Number.parseInt(octal, 8) & 255);
       return plain[one!] ?? whole;
     },
   );
@@ -38,7 +51,7 @@ const echo: Utility = async ({ args, stdout }) => {
     rest = rest.slice(1);
   }
   const text = rest.join(' ');
-  await put(stdout, (isEscaped ? unescaped(text) : text) + (hasNewline ? '\n' : ''));
+  await put(stdout, markedBytes((isEscaped ? unescaped(text) : text) + (hasNewline ? '\n' : '')));
   return 0;
 };
 
@@ -57,7 +70,7 @@ const printf: Utility = async ({ args: [format, ...values], stdout }) => {
         return pad(converted(kind, value, precision), flags, Number(width || 0));
       },
     );
-    await put(stdout, text);
+    await put(stdout, markedBytes(text));
     if (taken === 0) break;
   } while (left.length > 0);
   return 0;

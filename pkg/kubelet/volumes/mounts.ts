@@ -1,12 +1,33 @@
-/** Volumes in memory: file systems of their own, by the machine's `mount`, which only root may do. Source: tmpfs(5), kubelet `volume/emptydir` `setupTmpfs`. */
-import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+/** Mounts of volumes, by the machine's `mount`, which only root may do: file systems in memory, and parts of others. Source: tmpfs(5), kubelet `volume/emptydir` `setupTmpfs`. */
+import { execFile, spawn } from 'node:child_process';
+import { type FileHandle, readFile } from 'node:fs/promises';
+import { VolumeError } from './payload.ts';
+
+const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 
 /** Mounts one at a folder, unless one is there. Without a size it is the kernel's: half of the machine's memory. Rejects with what `mount` says. */
 export async function mountMemory(folder: string, sizeBytes: number | undefined): Promise<void> {
   if ((await mountsBelow(folder)).length > 0) return;
   const size = sizeBytes === undefined ? '' : `,size=${Math.max(1, sizeBytes)}`;
   await run('mount', ['-t', 'tmpfs', '-o', `mode=1777${size}`, 'tmpfs', folder]);
+}
+
+/** Mounts what is open at a path, where there is a folder for a folder and a file for anything else. Rejects with what `mount` says. */
+export async function bindOpen(place: FileHandle, at: string): Promise<void> {
+  // The command gets the open file itself: names may lead elsewhere by now.
+  const child = spawn('mount', ['--no-canonicalize', '--bind', '/proc/self/fd/3', at], {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe', place.fd],
+  });
+  let problem = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    problem += chunk.toString();
+  });
+  const code = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  if (code !== 0) throw new VolumeError(problem.trim());
 }
 
 /** Takes away what is mounted at a folder and below; nothing where nothing is. */
@@ -27,7 +48,7 @@ async function mountsBelow(folder: string): Promise<readonly string[]> {
 
 function run(command: string, args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    execFile(command, args, { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } }, (error) => {
+    execFile(command, args, { env }, (error) => {
       if (error === null) resolve();
       else reject(error);
     });

@@ -1,0 +1,148 @@
+/**
+ * The buffer that holds the harts' state and the guest's memory, and what is known of each page of that memory: whether it is there, whether
+ * it was written since the log began, whether instructions of it were decoded. Invariant: a translation buffer lets a store through only to
+ * pages that are there, hold no decoded instruction and are in the log already (if there is one); so whoever changes one of these facts
+ * for the worse raises `version`, and harts empty their buffers when it is not theirs. Knows neither harts nor devices.
+ */
+import { hartLayout, MEMORY_BASE, PAGE_SIZE } from './memory-map.ts';
+import { newWasmMemory } from './web-assembly.ts';
+
+/** Thrown (this very value) when a page that is not there is touched: `GuestMemory.missingPage` says which. */
+export const MISSING_PAGE = Symbol('missing page');
+
+/** Where instructions of a page are kept; told when they are not those of the memory any more. */
+export interface CodeKeeper {
+  forgetCode(page: number): void;
+}
+
+/** Memory of a guest with `harts` harts; `size` bytes. */
+export class GuestMemory {
+  readonly wasm: WebAssembly.Memory;
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+  /** Offset of the guest's first byte in the buffer. */
+  readonly base: number;
+  readonly size: number;
+  readonly pages: number;
+  /** 1 for pages that are not there, written pages, and pages of which code is kept. */
+  readonly missing: Uint8Array;
+  readonly dirty: Uint8Array;
+  readonly code: Uint8Array;
+  logging = false;
+  /** Raised when translation buffers may let through what they must not. */
+  version = 0;
+  missingPage = -1;
+  keeper: CodeKeeper | undefined;
+
+  constructor(size: number, harts: number) {
+    this.base = harts * hartLayout.bytes;
+    this.size = size;
+    this.pages = size / PAGE_SIZE;
+    this.wasm = newWasmMemory(this.base + size);
+    this.view = new DataView(this.wasm.buffer);
+    this.bytes = new Uint8Array(this.wasm.buffer);
+    this.missing = new Uint8Array(this.pages);
+    this.dirty = new Uint8Array(this.pages);
+    this.code = new Uint8Array(this.pages);
+  }
+
+  /** Whether all of `length` bytes from a physical address are memory. */
+  holds(address: number, length: number): boolean {
+    return address >= MEMORY_BASE && address + length <= MEMORY_BASE + this.size;
+  }
+
+  /** Offset in the buffer of a physical address that `holds`, for reading; throws MISSING_PAGE. The bytes must not cross a page. */
+  readable(address: number): number {
+    const page = (address - MEMORY_BASE) >>> 12;
+    if (this.missing[page] === 1) this.miss(page);
+    return address - MEMORY_BASE + this.base;
+  }
+
+  /** The same for writing: notes it, and has code of the page forgotten. */
+  writable(address: number): number {
+    const page = (address - MEMORY_BASE) >>> 12;
+    if (this.missing[page] === 1) this.miss(page);
+    this.dirty[page] = 1;
+    if (this.code[page] === 1) this.forgetCode(page);
+    return address - MEMORY_BASE + this.base;
+  }
+
+  /** A copy of bytes that may cross pages; throws MISSING_PAGE. Undefined where they are not all memory. */
+  copyOut(address: number, length: number): Uint8Array | undefined {
+    if (!this.holds(address, length)) return undefined;
+    if (length > 0) this.need(address, length);
+    const at = address - MEMORY_BASE + this.base;
+    return this.bytes.slice(at, at + length);
+  }
+
+  /** Writes bytes that may cross pages, all or none; throws MISSING_PAGE. False where they are not all memory. */
+  copyIn(address: number, bytes: Uint8Array): boolean {
+    if (!this.holds(address, bytes.length)) return false;
+    if (bytes.length === 0) return true;
+    this.need(address, bytes.length);
+    for (let at = address - (address % PAGE_SIZE); at < address + bytes.length; at += PAGE_SIZE) this.writable(at);
+    this.bytes.set(bytes, address - MEMORY_BASE + this.base);
+    return true;
+  }
+
+  /** Throws MISSING_PAGE unless all pages of a range are there. */
+  need(address: number, length: number): void {
+    const last = (address + length - 1 - MEMORY_BASE) >>> 12;
+    for (let page = (address - MEMORY_BASE) >>> 12; page <= last; page++) if (this.missing[page] === 1) this.miss(page);
+  }
+
+  readPage(page: number): Uint8Array {
+    const at = this.base + page * PAGE_SIZE;
+    return this.bytes.slice(at, at + PAGE_SIZE);
+  }
+
+  writePage(page: number, bytes: Uint8Array): void {
+    this.forgetCode(page);
+    if (this.missing[page] === 1) this.missing[page] = 0;
+    this.dirty[page] = 1;
+    this.bytes.set(bytes.subarray(0, PAGE_SIZE), this.base + page * PAGE_SIZE);
+  }
+
+  forgetPage(page: number): void {
+    this.forgetCode(page);
+    this.missing[page] = 1;
+    this.version++;
+    this.bytes.fill(0, this.base + page * PAGE_SIZE, this.base + (page + 1) * PAGE_SIZE);
+  }
+
+  startDirtyLog(): void {
+    this.logging = true;
+    this.dirty.fill(0);
+    this.version++;
+  }
+
+  takeDirty(): readonly number[] {
+    const pages: number[] = [];
+    for (let page = this.dirty.indexOf(1); page >= 0; page = this.dirty.indexOf(1, page + 1)) pages.push(page);
+    this.startDirtyLog();
+    return pages;
+  }
+
+  /** Whether a translation buffer may let stores to a page through without asking. */
+  mayWriteFreely(page: number): boolean {
+    return this.code[page] === 0 && (!this.logging || this.dirty[page] === 1);
+  }
+
+  /** Notes that code of a page is kept from now on. */
+  keepsCode(page: number): void {
+    if (this.code[page] === 1) return;
+    this.code[page] = 1;
+    this.version++;
+  }
+
+  private forgetCode(page: number): void {
+    if (this.code[page] !== 1) return;
+    this.code[page] = 0;
+    this.keeper?.forgetCode(page);
+  }
+
+  private miss(page: number): never {
+    this.missingPage = page;
+    throw MISSING_PAGE;
+  }
+}

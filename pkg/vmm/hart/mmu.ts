@@ -1,0 +1,202 @@
+/**
+ * Addresses of a hart: Sv39 page tables walked, translation buffers filled, physical memory protection asked. Bits A and D of page tables
+ * are set here, as hardware may (Svadu). Invariant: an entry of a buffer stands for all of what an access would check (rights, protection,
+ * log, code), so that whoever finds it needs no other question; see `GuestMemory` for what empties them. Buffers are parted by context:
+ * machine mode, user, supervisor, supervisor with SUM. Source: RISC-V privileged architecture 20211203, sections 4.3 and 4.4.
+ */
+import type { GuestMemory } from '../guest-memory.ts';
+import { CONTEXTS, hartLayout, MEMORY_BASE, PAGE_SIZE, TLB_BYTES, TLB_ENTRIES } from '../memory-map.ts';
+import { type HartState, MACHINE, SUPERVISOR, USER } from './hart-state.ts';
+import { isPermitted, isUniform } from './protection.ts';
+
+/** A load. The number of what an access does is the bit of PMP; for pages the bit of R, W or X is twice it. */
+export const READ = 1;
+/** A store, or any atomic access but LR. */
+export const WRITE = 2;
+/** A fetch. */
+export const EXECUTE = 4;
+
+/** Loads and stores have the rights of the previous mode (a bit of mstatus, as those below). */
+export const MPRV = 1n << 17n;
+const SUM = 1n << 18n;
+/** Pages that can be executed may be read. */
+export const MXR = 1n << 19n;
+
+const PAGE_FAULTS = { [READ]: 13, [WRITE]: 15, [EXECUTE]: 12 } as const;
+const ACCESS_FAULTS = { [READ]: 5, [WRITE]: 7, [EXECUTE]: 1 } as const;
+
+/** What one of READ, WRITE and EXECUTE is to a table by access. */
+export type Access = keyof typeof PAGE_FAULTS;
+
+const V = 1;
+const R = 2;
+const W = 4;
+const X = 8;
+const U = 16;
+const A = 64;
+const D = 128;
+
+/** Counts of what was done, since the start. */
+export interface MmuCounters {
+  pageWalks: number;
+  tlbMisses: number;
+}
+
+/** The memory management of one hart. */
+export class Mmu {
+  readonly counters: MmuCounters = { pageWalks: 0, tlbMisses: 0 };
+  private readonly state: HartState;
+  private readonly memory: GuestMemory;
+  /** Raised when the buffers are emptied. */
+  stamp = 0;
+  private seen = -1;
+
+  constructor(state: HartState, memory: GuestMemory) {
+    this.state = state;
+    this.memory = memory;
+    this.flush();
+    this.changeContext();
+  }
+
+  /** The mode whose rights loads and stores have. */
+  dataMode(): number {
+    const { mode, csr } = this.state;
+    if (mode !== MACHINE || (csr.mstatus & MPRV) === 0n) return mode;
+    return Number((csr.mstatus >> 11n) & 3n);
+  }
+
+  /** After a change of mode, MPRV, MPP, SUM or FS: tells compiled code which buffer is now that of data. */
+  changeContext(): void {
+    this.state.noteFloats();
+    const mode = this.dataMode();
+    const sum = (this.state.csr.mstatus & SUM) !== 0n;
+    const context = mode === MACHINE ? 0 : mode === USER ? 1 : sum ? 3 : 2;
+    const { view, at } = this.state;
+    view.setInt32(at + hartLayout.dataTlb, at + hartLayout.readTlb + context * TLB_BYTES, true);
+  }
+
+  /** Empties all buffers. */
+  flush(): void {
+    const { at } = this.state;
+    const bytes = 2 * CONTEXTS * TLB_BYTES;
+    this.memory.bytes.fill(0xff, at + hartLayout.readTlb, at + hartLayout.readTlb + bytes);
+    this.seen = this.memory.version;
+    this.stamp++;
+  }
+
+  /** Empties them if the memory's facts changed for the worse. To be called before anything runs on a buffer. */
+  refresh(): void {
+    if (this.seen !== this.memory.version) this.flush();
+  }
+
+  /** Offset in the buffer of a load that its translation buffer lets through, or -1. `size` is 1, 2, 4 or 8. */
+  quick(access: Access, lo: number, hi: number, size: number): number {
+    const { view, at } = this.state;
+    const buffer = view.getInt32(at + hartLayout.dataTlb, true) + (access === WRITE ? TLB_BYTES * CONTEXTS : 0);
+    const entry = buffer + ((lo >>> 12) & (TLB_ENTRIES - 1)) * 16;
+    const tag = lo & (-PAGE_SIZE | (size - 1));
+    if (view.getInt32(entry, true) !== tag || view.getInt32(entry + 4, true) !== hi) return -1;
+    return (view.getInt32(entry + 8, true) + lo) >>> 0;
+  }
+
+  /**
+   * Physical address of `length` bytes in one page; checks rights and protection, fills the translation buffer if the page is memory (not for
+   * EXECUTE, which has buffers of its own). Faults, or throws MISSING_PAGE.
+   */
+  translate(access: Access, lo: number, hi: number, length: number): number {
+    const mode = access === EXECUTE ? this.state.mode : this.dataMode();
+    this.counters.tlbMisses++;
+    const address = this.isBare(mode) ? this.bare(access, lo, hi) : this.walk(access, lo, hi, mode);
+    if (!isPermitted(this.state, address, length, access, mode)) this.state.fault(ACCESS_FAULTS[access], lo, hi);
+    if (access !== EXECUTE && this.memory.holds(address, length)) this.fill(access, lo, hi, address);
+    return address;
+  }
+
+  /** An access to what is not there ends here. */
+  accessFault(access: Access, lo: number, hi: number): never {
+    return this.state.fault(ACCESS_FAULTS[access], lo, hi);
+  }
+
+  private isBare(mode: number): boolean {
+    return mode === MACHINE || this.state.csr.satp >> 60n === 0n;
+  }
+
+  private bare(access: Access, lo: number, hi: number): number {
+    // Physical addresses have 56 bits.
+    if (hi >>> 24 !== 0) this.accessFault(access, lo, hi);
+    return hi * 0x1_0000_0000 + (lo >>> 0);
+  }
+
+  private fill(access: Access, lo: number, hi: number, address: number): void {
+    const page = address - (address % PAGE_SIZE);
+    const number = (page - MEMORY_BASE) / PAGE_SIZE;
+    if (this.memory.missing[number] === 1 || !isUniform(this.state, page)) return;
+    if (access === WRITE && !this.memory.mayWriteFreely(number)) return;
+    const { view, at } = this.state;
+    const buffer = view.getInt32(at + hartLayout.dataTlb, true) + (access === WRITE ? TLB_BYTES * CONTEXTS : 0);
+    const entry = buffer + ((lo >>> 12) & (TLB_ENTRIES - 1)) * 16;
+    view.setInt32(entry, lo & -PAGE_SIZE, true);
+    view.setInt32(entry + 4, hi, true);
+    view.setInt32(entry + 8, (page - MEMORY_BASE + this.memory.base - (lo & -PAGE_SIZE)) | 0, true);
+  }
+
+  private walk(access: Access, lo: number, hi: number, mode: number): number {
+    this.counters.pageWalks++;
+    // Bits 63 to 39 are copies of bit 38.
+    if (hi >> 6 !== (hi << 25) >> 31) return this.pageFault(access, lo, hi);
+    let table = Number(this.state.csr.satp & 0xfff_ffff_ffffn) * PAGE_SIZE;
+    for (let level = 2; level >= 0; level--) {
+      const shift = 12 + 9 * level;
+      const index = level === 2 ? ((hi & 0x7f) << 2) | (lo >>> 30) : (lo >>> shift) & 511;
+      const at = table + index * 8;
+      const offset = this.tableEntry(access, at, lo, hi);
+      const entryLo = this.state.view.getInt32(offset, true);
+      const entryHi = this.state.view.getInt32(offset + 4, true);
+      const bits = entryLo & 0x3ff;
+      const frame = ((entryHi & 0x3f_ffff) * 0x1_0000_0000 + (entryLo >>> 0) - bits) / 1024;
+      if ((bits & V) === 0 || (bits & (R | W)) === W || entryHi >>> 22 !== 0) return this.pageFault(access, lo, hi);
+      if ((bits & (R | X)) === 0) {
+        if ((bits & (U | A | D)) !== 0) return this.pageFault(access, lo, hi);
+        table = frame * PAGE_SIZE;
+        continue;
+      }
+      const inPage = 512 ** level;
+      if (frame % inPage !== 0 || !this.mayAccess(access, bits, mode)) return this.pageFault(access, lo, hi);
+      if (!this.isMarked(access, bits)) this.mark(access, at, lo, hi);
+      const low = level === 0 ? 0 : (lo >>> 12) % inPage;
+      return (frame + low) * PAGE_SIZE + (lo & (PAGE_SIZE - 1));
+    }
+    return this.pageFault(access, lo, hi);
+  }
+
+  /** Offset in the buffer of an entry of a table. */
+  private tableEntry(access: Access, at: number, lo: number, hi: number): number {
+    const isAllowed = isPermitted(this.state, at, 8, READ, SUPERVISOR);
+    if (!isAllowed || !this.memory.holds(at, 8)) this.accessFault(access, lo, hi);
+    return this.memory.readable(at);
+  }
+
+  private mayAccess(access: Access, bits: number, mode: number): boolean {
+    const { mstatus } = this.state.csr;
+    if (mode === USER && (bits & U) === 0) return false;
+    if (mode === SUPERVISOR && (bits & U) !== 0 && (access === EXECUTE || (mstatus & SUM) === 0n)) return false;
+    if (access === READ) return (bits & R) !== 0 || ((mstatus & MXR) !== 0n && (bits & X) !== 0);
+    return (bits & (access * 2)) !== 0;
+  }
+
+  private isMarked(access: Access, bits: number): boolean {
+    const wanted = access === WRITE ? A | D : A;
+    return (bits & wanted) === wanted;
+  }
+
+  private mark(access: Access, at: number, lo: number, hi: number): void {
+    if (!isPermitted(this.state, at, 8, WRITE, SUPERVISOR)) this.accessFault(access, lo, hi);
+    const offset = this.memory.writable(at);
+    const marked = this.state.view.getInt32(offset, true) | A | (access === WRITE ? D : 0);
+    this.state.view.setInt32(offset, marked, true);
+  }
+
+  private pageFault(access: Access, lo: number, hi: number): never {
+    return this.state.fault(PAGE_FAULTS[access], lo, hi);
+  }
+}

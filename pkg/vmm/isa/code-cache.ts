@@ -1,0 +1,77 @@
+/**
+ * Decoded instructions by page of memory. Invariant: what is kept for a page is what its bytes decode to, since `GuestMemory` has the page forgotten
+ * before a byte of it changes. An instruction that crosses into the next page is never kept.
+ */
+import type { CodeKeeper, GuestMemory } from '../guest-memory.ts';
+import { MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
+import { decode } from './decode.ts';
+import type { Instruction } from './instruction.ts';
+
+/** Instructions of one page, by half of the offset. */
+export interface PageCode {
+  readonly page: number;
+  readonly instructions: (Instruction | undefined)[];
+  /** False once the page's bytes changed: then nothing of it holds. */
+  isValid: boolean;
+}
+
+/** Pages whose instructions are kept, of any guest; more are forgotten all at once. Each takes up to 200 KiB. */
+const PAGES_MAX = 1024;
+
+/** The pages of one memory. */
+export class CodeCache implements CodeKeeper {
+  private readonly memory: GuestMemory;
+  private readonly pages = new Map<number, PageCode>();
+  private readonly listeners: ((page: number) => void)[] = [];
+
+  constructor(memory: GuestMemory) {
+    this.memory = memory;
+    memory.keeper = this;
+  }
+
+  /** Is told which pages are forgotten. */
+  onForget(listener: (page: number) => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** The page that holds a physical address of memory. */
+  pageAt(address: number): PageCode {
+    const page = (address - MEMORY_BASE) >>> 12;
+    const known = this.pages.get(page);
+    if (known !== undefined) return known;
+    this.memory.readable(address);
+    if (this.pages.size >= PAGES_MAX) this.forgetAll();
+    const code: PageCode = { page, instructions: new Array<Instruction | undefined>(PAGE_SIZE / 2), isValid: true };
+    this.pages.set(page, code);
+    this.memory.keepsCode(page);
+    return code;
+  }
+
+  /** The instruction at an offset of a page; undefined if it crosses into the next one. */
+  instructionAt(code: PageCode, offset: number): Instruction | undefined {
+    const known = code.instructions[offset >> 1];
+    if (known !== undefined) return known;
+    const at = this.memory.base + code.page * PAGE_SIZE + offset;
+    const low = this.memory.view.getUint16(at, true);
+    const isLong = (low & 3) === 3;
+    if (isLong && offset + 4 > PAGE_SIZE) return undefined;
+    const instruction = decode(isLong ? low | (this.memory.view.getUint16(at + 2, true) << 16) : low);
+    code.instructions[offset >> 1] = instruction;
+    return instruction;
+  }
+
+  forgetCode(page: number): void {
+    const code = this.pages.get(page);
+    if (code === undefined) return;
+    code.isValid = false;
+    this.pages.delete(page);
+    for (const listener of this.listeners) listener(page);
+  }
+
+  private forgetAll(): void {
+    for (const page of [...this.pages.keys()]) {
+      this.memory.code[page] = 0;
+      this.forgetCode(page);
+    }
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * A simulated RISC-V machine: what its host may ask of it.
+ *
+ * Contract. A machine does nothing on its own: it runs when `run` is called, for a number of instructions, and everything that comes from
+ * outside (console input, frames, disk answers) is given between two calls. The same calls with the same arguments give the same
+ * machine, bit for bit: time inside is a function of the instructions run and of `idle`. Memory is guest physical, starts at `MEMORY_BASE`
+ * and is handed out page by page (4 KiB), so that a host can keep, compare, send and share pages. It does no I/O and knows no clock.
+ * What a guest does wrong (illegal instructions, wild addresses, floods) ends in the guest or in a `Stop`, never in an exception of the host.
+ *
+ * The address map is that of QEMU's `virt` board, so that one guest runs on both: finisher 0x10_0000, CLINT 0x200_0000,
+ * PLIC 0xc00_0000, UART 0x1000_0000, virtio-mmio from 0x1000_1000 (0x1000 apart, eight of them), memory 0x8000_0000.
+ */
+
+/** What a machine is made of. Sizes in bytes; memory a multiple of 4,096, from 1 MiB to 2 GiB. */
+export interface MachineConfig {
+  readonly memory: number;
+  /** 1 to 8. */
+  readonly harts: number;
+  /** An ELF file for RV64, little-endian, statically linked to run at its physical addresses. */
+  readonly kernel: Uint8Array;
+  /** In the device tree's /chosen/bootargs. */
+  readonly commandLine: string;
+  /** Size of the disk in 512-byte sectors, if it has one; its contents come and go through `diskRequests`. */
+  readonly diskSectors?: number;
+  /** Six bytes, if it has a network device. */
+  readonly mac?: Uint8Array;
+  /** `interpret` is the reference; `compile` makes WebAssembly of hot code. Both run the same. */
+  readonly engine: 'interpret' | 'compile';
+}
+
+/** Why `run` came back. */
+export type Stop =
+  /** The budget is used up. */
+  | { readonly reason: 'budget' }
+  /** All harts wait for an interrupt; the next timer is `ticks` away (undefined: none is set). */
+  | { readonly reason: 'idle'; readonly ticks: number | undefined }
+  /** The guest has something for its host (console output, frames, disk requests) and wants it taken soon. */
+  | { readonly reason: 'output' }
+  /** The guest switched itself off, with its code (0 is success), or asked to be started again. */
+  | { readonly reason: 'off'; readonly code: number }
+  | { readonly reason: 'reset' }
+  /** A page that `forgetPage` took away was touched; give it with `writePage` and run again: nothing of the instruction has happened. */
+  | { readonly reason: 'page'; readonly page: number }
+  /** The guest is lost (a trap in its first trap handler, no code at its vector): what is known, in one line. */
+  | { readonly reason: 'fault'; readonly message: string };
+
+/** One read or write of the disk: `sector` and whole sectors of data. */
+export interface DiskRequest {
+  readonly id: number;
+  readonly kind: 'read' | 'write' | 'flush';
+  readonly sector: number;
+  /** Bytes to read, or the bytes to write (a copy). */
+  readonly length: number;
+  readonly data?: Uint8Array;
+}
+
+/** Counters since the start; all are of what was executed. */
+export interface MachineCounters {
+  readonly instructions: number;
+  readonly traps: number;
+  readonly interrupts: number;
+  readonly pageWalks: number;
+  readonly tlbMisses: number;
+  readonly blocksCompiled: number;
+  readonly deviceAccesses: number;
+}
+
+/** A machine. */
+export interface Machine {
+  readonly config: MachineConfig;
+  /** Runs at most `instructions` (all harts together). */
+  run(instructions: number): Stop;
+  /** Lets guest time pass while all harts wait, in timebase ticks (10 MHz). */
+  idle(ticks: number): void;
+  /** Guest time, in ticks. */
+  readonly ticks: number;
+  /** Stops a `run` that goes on, from within a callback of the host; the guest does not notice. */
+  readonly counters: MachineCounters;
+
+  /** Gives bytes to the console; says how many it took (its buffer is 4 KiB). */
+  consoleInput(bytes: Uint8Array): number;
+  /** What the guest wrote to its console since the last call (UART and virtio console alike). At most 64 KiB are kept; more makes `run` stop with `output`. */
+  takeConsole(): Uint8Array;
+
+  /** Gives an Ethernet frame to the network device; false where it has no buffer for it (the frame is lost, as on a wire). */
+  deliverFrame(frame: Uint8Array): boolean;
+  /** Frames the guest sent since the last call; at most 256 are kept, further ones are dropped and counted. */
+  takeFrames(): readonly Uint8Array[];
+
+  /** What the guest asks of its disk since the last call. */
+  takeDiskRequests(): readonly DiskRequest[];
+  /** Answers one; a read with its bytes. `ok: false` is an I/O error in the guest. */
+  finishDiskRequest(id: number, answer: { readonly ok: boolean; readonly data?: Uint8Array }): void;
+
+  /** Number of pages of memory. */
+  readonly pages: number;
+  /** The bytes of a page (a copy), as the guest would see them. */
+  readPage(page: number): Uint8Array;
+  /** Puts bytes into a page (also one that is missing: it is there from now on). */
+  writePage(page: number, bytes: Uint8Array): void;
+  /** Takes a page away: the next touch stops the run with `page`. */
+  forgetPage(page: number): void;
+  /** Begins to note which pages are written, by guest and devices. */
+  startDirtyLog(): void;
+  /** Pages written since the start of the log or the last call, ascending; begins anew. */
+  takeDirty(): readonly number[];
+  stopDirtyLog(): void;
+
+  /** All that is not memory, as JSON-able plain data (harts, devices, requests under way), with a version. */
+  saveState(): MachineState;
+}
+
+/** State of a machine without its memory; `createMachine(config, state)` with the same pages written goes on exactly where it was. */
+export interface MachineState {
+  readonly version: 1;
+  readonly config: Omit<MachineConfig, 'kernel'>;
+  readonly parts: Readonly<Record<string, unknown>>;
+}
+
+/** Makes a machine; throws a `GuestImageError` whose message is one clear line for what is no ELF, of another machine, or does not fit its memory. */
+export type CreateMachine = (config: MachineConfig, state?: MachineState) => Machine;

@@ -1,0 +1,394 @@
+/**
+ * The machine: harts, memory and devices, run in turns of fixed length. What happens depends on counts of instructions only: a device acts at a tick, and
+ * a tick is so many instructions; interrupts are taken between instructions whose counts do not depend on how the host cuts its calls of `run`.
+ * Does no I/O. Counterpart: QEMU's `virt` board with `-icount`.
+ */
+import { deviceTree } from './boot/device-tree.ts';
+import { GuestImageError, readKernel } from './boot/elf.ts';
+import { Compiler } from './compile/compiler.ts';
+import { Console } from './console.ts';
+import { Clint } from './devices/clint.ts';
+import { DeviceBus } from './devices/device-bus.ts';
+import { Finisher } from './devices/finisher.ts';
+import { Plic } from './devices/plic.ts';
+import { Uart } from './devices/uart.ts';
+import { VirtioBlock } from './devices/virtio/block.ts';
+import { VirtioConsole } from './devices/virtio/console.ts';
+import { VirtioNetwork } from './devices/virtio/network.ts';
+import { VirtioTransport } from './devices/virtio/transport.ts';
+import { GuestMemory, MISSING_PAGE } from './guest-memory.ts';
+import { Hart } from './hart/hart.ts';
+import { MTIP, STIP } from './hart/hart-state.ts';
+import { type Engine, Interpreter } from './hart/interpreter.ts';
+import { restoreHart, saveHart } from './hart/save-hart.ts';
+import { hasSupervisorTimer, takeInterrupt } from './hart/traps.ts';
+import { CodeCache } from './isa/code-cache.ts';
+import type {
+  CreateMachine,
+  DiskRequest,
+  Machine,
+  MachineConfig,
+  MachineCounters,
+  MachineState,
+  Stop,
+} from './machine-contract.ts';
+import { INSTRUCTIONS_PER_TICK, MEMORY_BASE, PAGE_SIZE, VIRTIO_SLOTS } from './memory-map.ts';
+import { type Plain, PlainReader, plainBytes } from './plain-state.ts';
+
+/** Instructions of a turn: a tenth of a millisecond of guest time, so that harts that wait for each other do not wait long. */
+const TURN = 10_000;
+/** Of one hart, for which nobody waits. */
+const TURN_ALONE = 1_000_000_000;
+const MEMORY_MIN = 1 << 20;
+const MEMORY_MAX = 2 ** 31;
+const HARTS_MAX = 8;
+/** Guests find the tree at the last whole pages of memory. */
+const TREE_ALIGN = 8 * PAGE_SIZE;
+
+/** One machine; see the contract. */
+class SimulatedMachine implements Machine {
+  readonly config: MachineConfig;
+  readonly pages: number;
+  private readonly memory: GuestMemory;
+  private readonly harts: readonly Hart[];
+  private readonly engine: Engine;
+  private readonly bus: DeviceBus;
+  private readonly clint: Clint;
+  private readonly plic: Plic;
+  private readonly uart: Uart;
+  private readonly finisher = new Finisher();
+  private readonly disk: VirtioBlock | undefined;
+  private readonly network: VirtioNetwork | undefined;
+  private readonly virtioConsole: VirtioConsole;
+  private readonly slots: readonly VirtioTransport[];
+  private readonly console = new Console();
+  private readonly compiled: () => number;
+  /** Instructions of turns that are over. */
+  private executed = 0;
+  private idleTicks = 0;
+  private current = 0;
+  /** Length of a turn; one hart alone need not stop. */
+  private readonly turn: number;
+  private turnLeft: number;
+  /** The guest has something that the host was not told of yet. */
+  private isAsking = false;
+
+  constructor(config: MachineConfig) {
+    this.config = config;
+    this.memory = new GuestMemory(config.memory, config.harts);
+    this.pages = this.memory.pages;
+    this.turn = config.harts === 1 ? TURN_ALONE : TURN;
+    this.turnLeft = this.turn;
+    const outer = this;
+    const world = {
+      load: (address: number, size: number) => this.bus.load(address, size),
+      store: (address: number, size: number, value: number) => this.bus.store(address, size, value),
+      get ticks() {
+        return outer.ticks;
+      },
+      shift(ticks: number) {
+        outer.idleTicks += ticks;
+      },
+    };
+    this.harts = Array.from({ length: config.harts }, (_, id) => new Hart(id, this.memory, world));
+    this.clint = new Clint(this.harts, world);
+    this.plic = new Plic(this.harts);
+    this.uart = new Uart(this.plic, this.console.write);
+    this.disk = config.diskSectors === undefined ? undefined : new VirtioBlock(config.diskSectors);
+    this.network = config.mac === undefined ? undefined : new VirtioNetwork(config.mac);
+    this.virtioConsole = new VirtioConsole(this.console.write);
+    const host = { memory: this.memory, lines: this.plic, clock: world };
+    const backends = [this.disk, this.network, this.virtioConsole];
+    this.slots = Array.from({ length: VIRTIO_SLOTS }, (_, slot) => new VirtioTransport(slot, host, backends[slot]));
+    this.bus = new DeviceBus([this.uart, this.clint, this.plic, ...this.slots, this.finisher]);
+    const cache = new CodeCache(this.memory);
+    const interpreter = new Interpreter(this.harts, cache);
+    const parts = { memory: this.memory, cache, interpreter, harts: this.harts };
+    const compiler = config.engine === 'compile' ? new Compiler(parts) : undefined;
+    this.engine = compiler ?? interpreter;
+    this.compiled = () => compiler?.compiled ?? 0;
+  }
+
+  get ticks(): number {
+    const hart = this.harts[this.current];
+    const running = hart === undefined ? 0 : hart.granted - hart.left;
+    return Math.floor((this.executed + running) / INSTRUCTIONS_PER_TICK) + this.idleTicks;
+  }
+
+  get counters(): MachineCounters {
+    const sum = (of: (hart: Hart) => number): number => this.harts.reduce((total, hart) => total + of(hart), 0);
+    return {
+      instructions: this.executed,
+      traps: sum(({ traps }) => traps),
+      interrupts: sum(({ interrupts }) => interrupts),
+      pageWalks: sum(({ mmu }) => mmu.counters.pageWalks),
+      tlbMisses: sum(({ mmu }) => mmu.counters.tlbMisses),
+      blocksCompiled: this.compiled(),
+      deviceAccesses: this.bus.accesses,
+    };
+  }
+
+  run(instructions: number): Stop {
+    const end = this.executed + instructions;
+    try {
+      for (;;) {
+        for (const slot of this.slots) if (slot.due <= this.ticks) this.processSlot(slot);
+        const stop = this.stopBefore(end);
+        if (stop !== undefined) return stop;
+        this.clint.refresh();
+        const hart = this.runnable();
+        if (hart !== undefined) this.runTurn(hart, end);
+        else if (!this.skipToDevice()) return { reason: 'idle', ticks: this.timerTicks() };
+      }
+    } catch (error) {
+      if (error === MISSING_PAGE) return { reason: 'page', page: this.memory.missingPage };
+      throw error;
+    }
+  }
+
+  idle(ticks: number): void {
+    this.idleTicks += Math.max(0, Math.floor(ticks));
+  }
+
+  consoleInput(bytes: Uint8Array): number {
+    const slot = this.slots[2];
+    if (slot?.isLive !== true) return this.uart.give(bytes);
+    const taken = this.virtioConsole.give(bytes);
+    slot.wake();
+    return taken;
+  }
+
+  takeConsole(): Uint8Array {
+    return this.console.take();
+  }
+
+  deliverFrame(frame: Uint8Array): boolean {
+    const slot = this.slots[1];
+    if (this.network === undefined || slot?.isLive !== true) return false;
+    const isTaken = this.network.deliver(frame);
+    slot.wake();
+    return isTaken;
+  }
+
+  takeFrames(): readonly Uint8Array[] {
+    return this.network?.takeFrames() ?? [];
+  }
+
+  takeDiskRequests(): readonly DiskRequest[] {
+    return this.disk?.takeRequests() ?? [];
+  }
+
+  finishDiskRequest(id: number, answer: { readonly ok: boolean; readonly data?: Uint8Array }): void {
+    this.disk?.answer(id, answer);
+    this.slots[0]?.wake();
+  }
+
+  readPage(page: number): Uint8Array {
+    return this.memory.readPage(this.checked(page));
+  }
+
+  writePage(page: number, bytes: Uint8Array): void {
+    this.memory.writePage(this.checked(page), bytes);
+  }
+
+  forgetPage(page: number): void {
+    this.memory.forgetPage(this.checked(page));
+  }
+
+  startDirtyLog(): void {
+    this.memory.startDirtyLog();
+  }
+
+  takeDirty(): readonly number[] {
+    return this.memory.takeDirty();
+  }
+
+  stopDirtyLog(): void {
+    this.memory.logging = false;
+  }
+
+  saveState(): MachineState {
+    const { kernel: _, ...config } = this.config;
+    const { executed, idleTicks, current, turnLeft, isAsking } = this;
+    const { asked, code } = this.finisher;
+    const machine = {
+      executed,
+      idleTicks,
+      current,
+      turnLeft,
+      isAsking,
+      asked: asked ?? '',
+      code,
+      accesses: this.bus.accesses,
+    };
+    const devices = this.bus.devices.map((device): Plain => device.save());
+    const output = plainBytes(this.console.peek());
+    return { version: 1, config, parts: { machine, output, harts: this.harts.map(saveHart), devices } };
+  }
+
+  /** Puts the kernel and the device tree into memory and the harts before the kernel's first instruction. */
+  boot(): void {
+    const kernel = readKernel(this.config.kernel, this.config.memory);
+    for (const { address, bytes } of kernel.segments) this.memory.copyIn(address, bytes);
+    const tree = deviceTree(this.config);
+    const at = MEMORY_BASE + this.config.memory - TREE_ALIGN * Math.ceil(tree.length / TREE_ALIGN);
+    if (kernel.segments.some(({ address, size }) => address + size > at)) {
+      throw new GuestImageError('Cannot load the kernel: it leaves no room in memory for the device tree after it');
+    }
+    this.memory.copyIn(at, tree);
+    for (const hart of this.harts) {
+      hart.pcLo = kernel.entry | 0;
+      hart.set(10, hart.id, 0);
+      hart.set(11, at | 0, 0);
+    }
+    this.memory.dirty.fill(0);
+  }
+
+  /** Makes it what `saveState` told. */
+  restore(state: MachineState): void {
+    const parts = new PlainReader(state.parts, 'state');
+    const machine = parts.part('machine');
+    this.executed = machine.number('executed');
+    this.idleTicks = machine.number('idleTicks');
+    this.current = machine.number('current');
+    this.turnLeft = machine.number('turnLeft');
+    this.isAsking = machine.flag('isAsking');
+    this.bus.accesses = machine.number('accesses');
+    for (const byte of parts.bytes('output')) this.console.write(byte);
+    for (const [id, part] of parts.parts('harts').entries()) {
+      const hart = this.harts[id];
+      if (hart !== undefined) restoreHart(hart, part);
+    }
+    for (const [index, part] of parts.parts('devices').entries()) this.bus.devices[index]?.restore(part);
+  }
+
+  private checked(page: number): number {
+    if (Number.isInteger(page) && page >= 0 && page < this.pages) return page;
+    throw new RangeError(`Cannot reach page ${page}: the machine has ${this.pages}`);
+  }
+
+  private stopBefore(end: number): Stop | undefined {
+    const lost = this.harts.find((hart) => hart.lost !== undefined)?.lost;
+    if (lost !== undefined) return { reason: 'fault', message: lost };
+    if (this.finisher.asked === 'off') return { reason: 'off', code: this.finisher.code };
+    if (this.finisher.asked === 'reset') return { reason: 'reset' };
+    if (this.console.isFull) return { reason: 'output' };
+    if (this.isAsking) {
+      this.isAsking = false;
+      return { reason: 'output' };
+    }
+    return this.executed >= end ? { reason: 'budget' } : undefined;
+  }
+
+  private processSlot(slot: VirtioTransport): void {
+    const before = this.hasOutput();
+    slot.process();
+    if (!before && this.hasOutput()) this.isAsking = true;
+  }
+
+  private hasOutput(): boolean {
+    return this.disk?.hasRequests === true || this.network?.hasFrames === true || this.console.wantsHost;
+  }
+
+  /** The hart whose turn it is, after interrupts; the next one that does not wait if it does. */
+  private runnable(): Hart | undefined {
+    for (let step = 0; step <= this.harts.length; step++) {
+      const hart = this.harts[this.current];
+      if (hart === undefined) return undefined;
+      if (this.turnLeft > 0) {
+        hart.mmu.refresh();
+        takeInterrupt(hart);
+        if (!hart.waiting) return hart;
+      }
+      this.nextTurn(hart);
+    }
+    return undefined;
+  }
+
+  private nextTurn(hart: Hart): void {
+    // Another hart may store to what this one reserved.
+    if (this.harts.length > 1) hart.reservation = -1;
+    this.current = (this.current + 1) % this.harts.length;
+    this.turnLeft = this.turn;
+  }
+
+  private runTurn(hart: Hart, end: number): void {
+    const next = (this.nextTick() - this.idleTicks) * INSTRUCTIONS_PER_TICK - this.executed;
+    hart.granted = Math.min(end - this.executed, this.turnLeft, Math.max(1, next));
+    hart.left = hart.granted;
+    hart.attention = false;
+    try {
+      this.engine.run(hart);
+    } finally {
+      const used = hart.granted - hart.left;
+      hart.granted = hart.left = 0;
+      hart.retired += used;
+      this.executed += used;
+      this.turnLeft -= used;
+    }
+  }
+
+  /** The next tick after now at which something may happen without an instruction that makes it. */
+  private nextTick(): number {
+    const now = this.ticks;
+    let first = Infinity;
+    const consider = (tick: number): void => {
+      if (tick > now && tick < first) first = tick;
+    };
+    for (const { due } of this.slots) consider(due);
+    for (const hart of this.harts) {
+      consider(this.clint.compareOf(hart.id));
+      if (hasSupervisorTimer(hart)) consider(Number(hart.csr.stimecmp));
+    }
+    return first;
+  }
+
+  /** All harts wait: lets the time pass that a device still needs, if one does. */
+  private skipToDevice(): boolean {
+    const due = Math.min(...this.slots.map((slot) => slot.due));
+    if (due === Infinity) return false;
+    const timer = this.timerTicks() ?? Infinity;
+    this.idleTicks += Math.max(0, Math.min(due - this.ticks, timer));
+    return true;
+  }
+
+  /** Ticks until the first timer that a hart listens to. */
+  private timerTicks(): number | undefined {
+    const times = this.harts.flatMap((hart) => {
+      const enabled = Number(hart.csr.mie);
+      return [
+        ...((enabled & MTIP) === 0 ? [] : [this.clint.compareOf(hart.id)]),
+        ...((enabled & STIP) === 0 || !hasSupervisorTimer(hart) ? [] : [Number(hart.csr.stimecmp)]),
+      ];
+    });
+    const first = Math.min(...times);
+    // A comparator near the end of its range means never.
+    return first > Number.MAX_SAFE_INTEGER ? undefined : Math.max(0, first - this.ticks);
+  }
+}
+
+function check(config: MachineConfig): void {
+  const { memory, harts, mac, diskSectors } = config;
+  if (memory % PAGE_SIZE !== 0 || memory < MEMORY_MIN || memory > MEMORY_MAX) {
+    throw new GuestImageError(
+      `Cannot make a machine of ${memory} bytes: memory is whole pages of 4,096 bytes, from 1 MiB to 2 GiB`,
+    );
+  }
+  if (!Number.isInteger(harts) || harts < 1 || harts > HARTS_MAX) {
+    throw new GuestImageError(`Cannot make a machine of ${harts} harts: it has 1 to ${HARTS_MAX}`);
+  }
+  if (mac !== undefined && mac.length !== 6)
+    throw new GuestImageError(`Cannot use a MAC of ${mac.length} bytes: it has 6`);
+  if (diskSectors !== undefined && (!Number.isSafeInteger(diskSectors) || diskSectors < 1)) {
+    throw new GuestImageError(`Cannot make a disk of ${diskSectors} sectors`);
+  }
+}
+
+/** Makes a machine that is about to run its kernel's first instruction, or the one of which `state` was saved (its pages are for `writePage`). */
+export const createMachine: CreateMachine = (config, state) => {
+  check(config);
+  const machine = new SimulatedMachine(config);
+  if (state === undefined) machine.boot();
+  else machine.restore(state);
+  return machine;
+};
