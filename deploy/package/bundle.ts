@@ -47,6 +47,7 @@ const loadedTogether: Readonly<Record<string, readonly string[]>> = {
     'pkg/apimachinery/status-error.ts',
     'pkg/client/network-transport.ts',
     'pkg/serving/node-http.ts',
+    'pkg/serving/request-target.ts',
     'pkg/serving/websocket/mask.ts',
   ],
   // What every server has, which `apply` and `edit` need of all that a cluster is.

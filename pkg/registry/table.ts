@@ -54,6 +54,7 @@ import { rbacStrategies, strategiesWithPolicy } from './rbac/strategies.ts';
 import { resourceStrategies } from './resource/strategies.ts';
 import { priorityClassStrategy } from './scheduling/priority-class.ts';
 import { storageStrategies } from './storage/strategies.ts';
+import { storageMigrationStrategies } from './storagemigration/strategies.ts';
 import { withTemplateWarnings } from './template-warnings.ts';
 import { withUnbuiltWarnings } from './unbuilt.ts';
 import type { IpRules } from './validation/ips.ts';
@@ -156,6 +157,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     ...createNetworkingStrategies(ipRules, ranges),
     leaseStrategy,
     ...storageStrategies,
+    ...storageMigrationStrategies,
     priorityClassStrategy,
     runtimeClassStrategy,
     certificateSigningRequestStrategy,

@@ -38,7 +38,7 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     group: 'resource.k8s.io',
     resource: 'resourceclaims',
     missing: [],
-    effect: 'no device is allocated',
+    effect: 'its devices are allocated, and no driver is asked to prepare them on the node',
   },
   {
     group: 'networking.k8s.io',

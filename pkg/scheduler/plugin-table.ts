@@ -36,7 +36,7 @@ export const pluginTable: readonly PluginEntry[] = [
   volumeZone,
   podTopologySpread,
   interPodAffinity,
-  { plugin: dynamicResources },
+  dynamicResources,
   defaultPreemption,
   nodeResourcesBalancedAllocation,
   { plugin: imageLocality, scheduling: 'spreading' },

@@ -5,6 +5,7 @@
  */
 import { deviceTree } from './boot/device-tree.ts';
 import { GuestImageError, readKernel } from './boot/elf.ts';
+import { Compiler } from './compile/compiler.ts';
 import { Console } from './console.ts';
 import { Clint } from './devices/clint.ts';
 import { DeviceBus } from './devices/device-bus.ts';
@@ -36,6 +37,8 @@ import { type Plain, PlainReader, plainBytes } from './plain-state.ts';
 
 /** Instructions of a turn: a tenth of a millisecond of guest time, so that harts that wait for each other do not wait long. */
 const TURN = 10_000;
+/** Of one hart, for which nobody waits. */
+const TURN_ALONE = 1_000_000_000;
 const MEMORY_MIN = 1 << 20;
 const MEMORY_MAX = 2 ** 31;
 const HARTS_MAX = 8;
@@ -64,7 +67,9 @@ class SimulatedMachine implements Machine {
   private executed = 0;
   private idleTicks = 0;
   private current = 0;
-  private turnLeft = TURN;
+  /** Length of a turn; one hart alone need not stop. */
+  private readonly turn: number;
+  private turnLeft: number;
   /** The guest has something that the host was not told of yet. */
   private isAsking = false;
 
@@ -72,6 +77,8 @@ class SimulatedMachine implements Machine {
     this.config = config;
     this.memory = new GuestMemory(config.memory, config.harts);
     this.pages = this.memory.pages;
+    this.turn = config.harts === 1 ? TURN_ALONE : TURN;
+    this.turnLeft = this.turn;
     const outer = this;
     const world = {
       load: (address: number, size: number) => this.bus.load(address, size),
@@ -96,8 +103,10 @@ class SimulatedMachine implements Machine {
     this.bus = new DeviceBus([this.uart, this.clint, this.plic, ...this.slots, this.finisher]);
     const cache = new CodeCache(this.memory);
     const interpreter = new Interpreter(this.harts, cache);
-    this.engine = interpreter;
-    this.compiled = () => 0;
+    const parts = { memory: this.memory, cache, interpreter, harts: this.harts };
+    const compiler = config.engine === 'compile' ? new Compiler(parts) : undefined;
+    this.engine = compiler ?? interpreter;
+    this.compiled = () => compiler?.compiled ?? 0;
   }
 
   get ticks(): number {
@@ -123,9 +132,9 @@ class SimulatedMachine implements Machine {
     const end = this.executed + instructions;
     try {
       for (;;) {
+        for (const slot of this.slots) if (slot.due <= this.ticks) this.processSlot(slot);
         const stop = this.stopBefore(end);
         if (stop !== undefined) return stop;
-        for (const slot of this.slots) if (slot.due <= this.ticks) this.processSlot(slot);
         this.clint.refresh();
         const hart = this.runnable();
         if (hart !== undefined) this.runTurn(hart, end);
@@ -300,7 +309,7 @@ class SimulatedMachine implements Machine {
     // Another hart may store to what this one reserved.
     if (this.harts.length > 1) hart.reservation = -1;
     this.current = (this.current + 1) % this.harts.length;
-    this.turnLeft = TURN;
+    this.turnLeft = this.turn;
   }
 
   private runTurn(hart: Hart, end: number): void {
@@ -322,12 +331,16 @@ class SimulatedMachine implements Machine {
   /** The next tick after now at which something may happen without an instruction that makes it. */
   private nextTick(): number {
     const now = this.ticks;
-    const times = this.slots.map(({ due }) => due);
+    let first = Infinity;
+    const consider = (tick: number): void => {
+      if (tick > now && tick < first) first = tick;
+    };
+    for (const { due } of this.slots) consider(due);
     for (const hart of this.harts) {
-      times.push(this.clint.compareOf(hart.id));
-      if (hasSupervisorTimer(hart)) times.push(Number(hart.csr.stimecmp));
+      consider(this.clint.compareOf(hart.id));
+      if (hasSupervisorTimer(hart)) consider(Number(hart.csr.stimecmp));
     }
-    return Math.min(...times.filter((tick) => tick > now));
+    return first;
   }
 
   /** All harts wait: lets the time pass that a device still needs, if one does. */

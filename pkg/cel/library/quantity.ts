@@ -12,7 +12,9 @@ import { bool, double, globalFunction, instanceOf, int, memberFunction, type Ove
 import { opaqueType } from '../types.ts';
 import { EvaluationError, OpaqueValue } from '../values.ts';
 
-const type = opaqueType('kubernetes.Quantity');
+/** The type of amounts. */
+export const quantityType = opaqueType('kubernetes.Quantity');
+const type = quantityType;
 const nanoPerUnit = 1_000_000_000n;
 
 class QuantityValue extends OpaqueValue {
@@ -37,7 +39,8 @@ function wholeOf({ quantity: { nano } }: QuantityValue): bigint | undefined {
   return nano % nanoPerUnit === 0n && value < 2n ** 63n && value >= -(2n ** 63n) ? value : undefined;
 }
 
-function read(text: string): QuantityValue {
+/** The amount that a text says. Throws an `EvaluationError` for a text that is none. */
+export function quantityValue(text: string): QuantityValue {
   const found = parseQuantity(text);
   if (found === undefined) throw new EvaluationError(quantityError(text));
   return new QuantityValue(found);
@@ -52,7 +55,7 @@ const withInt = [quantity, int] as const;
 
 /** All of them. */
 export const quantityLibrary: readonly Overload[] = [
-  globalFunction({ fn: 'quantity', id: 'string_to_quantity', takes: [string], gives: quantity }, read),
+  globalFunction({ fn: 'quantity', id: 'string_to_quantity', takes: [string], gives: quantity }, quantityValue),
   globalFunction(
     { fn: 'isQuantity', id: 'is_quantity_string', takes: [string], gives: bool },
     (text) => parseQuantity(text) !== undefined,

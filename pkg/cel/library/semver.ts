@@ -39,7 +39,8 @@ function normalized(text: string): string {
   return numbers.join('.') + (match[4] ?? '');
 }
 
-function read(text: string): SemverValue {
+/** The version that a text says. Throws an `EvaluationError` for a text that is none. */
+export function semverValue(text: string): SemverValue {
   const found = parse(text);
   if (found === undefined) throw new EvaluationError(semverProblem(text));
   return found;
@@ -78,9 +79,9 @@ const two = [semver, semver] as const;
 
 /** All of them. */
 export const semverLibrary: readonly Overload[] = [
-  globalFunction({ fn: 'semver', id: 'string_to_semver', takes: [string], gives: semver }, read),
+  globalFunction({ fn: 'semver', id: 'string_to_semver', takes: [string], gives: semver }, semverValue),
   globalFunction({ fn: 'semver', id: 'string_bool_to_semver', takes: [string, bool], gives: semver }, (text, isLoose) =>
-    read(isLoose ? normalized(text) : text),
+    semverValue(isLoose ? normalized(text) : text),
   ),
   globalFunction(
     { fn: 'isSemver', id: 'is_semver_string', takes: [string], gives: bool },

@@ -23,6 +23,7 @@ const accounts: Readonly<Record<string, string | undefined>> = {
   'persistentvolumeclaim-protection-controller': 'pvc-protection-controller',
   'pod-garbage-collector-controller': 'pod-garbage-collector',
   'replicationcontroller-controller': 'replication-controller',
+  'resourceclaim-controller': 'resource-claim-controller',
   'root-ca-certificate-publisher-controller': 'root-ca-cert-publisher',
   'service-cidr-controller': 'service-cidrs-controller',
   'serviceaccount-controller': 'service-account-controller',

@@ -142,6 +142,8 @@ export interface ContainerConfig {
   readonly annotations: Readonly<Record<string, string>>;
   readonly resources: ContainerResources;
   readonly security: SecurityContext;
+  /** A running container of the sandbox whose processes it sees as its own, where each has its own otherwise. Source: CRI `NamespaceMode` `TARGET`. */
+  readonly targetContainerId?: string;
   /** Its input stays open for whoever attaches. */
   readonly stdin?: boolean;
   /** The input ends with the first who attaches. */
