@@ -118,7 +118,7 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     'a network that there is not',
     ['--network=flat'],
     undefined,
-    'invalid value "flat" for --network: must be one of loopback, bridge',
+    'invalid value "flat" for --network: must be one of loopback, bridge, cni',
   ],
   [
     'a store that cannot be',
