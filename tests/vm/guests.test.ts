@@ -12,7 +12,9 @@ const version = '12.2.0';
 test('the guests are what their sources say', (context) => {
   const found = spawnSync('riscv64-unknown-elf-gcc', ['--version'], { encoding: 'utf8' }).stdout?.split('\n')[0] ?? '';
   if (!found.includes(version)) {
-    console.log(`skipped: ${found === '' ? 'there is no riscv64-unknown-elf-gcc' : `the compiler is ${found} and not ${version}`}`);
+    console.log(
+      `skipped: ${found === '' ? 'there is no riscv64-unknown-elf-gcc' : `the compiler is ${found} and not ${version}`}`,
+    );
     context.skip();
   }
   const folder = mkdtempSync(join(tmpdir(), 'guests-'));

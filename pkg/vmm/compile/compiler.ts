@@ -14,8 +14,6 @@ import { hartLayout, PAGE_SIZE } from '../memory-map.ts';
 import { ENDS, emitRegion } from './emit.ts';
 import { findRegion } from './region.ts';
 
-/** Times that a place is come to before it is compiled: compiling costs as much as interpreting it a few thousand times. */
-const HOT = 50;
 /** Regions compiled at a time; when there are more, all are dropped and made anew as they are needed. Each costs some 30 KiB. */
 const REGIONS_MAX = 4096;
 
@@ -49,11 +47,14 @@ export class Compiler implements Engine {
   compiled = 0;
   private readonly parts: CompilerParts;
   private pages = new WeakMap<PageCode, CompiledPage>();
+  private readonly hot: number;
   private live = 0;
   private readonly imports: { readonly m: { readonly m: WebAssembly.Memory; readonly f: CompilerFill } };
 
-  constructor(parts: CompilerParts) {
+  /** A place is compiled when it is come to for the `hot`th time. */
+  constructor(parts: CompilerParts, hot: number) {
     this.parts = parts;
+    this.hot = hot;
     this.imports = { m: { m: parts.memory.wasm, f: (base, lo, hi, kind) => this.fill(base, lo, hi, kind) } };
   }
 
@@ -93,7 +94,7 @@ export class Compiler implements Engine {
     const visits = (page.visits[offset >> 1] ?? 0) + 1;
     if (visits === 0) return undefined;
     page.visits[offset >> 1] = visits;
-    return visits < HOT ? undefined : this.compile(code, page, offset);
+    return visits < this.hot ? undefined : this.compile(code, page, offset);
   }
 
   private pageOf(code: PageCode): CompiledPage {

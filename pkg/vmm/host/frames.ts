@@ -1,10 +1,14 @@
 /** Ethernet frames of ARP and TCP over IPv4, read and made; pure. Counterpart: libslirp. Source: RFC 826, 791, 9293 (3.1), 1071. */
 
-/** Bits of a segment. */
+/** Flag of TCP: no more comes. */
 export const FIN = 1;
+/** Flag of TCP: it begins. */
 export const SYN = 2;
+/** Flag of TCP: it is broken off. */
 export const RST = 4;
+/** Flag of TCP: what came so far is for the program. */
 export const PSH = 8;
+/** Flag of TCP: it acknowledges. */
 export const ACK = 16;
 
 const ETHERNET = 14;
