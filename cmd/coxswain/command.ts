@@ -52,6 +52,18 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Get, list and remove the images that nodes have.',
     load: async () => (await import('./image.ts')).image,
   },
+  token: {
+    summary: 'Make, list and delete the tokens by which other machines join a cluster.',
+    load: async () => (await import('./token.ts')).token,
+  },
+  join: {
+    summary: 'Join a cluster of another machine, and run as a node of it.',
+    load: async () => (await import('./join.ts')).joinCommand,
+  },
+  leave: {
+    summary: 'Take away all that a cluster which was joined has made of this machine.',
+    load: async () => (await import('./leave.ts')).leave,
+  },
   version: { summary: 'Print the version.', load: async () => (await import('./version.ts')).version },
 };
 

@@ -25,6 +25,7 @@ const mayBeEmpty: ReadonlySet<string> = new Set([
   'io.k8s.api.storage.v1.CSINodeSpec.drivers',
   'io.k8s.api.storage.v1.TokenRequest.audience',
   'io.k8s.apimachinery.pkg.apis.meta.v1.Condition.lastTransitionTime',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.GroupResource.group',
 ]);
 
 /** Types whose zero value is what Go's decoder gives an absent field, so that it is a value like any other. As facts and as schemas name them. */

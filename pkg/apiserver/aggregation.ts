@@ -5,6 +5,7 @@
  */
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { RemoteSpec } from './openapi/merge-v2.ts';
 import type { UserInfo } from './user-info.ts';
 
 /** A group in a version that another server answers for. */
@@ -17,6 +18,8 @@ export interface RemoteVersion {
   /** Its `APIResourceList`, as it was read last; undefined before. */
   readonly resources: readonly JsonObject[] | undefined;
   readonly isAvailable: boolean;
+  /** What its server says of it in OpenAPI v2, as it was read last; undefined before, and for a server that says nothing. */
+  readonly openApi: RemoteSpec | undefined;
 }
 
 /** What other servers answer for. */

@@ -104,7 +104,11 @@ export function forwardTransport(target: ForwardTarget): ForwardTransport {
           body: bodyOf(incoming, method),
         });
       });
-      outgoing.on('upgrade', (incoming, socket, head) => resolve(upgraded(incoming, socket, head, signal)));
+      outgoing.on('upgrade', (incoming, socket, head) => {
+        if (upgrade !== undefined) return resolve(upgraded(incoming, socket, head, signal));
+        socket.destroy();
+        reject(unreachable(new Error('it switched to a protocol that nobody asked for')));
+      });
       sendBody(request, outgoing).catch((error: unknown) => {
         outgoing.destroy();
         reject(error);

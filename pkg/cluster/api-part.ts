@@ -32,7 +32,8 @@ import { connectRemotes } from './connect-remotes.ts';
 import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
-import { requestSettings, type ServerFlagValues } from './server-flags.ts';
+import { onDemandGrants } from './on-demand-grants.ts';
+import { requestSettings, runtimeConfigOf, type ServerFlagValues } from './server-flags.ts';
 import { type ServerAddress, serverPresence } from './server-presence.ts';
 import { createTokenTracking } from './token-tracking.ts';
 import { createWebhookCaller, type WebhookCaller } from './webhook-caller.ts';
@@ -207,6 +208,7 @@ function untilStoreEnds({ ended }: Store): Component {
 function givenOf(options: ApiPartOptions): Partial<LocalApiOptions> {
   const { definitions, authorizationModes, grants, process, clientCa, flags } = options;
   const requestHeader = requestHeaderOf(options);
+  const runtimeConfig = flags === undefined ? {} : runtimeConfigOf(flags);
   const authentication =
     requestHeader === undefined
       ? options.authentication
@@ -215,9 +217,9 @@ function givenOf(options: ApiPartOptions): Partial<LocalApiOptions> {
     ...(definitions === undefined ? {} : { definitions }),
     ...(authentication === undefined ? {} : { authentication }),
     ...(authorizationModes === undefined ? {} : { authorizationModes }),
-    ...(grants === undefined ? {} : { grants }),
     ...(process === undefined ? {} : { process }),
-    ...(flags === undefined ? {} : { requests: requestSettings(flags) }),
+    ...(flags === undefined ? {} : { requests: requestSettings(flags), runtimeConfig }),
+    grants: [...(grants ?? []), ...onDemandGrants(runtimeConfig)],
   };
 }
 

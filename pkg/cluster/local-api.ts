@@ -73,6 +73,8 @@ export interface LocalApiOptions {
   readonly connectRemote?: ConnectRemote;
   /** Whether an APIService is made for each group in a version that is served here. Default false: it costs a start thirty writes. */
   readonly registersGroups?: boolean;
+  /** Which versions are served beyond the default (`--runtime-config`). Default: none. */
+  readonly runtimeConfig?: Readonly<Record<string, boolean>>;
   /** What is audited. Default: nothing. */
   readonly audit?: Auditing;
   /** How many requests are worked on at once, and whether by priority and fairness. Default: as upstream. */
@@ -182,6 +184,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     ...(reach === undefined ? {} : { reach }),
     ...options.process,
     ...(options.audit === undefined ? {} : { audit: options.audit }),
+    ...(options.runtimeConfig === undefined ? {} : { runtimeConfig: options.runtimeConfig }),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
   const client: Client = createClient({

@@ -1,6 +1,6 @@
 /** Flags of the API server that people may set, whether it is a process of its own or in one with all others. */
 import { readsMaxDefault, writesMaxDefault } from '#pkg/apiserver/flow/in-flight.ts';
-import { type FlagTable, type FlagValues, integer, parseFlags, toggle } from '#pkg/component/flags.ts';
+import { type FlagTable, type FlagValues, integer, list, parseFlags, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { auditFlags } from './audit/audit-flags.ts';
 import type { EncryptionSettings } from './encryption/encryption.ts';
@@ -24,6 +24,10 @@ export const serverFlags = {
     help: 'Requests that write, worked on at once; with --max-requests-inflight the seats of all priority levels. 0: no bound of its own.',
     fallback: writesMaxDefault,
   }),
+  'runtime-config': list({
+    help: 'Versions that are served beyond the default, or not served: api/all, api/beta, api/alpha, GROUP/VERSION or GROUP/VERSION/RESOURCE with =true or =false.',
+    placeholder: 'NAME=true,…',
+  }),
 } satisfies FlagTable;
 
 /** The values of the table. */
@@ -40,6 +44,21 @@ export function requestSettings(flags: ServerFlagValues): RequestSettings {
   // Without priority levels a zero is no limit.
   const lane = (max: number): number => (!isFair && max === 0 ? Number.POSITIVE_INFINITY : max);
   return { readsMax: lane(readsMax), writesMax: lane(writesMax), isFair };
+}
+
+/** Which versions are served beyond the default. Throws `UserError` for what says neither. Source: kube-apiserver `--runtime-config`. */
+export function runtimeConfigOf(flags: ServerFlagValues): Readonly<Record<string, boolean>> {
+  const config: Record<string, boolean> = {};
+  for (const word of flags['runtime-config']) {
+    const [name = '', value = 'true'] = word.split('=');
+    if (
+      !/^(api\/(all|alpha|beta|ga)|v1|[a-z0-9.-]+\/v\d+[a-z0-9]*)(\/[a-z]+)?$/.test(name) ||
+      !/^(true|false)$/.test(value)
+    )
+      throw new UserError(`--runtime-config: ${JSON.stringify(word)} is not a version with =true or =false`);
+    config[name] = value === 'true';
+  }
+  return config;
 }
 
 /** How values are stored, as the flags say. */

@@ -93,6 +93,8 @@ function send(asked: WebhookRequest, agent: Agent): ReturnType<CallWebhook> {
       const isLost = sent.reusedSocket && lostCodes.has(errorCode(error) ?? '');
       reject(isLost ? new LostConnectionError(error.message, { cause: error }) : error);
     });
+    // Who switches to a protocol that nobody asked for is let go without an error.
+    sent.on('close', () => reject(new Error('the connection was closed without an answer')));
     if (asked.method !== 'GET') sent.setHeader('content-type', 'application/json');
     sent.end(asked.body);
   });

@@ -67,7 +67,7 @@ export function controllerFlags(table: ControllerTable = controllerTable): FlagT
 /** The manager. Throws at once for a controller that does not exist, and for two with one flag. */
 export function createControllerManager(options: ControllerManagerOptions): Component {
   const { table = controllerTable } = options;
-  const names = options.controllers ?? chosen(options.flags?.controllers, Object.keys(table));
+  const names = options.controllers ?? chosen(options.flags?.controllers, table);
   for (const name of names)
     if (!Object.hasOwn(table, name)) throw new Error(`Cannot start controller ${name} as there is none`);
   controllerFlags(table);
@@ -83,10 +83,16 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
 }
 
 /** What `--controllers` says, in the order of the table, with the names that nobody has at the end. */
-function chosen(wish: unknown, all: readonly string[]): readonly string[] {
+function chosen(wish: unknown, table: ControllerTable): readonly string[] {
+  const all = Object.keys(table);
   const words = Array.isArray(wish) ? wish.map(String) : ['*'];
   const named = words.map((word) => word.replace(/^-/, ''));
-  const isOn = (name: string): boolean => !words.includes(`-${name}`) && (words.includes('*') || words.includes(name));
+  const isUsual = (name: string): boolean => {
+    const entry = table[name];
+    return typeof entry !== 'object' || entry.isOnDemand !== true;
+  };
+  const isOn = (name: string): boolean =>
+    !words.includes(`-${name}`) && ((words.includes('*') && isUsual(name)) || words.includes(name));
   return [...all.filter(isOn), ...named.filter((name) => name !== '*' && !all.includes(name))];
 }
 

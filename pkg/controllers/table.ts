@@ -3,7 +3,7 @@
 import { createAttachDetachController } from './attachdetach/attachdetach.ts';
 import { createBootstrapSigner } from './bootstrapsigner/bootstrapsigner.ts';
 import { createClusterRoleAggregationController } from './clusterroleaggregation/clusterroleaggregation.ts';
-import { type ControllerTable, withFlags } from './common/controller.ts';
+import { type ControllerTable, onDemand, withFlags } from './common/controller.ts';
 import { createCronJobController } from './cronjob/cronjob.ts';
 import { createCsrApprovingController } from './csrapproving/csrapproving.ts';
 import { createCsrCleanerController } from './csrcleaner/csrcleaner.ts';
@@ -34,10 +34,12 @@ import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
 import { createServiceAccountTokenController } from './serviceaccounttoken/serviceaccounttoken.ts';
 import { createStatefulSetController } from './statefulset/statefulset.ts';
+import { createStorageVersionMigrator } from './storageversionmigrator/storageversionmigrator.ts';
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
 import { createTokenCleaner } from './tokencleaner/tokencleaner.ts';
 import { createTtlAfterFinishedController } from './ttlafterfinished/ttlafterfinished.ts';
 import { createPolicyStatusController } from './validatingadmissionpolicystatus/validatingadmissionpolicystatus.ts';
+import { createVirtualMachineController } from './virtualmachine/virtualmachine.ts';
 import { createClaimProtection } from './volumeprotection/claim-protection.ts';
 import { createVolumeProtection } from './volumeprotection/volume-protection.ts';
 
@@ -57,6 +59,7 @@ export const controllerTable: ControllerTable = {
   'job-controller': createJobController,
   'cronjob-controller': createCronJobController,
   'ttl-after-finished-controller': createTtlAfterFinishedController,
+  'virtualmachine-controller': createVirtualMachineController,
   'horizontal-pod-autoscaler-controller': withFlags(podAutoscalerFlags, createPodAutoscaler),
   'disruption-controller': createDisruptionController,
   'endpoints-controller': createEndpointController,
@@ -80,5 +83,6 @@ export const controllerTable: ControllerTable = {
   'ephemeral-volume-controller': createEphemeralVolumeController,
   'resourceclaim-controller': createResourceClaimController,
   'service-cidr-controller': createServiceCidrController,
+  'storage-version-migrator-controller': onDemand(createStorageVersionMigrator),
   'validatingadmissionpolicy-status-controller': createPolicyStatusController,
 };

@@ -41,7 +41,7 @@ export function pluginSources(deps: ComponentDeps, options: SourcesOptions): Plu
     const made = chosenEntries(spec, options).map((entry) => {
       const own = new Map<string, ResourceRef<KubeObject>>();
       const context = contextOf(deps, { read: own, scheduling: options.scheduling });
-      const plugin = 'plugin' in entry ? entry.plugin : entry.create(context, argsOf(spec, entry));
+      const plugin = 'plugin' in entry ? entry.plugin : entry.create(context, argsOf(spec, entry), spec.check);
       for (const [kind, ref] of own) read.set(kind, ref);
       // Who names no events waits for all that it reads.
       for (const kind of plugin.events?.map(({ resource }) => resource) ?? own.keys()) awaited.add(kind);

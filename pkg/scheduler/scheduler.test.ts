@@ -142,7 +142,7 @@ test.each([
 test('each profile schedules the pods that name it, in its own way and name', async () => {
   const world = makeWorld();
   const pluginConfig = [{ name: 'NodeResourcesFit', args: { scoringStrategy: { type: 'LeastAllocated' } } }];
-  const profiles = [{ schedulerName: 'default-scheduler' }, { schedulerName: 'wide', pluginConfig }];
+  const profiles = [{ schedulerName: 'default-scheduler' }, { schedulerName: 'wide', pluginConfig, check: () => [] }];
   world.options = { configuration: { ...defaultConfiguration, profiles } };
   await world.create(makeNode('a'), makeNode('b'));
   const stop = world.start();
@@ -164,6 +164,7 @@ test('an extender chooses a node and binds; one that hangs holds others up no lo
   const world = makeWorld();
   const bound: unknown[] = [];
   const managedResources = [{ name: 'example.com/gpu', ignoredByScheduler: true }];
+  const profiles = [{ schedulerName: 'default-scheduler', check: () => [] }];
   const spec = {
     urlPrefix: 'http://extender/',
     filterVerb: 'filter',
@@ -172,7 +173,7 @@ test('an extender chooses a node and binds; one that hangs holds others up no lo
     nodeCacheCapable: true,
   };
   world.options = {
-    configuration: { ...defaultConfiguration, extenders: [spec] },
+    configuration: { ...defaultConfiguration, profiles, extenders: [spec] },
     callExtender: ({ url, body }) => {
       if (url.endsWith('/bind')) bound.push(JSON.parse(body));
       else if (JSON.parse(body).Pod.metadata.name === 'stuck') return new Promise(() => {});

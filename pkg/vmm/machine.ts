@@ -3,18 +3,11 @@
  * a tick is so many instructions; interrupts are taken between instructions whose counts do not depend on how the host cuts its calls of `run`.
  * Does no I/O. Counterpart: QEMU's `virt` board with `-icount`.
  */
+import { Board } from './board.ts';
 import { deviceTree } from './boot/device-tree.ts';
 import { GuestImageError, readKernel } from './boot/elf.ts';
-import { Console } from './console.ts';
-import { Clint } from './devices/clint.ts';
-import { DeviceBus } from './devices/device-bus.ts';
-import { Finisher } from './devices/finisher.ts';
-import { Plic } from './devices/plic.ts';
-import { Uart } from './devices/uart.ts';
-import { VirtioBlock } from './devices/virtio/block.ts';
-import { VirtioConsole } from './devices/virtio/console.ts';
-import { VirtioNetwork } from './devices/virtio/network.ts';
-import { VirtioTransport } from './devices/virtio/transport.ts';
+import { Compiler } from './compile/compiler.ts';
+import type { VirtioTransport } from './devices/virtio/transport.ts';
 import { GuestMemory, MISSING_PAGE } from './guest-memory.ts';
 import { Hart } from './hart/hart.ts';
 import { MTIP, STIP } from './hart/hart-state.ts';
@@ -31,16 +24,26 @@ import type {
   MachineState,
   Stop,
 } from './machine-contract.ts';
-import { INSTRUCTIONS_PER_TICK, MEMORY_BASE, PAGE_SIZE, VIRTIO_SLOTS } from './memory-map.ts';
+import { INSTRUCTIONS_PER_TICK, MEMORY_BASE, PAGE_SIZE } from './memory-map.ts';
 import { type Plain, PlainReader, plainBytes } from './plain-state.ts';
 
+/** Compiling costs as much as interpreting a place a few thousand times; what is come to so often will be come to more often. */
+const HOT = 50;
 /** Instructions of a turn: a tenth of a millisecond of guest time, so that harts that wait for each other do not wait long. */
 const TURN = 10_000;
+/** Of one hart, for which nobody waits. */
+const TURN_ALONE = 1_000_000_000;
 const MEMORY_MIN = 1 << 20;
 const MEMORY_MAX = 2 ** 31;
 const HARTS_MAX = 8;
 /** Guests find the tree at the last whole pages of memory. */
 const TREE_ALIGN = 8 * PAGE_SIZE;
+
+/** What changes how fast a machine runs, and nothing that its guest sees. */
+interface MachineTuning {
+  /** Times that a place in the code is come to before it is compiled. */
+  readonly compileAfter?: number;
+}
 
 /** One machine; see the contract. */
 class SimulatedMachine implements Machine {
@@ -49,33 +52,28 @@ class SimulatedMachine implements Machine {
   private readonly memory: GuestMemory;
   private readonly harts: readonly Hart[];
   private readonly engine: Engine;
-  private readonly bus: DeviceBus;
-  private readonly clint: Clint;
-  private readonly plic: Plic;
-  private readonly uart: Uart;
-  private readonly finisher = new Finisher();
-  private readonly disk: VirtioBlock | undefined;
-  private readonly network: VirtioNetwork | undefined;
-  private readonly virtioConsole: VirtioConsole;
-  private readonly slots: readonly VirtioTransport[];
-  private readonly console = new Console();
+  private readonly board: Board;
   private readonly compiled: () => number;
   /** Instructions of turns that are over. */
   private executed = 0;
   private idleTicks = 0;
   private current = 0;
-  private turnLeft = TURN;
+  /** Length of a turn; one hart alone need not stop. */
+  private readonly turn: number;
+  private turnLeft: number;
   /** The guest has something that the host was not told of yet. */
   private isAsking = false;
 
-  constructor(config: MachineConfig) {
+  constructor(config: MachineConfig, tuning: MachineTuning) {
     this.config = config;
     this.memory = new GuestMemory(config.memory, config.harts);
     this.pages = this.memory.pages;
+    this.turn = config.harts === 1 ? TURN_ALONE : TURN;
+    this.turnLeft = this.turn;
     const outer = this;
     const world = {
-      load: (address: number, size: number) => this.bus.load(address, size),
-      store: (address: number, size: number, value: number) => this.bus.store(address, size, value),
+      load: (address: number, size: number) => this.board.bus.load(address, size),
+      store: (address: number, size: number, value: number) => this.board.bus.store(address, size, value),
       get ticks() {
         return outer.ticks;
       },
@@ -84,20 +82,13 @@ class SimulatedMachine implements Machine {
       },
     };
     this.harts = Array.from({ length: config.harts }, (_, id) => new Hart(id, this.memory, world));
-    this.clint = new Clint(this.harts, world);
-    this.plic = new Plic(this.harts);
-    this.uart = new Uart(this.plic, this.console.write);
-    this.disk = config.diskSectors === undefined ? undefined : new VirtioBlock(config.diskSectors);
-    this.network = config.mac === undefined ? undefined : new VirtioNetwork(config.mac);
-    this.virtioConsole = new VirtioConsole(this.console.write);
-    const host = { memory: this.memory, lines: this.plic, clock: world };
-    const backends = [this.disk, this.network, this.virtioConsole];
-    this.slots = Array.from({ length: VIRTIO_SLOTS }, (_, slot) => new VirtioTransport(slot, host, backends[slot]));
-    this.bus = new DeviceBus([this.uart, this.clint, this.plic, ...this.slots, this.finisher]);
+    this.board = new Board(config, this.memory, this.harts, world);
     const cache = new CodeCache(this.memory);
     const interpreter = new Interpreter(this.harts, cache);
-    this.engine = interpreter;
-    this.compiled = () => 0;
+    const parts = { memory: this.memory, cache, interpreter, harts: this.harts };
+    const compiler = config.engine === 'compile' ? new Compiler(parts, tuning.compileAfter ?? HOT) : undefined;
+    this.engine = compiler ?? interpreter;
+    this.compiled = () => compiler?.compiled ?? 0;
   }
 
   get ticks(): number {
@@ -115,7 +106,7 @@ class SimulatedMachine implements Machine {
       pageWalks: sum(({ mmu }) => mmu.counters.pageWalks),
       tlbMisses: sum(({ mmu }) => mmu.counters.tlbMisses),
       blocksCompiled: this.compiled(),
-      deviceAccesses: this.bus.accesses,
+      deviceAccesses: this.board.bus.accesses,
     };
   }
 
@@ -123,10 +114,10 @@ class SimulatedMachine implements Machine {
     const end = this.executed + instructions;
     try {
       for (;;) {
+        for (const slot of this.board.slots) if (slot.due <= this.ticks) this.processSlot(slot);
         const stop = this.stopBefore(end);
         if (stop !== undefined) return stop;
-        for (const slot of this.slots) if (slot.due <= this.ticks) this.processSlot(slot);
-        this.clint.refresh();
+        this.board.clint.refresh();
         const hart = this.runnable();
         if (hart !== undefined) this.runTurn(hart, end);
         else if (!this.skipToDevice()) return { reason: 'idle', ticks: this.timerTicks() };
@@ -142,36 +133,27 @@ class SimulatedMachine implements Machine {
   }
 
   consoleInput(bytes: Uint8Array): number {
-    const slot = this.slots[2];
-    if (slot?.isLive !== true) return this.uart.give(bytes);
-    const taken = this.virtioConsole.give(bytes);
-    slot.wake();
-    return taken;
+    return this.board.consoleInput(bytes);
   }
 
   takeConsole(): Uint8Array {
-    return this.console.take();
+    return this.board.console.take();
   }
 
   deliverFrame(frame: Uint8Array): boolean {
-    const slot = this.slots[1];
-    if (this.network === undefined || slot?.isLive !== true) return false;
-    const isTaken = this.network.deliver(frame);
-    slot.wake();
-    return isTaken;
+    return this.board.deliverFrame(frame);
   }
 
   takeFrames(): readonly Uint8Array[] {
-    return this.network?.takeFrames() ?? [];
+    return this.board.takeFrames();
   }
 
   takeDiskRequests(): readonly DiskRequest[] {
-    return this.disk?.takeRequests() ?? [];
+    return this.board.takeDiskRequests();
   }
 
   finishDiskRequest(id: number, answer: { readonly ok: boolean; readonly data?: Uint8Array }): void {
-    this.disk?.answer(id, answer);
-    this.slots[0]?.wake();
+    this.board.finishDiskRequest(id, answer);
   }
 
   readPage(page: number): Uint8Array {
@@ -201,7 +183,7 @@ class SimulatedMachine implements Machine {
   saveState(): MachineState {
     const { kernel: _, ...config } = this.config;
     const { executed, idleTicks, current, turnLeft, isAsking } = this;
-    const { asked, code } = this.finisher;
+    const { asked, code } = this.board.finisher;
     const machine = {
       executed,
       idleTicks,
@@ -210,10 +192,10 @@ class SimulatedMachine implements Machine {
       isAsking,
       asked: asked ?? '',
       code,
-      accesses: this.bus.accesses,
+      accesses: this.board.bus.accesses,
     };
-    const devices = this.bus.devices.map((device): Plain => device.save());
-    const output = plainBytes(this.console.peek());
+    const devices = this.board.bus.devices.map((device): Plain => device.save());
+    const output = plainBytes(this.board.console.peek());
     return { version: 1, config, parts: { machine, output, harts: this.harts.map(saveHart), devices } };
   }
 
@@ -244,13 +226,13 @@ class SimulatedMachine implements Machine {
     this.current = machine.number('current');
     this.turnLeft = machine.number('turnLeft');
     this.isAsking = machine.flag('isAsking');
-    this.bus.accesses = machine.number('accesses');
-    for (const byte of parts.bytes('output')) this.console.write(byte);
+    this.board.bus.accesses = machine.number('accesses');
+    for (const byte of parts.bytes('output')) this.board.console.write(byte);
     for (const [id, part] of parts.parts('harts').entries()) {
       const hart = this.harts[id];
       if (hart !== undefined) restoreHart(hart, part);
     }
-    for (const [index, part] of parts.parts('devices').entries()) this.bus.devices[index]?.restore(part);
+    for (const [index, part] of parts.parts('devices').entries()) this.board.bus.devices[index]?.restore(part);
   }
 
   private checked(page: number): number {
@@ -261,9 +243,9 @@ class SimulatedMachine implements Machine {
   private stopBefore(end: number): Stop | undefined {
     const lost = this.harts.find((hart) => hart.lost !== undefined)?.lost;
     if (lost !== undefined) return { reason: 'fault', message: lost };
-    if (this.finisher.asked === 'off') return { reason: 'off', code: this.finisher.code };
-    if (this.finisher.asked === 'reset') return { reason: 'reset' };
-    if (this.console.isFull) return { reason: 'output' };
+    if (this.board.finisher.asked === 'off') return { reason: 'off', code: this.board.finisher.code };
+    if (this.board.finisher.asked === 'reset') return { reason: 'reset' };
+    if (this.board.console.isFull) return { reason: 'output' };
     if (this.isAsking) {
       this.isAsking = false;
       return { reason: 'output' };
@@ -272,13 +254,9 @@ class SimulatedMachine implements Machine {
   }
 
   private processSlot(slot: VirtioTransport): void {
-    const before = this.hasOutput();
+    const before = this.board.wantsHost;
     slot.process();
-    if (!before && this.hasOutput()) this.isAsking = true;
-  }
-
-  private hasOutput(): boolean {
-    return this.disk?.hasRequests === true || this.network?.hasFrames === true || this.console.wantsHost;
+    if (!before && this.board.wantsHost) this.isAsking = true;
   }
 
   /** The hart whose turn it is, after interrupts; the next one that does not wait if it does. */
@@ -300,7 +278,7 @@ class SimulatedMachine implements Machine {
     // Another hart may store to what this one reserved.
     if (this.harts.length > 1) hart.reservation = -1;
     this.current = (this.current + 1) % this.harts.length;
-    this.turnLeft = TURN;
+    this.turnLeft = this.turn;
   }
 
   private runTurn(hart: Hart, end: number): void {
@@ -322,17 +300,21 @@ class SimulatedMachine implements Machine {
   /** The next tick after now at which something may happen without an instruction that makes it. */
   private nextTick(): number {
     const now = this.ticks;
-    const times = this.slots.map(({ due }) => due);
+    let first = Infinity;
+    const consider = (tick: number): void => {
+      if (tick > now && tick < first) first = tick;
+    };
+    for (const { due } of this.board.slots) consider(due);
     for (const hart of this.harts) {
-      times.push(this.clint.compareOf(hart.id));
-      if (hasSupervisorTimer(hart)) times.push(Number(hart.csr.stimecmp));
+      consider(this.board.clint.compareOf(hart.id));
+      if (hasSupervisorTimer(hart)) consider(Number(hart.csr.stimecmp));
     }
-    return Math.min(...times.filter((tick) => tick > now));
+    return first;
   }
 
   /** All harts wait: lets the time pass that a device still needs, if one does. */
   private skipToDevice(): boolean {
-    const due = Math.min(...this.slots.map((slot) => slot.due));
+    const due = Math.min(...this.board.slots.map((slot) => slot.due));
     if (due === Infinity) return false;
     const timer = this.timerTicks() ?? Infinity;
     this.idleTicks += Math.max(0, Math.min(due - this.ticks, timer));
@@ -344,7 +326,7 @@ class SimulatedMachine implements Machine {
     const times = this.harts.flatMap((hart) => {
       const enabled = Number(hart.csr.mie);
       return [
-        ...((enabled & MTIP) === 0 ? [] : [this.clint.compareOf(hart.id)]),
+        ...((enabled & MTIP) === 0 ? [] : [this.board.clint.compareOf(hart.id)]),
         ...((enabled & STIP) === 0 || !hasSupervisorTimer(hart) ? [] : [Number(hart.csr.stimecmp)]),
       ];
     });
@@ -372,10 +354,13 @@ function check(config: MachineConfig): void {
 }
 
 /** Makes a machine that is about to run its kernel's first instruction, or the one of which `state` was saved (its pages are for `writePage`). */
-export const createMachine: CreateMachine = (config, state) => {
+export function createMachine(config: MachineConfig, state?: MachineState, tuning: MachineTuning = {}): Machine {
   check(config);
-  const machine = new SimulatedMachine(config);
+  const machine = new SimulatedMachine(config, tuning);
   if (state === undefined) machine.boot();
   else machine.restore(state);
   return machine;
-};
+}
+
+/** The same as the contract says it. */
+createMachine satisfies CreateMachine;

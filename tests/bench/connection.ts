@@ -82,6 +82,11 @@ export class Connection {
     });
   }
 
+  /** Reads no more: what the server has still to send waits there. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   close(): void {
     this.#reject = undefined;
     this.#socket.destroy();

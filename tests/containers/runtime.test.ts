@@ -201,6 +201,20 @@ whereThereAre('a real container', () => {
     expect(text).toBe('answer\n');
   });
 
+  test('sees the processes of the one that it is to look at, and no more once that has ended', async () => {
+    const { id, sandboxId } = await start(runtime, script('exec sleep 3000'));
+    const other = async (targetContainerId?: string): Promise<readonly string[]> => {
+      const config = script('ps -o args', targetContainerId === undefined ? {} : { name: 'debug', targetContainerId });
+      const debug = await runtime.containers.create(sandboxId, config);
+      await runtime.containers.start(debug);
+      return outputOf(runtime, debug);
+    };
+    expect(await other(id)).toContain('sleep 3000');
+    expect(await other()).not.toContain('sleep 3000');
+    await runtime.containers.stop(id, { graceMs: 0 });
+    await expect(other(id)).rejects.toThrow('is not running');
+  });
+
   test('is resized while it runs', async () => {
     const { id } = await start(
       runtime,

@@ -23,6 +23,8 @@ beforeAll(async () => {
   connections = () => https.connectionCount;
   const { port, client } = https;
   addresses.push({ name: 'API server, known', host, port, tls: client }, { name: 'API server', host, port, tls: {} });
+  addresses.push({ name: 'API server, known, HTTP/2', host, port, tls: client, isHttp2: true });
+  addresses.push({ name: 'API server, HTTP/2', host, port, tls: {}, isHttp2: true });
   const health = await serveHealth(new HealthChecks(), 0);
   addresses.push({ name: 'health', host, port: Number(new URL(health.url).port) });
   const proxy = createHealthCheckServer({ addresses: [host], clock: new SystemClock(), log: silentLogger });
@@ -50,7 +52,7 @@ function freePort(): Promise<number> {
 test('whatever bytes come, every address answers the next, and keeps nothing (faults 52, 65)', {
   timeout: 180_000,
 }, async () => {
-  const { faults, statuses } = await fuzzWire(addresses, 500, 7);
+  const { faults, statuses } = await fuzzWire(addresses, 700, 7);
   expect(faults).toEqual([]);
   // The run is of use only if every address was spoken to and some of it was understood; how many answers come in time is the machine's matter.
   for (const { name } of addresses) expect(Object.keys(statuses[name] ?? {}).length, name).toBeGreaterThan(1);

@@ -7,7 +7,8 @@ import { connect as connectPlain, type Socket } from 'node:net';
 import { connect } from 'node:tls';
 import { type Random, randomInt, SeededRandom } from '#pkg/base/random.ts';
 import { pick } from './fuzz-objects.ts';
-import { type WireRequest, wireRequest } from './fuzz-wire-requests.ts';
+import { type Ending, type WireRequest, wireRequest } from './fuzz-wire-requests.ts';
+import { requestFrames } from './hostile-frames.ts';
 
 /** Where to send, and as whom. */
 export interface WireAddress {
@@ -16,6 +17,8 @@ export interface WireAddress {
   readonly port: number;
   /** TLS options of the client; absent for plain connections. */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** HTTP/2 is spoken, in odd frames. Only with `tls`. */
+  readonly isHttp2?: boolean;
   /** Answers that say how things are rather than that something failed. */
   readonly goodStatuses?: readonly number[];
 }
@@ -48,9 +51,12 @@ export async function fuzzWire(addresses: readonly WireAddress[], requests: numb
   const lane = async (): Promise<void> => {
     while (left-- > 0 && faults.length < 20) {
       const address = pick(random, addresses);
-      const sent = wireRequest(random);
+      const sent: WireRequest =
+        address.isHttp2 === true
+          ? { bytes: requestFrames(random), ending: pick<Ending>(random, ['waits', 'waits', 'ends', 'destroys']) }
+          : wireRequest(random);
       const answer = await exchange(address, sent, random);
-      const status = statusOf(answer);
+      const status = address.isHttp2 === true ? frameStatusOf(answer) : statusOf(answer);
       statuses[address.name] ??= {};
       const counts = statuses[address.name]!;
       counts[status] = (counts[status] ?? 0) + 1;
@@ -72,15 +78,38 @@ function statusOf(answer: string): string {
   return /^HTTP\/1\.[01] (\d{3})/.exec(answer.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ''))?.[1] ?? 'other';
 }
 
+/** `head` for a head whose status is not one of the table of HPACK, `frames` for frames without a head. Source: RFC 7541, appendix A. */
+function frameStatusOf(answer: string): string {
+  if (answer === '' || answer.startsWith('HTTP/')) return statusOf(answer);
+  const bytes = Buffer.from(answer, 'latin1');
+  for (let at = 0; at + 10 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
+    if (bytes.readUInt8(at + 3) === 1) return tableStatuses.get(bytes.readUInt8(at + 9)) ?? 'head';
+  }
+  return 'frames';
+}
+
+const tableStatuses = new Map([
+  [0x88, '200'],
+  [0x8c, '400'],
+  [0x8d, '404'],
+  [0x8e, '500'],
+]);
+
 /** Sends bytes and gives what comes back, until the other side has ended or was quiet for long enough. */
 function exchange(address: WireAddress, { bytes, ending }: WireRequest, random: Random): Promise<string> {
-  const { host, port, tls } = address;
+  const { host, port, tls, isHttp2 } = address;
   // Now and then nobody greets at a port of TLS.
   const isPlain = tls === undefined || randomInt(random, 12) === 0;
   return new Promise((resolve) => {
     const socket: Socket = isPlain
       ? connectPlain({ host, port })
-      : connect({ host, port, ...tls, rejectUnauthorized: false });
+      : connect({
+          host,
+          port,
+          ...tls,
+          rejectUnauthorized: false,
+          ...(isHttp2 === true ? { ALPNProtocols: ['h2'] } : {}),
+        });
     let answer = '';
     let timer: NodeJS.Timeout | undefined;
     const quiet = (): void => {

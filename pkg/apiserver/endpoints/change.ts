@@ -8,7 +8,7 @@
 import { invalid, invalidObject, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
-import type { JsonObject, KubeObject, ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
+import { apiVersionOf, type JsonObject, type KubeObject, type ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict, notFound, staleVersion } from '#pkg/apimachinery/status-error.ts';
 import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import type { Awaitable } from '#pkg/base/async.ts';
@@ -298,9 +298,11 @@ function swap(scope: Scope, change: Change, state: Swap): Tried {
   return putting instanceof Promise ? putting.then(answer) : answer(putting);
 }
 
-/** Whether what changes nothing is written all the same. Source: `GuaranteedUpdate`, for values that are stale. */
+/** Whether what changes nothing is written all the same: sealed otherwise than now, or in a version that was stored before. Source: `GuaranteedUpdate`. */
 function rewrites({ served }: Scope, { dryRun }: Change, entry: StoredEntry): boolean {
-  return !dryRun && served.store.isStale(entry);
+  if (dryRun) return false;
+  if (served.store.isStale(entry)) return true;
+  return served.remote === undefined && entry.object.apiVersion !== apiVersionOf(served.info.storedAs);
 }
 
 /** The same where something is reserved for the write, or the object goes. */

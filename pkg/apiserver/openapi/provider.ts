@@ -14,6 +14,7 @@ import type { ServedCatalog } from '../documents.ts';
 import { jsonType, objectResponse, pageNotFound } from '../responses.ts';
 import { Descriptions } from './descriptions.ts';
 import { openApiV2, openApiV3, openApiV3OfRoot } from './documents.ts';
+import { mergedV2 } from './merge-v2.ts';
 import { encodeOpenApiV2, openApiV2ProtobufType } from './protobuf.ts';
 import { otherRoots, type RootPath } from './roots.ts';
 
@@ -31,6 +32,7 @@ export class OpenApiProvider {
   readonly #aggregation: Aggregation | undefined;
   readonly #descriptions = new Descriptions();
   #generation = -1;
+  #remoteGeneration = 0;
   #byPath: ReadonlyMap<string, readonly ServedInfo[]> = new Map();
   #roots: ReadonlyMap<string, RootPath> = new Map();
   readonly #kept = new Map<string, Promise<Kept>>();
@@ -50,6 +52,12 @@ export class OpenApiProvider {
   }
 
   #refresh(): void {
+    const remoteGeneration = this.#aggregation?.generation ?? 0;
+    if (this.#remoteGeneration !== remoteGeneration) {
+      this.#remoteGeneration = remoteGeneration;
+      // The others are about this server alone.
+      for (const key of this.#kept.keys()) if (key.startsWith('v2 ')) this.#kept.delete(key);
+    }
     if (this.#generation === this.#catalog.generation) return;
     this.#generation = this.#catalog.generation;
     this.#kept.clear();
@@ -104,8 +112,11 @@ export class OpenApiProvider {
     const infos = this.#catalog.list();
     const isProtobuf = (request.headers.accept ?? '').includes('proto-openapi.spec.v2');
     const type = isProtobuf ? openApiV2ProtobufType : jsonType;
+    const remotes = (this.#aggregation?.versions() ?? []).flatMap(({ isAvailable, openApi }) =>
+      isAvailable && openApi !== undefined ? [openApi] : [],
+    );
     const kept = await this.#keep(`v2 ${type}`, async () => {
-      const document = await openApiV2(infos, this.#descriptions);
+      const document = mergedV2(await openApiV2(infos, this.#descriptions), remotes);
       return isProtobuf ? encodeOpenApiV2(document) : Buffer.from(goJson(document));
     });
     return answer(kept, { request, type, headers: { 'cache-control': 'no-cache' } });

@@ -35,6 +35,8 @@ export interface FlaggedController {
   readonly flags: FlagTable;
   /** What its service account may do, where upstream has no role for it: lines such as `create,get core configmaps`. */
   readonly rights?: readonly string[];
+  /** Whether it runs only where `--controllers` names it: `*` leaves it out. Default false. */
+  readonly isOnDemand?: boolean;
   /** As a factory does; `values` has every one of the flags. */
   create(context: ControllerContext, values: Readonly<Record<string, unknown>>): Component;
 }
@@ -53,6 +55,11 @@ export function withFlags<T extends FlagTable>(
     create: (context: ControllerContext, values: unknown) => create(context, values as FlagValues<T>),
   };
   return rights === undefined ? entry : { ...entry, rights };
+}
+
+/** A line of the table for a controller that runs only where it is named, as what it follows is not served by default. */
+export function onDemand(create: ControllerFactory): FlaggedController {
+  return { flags: {}, isOnDemand: true, create };
 }
 
 /** The name of the loop, and what it does with a key. */

@@ -36,6 +36,8 @@ export interface HarnessOptions {
   readonly runPods?: boolean;
   /** The exit code with which a running pod ends by itself; undefined for one that goes on. Default: all go on. */
   readonly exitCodeOf?: (pod: Pod) => number | undefined;
+  /** Versions that are served beyond the default. */
+  readonly runtimeConfig?: Readonly<Record<string, boolean>>;
   /** Share of the controllers' requests that fail: before the server sees them, after it did, or by a race that is lost. Default 0. */
   readonly faultShare?: number;
 }
@@ -72,7 +74,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const log = silentLogger;
   const stop = new AbortController();
   const admission = createAdmissionPlugins({ disabled: ['ServiceAccount'] });
-  const server = await startBareApi({ clock, random, admission });
+  const { runtimeConfig = {} } = options;
+  const server = await startBareApi({ clock, random, admission, runtimeConfig });
   const transport = server.transport('test');
   const client = createClient({ transport, userAgent: 'test' });
   const serving = server.run(stop.signal);

@@ -75,6 +75,11 @@ export function nodeHttp({
         finish();
         reject(signal?.aborted ? signal.reason : unreachable(url, error));
       });
+      // Who switches to a protocol that nobody asked for is let go without an error.
+      sent.on('close', () => {
+        finish();
+        reject(signal?.aborted ? signal.reason : unreachable(url, new Error('closed without an answer')));
+      });
       sent.on('response', (answer) => {
         watch.stop();
         answer.on('close', finish);

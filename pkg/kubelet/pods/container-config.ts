@@ -33,6 +33,8 @@ export interface ConfigOptions {
   readonly fields: FieldContext;
   /** Host path of each volume by name. */
   readonly volumePaths: ReadonlyMap<string, string>;
+  /** Id of the newest container of a name in this pod. */
+  readonly idOf: (name: string) => string | undefined;
 }
 
 /** The sandbox of a pod. */
@@ -82,12 +84,14 @@ export async function containerConfig(options: ConfigOptions, image: ImageInfo):
     ...(container.workingDir ? { workingDir: container.workingDir } : {}),
     env: { HOSTNAME: hostnameOf(pod), ...env },
     addresses: options.sandbox.addresses,
+    ...portsOf(container),
     mounts: await mountsOf(options, env),
     devices: [],
     labels: pod.metadata?.labels ?? {},
     annotations: pod.metadata?.annotations ?? {},
     resources: containerResources(pod, container, quantityValue(context.allocatable().memory)),
     security: securityContextOf(pod, container),
+    ...targetOf(options),
     ...(container.stdin === true ? { stdin: true } : {}),
     ...(container.stdinOnce === true ? { stdinOnce: true } : {}),
     ...(container.tty === true ? { tty: true } : {}),
@@ -101,6 +105,21 @@ export async function containerConfig(options: ConfigOptions, image: ImageInfo):
     throw new ConfigError(`the ${runtime.capabilities.name} runtime does not support ${unmet.join(', ')}`);
   }
   return config;
+}
+
+/** The TCP ports that a container names, where it names some. */
+function portsOf({ ports = [] }: Container): Pick<ContainerConfig, 'ports'> {
+  const named = ports.filter(({ protocol = 'TCP' }) => protocol === 'TCP').map(({ containerPort }) => containerPort);
+  return named.length === 0 ? {} : { ports: named };
+}
+
+/** Whose processes an ephemeral container sees. Source: kubelet `startSpec.getTargetID`. */
+function targetOf({ pod, container, idOf }: ConfigOptions): Pick<ContainerConfig, 'targetContainerId'> {
+  const name = pod.spec?.ephemeralContainers?.find((one) => one.name === container.name)?.targetContainerName;
+  if (!name) return {};
+  const targetContainerId = idOf(name);
+  if (targetContainerId === undefined) throw new ConfigError(`unable to find target container ${name}`);
+  return { targetContainerId };
 }
 
 /** The host name of a pod: its name, as long as a name may be. */

@@ -194,6 +194,7 @@ async function startOne(state: PodState, container: Container): Promise<number |
     sandbox,
     fields: state.fields(),
     volumePaths: state.mounts.paths,
+    idOf: (name) => state.containers.get(name)?.id,
     signal: state.ending.signal,
   });
   if (!outcome.ok) {

@@ -45,7 +45,7 @@ export function askGrpcHealth(request: GrpcProbeRequest, done: (answer: ProbeAns
   const note = (headers: NodeJS.Dict<string | string[]>): void => {
     if (headers['grpc-status'] === undefined) return;
     grpcStatus = String(headers['grpc-status']);
-    grpcMessage = decodeURIComponent(String(headers['grpc-message'] ?? ''));
+    grpcMessage = decodedMessage(String(headers['grpc-message'] ?? ''));
   };
   stream.on('error', () => {});
   stream.on('response', note);
@@ -61,6 +61,15 @@ export function askGrpcHealth(request: GrpcProbeRequest, done: (answer: ProbeAns
   });
   stream.end(frame(healthRequest(request.service)));
   return () => session.destroy();
+}
+
+/** The text that percents stand for; as it came where they stand for none. */
+function decodedMessage(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** What is said when there was no answer in time. */

@@ -55,6 +55,33 @@ test('an HTTP probe follows redirects on its host, up to ten, and succeeds with 
   });
 });
 
+test.each([
+  ['ftp://127.0.0.1/', 'unsupported protocol scheme "ftp"'],
+  ['ws://127.0.0.1:1/', 'unsupported protocol scheme "ws"'],
+])('an HTTP probe that is led to %s fails (fault 53)', async (to, why) => {
+  const port = await serve();
+  const request = { scheme: 'http', host: '127.0.0.1', port, path: `/302?to=${to}`, headers: {} } as const;
+  expect(await transport.http({ ...request, timeoutMs: 20_000, signal }, target)).toEqual({
+    ok: false,
+    message: `Get "${to}": ${why}`,
+  });
+});
+
+test.each([
+  [{ host: 'a b' }, { ok: false, errored: true, message: 'parse "http://a b:1/": invalid address' }],
+  [
+    { headers: { x: 'a\r\nb' } },
+    { ok: false, message: 'Get "http://127.0.0.1:1/": Invalid character in header content ["x"]' },
+  ],
+  [
+    { headers: { trailer: 'x' } },
+    { ok: false, message: 'Get "http://127.0.0.1:1/": Trailers are invalid with this transfer encoding' },
+  ],
+])('an HTTP probe that cannot be sent is an answer too: %j', async (more, answer) => {
+  const request = { scheme: 'http', host: '127.0.0.1', port: 1, path: '/', headers: {}, ...more } as const;
+  expect(await transport.http({ ...request, timeoutMs: 20_000, signal }, target)).toEqual(answer);
+});
+
 /** A gRPC server whose health service answers as asked: the name of the service is the status it gives. */
 async function serveGrpc(): Promise<number> {
   const server = createHttp2Server();
@@ -62,10 +89,9 @@ async function serveGrpc(): Promise<number> {
     stream.on('data', (data: Buffer) => {
       const service = data.subarray(7).toString();
       stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-      const status = service === 'unimplemented' ? '12' : '0';
-      stream.on('wantTrailers', () =>
-        stream.sendTrailers({ 'grpc-status': status, 'grpc-message': 'unknown%20service' }),
-      );
+      const status = service === 'unimplemented' ? '12' : service === 'odd' ? '2' : '0';
+      const message = service === 'odd' ? '%zz' : 'unknown%20service';
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': status, 'grpc-message': message }));
       stream.end(status === '0' ? Buffer.from([0, 0, 0, 0, 2, 8, service === 'down' ? 2 : 1]) : undefined);
     });
   });
@@ -91,6 +117,15 @@ test('a gRPC probe asks the health service', async () => {
       message: 'timeout: failed to connect service "127.0.0.1:1" within 0.1s: context deadline exceeded',
     },
   ]);
+});
+
+test('a message of gRPC whose percents stand for nothing is told as it came (fault 53)', async () => {
+  const port = await serveGrpc();
+  const request = { host: '127.0.0.1', port, service: 'odd', timeoutMs: 20_000, signal };
+  expect(await transport.grpc(request, target)).toEqual({
+    ok: false,
+    message: 'error: health rpc probe failed: rpc error: code = 2 desc = %zz',
+  });
 });
 
 test('a TCP probe needs no more than a connection', async () => {

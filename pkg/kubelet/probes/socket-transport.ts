@@ -6,6 +6,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import type { Clock } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { request as httpRequest } from '#pkg/serving/node-http.ts';
 import type {
   GrpcProbeRequest,
@@ -50,30 +51,52 @@ interface Hop {
   current: ClientRequest | undefined;
 }
 
-/** Asks at the hop's address, and on from there while redirects stay on the host. */
+/** Asks at the hop's address, and on from there while redirects stay on the host. Never throws: where a redirect leads is the container's to say. */
 function follow(hop: Hop, done: (answer: ProbeAnswer) => void): void {
   const fail = (why: string): void => done({ ok: false, message: `Get "${hop.url}": ${why}` });
-  if (hop.redirects >= redirectsMax) {
-    fail(`stopped after ${redirectsMax} redirects`);
-    return;
-  }
-  const target = new URL(hop.url);
-  const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
+  const target = URL.parse(hop.url);
+  const scheme = target?.protocol.slice(0, -1);
+  if (target === null) done({ ok: false, errored: true, message: `parse ${JSON.stringify(hop.url)}: invalid address` });
+  else if (hop.redirects >= redirectsMax) fail(`stopped after ${redirectsMax} redirects`);
+  else if (scheme === 'http' || scheme === 'https') ask(hop, { target, done, fail });
+  else fail(`unsupported protocol scheme "${scheme}"`);
+}
+
+interface Asking {
+  readonly target: URL;
+  readonly done: (answer: ProbeAnswer) => void;
+  readonly fail: (why: string) => void;
+}
+
+function ask(hop: Hop, { target, done, fail }: Asking): void {
+  const isSecure = target.protocol === 'https:';
+  const port = target.port || (isSecure ? '443' : '80');
+  const send = isSecure ? httpsRequest : httpRequest;
   const options = { headers: hop.headers, agent: false, rejectUnauthorized: false } as const;
-  hop.current = send(target, options, (response) => {
-    const next = redirectOf(response, target);
-    if (next === undefined || next.hostname !== target.hostname) {
-      answer(response, next, done);
-      return;
-    }
-    response.resume();
-    hop.url = next.href;
-    hop.redirects++;
-    follow(hop, done);
-  });
-  const port = target.port || (target.protocol === 'https:' ? '443' : '80');
-  hop.current.on('error', (error) => fail(networkError(error, target.hostname, Number(port))));
-  hop.current.end();
+  let sent: ClientRequest | undefined;
+  try {
+    sent = send(target, options, (response) => {
+      const next = redirectOf(response, target);
+      if (next === undefined || next.hostname !== target.hostname) {
+        answer(response, next, done);
+        return;
+      }
+      // What else it says is not waited for: it may say it for ever.
+      sent?.destroy();
+      hop.url = next.href;
+      hop.redirects++;
+      follow(hop, done);
+    });
+    hop.current = sent;
+    sent.on('error', (error) => {
+      if (hop.current === sent) fail(networkError(error, target.hostname, Number(port)));
+    });
+    sent.end();
+  } catch (error) {
+    // A header that is none.
+    sent?.destroy();
+    fail(errorText(error));
+  }
 }
 
 /** Where an answer leads, if anywhere. */

@@ -136,12 +136,16 @@ export interface ContainerConfig {
   readonly env: Readonly<Record<string, string>>;
   /** Of the pod, for runtimes whose containers share the node's network: programs listen on the first. */
   readonly addresses: readonly string[];
+  /** TCP ports that the pod names for it, for runtimes that relay them. */
+  readonly ports?: readonly number[];
   readonly mounts: readonly Mount[];
   readonly devices: readonly Device[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly resources: ContainerResources;
   readonly security: SecurityContext;
+  /** A running container of the sandbox whose processes it sees as its own, where each has its own otherwise. Source: CRI `NamespaceMode` `TARGET`. */
+  readonly targetContainerId?: string;
   /** Its input stays open for whoever attaches. */
   readonly stdin?: boolean;
   /** The input ends with the first who attaches. */

@@ -12,16 +12,18 @@ import { hostCommand, tryHostCommand } from '../host/host-command.ts';
 import { type NetworkSandbox, type PodNetwork, PodNetworkError } from '../pod-network.ts';
 import { AddressPool } from './address-pool.ts';
 import { batch } from './cluster-links.ts';
-import { ensureNodeLinks, type NodeLinkOptions, routeRanges } from './node-links.ts';
-import { namespacePath, nodeNamespace, podLink } from './places.ts';
+import type { PodLinks } from './node-links.ts';
+import { podLink } from './places.ts';
 
-/** Whose network, and what its pods are. */
-export interface BridgeNetworkOptions extends NodeLinkOptions {
+/** What its pods are plugged into, and what they are. */
+export interface BridgeNetworkOptions {
+  /** Those of a cluster are to be there (`ensureClusterLinks`). */
+  readonly links: PodLinks;
   /** Pods that run nothing have addresses that lead nowhere. */
   readonly isSimulated?: boolean;
 }
 
-/** A pod network on a bridge. The links of its cluster are to be there (`ensureClusterLinks`). */
+/** A pod network on a bridge. */
 export function createBridgeNetwork(options: BridgeNetworkOptions): PodNetwork {
   return new BridgeNetwork(options);
 }
@@ -36,7 +38,7 @@ class BridgeNetwork implements PodNetwork {
   readonly kind = 'bridge';
   podCidrs: readonly string[] = [];
   readonly #options: BridgeNetworkOptions;
-  readonly #namespace: string;
+  readonly #namespace: string | undefined;
   #pools: readonly AddressPool[] = [];
   readonly #byOwner = new Map<string, Attachment>();
   /** Resolves when the node's links are there with the ranges of now. */
@@ -44,7 +46,7 @@ class BridgeNetwork implements PodNetwork {
 
   constructor(options: BridgeNetworkOptions) {
     this.#options = options;
-    this.#namespace = namespacePath(nodeNamespace(options.nodeName));
+    this.#namespace = options.links.namespace;
   }
 
   configure(podCidrs: readonly string[]): void {
@@ -134,7 +136,8 @@ class BridgeNetwork implements PodNetwork {
   }
 
   async #makeReady(): Promise<void> {
-    this.#ready ??= ensureNodeLinks(this.#options).then(() => routeRanges(this.#options, this.#pools));
+    const { links } = this.#options;
+    this.#ready ??= links.ensure().then(() => links.route(this.#pools));
     const ready = this.#ready;
     try {
       await ready;
@@ -153,7 +156,7 @@ class BridgeNetwork implements PodNetwork {
     await this.#disconnect(owner);
     await batch(this.#namespace, [
       `link add ${link} type veth peer name eth0 netns ${pod}`,
-      `link set ${link} master pods up`,
+      `link set ${link} master ${this.#options.links.bridge} up`,
       `link set ${link} type bridge_slave isolated on`,
     ]);
     await batch(pod, [

@@ -86,7 +86,7 @@ beforeAll(async () => {
       target = wanted;
       return {
         request(request, headers) {
-          if (request.path !== path) asked = { request, headers };
+          if (request.path !== path && request.path !== '/openapi/v2') asked = { request, headers };
           return answer(request);
         },
         close() {},
@@ -192,7 +192,7 @@ test('a list of resources without end is not read, and one that lies is not beli
     for (;;) yield new Uint8Array(1024 * 1024);
   };
   answer = async () => ({ status: 200, headers: {}, body: { kind: 'stream', chunks: endless() } });
-  expect((await condition())?.message).toMatch(/the list of resources is longer than \d+ bytes$/);
+  expect((await condition())?.message).toMatch(/the answer is longer than \d+ bytes$/);
   for (const lie of [
     { groupVersion: 'apps/v1', resources: [{ name: 'deployments', kind: 'Deployment', verbs: ['get'] }] },
     { groupVersion: `${group}/v1`, resources: [{ name: 3 }, null, 'x', { name: 'a', kind: 'A', verbs: 'all' }] },
@@ -323,4 +323,52 @@ test.each([
     body: { kind: 'object', object },
   });
   expect(JSON.parse(text)).toMatchObject({ code: 422, message: expect.stringContaining(message) });
+});
+
+test('what a server says of its own group in OpenAPI v2 is part of the document, and nothing else that it says', async () => {
+  const thing = { type: 'object', properties: { size: { $ref: '#/definitions/com.example.Size' } } };
+  const reference = (name: string) => ({ get: { responses: { 200: { schema: { $ref: `#/definitions/${name}` } } } } });
+  const metaStatus = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status';
+  const document = {
+    swagger: '2.0',
+    paths: {
+      [`${path}/things`]: reference('com.example.Thing'),
+      [`${path}/status`]: reference(metaStatus),
+      '/api/v1/pods': reference('com.example.Thing'),
+    },
+    definitions: {
+      'com.example.Thing': thing,
+      'com.example.Size': { type: 'integer' },
+      'com.example.Unused': {},
+      [metaStatus]: { type: 'string' },
+    },
+  };
+  let isHanging = false;
+  answer = (request) => {
+    if (request.path !== '/openapi/v2') return good(request);
+    return isHanging ? new Promise(() => {}) : Promise.resolve(json(200, document));
+  };
+  const published = async () => {
+    const { body } = await api.handle({
+      method: 'GET',
+      path: '/openapi/v2',
+      query: '',
+      headers: {},
+      peer: { address: '', certificate: { commonName: 'a', organizations: ['system:masters'] } },
+      signal: stopping.signal,
+    });
+    return JSON.parse(body.kind === 'bytes' ? Buffer.from(body.bytes).toString() : '{}');
+  };
+  expect((await condition())?.status).toBe('True');
+  const first = await published();
+  expect(first.paths[`${path}/things`]).toEqual(reference('com.example.Thing'));
+  expect(first.paths[`${path}/status`]).toEqual(reference(`${metaStatus}_v2`));
+  expect(JSON.stringify(first.paths['/api/v1/pods'])).not.toContain('com.example');
+  expect(first.definitions['com.example.Thing']).toEqual(thing);
+  expect(first.definitions[metaStatus].type).toBe('object');
+  expect(first.definitions['com.example.Unused']).toBeUndefined();
+  // One that does not answer is no less available, and what it said stays.
+  isHanging = true;
+  expect((await condition())?.status).toBe('True');
+  expect((await published()).paths).toHaveProperty([`${path}/things`]);
 });

@@ -8,11 +8,13 @@
 import type { Service } from '#pkg/api/types/core-v1.ts';
 import { services } from '#pkg/api/types/refs.ts';
 import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { Aggregation, RemoteVersion } from '#pkg/apiserver/aggregation.ts';
 import { withinDeadline } from '#pkg/apiserver/deadline.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
+import type { RemoteSpec } from '#pkg/apiserver/openapi/merge-v2.ts';
 import { errorResponse, textResponse } from '#pkg/apiserver/responses.ts';
 import type { ApiServer } from '#pkg/apiserver/server.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
@@ -31,6 +33,7 @@ interface Remote {
   readonly version: string;
   readonly isAvailable: boolean;
   resources: readonly JsonObject[] | undefined;
+  openApi: RemoteSpec | undefined;
   connection: { readonly key: string; readonly opened: RemoteConnection } | undefined;
 }
 
@@ -74,13 +77,14 @@ export class Aggregator implements Aggregation {
   }
 
   versions(): readonly RemoteVersion[] {
-    return [...this.#remotes.values()].map(({ group, version, service, resources, isAvailable }) => ({
+    return [...this.#remotes.values()].map(({ group, version, service, resources, isAvailable, openApi }) => ({
       group,
       version,
       groupPriority: service.spec?.groupPriorityMinimum ?? 0,
       versionPriority: service.spec?.versionPriority ?? 0,
       resources,
       isAvailable,
+      openApi,
     }));
   }
 
@@ -89,6 +93,14 @@ export class Aggregator implements Aggregation {
     const remote = this.#remotes.get(keyOf(group, version));
     if (remote === undefined || JSON.stringify(remote.resources) === JSON.stringify(resources)) return;
     remote.resources = resources;
+    this.#generation++;
+  }
+
+  /** What a server says of itself in OpenAPI v2, as the document tells it from now on; undefined: nothing. */
+  learnOpenApi(group: string, version: string, openApi: RemoteSpec | undefined): void {
+    const remote = this.#remotes.get(keyOf(group, version));
+    if (remote === undefined || deepEqual(remote.openApi, openApi)) return;
+    remote.openApi = openApi;
     this.#generation++;
   }
 
@@ -148,6 +160,7 @@ export class Aggregator implements Aggregation {
       version,
       isAvailable,
       resources: before?.resources,
+      openApi: before?.openApi,
       connection: before?.connection,
     });
     const isSame =

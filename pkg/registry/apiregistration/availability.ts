@@ -7,10 +7,11 @@
  */
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpointSlices, services } from '#pkg/api/types/refs.ts';
-import type { ResponseBody } from '#pkg/apimachinery/http.ts';
+import type { ApiRequest, ApiResponse, ResponseBody } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { remoteSpec } from '#pkg/apiserver/openapi/merge-v2.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import { type Clock, timestamp } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -25,6 +26,7 @@ import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { Aggregator } from './aggregator.ts';
 import { type APIService, type APIServiceCondition, apiServices } from './api-service.ts';
+import type { RemoteConnection } from './remote-connection.ts';
 
 /** What it looks at and by whom. */
 export interface AvailabilityOptions {
@@ -42,7 +44,7 @@ const againMs = 30_000;
 const failedAgainMs = 2_000;
 /** How long a look may take. Source: `remote_available_controller.go`. */
 const lookMs = 5_000;
-/** Bytes of a server's list of resources. */
+/** Bytes of a server's list of resources, and of its document of OpenAPI. */
 const listBytesMax = 4 * 1024 * 1024;
 /** Resources of one group and version that discovery tells of. */
 const resourcesMax = 2_000;
@@ -81,6 +83,7 @@ export function createAvailability(options: AvailabilityOptions): Component {
         const finding = isLocal ? local : await look.at(service, signal);
         await tell(options, service, finding);
         if (isLocal) return undefined;
+        if (finding === passed) await look.readOpenApi(service, signal);
         return { requeueAfterMs: finding === passed ? againMs : failedAgainMs };
       };
       const loop = { name: 'apiservices', queue, reconcile, workers, log, clock };
@@ -124,39 +127,62 @@ class Look {
     const problem = this.#problemOf(service);
     if (problem !== undefined) return problem;
     const { group = '', version = '' } = service.spec ?? {};
-    const { aggregator, clock } = this.#options;
+    const { aggregator } = this.#options;
     const connection = aggregator.connectionTo(service);
     const path = `/apis/${group}/${version}`;
     if (connection === undefined) return failed('FailedDiscoveryCheck', `no address is known for ${path}`);
+    try {
+      return await this.#asking(connection, path, signal, async (ask, ends) => {
+        const answer = await ask(path);
+        if (answer.status < 200 || answer.status >= 300)
+          return failed(
+            'FailedDiscoveryCheck',
+            `failing or missing response from ${path}: bad status from ${path}: ${answer.status}`,
+          );
+        const text = await until(ends, readText(answer.body));
+        const resources = resourcesOf(text, group, version);
+        if (resources !== undefined) aggregator.learn(group, version, resources);
+        return passed;
+      });
+    } catch (error) {
+      return failed('FailedDiscoveryCheck', `failing or missing response from ${path}: ${errorText(error)}`);
+    }
+  }
+
+  /** Reads what an available server says of itself in OpenAPI v2. It is no less available when it says nothing, or nothing that can be read. */
+  async readOpenApi({ spec }: APIService, signal: AbortSignal): Promise<void> {
+    const { aggregator } = this.#options;
+    const { group = '', version = '' } = spec ?? {};
+    const connection = aggregator.connectionTo({ spec });
+    if (connection === undefined) return;
+    const path = '/openapi/v2';
+    let document: unknown;
+    try {
+      await this.#asking(connection, path, signal, async (ask, ends) => {
+        const { status, body } = await ask(path);
+        if (status === 200) document = JSON.parse(await until(ends, readText(body)));
+      });
+    } catch {
+      // What it said before may be true still.
+      return;
+    }
+    aggregator.learnOpenApi(group, version, remoteSpec(document, group, version));
+  }
+
+  /** Asks a server for as long as a look may take. */
+  async #asking<T>(
+    connection: RemoteConnection,
+    path: string,
+    signal: AbortSignal,
+    act: (ask: (path: string) => Promise<ApiResponse>, ends: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { aggregator, clock } = this.#options;
     const late = new AbortController();
     const timer = clock.setTimeout(() => late.abort(new Error(`timed out waiting for ${path}`)), lookMs);
     const ends = AbortSignal.any([signal, late.signal]);
+    const handler = aggregator.handlerOf(connection, aggregatorUser);
     try {
-      const answer = await until(
-        ends,
-        aggregator.handlerOf(
-          connection,
-          aggregatorUser,
-        )({
-          method: 'GET',
-          path,
-          query: '',
-          headers: { accept: 'application/json' },
-          peer: { address: '' },
-          signal: ends,
-        }),
-      );
-      if (answer.status < 200 || answer.status >= 300)
-        return failed(
-          'FailedDiscoveryCheck',
-          `failing or missing response from ${path}: bad status from ${path}: ${answer.status}`,
-        );
-      const text = await until(ends, readText(answer.body));
-      const resources = resourcesOf(text, group, version);
-      if (resources !== undefined) aggregator.learn(group, version, resources);
-      return passed;
-    } catch (error) {
-      return failed('FailedDiscoveryCheck', `failing or missing response from ${path}: ${errorText(error)}`);
+      return await act((asked) => until(ends, handler(getRequest(asked, ends))), ends);
     } finally {
       timer.cancel();
       // Whatever is still to come of it, nobody reads.
@@ -183,6 +209,10 @@ class Look {
     const why = `endpointslices for ${of} have no addresses with port name ${JSON.stringify(portName)}`;
     return failed('MissingEndpoints', why);
   }
+}
+
+function getRequest(path: string, signal: AbortSignal): ApiRequest {
+  return { method: 'GET', path, query: '', headers: { accept: 'application/json' }, peer: { address: '' }, signal };
 }
 
 function hasEndpoint({ endpoints, ports }: EndpointSlice, portName: string): boolean {
@@ -217,7 +247,7 @@ async function readText(body: ResponseBody): Promise<string> {
   let size = 0;
   for await (const part of body.chunks) {
     size += part.length;
-    if (size > listBytesMax) throw new Error(`the list of resources is longer than ${listBytesMax} bytes`);
+    if (size > listBytesMax) throw new Error(`the answer is longer than ${listBytesMax} bytes`);
     parts.push(part);
   }
   return Buffer.concat(parts).toString();

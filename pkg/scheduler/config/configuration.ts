@@ -3,6 +3,7 @@
  * `KubeSchedulerConfiguration` files of kubescheduler.config.k8s.io/v1 say it. Upstream counterpart: kube-scheduler `apis/config`.
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { ArgsCheck } from '../framework/plugin-context.ts';
 import type { ExtensionPoint } from '../framework/profile.ts';
 
 /** A plugin that takes part; how much its score counts, 0 and none for what its table says. */
@@ -26,6 +27,8 @@ export interface ProfileSpec {
   readonly schedulerName: string;
   readonly plugins?: PluginSets;
   readonly pluginConfig?: readonly { readonly name: string; readonly args: JsonObject }[];
+  /** What the arguments were checked with; absent where there are none. */
+  readonly check?: ArgsCheck;
 }
 
 /** Of an HTTP service that is asked beside the plugins. */

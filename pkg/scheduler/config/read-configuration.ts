@@ -95,22 +95,26 @@ interface Document extends Partial<SchedulerConfiguration> {
   readonly percentageOfNodesToScore?: number;
 }
 
+function check(shape: JsonObject, document: unknown): readonly string[] {
+  const { errors, unknown } = documentProblems(shape, document);
+  return [...errors, ...unknown];
+}
+
 function isDocument(document: unknown): document is Document {
-  const { errors, unknown } = documentProblems(schema, document);
-  return errors.length === 0 && unknown.length === 0;
+  return check(schema, document).length === 0;
 }
 
 /** The configuration in a document, for the plugins of a table. Throws `UserError` that says all that is wrong with it. */
 export function readConfiguration(document: unknown, table: readonly PluginEntry[]): SchedulerConfiguration {
   if (!isDocument(document)) {
-    const { errors, unknown } = documentProblems(schema, document);
-    throw refusal([...errors, ...unknown]);
+    throw refusal(check(schema, document));
   }
   const given = Object.fromEntries(Object.entries(document).filter(([, value]) => value !== null));
   const whole: SchedulerConfiguration = { ...defaultConfiguration, ...given };
   const single = whole.profiles.length === 1;
   const profiles = whole.profiles.map((profile) => ({
     ...profile,
+    check,
     // One profile that has no name is the default one; of several each says whose it is.
     schedulerName: profile.schedulerName ?? (single ? 'default-scheduler' : ''),
   }));
@@ -199,7 +203,7 @@ function argsProblems(
       return isBare ? [] : [`${place}.args: Forbidden: the plugin ${name} takes no arguments`];
     }
     return entry
-      .argsProblems(args)
+      .argsProblems(args, check)
       .map((problem) => `${place}.args${problem.startsWith('unknown') ? ': ' : '.'}${problem}`);
   });
 }

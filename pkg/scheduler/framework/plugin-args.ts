@@ -4,9 +4,8 @@
  */
 import type { FieldError } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { documentProblems } from '#pkg/component/document-check.ts';
 import type { AnyPlugin } from './plugin.ts';
-import type { PluginContext, PluginEntry, Scheduling } from './plugin-context.ts';
+import type { ArgsCheck, PluginContext, PluginEntry, Scheduling } from './plugin-context.ts';
 
 /** A plugin that takes arguments of a type `T`. */
 export interface ConfigurablePlugin<T extends object> {
@@ -27,24 +26,22 @@ export function configurable<T extends object>(spec: ConfigurablePlugin<T>): Plu
   const kinds = { apiVersion: { const: 'kubescheduler.config.k8s.io/v1' }, kind: { const: `${name}Args` } };
   const properties = { ...kinds, ...spec.properties };
   const schema: JsonObject = { type: 'object', properties, additionalProperties: false };
-  const problemsOf = (args: unknown): readonly string[] => {
-    const { errors, unknown } = documentProblems(schema, args);
-    return [...errors, ...unknown];
-  };
-  const areArgs = (args: unknown): args is T => problemsOf(args).length === 0;
+  const areArgs = (args: unknown, check: ArgsCheck): args is T => check(schema, args).length === 0;
   const complete = (given: JsonObject, way: Scheduling): unknown => ({ ...fallback(way), ...given });
   return {
     name,
     ...(weight === undefined ? {} : { weight }),
     ...(scheduling === undefined ? {} : { scheduling }),
-    argsProblems(given) {
+    argsProblems(given, check) {
       const args = complete(given, 'packing');
-      if (!areArgs(args)) return problemsOf(args);
+      if (!areArgs(args, check)) return check(schema, args);
       return (problems?.(args) ?? []).map(({ field, message }) => `${field}: ${message}`);
     },
-    create(context, given = {}) {
+    create(context, given, check) {
+      if (given === undefined) return create(context, fallback(context.scheduling));
       const args = complete(given, context.scheduling);
-      if (!areArgs(args)) throw new Error(`Cannot make the scheduler plugin ${name} as its arguments are wrong`);
+      if (check === undefined || !areArgs(args, check))
+        throw new Error(`Cannot make the scheduler plugin ${name} as its arguments are wrong`);
       return create(context, args);
     },
   };

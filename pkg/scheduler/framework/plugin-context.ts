@@ -21,14 +21,17 @@ export interface PluginContext {
 /** Ways of scheduling that a cluster is started with: onto few nodes, or over many as upstream does. */
 export type Scheduling = 'packing' | 'spreading';
 
+/** Says what is wrong with arguments by a JSON Schema; whoever reads configurations has one, as it costs the start of all others something. */
+export type ArgsCheck = (schema: JsonObject, args: unknown) => readonly string[];
+
 /** How a plugin is made of the API and of its arguments. */
 interface PluginFactory {
   /** Name of the plugin, by which configurations know it before it is made. Default: it is made to be asked. */
   readonly name?: string;
   /** What is wrong with arguments, each with the path of its field below them; none where they are right. Absent: the plugin takes none. */
-  argsProblems?(args: JsonObject): readonly string[];
-  /** `args`: what a configuration says, which was found right. */
-  create(context: PluginContext, args?: JsonObject): AnyPlugin;
+  argsProblems?(args: JsonObject, check: ArgsCheck): readonly string[];
+  /** `args`: what a configuration says, which was found right, and what it was checked with. */
+  create(context: PluginContext, args?: JsonObject, check?: ArgsCheck): AnyPlugin;
 }
 
 /** One line of the table of plugins: one that needs nothing of the API, or how one is made of it. */

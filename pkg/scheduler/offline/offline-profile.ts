@@ -24,7 +24,7 @@ export function offlineProfile(options: OfflineOptions): Profile {
   const context: PluginContext = { client, random, scheduling, lister };
   const made = chosenEntries(spec, options).map((entry) => {
     const args = spec.pluginConfig?.find(({ name }) => name === nameOf(entry))?.args;
-    const plugin = 'plugin' in entry ? entry.plugin : entry.create(context, args);
+    const plugin = 'plugin' in entry ? entry.plugin : entry.create(context, args, spec.check);
     return { plugin, ...(entry.weight === undefined ? {} : { weight: entry.weight }) };
   });
   return profileOf(made, choicesByPoint(spec, made, options));

@@ -1,6 +1,7 @@
 /**
  * The platform-level interrupt controller: devices' lines to contexts, which are machine and supervisor mode of each hart in turn. An interrupt
- * that is claimed comes again only when it was completed. Source: RISC-V PLIC specification 1.0.0.
+ * that is claimed comes again only when it was completed. A device requests one each time that it raises its line, also if that was high: a driver
+ * that leaves a cause standing hears of it once, as on QEMU's board, and not for ever. Source: RISC-V PLIC specification 1.0.0; QEMU, sifive_plic.c.
  */
 import { type HartState, MEIP, SEIP } from '../hart/hart-state.ts';
 import { PLIC_BASE } from '../memory-map.ts';
@@ -24,7 +25,6 @@ export class Plic implements Device, Lines {
   readonly due = Infinity;
   private readonly harts: readonly HartState[];
   private readonly priority = new Uint8Array(PLIC_SOURCES);
-  private readonly level = new Uint8Array(PLIC_SOURCES);
   private readonly pending = new Uint8Array(PLIC_SOURCES);
   private readonly claimed = new Uint8Array(PLIC_SOURCES);
   /** Words of enabled sources by context, one after the other. */
@@ -38,7 +38,7 @@ export class Plic implements Device, Lines {
   }
 
   setLine(interrupt: number, isHigh: boolean): void {
-    this.level[interrupt] = isHigh ? 1 : 0;
+    this.pending[interrupt] = isHigh ? 1 : 0;
     this.update();
   }
 
@@ -70,14 +70,13 @@ export class Plic implements Device, Lines {
   }
 
   save(): { readonly [name: string]: Plain } {
-    const { priority, level, pending, claimed, enabled, threshold } = this;
-    const lists = { priority, level, pending, claimed, enabled, threshold };
+    const { priority, pending, claimed, enabled, threshold } = this;
+    const lists = { priority, pending, claimed, enabled, threshold };
     return Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, Array.from(list)]));
   }
 
   restore(state: PlainReader): void {
     this.priority.set(state.numbers('priority'));
-    this.level.set(state.numbers('level'));
     this.pending.set(state.numbers('pending'));
     this.claimed.set(state.numbers('claimed'));
     this.enabled.set(state.numbers('enabled'));
@@ -116,12 +115,16 @@ export class Plic implements Device, Lines {
     let bestPriority = floor;
     for (let source = 1; source < PLIC_SOURCES; source++) {
       const priority = this.priority[source] ?? 0;
-      if (this.pending[source] === 1 && priority > bestPriority && this.isEnabled(context, source)) {
+      if (priority > bestPriority && this.isWaiting(source) && this.isEnabled(context, source)) {
         best = source;
         bestPriority = priority;
       }
     }
     return best;
+  }
+
+  private isWaiting(source: number): boolean {
+    return this.pending[source] === 1 && this.claimed[source] === 0;
   }
 
   private claim(context: number): number {
@@ -135,9 +138,6 @@ export class Plic implements Device, Lines {
   }
 
   private update(): void {
-    for (let source = 1; source < PLIC_SOURCES; source++) {
-      if (this.level[source] === 1 && this.claimed[source] === 0) this.pending[source] = 1;
-    }
     for (const hart of this.harts) {
       const machine = this.best(hart.id * 2, this.threshold[hart.id * 2] ?? 0) === 0 ? 0 : MEIP;
       const supervisor = this.best(hart.id * 2 + 1, this.threshold[hart.id * 2 + 1] ?? 0) === 0 ? 0 : SEIP;

@@ -7,15 +7,19 @@ import type { Hart } from './hart.ts';
 import { FS, MACHINE, PMP_ENTRIES, type RegisterName, SEIP, SSIP, STIP, SUPERVISOR, USER } from './hart-state.ts';
 import { MXR } from './mmu.ts';
 import { PMP_LOCK } from './protection.ts';
-import { hasSupervisorTimer, pendingBits } from './traps.ts';
+import { hasSupervisorTimer, noteInterrupts, pendingBits } from './traps.ts';
 
 /** A register: how it is read, and written if it can be. What `exists` says no to is an illegal instruction. */
 export interface ControlRegister {
   readonly exists?: (hart: Hart) => boolean;
   readonly read: (hart: Hart) => bigint;
+  /** What set and clear start from, where that is not what is read: the line of an interrupt is not written into its bit (privileged architecture 3.1.9). */
+  readonly kept?: (hart: Hart) => bigint;
   readonly write?: (hart: Hart, value: bigint) => void;
 }
 
+/** SIE and MIE. */
+const INTERRUPT_ENABLES = 0xan;
 const ALL = 0xffff_ffff_ffff_ffffn;
 const SSTATUS = 0x8000_0003_000c_6122n;
 /** SIE, MIE, SPIE, MPIE, SPP, FS, MPRV, SUM, MXR, TVM, TW, TSR; MPP besides, which has a value that does not exist. */
@@ -58,13 +62,10 @@ function writeStatus(hart: Hart, value: bigint, mask: bigint): void {
   const previous = (mask & (3n << 11n)) !== 0n && asked !== 2n ? asked << 11n : old & (3n << 11n);
   const bits = mask & MSTATUS_WRITABLE;
   hart.csr.mstatus = (old & ~bits & ~(3n << 11n)) | (value & bits) | previous;
-  if (((old ^ hart.csr.mstatus) & MXR) !== 0n) hart.mmu.flush();
-  changed(hart);
-}
-
-function changed(hart: Hart): void {
-  hart.mmu.changeContext();
-  hart.attention = true;
+  const changed = old ^ hart.csr.mstatus;
+  if ((changed & MXR) !== 0n) hart.mmu.flush();
+  if ((changed & ~INTERRUPT_ENABLES) !== 0n) hart.mmu.changeContext();
+  noteInterrupts(hart);
 }
 
 /** A view of mie or mip through mideleg. */
@@ -77,13 +78,13 @@ function delegatedView(read: (hart: Hart) => bigint, write: (hart: Hart, value: 
 
 function writeEnabled(hart: Hart, value: bigint, mask: bigint): void {
   hart.csr.mie = (hart.csr.mie & ~mask) | (value & mask);
-  hart.attention = true;
+  noteInterrupts(hart);
 }
 
 function writePending(hart: Hart, value: bigint, mask: bigint): void {
   const writable = mask & SUPERVISOR_BITS & (hasSupervisorTimer(hart) ? ~BigInt(STIP) : ALL);
   hart.csr.mip = (hart.csr.mip & ~writable) | (value & writable);
-  hart.attention = true;
+  noteInterrupts(hart);
 }
 
 /** Whether the mode may read one of cycle, time and instret. */
@@ -109,7 +110,6 @@ const writeSatp = (hart: Hart, value: bigint): void => {
   if (mode !== 0n && mode !== 8n) return;
   hart.csr.satp = value;
   hart.mmu.flush();
-  hart.attention = true;
 };
 
 const hasFloats = (hart: Hart): boolean => (hart.csr.mstatus & FS) !== 0n;
@@ -193,7 +193,14 @@ const registers = new Map<number, ControlRegister>([
   [0x341, plain('mepc', ALL - 1n)],
   [0x342, plain('mcause', ALL)],
   [0x343, plain('mtval', ALL)],
-  [0x344, { read: (hart) => BigInt(pendingBits(hart)), write: (hart, value) => writePending(hart, value, ALL) }],
+  [
+    0x344,
+    {
+      read: (hart) => BigInt(pendingBits(hart)),
+      kept: (hart) => (BigInt(pendingBits(hart)) & ~BigInt(SEIP)) | (hart.csr.mip & BigInt(SEIP)),
+      write: (hart, value) => writePending(hart, value, ALL),
+    },
+  ],
   [0x7a0, constant(0n)],
   [0x7a1, constant(0n)],
   [0x7a2, constant(0n)],
@@ -229,6 +236,11 @@ function writeFloat(hart: Hart, flags: number, mode: number): void {
   hart.dirtyFloats();
 }
 
+function pmpChanged(hart: Hart): void {
+  hart.pmpRanges = undefined;
+  hart.mmu.flush();
+}
+
 function isLocked(hart: Hart, entry: number): boolean {
   return ((hart.pmpConfig[entry] ?? 0) & PMP_LOCK) !== 0;
 }
@@ -241,8 +253,7 @@ function pmpAddress(entry: number): ControlRegister {
       // The lower bound of a locked range is locked with it.
       if (isLocked(hart, entry) || ((next & PMP_LOCK) !== 0 && (next & 0x18) === 8)) return;
       hart.pmpAddress[entry] = value & 0x3f_ffff_ffff_ffffn;
-      hart.mmu.flush();
-      hart.attention = true;
+      pmpChanged(hart);
     },
   };
 }
@@ -261,8 +272,7 @@ function pmpConfig(first: number): ControlRegister {
         if (isLocked(hart, first + index) || (config & 3) === 2) continue;
         hart.pmpConfig[first + index] = config;
       }
-      hart.mmu.flush();
-      hart.attention = true;
+      pmpChanged(hart);
     },
   };
 }

@@ -64,6 +64,13 @@ export const FS = 3n << 13n;
 /** Number of entries of physical memory protection. */
 export const PMP_ENTRIES = 16;
 
+/** Bytes that an entry of physical memory protection covers, `end` not among them, and its configuration. */
+export interface PmpRange {
+  readonly start: number;
+  readonly end: number;
+  readonly config: number;
+}
+
 /** One hart's state. */
 export class HartState {
   readonly id: number;
@@ -78,6 +85,8 @@ export class HartState {
   mode = MACHINE;
   readonly csr: Record<RegisterName, bigint> = { ...zeroRegisters };
   readonly pmpConfig = new Uint8Array(PMP_ENTRIES);
+  /** What the entries below cover; undefined after they changed. */
+  pmpRanges: readonly PmpRange[] | undefined;
   readonly pmpAddress: bigint[] = new Array<bigint>(PMP_ENTRIES).fill(0n);
   /** Bits of mip that devices set. */
   lines = 0;

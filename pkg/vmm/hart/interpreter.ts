@@ -2,7 +2,7 @@
  * Runs a hart one instruction after the other: what the architecture says, and the reference for compiled code. Stops early at `attention`, which
  * whoever calls looks into; so a trap is taken here, an interrupt is not.
  */
-import type { CodeCache } from '../isa/code-cache.ts';
+import type { CodeCache, PageCode } from '../isa/code-cache.ts';
 import { Fetcher } from './fetcher.ts';
 import type { Hart } from './hart.ts';
 import { TRAP } from './hart-state.ts';
@@ -26,27 +26,61 @@ export class Interpreter implements Engine {
     const fetcher = this.fetchers[hart.id];
     if (fetcher === undefined) return;
     while (hart.left > 0 && !hart.attention) {
-      try {
+      this.guarded(hart, () => {
         while (hart.left > 0 && !hart.attention) {
           step(hart, fetcher);
           hart.left--;
         }
-      } catch (error) {
-        if (error !== TRAP) throw error;
-        takeTrap(hart);
-        hart.left--;
-        if (hart.lost !== undefined) hart.attention = true;
-      }
+      });
     }
   }
 
-  /** The fetcher of a hart. */
-  fetcherOf(hart: Hart): Fetcher | undefined {
-    return this.fetchers[hart.id];
+  /** Runs on until an instruction goes elsewhere than to the next one, a trap included. */
+  runStraight(hart: Hart): void {
+    this.guarded(hart, (fetcher) => {
+      while (hart.left > 0 && !hart.attention) {
+        const isStraight = step(hart, fetcher);
+        hart.left--;
+        if (!isStraight) return;
+      }
+    });
+  }
+
+  /** Runs one instruction. */
+  runOne(hart: Hart): void {
+    this.guarded(hart, (fetcher) => {
+      step(hart, fetcher);
+      hart.left--;
+    });
+  }
+
+  /** The page of code at a hart's pc; undefined where it must be interpreted, as where the fetch would fault. */
+  pageOf(hart: Hart): PageCode | undefined {
+    let code: PageCode | undefined;
+    try {
+      code = this.fetchers[hart.id]?.page();
+    } catch (error) {
+      if (error !== TRAP) throw error;
+    }
+    return code;
+  }
+
+  private guarded(hart: Hart, run: (fetcher: Fetcher) => void): void {
+    const fetcher = this.fetchers[hart.id];
+    if (fetcher === undefined) return;
+    try {
+      run(fetcher);
+    } catch (error) {
+      if (error !== TRAP) throw error;
+      takeTrap(hart);
+      hart.left--;
+      if (hart.lost !== undefined) hart.attention = true;
+    }
   }
 }
 
-function step(hart: Hart, fetcher: Fetcher): void {
+/** True if the next instruction in memory is the next to run. */
+function step(hart: Hart, fetcher: Fetcher): boolean {
   const instruction = fetcher.fetch();
   const lo = (hart.pcLo + instruction.length) | 0;
   hart.nextLo = lo;
@@ -54,4 +88,5 @@ function step(hart: Hart, fetcher: Fetcher): void {
   instruction.run(hart, instruction);
   hart.pcLo = hart.nextLo;
   hart.pcHi = hart.nextHi;
+  return hart.pcLo === lo;
 }

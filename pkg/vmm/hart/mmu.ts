@@ -107,9 +107,8 @@ export class Mmu {
     const mode = access === EXECUTE ? this.state.mode : this.dataMode();
     this.counters.tlbMisses++;
     const address = this.isBare(mode) ? this.bare(access, lo, hi) : this.walk(access, lo, hi, mode);
-    if (!isPermitted(this.state, { address, length, bit: access, mode }))
-      this.state.fault(ACCESS_FAULTS[access], lo, hi);
-    if (access !== EXECUTE && this.memory.holds(address, length)) this.fill(access, lo, hi, { address, mode });
+    if (!isPermitted(this.state, address, length, access, mode)) this.state.fault(ACCESS_FAULTS[access], lo, hi);
+    if (access !== EXECUTE && this.memory.holds(address, length)) this.fill(access, lo, hi, address);
     return address;
   }
 
@@ -128,13 +127,8 @@ export class Mmu {
     return hi * 0x1_0000_0000 + (lo >>> 0);
   }
 
-  private fill(
-    access: Access,
-    lo: number,
-    hi: number,
-    found: { readonly address: number; readonly mode: number },
-  ): void {
-    const page = found.address - (found.address % PAGE_SIZE);
+  private fill(access: Access, lo: number, hi: number, address: number): void {
+    const page = address - (address % PAGE_SIZE);
     const number = (page - MEMORY_BASE) / PAGE_SIZE;
     if (this.memory.missing[number] === 1 || !isUniform(this.state, page)) return;
     if (access === WRITE && !this.memory.mayWriteFreely(number)) return;
@@ -155,10 +149,12 @@ export class Mmu {
       const shift = 12 + 9 * level;
       const index = level === 2 ? ((hi & 0x7f) << 2) | (lo >>> 30) : (lo >>> shift) & 511;
       const at = table + index * 8;
-      const entry = this.tableEntry(access, at, lo, hi);
-      const bits = entry.lo & 0x3ff;
-      const frame = ((entry.hi & 0x3f_ffff) * 0x1_0000_0000 + (entry.lo >>> 0) - (entry.lo & 0x3ff)) / 1024;
-      if ((bits & V) === 0 || (bits & (R | W)) === W || entry.hi >>> 22 !== 0) return this.pageFault(access, lo, hi);
+      const offset = this.tableEntry(access, at, lo, hi);
+      const entryLo = this.state.view.getInt32(offset, true);
+      const entryHi = this.state.view.getInt32(offset + 4, true);
+      const bits = entryLo & 0x3ff;
+      const frame = ((entryHi & 0x3f_ffff) * 0x1_0000_0000 + (entryLo >>> 0) - bits) / 1024;
+      if ((bits & V) === 0 || (bits & (R | W)) === W || entryHi >>> 22 !== 0) return this.pageFault(access, lo, hi);
       if ((bits & (R | X)) === 0) {
         if ((bits & (U | A | D)) !== 0) return this.pageFault(access, lo, hi);
         table = frame * PAGE_SIZE;
@@ -166,18 +162,18 @@ export class Mmu {
       }
       const inPage = 512 ** level;
       if (frame % inPage !== 0 || !this.mayAccess(access, bits, mode)) return this.pageFault(access, lo, hi);
-      this.mark(access, at, { lo: entry.lo, faultLo: lo, faultHi: hi });
+      if (!this.isMarked(access, bits)) this.mark(access, at, lo, hi);
       const low = level === 0 ? 0 : (lo >>> 12) % inPage;
       return (frame + low) * PAGE_SIZE + (lo & (PAGE_SIZE - 1));
     }
     return this.pageFault(access, lo, hi);
   }
 
-  private tableEntry(access: Access, at: number, lo: number, hi: number): { readonly lo: number; readonly hi: number } {
-    const isAllowed = isPermitted(this.state, { address: at, length: 8, bit: READ, mode: SUPERVISOR });
+  /** Offset in the buffer of an entry of a table. */
+  private tableEntry(access: Access, at: number, lo: number, hi: number): number {
+    const isAllowed = isPermitted(this.state, at, 8, READ, SUPERVISOR);
     if (!isAllowed || !this.memory.holds(at, 8)) this.accessFault(access, lo, hi);
-    const offset = this.memory.readable(at);
-    return { lo: this.state.view.getInt32(offset, true), hi: this.state.view.getInt32(offset + 4, true) };
+    return this.memory.readable(at);
   }
 
   private mayAccess(access: Access, bits: number, mode: number): boolean {
@@ -188,16 +184,16 @@ export class Mmu {
     return (bits & (access * 2)) !== 0;
   }
 
-  private mark(
-    access: Access,
-    at: number,
-    entry: { readonly lo: number; readonly faultLo: number; readonly faultHi: number },
-  ) {
-    const marked = entry.lo | A | (access === WRITE ? D : 0);
-    if (marked === entry.lo) return;
-    if (!isPermitted(this.state, { address: at, length: 8, bit: WRITE, mode: SUPERVISOR }))
-      this.accessFault(access, entry.faultLo, entry.faultHi);
-    this.state.view.setInt32(this.memory.writable(at), marked, true);
+  private isMarked(access: Access, bits: number): boolean {
+    const wanted = access === WRITE ? A | D : A;
+    return (bits & wanted) === wanted;
+  }
+
+  private mark(access: Access, at: number, lo: number, hi: number): void {
+    if (!isPermitted(this.state, at, 8, WRITE, SUPERVISOR)) this.accessFault(access, lo, hi);
+    const offset = this.memory.writable(at);
+    const marked = this.state.view.getInt32(offset, true) | A | (access === WRITE ? D : 0);
+    this.state.view.setInt32(offset, marked, true);
   }
 
   private pageFault(access: Access, lo: number, hi: number): never {

@@ -1,24 +1,17 @@
 /**
- * Physical memory protection (PMP): whether a mode may read, write or execute bytes. Pure; reads the hart's entries.
- * Source: RISC-V privileged architecture 20211203, section 3.7.
+ * Physical memory protection (PMP): whether a mode may read, write or execute bytes. Pure; reads the hart's entries. Bounds above 2^53 are rounded, which is
+ * beyond all memory and devices. Source: RISC-V privileged architecture 20211203, section 3.7.
  */
-import { type HartState, MACHINE, PMP_ENTRIES } from './hart-state.ts';
+import { type HartState, MACHINE, PMP_ENTRIES, type PmpRange } from './hart-state.ts';
 
-/** Bits of an entry's configuration. */
+/** The bit of an entry's configuration that locks it. */
 export const PMP_LOCK = 0x80;
 const TOR = 1;
 const NA4 = 2;
 
-/** One range of addresses, `end` not in it. */
-interface Range {
-  readonly start: bigint;
-  readonly end: bigint;
-}
-
-function rangeOf(state: HartState, entry: number): Range | undefined {
-  const config = state.pmpConfig[entry] ?? 0;
+function boundsOf(state: HartState, entry: number): { readonly start: bigint; readonly end: bigint } | undefined {
   const address = state.pmpAddress[entry] ?? 0n;
-  const kind = (config >> 3) & 3;
+  const kind = ((state.pmpConfig[entry] ?? 0) >> 3) & 3;
   if (kind === 0) return undefined;
   if (kind === TOR) return { start: entry === 0 ? 0n : (state.pmpAddress[entry - 1] ?? 0n) << 2n, end: address << 2n };
   if (kind === NA4) return { start: address << 2n, end: (address << 2n) + 4n };
@@ -27,32 +20,34 @@ function rangeOf(state: HartState, entry: number): Range | undefined {
   return { start, end: start + ((ones + 1n) << 2n) };
 }
 
-/** Whether `mode` may access `length` bytes; `bit` is 1 for reading, 2 for writing, 4 for executing. An entry that matches some of the bytes only refuses. */
-export function isPermitted(
-  state: HartState,
-  access: { readonly address: number; readonly length: number; readonly bit: number; readonly mode: number },
-): boolean {
-  const start = BigInt(access.address);
-  const end = start + BigInt(access.length);
+function rangesOf(state: HartState): readonly PmpRange[] {
+  if (state.pmpRanges !== undefined) return state.pmpRanges;
+  const ranges: PmpRange[] = [];
   for (let entry = 0; entry < PMP_ENTRIES; entry++) {
-    const range = rangeOf(state, entry);
-    if (range === undefined || end <= range.start || start >= range.end) continue;
-    if (start < range.start || end > range.end) return false;
-    const config = state.pmpConfig[entry] ?? 0;
-    if (access.mode === MACHINE && (config & PMP_LOCK) === 0) return true;
-    return (config & access.bit) !== 0;
+    const bounds = boundsOf(state, entry);
+    if (bounds === undefined || bounds.end <= bounds.start) continue;
+    ranges.push({ start: Number(bounds.start), end: Number(bounds.end), config: state.pmpConfig[entry] ?? 0 });
   }
-  return access.mode === MACHINE;
+  state.pmpRanges = ranges;
+  return ranges;
+}
+
+/** Whether `mode` may access `length` bytes; `bit` is 1 for reading, 2 for writing, 4 for executing. An entry that matches some of the bytes only refuses. */
+export function isPermitted(state: HartState, address: number, length: number, bit: number, mode: number): boolean {
+  for (const { start, end, config } of rangesOf(state)) {
+    if (address + length <= start || address >= end) continue;
+    if (address < start || address + length > end) return false;
+    if (mode === MACHINE && (config & PMP_LOCK) === 0) return true;
+    return (config & bit) !== 0;
+  }
+  return mode === MACHINE;
 }
 
 /** Whether one answer of `isPermitted` holds for all bytes of a page. */
 export function isUniform(state: HartState, page: number): boolean {
-  const start = BigInt(page);
-  const end = start + 4096n;
-  for (let entry = 0; entry < PMP_ENTRIES; entry++) {
-    const range = rangeOf(state, entry);
-    if (range === undefined || range.end <= range.start || end <= range.start || start >= range.end) continue;
-    return start >= range.start && end <= range.end;
+  for (const { start, end } of rangesOf(state)) {
+    if (page + 4096 <= start || page >= end) continue;
+    return page >= start && page + 4096 <= end;
   }
   return true;
 }

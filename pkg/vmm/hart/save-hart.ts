@@ -46,6 +46,7 @@ export function restoreHart(hart: Hart, state: PlainReader): void {
   hart.instretOffset = state.big('instretOffset');
   const lost = state.text('lost');
   hart.lost = lost === '' ? undefined : lost;
+  hart.pmpRanges = undefined;
   hart.pmpConfig.set(state.numbers('pmpConfig'));
   hart.pmpAddress.splice(0, hart.pmpAddress.length, ...state.parts('pmpAddress').map((part) => part.big('address')));
   hart.mmu.flush();

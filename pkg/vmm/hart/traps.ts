@@ -27,6 +27,7 @@ const MPIE = 1n << 7n;
 const SPP = 1n << 8n;
 const MPP = 3n << 11n;
 const INTERRUPT = 1n << 63n;
+const NEVER = 0xffff_ffff_ffff_ffffn;
 
 /** In the order in which they are taken. */
 const priorities = [MEIP, MSIP, MTIP, SEIP, SSIP, STIP];
@@ -40,6 +41,7 @@ export function hasSupervisorTimer(state: HartState): boolean {
 export function pendingBits(hart: Hart): number {
   const software = Number(hart.csr.mip);
   if (!hasSupervisorTimer(hart)) return software | hart.lines;
+  if (hart.csr.stimecmp === NEVER) return (software & ~STIP) | hart.lines;
   const isDue = BigInt(hart.bus.ticks) >= hart.csr.stimecmp;
   return (software & ~STIP) | hart.lines | (isDue ? STIP : 0);
 }
@@ -53,6 +55,11 @@ function nextInterrupt(hart: Hart, pending: number): number {
   const forMachine = isMachineOpen ? pending & ~delegated : 0;
   const chosen = forMachine !== 0 ? forMachine : isSupervisorOpen ? pending & delegated : 0;
   return priorities.find((bit) => (chosen & bit) !== 0) ?? 0;
+}
+
+/** After a change of what the hart lets in: has whoever runs it look, if there may be something. */
+export function noteInterrupts(hart: Hart): void {
+  if ((pendingBits(hart) & Number(hart.csr.mie)) !== 0) hart.attention = true;
 }
 
 /** Takes an interrupt if one is due and open; ends a WFI if one is due. */
@@ -136,5 +143,5 @@ function leave(hart: Hart, target: bigint): void {
   hart.nextLo = loOf(target);
   hart.nextHi = hiOf(target);
   hart.mmu.changeContext();
-  hart.attention = true;
+  noteInterrupts(hart);
 }

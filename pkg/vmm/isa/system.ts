@@ -24,7 +24,10 @@ function access(hart: Hart, i: Instruction, given: bigint, change: Change | unde
   const register = controlRegister(hart, i.imm & 0xfff, change !== undefined);
   if (register === undefined) illegal(hart, i);
   const old = register.read(hart);
-  if (change !== undefined) register.write?.(hart, BigInt.asUintN(64, change(old, given)));
+  if (change !== undefined) {
+    const kept = register.kept?.(hart) ?? old;
+    register.write?.(hart, BigInt.asUintN(64, change(kept, given)));
+  }
   hart.setBig(i.rd, old);
 }
 

@@ -41,7 +41,11 @@ export function serveOn(
     const { remoteAddress, remotePort } = request.socket;
     void Promise.resolve(
       answer({ method, url, headers, from: `${remoteAddress}:${remotePort}`, body: () => text(request) }),
-    ).then((said) => response.writeHead(said.status, said.headers).end(method === 'HEAD' ? '' : said.body));
+    ).then((said) =>
+      response
+        .writeHead(said.status, { 'content-type': sniffedType(said.body), ...said.headers })
+        .end(method === 'HEAD' ? '' : said.body),
+    );
   };
   const server =
     tls === undefined ? createServer(onRequest) : createTlsServer({ cert: tls.certificate, key: tls.key }, onRequest);
@@ -50,6 +54,13 @@ export function serveOn(
     server.close();
     server.closeAllConnections();
   });
+}
+
+/** What Go's servers say that a body is where nobody told them. Source: https://mimesniff.spec.whatwg.org. */
+function sniffedType(body: string): string {
+  const tags = '!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p';
+  const isPage = new RegExp(`^\\s*<(?:!--|(?:${tags})[\\s>])`, 'i').test(body);
+  return isPage ? 'text/html; charset=utf-8' : 'text/plain; charset=utf-8';
 }
 
 /** Says the host name over HTTP or, with `--tcp` and `--udp`, without. */

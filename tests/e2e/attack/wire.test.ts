@@ -75,6 +75,8 @@ test('10,000 odd requests to every address end no process and leave nothing', { 
       return [
         { ...at, name: `${label}, known`, tls: client },
         { ...at, name: label, tls: {} },
+        { ...at, name: `${label}, known, HTTP/2`, tls: client, isHttp2: true },
+        { ...at, name: `${label}, HTTP/2`, tls: {}, isHttp2: true },
       ];
     }),
   );

@@ -71,7 +71,13 @@ export function specOptions(
     record,
     sandbox,
     pausePid,
-  }: { readonly record: ContainerFile; readonly sandbox: SandboxFile; readonly pausePid: number | undefined },
+    targetPid,
+  }: {
+    readonly record: ContainerFile;
+    readonly sandbox: SandboxFile;
+    readonly pausePid: number | undefined;
+    readonly targetPid: number | undefined;
+  },
 ): SpecOptions {
   const { namespaces, podUid } = sandbox.config;
   const shared = sandboxPlaces(places, sandbox.id, podUid);
@@ -80,6 +86,7 @@ export function specOptions(
   const paths: NamespacePaths = {
     ...(network === undefined ? {} : { network }),
     ...(namespaces.ipc === 'pod' ? { ipc: shared.ipc } : {}),
+    ...(namespaces.pid === 'container' && targetPid !== undefined ? { pid: `/proc/${targetPid}/ns/pid` } : {}),
     ...(namespaces.pid === 'pod' && pausePid !== undefined ? { pid: `/proc/${pausePid}/ns/pid` } : {}),
     uts: shared.uts,
   };

@@ -5,7 +5,7 @@ import { Deferred } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { type RuntimeContainer, RuntimeError } from '../runtime.ts';
 import { type ContainerEnd, containerSummary, runStateOf } from '../summary.ts';
-import type { ExitRecord } from './monitor/protocol.ts';
+import type { ExitRecord, MonitoredContainer } from './monitor/protocol.ts';
 import type { ContainerFile, SandboxFile } from './records.ts';
 
 /** Source: container termination messages are cut at 4,096 bytes; of a longer one the end is read. */
@@ -28,6 +28,7 @@ export class ContainerEntry {
   record: ContainerFile;
   readonly #options: ContainerEntryOptions;
   readonly #ended = new Deferred();
+  #pid: number | undefined;
   #startedAtMs: number | undefined;
   #end: ContainerEnd | undefined;
   #killAtMs = Number.POSITIVE_INFINITY;
@@ -48,6 +49,11 @@ export class ContainerEntry {
     return runStateOf({ startedAtMs: this.#startedAtMs, end: this.#end });
   }
 
+  /** Of its first process while it runs. */
+  get pid(): number | undefined {
+    return this.state === 'running' ? this.#pid : undefined;
+  }
+
   /** Resolves once it has exited. */
   get ended(): Promise<void> {
     return this.#ended.promise;
@@ -64,8 +70,9 @@ export class ContainerEntry {
   }
 
   /** It runs. */
-  began(atMs: number): void {
-    this.#startedAtMs ??= atMs;
+  began({ startedAtMs, pid }: MonitoredContainer): void {
+    this.#startedAtMs ??= startedAtMs;
+    this.#pid = pid;
   }
 
   /** It has ended, or was never to run. Resolves with true for the first who says so, once its last message was read. */

@@ -105,9 +105,11 @@ export class NodeContainers {
   /** The bundle of a container. */
   specOptions({ record, sandbox }: Pick<ContainerEntry, 'record' | 'sandbox'>): SpecOptions {
     const pausePid = this.sandboxes.pausePid(sandbox.id);
+    const { targetContainerId } = record.config;
+    const targetPid = targetContainerId === undefined ? undefined : this.#byId.get(targetContainerId)?.pid;
     return specOptions(
       { places: this.#places, machine: this.machine, nodeNetwork: this.#deps.nodeNetwork },
-      { record, sandbox, pausePid },
+      { record, sandbox, pausePid, targetPid },
     );
   }
 
@@ -119,6 +121,9 @@ export class NodeContainers {
   async create(sandboxId: string, config: ContainerConfig): Promise<string> {
     const { clock, images, random, seccompFolder } = this.#deps;
     const { file: sandbox } = this.sandboxes.ready(sandboxId);
+    const { targetContainerId } = config;
+    if (targetContainerId !== undefined && this.#byId.get(targetContainerId)?.pid === undefined)
+      throw new RuntimeError('failed', `the target container "${targetContainerId}" is not running`);
     const image = await fromStore(images.find(config.imageRef || config.image));
     if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
     const id = newId(random);
@@ -244,7 +249,7 @@ export class NodeContainers {
     }
     const entry = this.#entry(record, sandbox);
     this.#byId.set(id, entry);
-    if (running !== undefined) entry.began(running.startedAtMs);
+    if (running !== undefined) entry.began(running);
     const exit = running?.exit ?? (await readWhole<ExitRecord>(found.exit));
     if (exit !== undefined) await entry.exited(exit);
     else if (running === undefined) await entry.exited({ ...unseen, atMs: this.#deps.clock.nowMs() });
@@ -265,7 +270,7 @@ export class NodeContainers {
     const at = this.places(entry);
     await leaveMark(at.started);
     try {
-      const { startedAtMs } = await this.monitor.run({
+      const started = await this.monitor.run({
         id: entry.id,
         bundle: at.folder,
         logPath: at.log,
@@ -275,7 +280,7 @@ export class NodeContainers {
         stdinOnce: config.stdinOnce === true,
         cgroups: cgroupFolders(this.machine.cgroups, at.cgroup),
       });
-      entry.began(startedAtMs);
+      entry.began(started);
     } catch (error) {
       entry.failed(errorText(error));
       throw error;

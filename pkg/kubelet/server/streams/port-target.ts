@@ -33,6 +33,8 @@ export async function carryBoth(socket: UpgradedConnection, client: ClientEnd): 
   });
   socket.on('error', (error) => over.reject(error));
   socket.on('close', () => over.resolve());
+  // One that whoever opened it has stopped does not begin by itself to give what has come.
+  socket.resume();
   void feed(socket, client.input).catch(() => socket.destroy());
   try {
     await over.promise;

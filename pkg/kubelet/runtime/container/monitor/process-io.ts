@@ -108,8 +108,8 @@ export class ProcessIo {
     this.#isFinished = true;
     for (const { stream, socket, descriptor } of this.#outputs) {
       socket.pause();
-      const buffered: unknown = socket.read();
-      if (buffered instanceof Buffer) this.#options.sink(stream, buffered);
+      // What it has read and not given: to read it gives it to whoever listens, besides returning it.
+      socket.read();
       if (!socket.destroyed) this.#takeRest(stream, descriptor);
       socket.destroy();
     }

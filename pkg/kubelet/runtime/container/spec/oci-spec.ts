@@ -153,7 +153,8 @@ function environmentOf({ container, image, user }: SpecOptions): readonly string
 function namespacesFor({ sandbox, namespaces, machine, container }: SpecOptions): readonly OciNamespace[] {
   const at = (type: OciNamespace['type'], path: string | undefined): readonly OciNamespace[] =>
     path === undefined ? [] : [{ type, path }];
-  const pid: readonly OciNamespace[] = sandbox.namespaces.pid === 'container' ? [{ type: 'pid' }] : [];
+  const hasOwn = sandbox.namespaces.pid === 'container' && namespaces.pid === undefined;
+  const pid: readonly OciNamespace[] = hasOwn ? [{ type: 'pid' }] : [];
   const isOwnCgroup = machine.cgroups === 'v2' && container.security.privileged !== true;
   return [
     { type: 'mount' },

@@ -1,0 +1,152 @@
+/**
+ * The engine that compiles: code that was come to often runs as WebAssembly, the rest is interpreted, with the same result instruction by instruction. Compiled
+ * code takes no traps, reaches no device and changes no control register: before an instruction that would, it comes back, and that one is interpreted.
+ * What is compiled belongs to a page of memory and is dropped when the page's bytes change; it holds at any virtual address.
+ */
+import type { GuestMemory } from '../guest-memory.ts';
+import { MISSING_PAGE } from '../guest-memory.ts';
+import type { Hart } from '../hart/hart.ts';
+import { TRAP } from '../hart/hart-state.ts';
+import type { Engine, Interpreter } from '../hart/interpreter.ts';
+import { READ, WRITE } from '../hart/mmu.ts';
+import type { CodeCache, PageCode } from '../isa/code-cache.ts';
+import { hartLayout, PAGE_SIZE } from '../memory-map.ts';
+import { ENDS, emitRegion } from './emit.ts';
+import { findRegion } from './region.ts';
+
+/** Regions compiled at a time; when there are more, all are dropped and made anew as they are needed. Each costs some 30 KiB. */
+const REGIONS_MAX = 4096;
+
+type RegionFunction = (base: number, entry: number) => unknown;
+
+/** Where a region is entered. */
+interface Entrance {
+  readonly run: RegionFunction;
+  readonly entry: number;
+}
+
+/** What is known of a page of code: entrances, and how often others were come to; -1 is for those that cannot be compiled. */
+interface CompiledPage {
+  readonly entrances: (Entrance | undefined)[];
+  readonly visits: Int16Array;
+}
+
+/** What the engine works on. */
+export interface CompilerParts {
+  readonly memory: GuestMemory;
+  readonly cache: CodeCache;
+  readonly interpreter: Interpreter;
+  readonly harts: readonly Hart[];
+}
+
+const isRegion = (value: unknown): value is RegionFunction => typeof value === 'function';
+
+/** The compiling engine of a machine. */
+export class Compiler implements Engine {
+  /** Regions compiled since the start. */
+  compiled = 0;
+  private readonly parts: CompilerParts;
+  private pages = new WeakMap<PageCode, CompiledPage>();
+  private readonly hot: number;
+  private live = 0;
+  private readonly imports: { readonly m: { readonly m: WebAssembly.Memory; readonly f: CompilerFill } };
+
+  /** A place is compiled when it is come to for the `hot`th time. */
+  constructor(parts: CompilerParts, hot: number) {
+    this.parts = parts;
+    this.hot = hot;
+    this.imports = { m: { m: parts.memory.wasm, f: (base, lo, hi, kind) => this.fill(base, lo, hi, kind) } };
+  }
+
+  run(hart: Hart): void {
+    const { interpreter } = this.parts;
+    // Where a turn begins is chance: such places are not counted.
+    let isArrived = false;
+    while (hart.left > 0 && !hart.attention) {
+      const entrance = this.entranceAt(hart, isArrived);
+      if (entrance === undefined) interpreter.runStraight(hart);
+      else this.enter(hart, entrance);
+      isArrived = true;
+    }
+  }
+
+  private enter(hart: Hart, { run, entry }: Entrance): void {
+    const { view, at } = hart;
+    view.setInt32(at + hartLayout.pc, hart.pcLo, true);
+    view.setInt32(at + hartLayout.pc + 4, hart.pcHi, true);
+    view.setInt32(at + hartLayout.left, hart.left, true);
+    const end = run(at, entry);
+    hart.pcLo = view.getInt32(at + hartLayout.pc, true);
+    hart.pcHi = view.getInt32(at + hartLayout.pc + 4, true);
+    hart.left = view.getInt32(at + hartLayout.left, true);
+    if (end === ENDS.interpret && hart.left > 0) this.parts.interpreter.runOne(hart);
+    else if (end === ENDS.budget) this.parts.interpreter.run(hart);
+  }
+
+  /** The compiled code at the hart's pc, which may be compiled now; undefined where it is to be interpreted. */
+  private entranceAt(hart: Hart, isArrived: boolean): Entrance | undefined {
+    const code = this.parts.interpreter.pageOf(hart);
+    if (code === undefined) return undefined;
+    const offset = hart.pcLo & (PAGE_SIZE - 1);
+    const page = this.pageOf(code);
+    const known = page.entrances[offset >> 1];
+    if (known !== undefined || !isArrived) return known;
+    const visits = (page.visits[offset >> 1] ?? 0) + 1;
+    if (visits === 0) return undefined;
+    page.visits[offset >> 1] = visits;
+    return visits < this.hot ? undefined : this.compile(code, page, offset);
+  }
+
+  private pageOf(code: PageCode): CompiledPage {
+    const known = this.pages.get(code);
+    if (known !== undefined) return known;
+    const page = {
+      entrances: new Array<Entrance | undefined>(PAGE_SIZE / 2),
+      visits: new Int16Array(PAGE_SIZE / 2),
+    };
+    this.pages.set(code, page);
+    return page;
+  }
+
+  private compile(code: PageCode, page: CompiledPage, offset: number): Entrance | undefined {
+    const { cache, memory } = this.parts;
+    const region = findRegion(offset, (at) => cache.instructionAt(code, at));
+    if (region === undefined) {
+      page.visits[offset >> 1] = -1;
+      return undefined;
+    }
+    if (this.live >= REGIONS_MAX) {
+      this.pages = new WeakMap();
+      this.live = 0;
+      return undefined;
+    }
+    const module = new WebAssembly.Module(emitRegion(region, memory.wasm.buffer.byteLength / 65_536));
+    const run = new WebAssembly.Instance(module, this.imports).exports['r'];
+    if (!isRegion(run)) return undefined;
+    this.compiled++;
+    this.live++;
+    for (const [entry, index] of region.entries.entries()) {
+      const at = (region.blocks[index]?.offset ?? 0) >> 1;
+      page.entrances[at] ??= { run, entry };
+    }
+    return page.entrances[offset >> 1];
+  }
+
+  /** Makes the translation buffer let an access through; 0 where it does not: the access faults, is a device's, or must be noted. */
+  private fill(base: number, lo: number, hi: number, kind: number): number {
+    const hart = this.parts.harts[base / hartLayout.bytes];
+    if (hart === undefined) return 0;
+    const access = (kind & 16) === 0 ? READ : WRITE;
+    const size = kind & 15;
+    if ((lo & (size - 1)) !== 0) return 0;
+    try {
+      hart.mmu.translate(access, lo, hi, size);
+    } catch (error) {
+      if (error === TRAP || error === MISSING_PAGE) return 0;
+      throw error;
+    }
+    return hart.mmu.quick(access, lo, hi, size) < 0 ? 0 : 1;
+  }
+}
+
+type CompilerFill = (base: number, lo: number, hi: number, kind: number) => number;

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Builds the guests with Debian's gcc-riscv64-unknown-elf into the folder $1 (default: where they are checked in). The same sources and compiler give the same
+# bytes: no paths, no times, no build id, no symbols are in them.
+set -eu
+cd "$(dirname "$0")"
+out=${1:-.}
+flags="-march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -O2 -ffreestanding -fno-tree-loop-distribute-patterns -fno-pic -nostdlib -static
+  -Wall -Wextra -Werror -Wl,--build-id=none -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096 -s"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# $1: name, the rest: what the image is for.
+kernel() {
+  name=$1
+  shift
+  # shellcheck disable=SC2086
+  riscv64-unknown-elf-gcc $flags -T user/link.ld -o "$work/user.elf" user/start.S user/libu.c user/init.c user/agent.c user/connections.c user/http.c \
+    "$@" common/lib.c
+  riscv64-unknown-elf-objcopy -O binary "$work/user.elf" "$work/user.bin"
+  mkdir -p "$out/$name"
+  # shellcheck disable=SC2086
+  riscv64-unknown-elf-gcc $flags -DUSER_IMAGE="\"$work/user.bin\"" -T kernel/link.ld -o "$out/$name/$name.elf" kernel/start.S kernel/memory.c \
+    kernel/process.c kernel/trap.c kernel/console.c kernel/virtio.c kernel/net.c kernel/tcp.c common/fdt.c common/lib.c
+}
+
+kernel kernel user/store.c
+kernel echo echo/serve.c
+mkdir -p "$out/compute"
+# shellcheck disable=SC2086
+riscv64-unknown-elf-gcc $flags -T compute/link.ld -o "$out/compute/compute.elf" compute/start.S compute/compute.c common/lib.c common/fdt.c

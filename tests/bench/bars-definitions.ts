@@ -1,0 +1,85 @@
+/** How soon a custom resource is served where there are many, and what their definitions cost in memory and at a start. */
+import { sleep } from '#pkg/base/async.ts';
+import { residentMb, type Stage, timed } from './bars-stage.ts';
+import { readTarget } from './kubeconfig.ts';
+import { clock, openAll } from './load.ts';
+import { quantile } from './statistics.ts';
+
+const count = 500;
+const more = 100;
+const group = 'bars.example.com';
+const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+const servedLimitMs = 10_000;
+
+function definition(n: number): string {
+  const field = (type: string) => ({ type });
+  const spec = {
+    type: 'object',
+    properties: {
+      name: field('string'),
+      replicas: { ...field('integer'), minimum: 0 },
+      tags: { type: 'array', items: field('string') },
+      template: {
+        type: 'object',
+        properties: { image: field('string'), ports: { type: 'array', items: field('integer') } },
+      },
+    },
+    required: ['name'],
+  };
+  const schema = {
+    openAPIV3Schema: {
+      type: 'object',
+      properties: { spec, status: { type: 'object', properties: { phase: field('string') } } },
+    },
+  };
+  return JSON.stringify({
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `things${n}.${group}` },
+    spec: {
+      group,
+      names: { plural: `things${n}`, kind: `Thing${n}` },
+      scope: 'Namespaced',
+      versions: [{ name: 'v1', served: true, storage: true, schema, subresources: { status: {} } }],
+    },
+  });
+}
+
+/** Measures, and starts the cluster again with all of the definitions. */
+export async function definitionBars({ cluster, clients, serverPid, say }: Stage): Promise<void> {
+  const [client] = clients;
+  if (client === undefined) return;
+  const startOf = async (): Promise<number> => {
+    await cluster.down();
+    const startMs = clock.monotonicMs();
+    await cluster.up();
+    return clock.monotonicMs() - startMs;
+  };
+  const servedMs = async (n: number): Promise<number> => {
+    const startMs = clock.monotonicMs();
+    await timed(client, { method: 'POST', path, body: definition(n) });
+    for (;;) {
+      const { status } = await client.request({ method: 'GET', path: `/apis/${group}/v1/things${n}` });
+      const tookMs = clock.monotonicMs() - startMs;
+      if (status === 200) return tookMs;
+      if (tookMs > servedLimitMs) throw new Error(`things${n} are not served after ${tookMs} ms: ${status}`);
+    }
+  };
+  const before = residentMb(serverPid());
+  for (let n = 0; n < count; n++) await servedMs(n);
+  await sleep(clock, 5_000);
+  say(`${count} definitions add to the API server`, `${(residentMb(serverPid()) - before).toFixed(0)} MB`, '60 MB');
+  const times: number[] = [];
+  for (let n = count; n < count + more; n++) times.push(await servedMs(n));
+  say(`a definition is served after, p99 of ${more} beside them`, `${quantile(times, 0.99).toFixed(1)} ms`, '50 ms');
+  const withAll = [await startOf(), await startOf(), await startOf()];
+  const [again] = await openAll(readTarget(cluster.kubeconfig), 1);
+  if (again === undefined) return;
+  await timed(again, { method: 'DELETE', path });
+  while (!(await again.request({ method: 'GET', path, keepBody: true })).body.includes('"items":[]'))
+    await sleep(clock, 200);
+  again.close();
+  const without = [await startOf(), await startOf(), await startOf()];
+  const added = Math.min(...withAll) - Math.min(...without);
+  say(`${count + more} definitions add to the start (fastest of three)`, `${added.toFixed(0)} ms`, '30 ms');
+}

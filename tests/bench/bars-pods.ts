@@ -1,0 +1,84 @@
+/** What 100,000 pods cost, what a list of all of them adds, and what one client feels beside 500 who read that list. */
+import { sleep } from '#pkg/base/async.ts';
+import { residentMb, type Stage, sendAll, timed } from './bars-stage.ts';
+import { Connection } from './connection.ts';
+import { clock } from './load.ts';
+import { podBody } from './objects.ts';
+import { quantile } from './statistics.ts';
+
+const count = 100_000;
+/** Size of each as it is served. */
+const bytesEach = 2_000;
+const listers = 500;
+const gets = 2_000;
+const restMs = 10_000;
+const namespace = 'bars';
+const path = `/api/v1/namespaces/${namespace}/pods`;
+
+/** Measures; the pods stay. */
+export async function podBars({ clients, target, serverPid, say }: Stage): Promise<void> {
+  const [client] = clients;
+  if (client === undefined) return;
+  const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } };
+  await timed(client, { method: 'POST', path: '/api/v1/namespaces', body: JSON.stringify(object) });
+  await sleep(clock, 1_000);
+  const pid = serverPid();
+  const make = (name: string, paddingBytes: number) => ({
+    method: 'POST',
+    path,
+    body: podBody(name, { paddingBytes }),
+  });
+  await timed(client, make('probe', 0));
+  const { bodyBytes } = await client.request({ method: 'GET', path: `${path}/probe` });
+  const padding = Math.max(0, bytesEach - bodyBytes);
+  await sendAll(clients, count, (n) => make(`p${n}`, padding));
+  say(`API server with ${count} pods of ${bytesEach} bytes, at once`, `${residentMb(pid).toFixed(0)} MB`, '600 MB');
+  await sleep(clock, restMs);
+  const before = residentMb(pid);
+  say(`the same after ${restMs / 1_000} s`, `${before.toFixed(0)} MB`, '600 MB');
+  let peak = before;
+  const watching = new AbortController();
+  const watch = (async () => {
+    while (await sleep(clock, 10, watching.signal)) peak = Math.max(peak, residentMb(pid));
+  })();
+  const tookMs = await timed(client, { method: 'GET', path });
+  watching.abort();
+  await watch;
+  say(
+    `a list of all of them adds at most (it took ${(tookMs / 1_000).toFixed(1)} s)`,
+    `${(peak - before).toFixed(0)} MB`,
+    '50 MB',
+  );
+  const alone = await getsP99(client);
+  const lists = await Promise.all(Array.from({ length: listers }, () => openList(target)));
+  const beside = await getsP99(client);
+  const peakMb = residentMb(pid);
+  for (const list of lists) list.close();
+  const ratio = `${(beside / alone).toFixed(2)} x`;
+  say(
+    `p99 of gets beside ${listers} open lists (${alone.toFixed(1)} to ${beside.toFixed(1)} ms, ${peakMb.toFixed(0)} MB)`,
+    ratio,
+    '2 x',
+  );
+}
+
+async function getsP99(client: Connection): Promise<number> {
+  const times: number[] = [];
+  for (let n = 0; n < gets; n++) times.push(await timed(client, { method: 'GET', path: `${path}/p${n}` }));
+  return quantile(times, 0.99);
+}
+
+/** A list that has begun, whose client reads on slowly. */
+async function openList(target: Stage['target']): Promise<Connection> {
+  const connection = await Connection.open(target);
+  await new Promise<void>((begun) => {
+    const done = (): void => begun();
+    connection
+      .request({ method: 'GET', path }, () => {
+        connection.pause();
+        done();
+      })
+      .then(done, done);
+  });
+  return connection;
+}

@@ -1,0 +1,42 @@
+/** What the parts of `bars.ts` measure, and how they look at it. */
+import { readFileSync } from 'node:fs';
+import type { RunningCluster } from '#tests/e2e/running-cluster.ts';
+import type { Connection, Request } from './connection.ts';
+import type { Target } from './kubeconfig.ts';
+import { clock } from './load.ts';
+
+/** A running cluster and connections to it. */
+export interface Stage {
+  readonly cluster: RunningCluster;
+  readonly target: Target;
+  readonly clients: readonly Connection[];
+  serverPid(): number;
+  /** Prints a figure beside its bar. */
+  say(figure: string, value: string, bar: string): void;
+}
+
+/** Resident memory of a process, in MB. */
+export function residentMb(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1_000;
+}
+
+/** Sends a request that has to succeed; resolves with how long its answer took, in milliseconds. */
+export async function timed(client: Connection, request: Request): Promise<number> {
+  const startMs = clock.monotonicMs();
+  const { status, body } = await client.request(request);
+  if (status >= 300) throw new Error(`${request.method} ${request.path}: ${status} ${body}`);
+  return clock.monotonicMs() - startMs;
+}
+
+/** Sends requests from all clients, each as soon as its last was answered. */
+export async function sendAll(
+  clients: readonly Connection[],
+  count: number,
+  request: (n: number) => Request,
+): Promise<void> {
+  let next = 0;
+  const send = async (client: Connection): Promise<void> => {
+    for (let n = next++; n < count; n = next++) await timed(client, request(n));
+  };
+  await Promise.all(clients.map(send));
+}
