@@ -106,7 +106,7 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     'a runtime that there is not',
     ['--runtime=fake,docker'],
     undefined,
-    'invalid value "fake,docker" for --runtime: there is no runtime "docker": use inprocess, container, fake, or several with commas between them',
+    'invalid value "fake,docker" for --runtime: there is no runtime "docker": use inprocess, container, vm, fake, or several with commas between them',
   ],
   [
     'a runtime twice',
