@@ -2,6 +2,9 @@
 import { expect } from 'vitest';
 import type { PodSpec, Volume, VolumeProjection } from '#pkg/api/types/core-v1.ts';
 import { configMaps, secrets } from '#pkg/api/types/refs.ts';
+import { tarEnd, tarFile } from '#pkg/images/tar/tar-writer.ts';
+import { testImage } from '#pkg/images/testing/image-documents.ts';
+import { serveImage } from '#pkg/images/testing/serve-image.ts';
 import { onBusyboxCluster } from './busybox-stage.ts';
 import { configMap, secret } from './objects.ts';
 import type { RealStage } from './real-stage.ts';
@@ -86,3 +89,28 @@ behaviour(`${emptyDir} volume on tmpfs should have the correct mode ${linux}`, a
   // With the bit that the kernel gives such a file system, as at upstream's kubelet.
   expect(await look(memory, 'stat -c %a /v; stat -f -c %T /v')).toBe('1777\ntmpfs\n');
 });
+
+behaviour(
+  '[sig-node] ImageVolume should succeed with pod and pull policy of Always [LinuxOnly] [MinimumKubeletVersion:1.35]',
+  async () => {
+    const layer = Buffer.concat([
+      tarFile({ kind: 'directory', path: 'dir/', mode: 0o755 }, ''),
+      tarFile({ path: 'dir/file', mode: 0o755 }, '#!/bin/sh\necho ran\n'),
+      tarEnd(),
+    ]);
+    const platform = { os: 'linux', architecture: process.arch === 'arm64' ? 'arm64' : 'amd64' };
+    const { host, asked } = await serveImage(testImage([layer], { platform }));
+    const volume = { image: { reference: `${host}/files:1`, pullPolicy: 'Always' } };
+    expect((await look(volume, 'busybox head -n 1 /v/dir/file; echo x >/v/new; /v/dir/file')).split('\n')).toEqual([
+      '#!/bin/sh',
+      "sh: can't create /v/new: Read-only file system",
+      'sh: /v/dir/file: Permission denied',
+      '',
+    ]);
+    expect(asked.filter((line) => line.endsWith('/manifests/1'))).toHaveLength(1);
+    const part = { volumeMounts: [{ name: 'v', mountPath: '/v', subPath: 'dir' }] };
+    expect(await printed('busybox ls /v', part, { volumes: [{ name: 'v', ...volume }] })).toBe('file\n');
+    // Asked again, as its policy says.
+    expect(asked.filter((line) => line.endsWith('/manifests/1'))).toHaveLength(2);
+  },
+);

@@ -215,6 +215,17 @@ whereThereAre('a real container', () => {
     await expect(other(id)).rejects.toThrow('is not running');
   });
 
+  test('shows a part of another image to read, and has no root of it left when it is gone', async () => {
+    const mounts = [{ containerPath: '/v', hostPath: '', image: { id: 'busybox', subPath: 'bin' }, readOnly: true }];
+    const { id, sandboxId } = await start(runtime, script('ls /v/busybox; echo x >/v/new', { mounts }));
+    expect(await outputOf(runtime, id)).toEqual(['/v/busybox', "sh: can't create /v/new: Read-only file system"]);
+    const missing = [{ containerPath: '/v', hostPath: '', image: { id: 'busybox', subPath: 'none' }, readOnly: true }];
+    const refused = runtime.containers.create(sandboxId, script('true', { name: 'other', mounts: missing }));
+    await expect(refused).rejects.toThrow('the image of the volume has no "none"');
+    await runtime.sandboxes.remove(sandboxId);
+    expect((await bench.remains()).filter((one) => one.includes('volume'))).toEqual([]);
+  });
+
   test('is resized while it runs', async () => {
     const { id } = await start(
       runtime,

@@ -56,7 +56,12 @@ export function sandboxConfig(context: PodContext, pod: Pod, attempt: number): S
 }
 
 /** The container. */
-export async function containerConfig(options: ConfigOptions, image: ImageInfo): Promise<ContainerConfig> {
+export async function containerConfig(
+  options: ConfigOptions,
+  image: ImageInfo,
+  /** Ids of images by the name of the volume that shows them. */
+  imageVolumes: ReadonlyMap<string, string>,
+): Promise<ContainerConfig> {
   const { context, container, fields, pod, runtime } = options;
   const isRoot = rootProblem(pod, container, image);
   if (isRoot !== undefined) throw new ConfigError(isRoot);
@@ -85,7 +90,7 @@ export async function containerConfig(options: ConfigOptions, image: ImageInfo):
     env: { HOSTNAME: hostnameOf(pod), ...env },
     addresses: options.sandbox.addresses,
     ...portsOf(container),
-    mounts: await mountsOf(options, env),
+    mounts: await mountsOf(options, env, imageVolumes),
     devices: [],
     labels: pod.metadata?.labels ?? {},
     annotations: pod.metadata?.annotations ?? {},
@@ -128,12 +133,22 @@ function hostnameOf(pod: Pod): string {
   return (hostnameOverride || hostname || (pod.metadata?.name ?? '')).slice(0, 63).replace(/[-.]+$/, '');
 }
 
-async function mountsOf(options: ConfigOptions, env: Readonly<Record<string, string>>): Promise<readonly Mount[]> {
+async function mountsOf(
+  options: ConfigOptions,
+  env: Readonly<Record<string, string>>,
+  imageVolumes: ReadonlyMap<string, string>,
+): Promise<readonly Mount[]> {
   const mounts: Mount[] = [];
   for (const [index, mount] of (options.container.volumeMounts ?? []).entries()) {
     const root = options.volumePaths.get(mount.name);
     if (root === undefined) throw new ConfigError(`cannot find volume "${mount.name}" to mount into container`);
     const subPath = mount.subPathExpr ? expandStrictly(mount.subPathExpr, env) : (mount.subPath ?? '');
+    const imageId = imageVolumes.get(mount.name);
+    if (imageId !== undefined) {
+      const image = { id: imageId, subPath };
+      mounts.push({ containerPath: mount.mountPath, hostPath: '', image, readOnly: true });
+      continue;
+    }
     const hostPath = subPath === '' ? root : await subPathOf(options, { root, subPath, volume: mount.name, index });
     const volume = options.pod.spec?.volumes?.find(({ name }) => name === mount.name);
     const readOnly = mount.readOnly === true || isReadOnlyVolume(volume);

@@ -29,10 +29,12 @@ export async function startContainer(options: StartOptions): Promise<StartOutcom
     record(options, 'Warning', 'Failed', `Error: ${image.reason}`);
     return image;
   }
+  const imageVolumes = await ensureImageVolumes(options);
+  if (!(imageVolumes instanceof Map)) return imageVolumes;
   if (options.signal.aborted) return failure(options, 'ContainerCreating', '');
   let config: ContainerConfig;
   try {
-    config = await containerConfig(options, image.image);
+    config = await containerConfig(options, image.image, imageVolumes);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     record(options, 'Warning', 'Failed', `Error: ${error.message}`);
@@ -66,6 +68,33 @@ export async function startContainer(options: StartOptions): Promise<StartOutcom
   }
   record(options, 'Normal', 'Started', 'Container started');
   return { ok: true, id };
+}
+
+/** Ids of the images that its volumes show, by the name of the volume; or why one of them is not there. */
+async function ensureImageVolumes(
+  options: StartOptions,
+): Promise<Map<string, string> | Extract<StartOutcome, { ok: false }>> {
+  const { context, container, pod, runtime } = options;
+  const ids = new Map<string, string>();
+  for (const { name, image } of pod.spec?.volumes ?? []) {
+    if (image === undefined || !container.volumeMounts?.some((mount) => mount.name === name)) continue;
+    // Where the runtime cannot, that is what is said, and nothing is pulled for it.
+    if (!runtime.capabilities.features.has('imageVolumes')) ids.set(name, '');
+    else {
+      const { reference = '', pullPolicy = 'IfNotPresent' } = image;
+      const found = await context.images.ensure({
+        ...options,
+        container: { name: container.name, image: reference, imagePullPolicy: pullPolicy },
+        event: (...event) => record(options, ...event),
+      });
+      if (!found.ok) {
+        record(options, 'Warning', 'Failed', `Error: ${found.reason}`);
+        return found;
+      }
+      ids.set(name, found.image.id);
+    }
+  }
+  return ids;
 }
 
 function record(options: StartOptions, type: 'Normal' | 'Warning', reason: string, message: string): void {

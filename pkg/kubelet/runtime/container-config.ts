@@ -48,6 +48,8 @@ export type MountPropagation = 'bidirectional' | 'hostToContainer' | 'private';
 export interface Mount {
   readonly containerPath: string;
   readonly hostPath: string;
+  /** The root of an image in place of a path of the machine, which is `''` then; of it the part at `subPath`. Read-only, and without programs that run. */
+  readonly image?: { readonly id: string; readonly subPath: string };
   readonly readOnly: boolean;
   /** Read-only with all that is mounted below it. Only with `readOnly`. */
   readonly recursiveReadOnly?: boolean;

@@ -53,6 +53,14 @@ const requirements: readonly Requirement[] = [
   { feature: 'userNamespaces', wish: ({ sandbox }) => when('hostUsers: false', sandbox.namespaces.user === 'pod') },
   { feature: 'devices', wish: ({ container }) => when('devices', container.devices.length > 0) },
   {
+    feature: 'imageVolumes',
+    wish: ({ container }) =>
+      when(
+        'volumes of images',
+        container.mounts.some(({ image }) => image !== undefined),
+      ),
+  },
+  {
     feature: 'mountPropagation',
     wish: ({ container }) =>
       when(

@@ -45,6 +45,7 @@ export type RuntimeFeature =
   // Files and devices. Without `files` containers read none, so volumes need no contents and no tokens.
   | 'devices'
   | 'files'
+  | 'imageVolumes'
   | 'mountPropagation'
   | 'recursiveReadOnly'
   // Limits that are kept. A container beyond its memory limit ends with reason `OOMKilled`.

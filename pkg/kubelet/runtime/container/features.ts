@@ -14,6 +14,7 @@ const always: readonly RuntimeFeature[] = [
   'files',
   'groups',
   'hugepages',
+  'imageVolumes',
   'memoryLimits',
   'mountPropagation',
   'noNewPrivileges',

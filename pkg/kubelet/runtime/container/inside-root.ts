@@ -27,7 +27,8 @@ export async function readInside(root: string, path: string): Promise<string> {
   }
 }
 
-async function resolveInside(root: string, path: string): Promise<string | undefined> {
+/** The path on the machine of a path within a root; undefined where there is nothing. */
+export async function resolveInside(root: string, path: string): Promise<string | undefined> {
   const rest = parts(path);
   const done: string[] = [];
   for (let links = 0; rest.length > 0; ) {

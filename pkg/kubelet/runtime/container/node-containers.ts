@@ -10,6 +10,7 @@ import type { ContainerConfig, ContainerResources } from '../container-config.ts
 import { type RuntimeContainer, RuntimeError } from '../runtime.ts';
 import { makeMountSources, seccompText, specOptions, userOf, wishedDevices } from './bundle.ts';
 import { ContainerEntry } from './container-entry.ts';
+import { prepareImageVolumes, releaseImageVolumes } from './image-volumes.ts';
 import { fromStore } from './images.ts';
 import { cgroupFolders, type Machine, readMachine } from './machine.ts';
 import type { ExitRecord, MonitoredContainer } from './monitor/protocol.ts';
@@ -118,19 +119,21 @@ export class NodeContainers {
     return () => this.#listeners.delete(listener);
   }
 
-  async create(sandboxId: string, config: ContainerConfig): Promise<string> {
+  async create(sandboxId: string, wanted: ContainerConfig): Promise<string> {
     const { clock, images, random, seccompFolder } = this.#deps;
     const { file: sandbox } = this.sandboxes.ready(sandboxId);
-    const { targetContainerId } = config;
+    const { targetContainerId } = wanted;
     if (targetContainerId !== undefined && this.#byId.get(targetContainerId)?.pid === undefined)
       throw new RuntimeError('failed', `the target container "${targetContainerId}" is not running`);
-    const image = await fromStore(images.find(config.imageRef || config.image));
-    if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
+    const image = await fromStore(images.find(wanted.imageRef || wanted.image));
+    if (image === undefined) throw new RuntimeError('imageNotFound', `image "${wanted.image}" not found`);
     const id = newId(random);
     const at = containerPlaces(this.#places, id, sandbox.config.podUid);
     await makeFolder(at.folder);
     try {
       const root = await fromStore(images.prepare(id, image.id));
+      const volumes = { images, containerId: id, file: at.imageVolumes };
+      const config = { ...wanted, mounts: await prepareImageVolumes(wanted.mounts, volumes) };
       const profile = await seccompText(config, seccompFolder);
       const record: ContainerFile = {
         id,
@@ -323,7 +326,9 @@ export class NodeContainers {
 
   async #takeAway(id: string, folder: string): Promise<void> {
     await this.monitor.call({ method: 'remove', id });
-    await fromStore(this.#deps.images.release(id));
+    const { images } = this.#deps;
+    await releaseImageVolumes({ images, containerId: id, file: join(folder, 'image-volumes.json') });
+    await fromStore(images.release(id));
     await removeFolder(folder);
   }
 }

@@ -52,6 +52,8 @@ export function containerPlaces({ disk, cgroup }: Places, id: string, podUid: st
     started: join(folder, 'started'),
     exit: join(folder, 'exit.json'),
     log: join(folder, 'log'),
+    /** How many images besides its own it shows. */
+    imageVolumes: join(folder, 'image-volumes.json'),
     terminationLog: join(folder, 'termination-log'),
     cgroup: `${cgroup}/pod${podUid}/${id}`,
   };

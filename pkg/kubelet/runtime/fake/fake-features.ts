@@ -14,6 +14,7 @@ export const fakeFeatures: ReadonlySet<RuntimeFeature> = new Set([
   'execStdin',
   'groups',
   'hugepages',
+  'imageVolumes',
   'memoryLimits',
   'mountPropagation',
   'noNewPrivileges',

@@ -69,9 +69,9 @@ function kernelMounts(isPrivileged: boolean): readonly OciMount[] {
 
 const propagations = { private: 'rprivate', hostToContainer: 'rslave', bidirectional: 'rshared' } as const;
 
-function optionsOf({ readOnly, recursiveReadOnly, propagation = 'private' }: Mount): readonly string[] {
+function optionsOf({ image, readOnly, recursiveReadOnly, propagation = 'private' }: Mount): readonly string[] {
   const mode = readOnly ? (recursiveReadOnly === true ? ['ro', 'rro'] : ['ro']) : ['rw'];
-  return ['rbind', propagations[propagation], ...mode];
+  return ['rbind', propagations[propagation], ...mode, ...(image === undefined ? [] : ['noexec'])];
 }
 
 function bind(source: string, destination: string, options: readonly string[]): OciMount {
