@@ -59,15 +59,35 @@ export function fileMark(path) {
 }
 
 /**
+ * Where a process has found the bundle: all that it loads is of the same time.
+ * @type {{ readonly folder: URL | undefined } | undefined}
+ */
+let found;
+
+/**
  * Loads a module of the bundle, by its name there; where there is no bundle with it, or it is older than its sources, loads these.
  * @param {string} entry
  * @param {() => Promise<unknown>} sources
  * @returns {Promise<unknown>}
  */
 export function loadCode(entry, sources) {
-  const folder = bundleFolder();
+  const folder = foundBundle();
   const bundled = folder === undefined ? undefined : new URL(`${entry}.js`, folder);
   return bundled !== undefined && existsSync(bundled) ? import(bundled.href) : sources();
+}
+
+/** `bundleFolder`, asked once in this process, whose answer stays. */
+export function foundBundle() {
+  found ??= { folder: bundleFolder() };
+  return found.folder;
+}
+
+/**
+ * Says what `foundBundle` gives, where another process has just looked.
+ * @param {URL | undefined} folder
+ */
+export function useBundle(folder) {
+  found = { folder };
 }
 
 /** URL of the folder of the bundle; undefined where there is none that says what the sources do. */

@@ -6,6 +6,11 @@ import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { bundleInputsFile, fileMark } from './load-code.js';
 
+/** The module of a file, as each process has one of its own. */
+async function moduleAt(path: string, process: number) {
+  return (await import(`${pathToFileURL(path).href}?process=${process}`)) as typeof import('./load-code.js');
+}
+
 /** A folder that has the module and these files; gives what the module loads there. */
 async function placed(files: Readonly<Record<string, string>>) {
   const root = await mkdtemp(join(tmpdir(), 'coxswain-code-'));
@@ -17,8 +22,12 @@ async function placed(files: Readonly<Record<string, string>>) {
   const own = join(root, 'cmd/common/load-code.js');
   await mkdir(dirname(own), { recursive: true });
   await copyFile(join(import.meta.dirname, 'load-code.js'), own);
-  const { loadCode } = (await import(pathToFileURL(own).href)) as typeof import('./load-code.js');
-  const load = async () => (await loadCode('command', async () => ({ from: 'sources' }))) as { readonly from: string };
+  let starts = 0;
+  // A process looks once: each time it is another module.
+  const load = async () => {
+    const { loadCode } = await moduleAt(own, ++starts);
+    return (await loadCode('command', async () => ({ from: 'sources' }))) as { readonly from: string };
+  };
   return { root, from: async () => (await load()).from };
 }
 
@@ -52,4 +61,15 @@ test('a package runs the bundle that it came with', async () => {
 test('a list of sources that cannot be read makes no bundle', async () => {
   const { from } = await placed({ [source]: '1', '.cache/bundle/inputs.json': '{' });
   expect(await from()).toBe('sources');
+});
+
+test('a process loads what another has found for it, without a look at the sources', async () => {
+  const { root } = await placed({ [source]: '1', 'made/command.js': "export const from = 'bundle';" });
+  const { foundBundle, loadCode, useBundle } = await moduleAt(join(root, 'cmd/common/load-code.js'), 1);
+  const folder = new URL('made/', pathToFileURL(`${root}/`));
+  useBundle(folder);
+  expect(foundBundle()).toBe(folder);
+  expect(await loadCode('command', async () => ({ from: 'sources' }))).toMatchObject({ from: 'bundle' });
+  useBundle(undefined);
+  expect(await loadCode('command', async () => ({ from: 'sources' }))).toEqual({ from: 'sources' });
 });

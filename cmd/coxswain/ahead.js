@@ -1,14 +1,20 @@
 /**
  * The process of `up --detach` is started before anything else is looked at, as half of what a start takes is two Nodes beginning one after the other.
- * It does nothing until it is told where its log is; when whoever started it ends without a word, so does it.
+ * It loads what it will be and does nothing until it is told where its log is; when whoever started it ends without a word, so does it.
  *
  * JavaScript, and apart from the bundle, as it comes before that.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { foundBundle, useBundle } from '../common/load-code.js';
 import { serverNodeFlags } from '../common/node-flags.js';
 
 /** @typedef {import('node:child_process').ChildProcess} ChildProcess */
+
+/**
+ * What the process is told: first which bundle there is, so that it need not look itself, and then where its log is.
+ * @typedef {{ readonly bundle: string | undefined } | { readonly log: string }} AheadMessage
+ */
 
 /** Where the command finds the process: what is bundled has modules of its own, and this is none of them. */
 const place = Symbol.for('coxswain.ahead');
@@ -29,6 +35,7 @@ export function startAhead(main, args) {
   );
   // Who takes it hears of it: then it has not even a number.
   child.on('error', () => {});
+  child.send({ bundle: foundBundle()?.href }, () => {});
   child.unref();
   child.channel?.unref();
   Object.assign(globalThis, { [place]: child });
@@ -49,21 +56,43 @@ export function takeAhead(main, args) {
   return child;
 }
 
-/** In the process itself: resolves once it is to go on, with its output in the log. It ends where it is not needed. */
+/**
+ * In the process itself: what it is told. It ends where it is not needed.
+ * @returns {{ readonly bundle: Promise<void>, readonly log: Promise<void> }} resolve once it knows which bundle it is to load, and once it is to go
+ * on, with its output in the log
+ */
 export function awaitPlace() {
-  return new Promise((resolve) => {
-    const end = () => process.exit(0);
-    process.once('disconnect', end);
-    process.once('message', (/** @type {{ readonly log: string }} */ { log }) => {
-      process.off('disconnect', end);
-      for (const descriptor of [1, 2]) {
-        closeSync(descriptor);
-        // The lowest number that is free.
-        const opened = openSync(log, 'a', 0o600);
-        if (opened !== descriptor) throw new Error(`Cannot write to ${log}: it was opened as ${opened} and not as ${descriptor}`);
-      }
-      resolve(undefined);
-    });
-    if (!process.connected) end();
-  });
+  /** @type {PromiseWithResolvers<void>} */
+  const bundle = Promise.withResolvers();
+  /** @type {PromiseWithResolvers<void>} */
+  const log = Promise.withResolvers();
+  const end = () => process.exit(0);
+  process.once('disconnect', end);
+  const told = (/** @type {AheadMessage} */ message) => {
+    if (!('log' in message)) {
+      useBundle(message.bundle === undefined ? undefined : new URL(message.bundle));
+      bundle.resolve();
+      return;
+    }
+    process.off('disconnect', end);
+    process.off('message', told);
+    writeTo(message.log);
+    log.resolve();
+  };
+  process.on('message', told);
+  if (!process.connected) end();
+  return { bundle: bundle.promise, log: log.promise };
+}
+
+/**
+ * Makes standard output and standard error a file.
+ * @param {string} path
+ */
+function writeTo(path) {
+  for (const descriptor of [1, 2]) {
+    closeSync(descriptor);
+    // The lowest number that is free.
+    const opened = openSync(path, 'a', 0o600);
+    if (opened !== descriptor) throw new Error(`Cannot write to ${path}: it was opened as ${opened} and not as ${descriptor}`);
+  }
 }

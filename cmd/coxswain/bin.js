@@ -45,6 +45,14 @@ function startsBehind(args) {
   return args[0] === 'up' && !stays(args) && !args.some((arg) => /^(--report-to-parent|--help|-h)$/.test(arg));
 }
 
+/**
+ * Whether a process behind the terminal is the cluster itself, rather than one that looks after its processes.
+ * @param {readonly string[]} args
+ */
+function holdsCluster(args) {
+  return !args.some((arg) => /^--(processes|help$)|^-h$/.test(arg));
+}
+
 /** What a Node that stays is started with, of those that this one was not; none where it was started with any: then it is this one again. */
 async function missingFlags() {
   if (process.execArgv.some((flag) => flag.startsWith('--max-semi-space-size'))) return [];
@@ -85,7 +93,13 @@ async function run(args) {
   if (startsBehind(args)) (await import('./ahead.js')).startAhead(self, args.slice(1));
   const { keepCompiledCode, loadCode } = await import('../common/load-code.js');
   keepCompiledCode();
-  if (args.includes('--report-to-parent')) await (await import('./ahead.js')).awaitPlace();
+  if (args.includes('--report-to-parent')) {
+    const { bundle, log } = (await import('./ahead.js')).awaitPlace();
+    await bundle;
+    // What is wrong with it is said once it is used.
+    if (holdsCluster(args)) await loadCode('behind', () => import(unbundled('behind'))).catch(() => {});
+    await log;
+  }
   await loadCode('command', () => import(unbundled('command')));
 }
 

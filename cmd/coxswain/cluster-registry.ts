@@ -7,7 +7,8 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
@@ -88,7 +89,7 @@ export class ClusterRegistry {
 
   async #read(name: string): Promise<RegisteredCluster | undefined> {
     const path = join(this.path, name);
-    const entry = await readFile(path, 'utf8').then(entryOf, () => undefined);
+    const entry = entryAt(path);
     if (entry === undefined) return undefined;
     try {
       const record = await new ClusterFolder(entry.folder).read();
@@ -105,6 +106,15 @@ export class ClusterRegistry {
   async #file(folder: string): Promise<string> {
     const real = await realpath(folder).catch(() => resolve(folder));
     return join(this.path, `${createHash('sha256').update(real).digest('hex').slice(0, 32)}.json`);
+  }
+}
+
+/** Undefined for a file that cannot be read. They are small, and who starts a cluster reads all of them. */
+function entryAt(path: string): RegisteredCluster | undefined {
+  try {
+    return entryOf(readFileSync(path, 'utf8'));
+  } catch {
+    return undefined;
   }
 }
 

@@ -12,7 +12,8 @@
  *   conf/  logs/   configuration and output of separate processes
  */
 
-import { readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -108,7 +109,7 @@ export class ClusterFolder {
   async read(): Promise<ClusterRecord | undefined> {
     let text: string;
     try {
-      text = await readFile(join(this.path, 'cluster.json'), 'utf8');
+      text = readFileSync(join(this.path, 'cluster.json'), 'utf8');
     } catch (error) {
       const code = errorCode(error);
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;

@@ -18,6 +18,7 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { retractContext } from './down.ts';
+import type { ClusterRecord } from './folder.ts';
 import { type ChildReport, tellParent } from './parent-report.ts';
 import { runHeld } from './run-held.ts';
 import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
@@ -51,6 +52,7 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
   let checks = starting;
   const metrics = new Metrics();
   const health = await holdAddresses(plan, { run: () => checks.run() }, metrics);
+  let publishing: Promise<ClusterRecord> | undefined;
   try {
     const cluster = await startCluster({
       metrics,
@@ -67,12 +69,15 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
         steps.begin(doing, done);
         report({ type: 'step', doing, done });
       },
+      // While the rest starts.
+      onServing: (at) => {
+        publishing = publishKubeconfig(plan, at);
+        publishing.catch(() => {});
+      },
     });
     checks = cluster.health;
-    let published = false;
     try {
-      const record = await publishKubeconfig(plan, cluster);
-      published = true;
+      const record = await publishing;
       await cluster.nodesReady(values.wait, signal);
       // Those who look for the cluster take it for started from here on.
       await held.update({ healthz: health.url });
@@ -81,7 +86,7 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
       if (!signal.aborted) {
         plan.onReady();
         report({ type: 'ready' });
-        if (!values['report-to-parent']) {
+        if (!values['report-to-parent'] && record !== undefined) {
           printResult(plan, record);
           if (values.output !== 'json') world.write('Ctrl-C stops it; its data stays.\n');
         }
@@ -93,15 +98,24 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
     } catch (error) {
       await cluster.stop();
       throw error;
-    } finally {
-      if (published) await retractContext(folder);
     }
   } catch (error) {
     steps.fail();
     throw error;
   } finally {
+    if (await isDone(publishing)) await retractContext(folder);
     await health.close();
   }
+}
+
+/** Whether something was begun and has not failed. */
+function isDone(work: Promise<unknown> | undefined): Promise<boolean> {
+  return work === undefined
+    ? Promise.resolve(false)
+    : work.then(
+        () => true,
+        () => false,
+      );
 }
 
 /** Answers `/healthz` at the port by which the cluster's addresses are held: another cluster with the same ones cannot start. */

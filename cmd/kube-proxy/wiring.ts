@@ -34,5 +34,6 @@ function kernelPlaces(values: FlagValues<typeof proxyFlags>): Parameters<typeof 
   const kind = network === undefined ? undefined : proxyBackendTable[network.proxyBackend];
   if (settings === undefined || network?.kernel === undefined || kind === undefined) return undefined;
   const kernels = network.kernel.kernels(settings, values['machine-nodes']);
-  return { kernels, kind, balancerRange: network.kernel.balancerRange(settings) };
+  const { balancerRange, ranges } = network.kernel;
+  return { kernels, kind, ranges: ranges(settings), balancerRange: balancerRange(settings) };
 }

@@ -55,7 +55,7 @@ function compile(): void {
       const code = stripTypeScriptTypes(readFileSync(join(root, path), 'utf8'));
       // What the types took stays as blanks, so that lines and columns are those of the sources; at the ends of lines it serves nobody.
       write(path.replace(/\.ts$/, '.js'), withCompiledSpecifiers(path, code.replaceAll(/[ \t]+$/gm, '')));
-    } else if (/\.js(?:on)?$/.test(path)) {
+    } else if (/\.(?:js(?:on)?|elf)$/.test(path)) {
       mkdirSync(dirname(join(dist, path)), { recursive: true });
       cpSync(join(root, path), join(dist, path));
     }

@@ -21,6 +21,7 @@ export const packageEntries: readonly string[] = ['coxswain', 'testing', 'client
 /** What is loaded by name; all else is by what these need. */
 const entries: Readonly<Record<string, string>> = {
   command: 'cmd/coxswain/command.ts',
+  behind: 'cmd/coxswain/behind.ts',
   // Of the processes of their own, by their folders.
   ...Object.fromEntries(Object.values(componentTable).map(({ folder }) => [folder, `cmd/${folder}/main.ts`])),
   ...Object.fromEntries(packageEntries.map((name) => [name, `pkg/entry/${name}.ts`])),
@@ -109,8 +110,9 @@ export async function writeBundle({ folder, placeOf }: BundleOptions): Promise<r
         }),
       },
     });
-    for (const chunk of output)
-      if (chunk.type === 'chunk') writeFileSync(join(folder, chunk.fileName), inAscii(chunk.code));
+    const chunks = output.filter((file) => file.type === 'chunk');
+    const doors = doorsIn(chunks);
+    for (const { fileName, code } of chunks) writeFileSync(join(folder, fileName), inAscii(pastDoors(code, doors)));
     return (await build.watchFiles).map((path) => relative(root, path));
   } finally {
     await build.close();
@@ -157,6 +159,34 @@ function ownModules(placeOf: (path: string) => string): Plugin {
       return code.replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`);
     },
   };
+}
+
+/** By the name of a file that only hands on what another file has: an expression that asks that one directly. */
+type Doors = ReadonlyMap<string, string>;
+
+/** Finds the files that the bundler makes so that `import()` of a module gives its exports and not those of all that it is kept with. */
+function doorsIn(chunks: readonly { readonly fileName: string; readonly code: string }[]): Doors {
+  const doors = new Map<string, string>();
+  for (const { fileName, code } of chunks) {
+    const [, imported, behind, exported] =
+      /^import\{([^}]*)\}from"(\.\/[^"]+)";export\{([^}]*)\};?\s*$/.exec(code) ?? [];
+    if (imported === undefined || behind === undefined || exported === undefined) continue;
+    // `a as b` gives `a` the name `b`.
+    const pairs = (list: string): readonly (readonly [string, string])[] =>
+      list.split(',').map((item) => {
+        const [from = '', to = from] = item.split(' as ');
+        return [from, to];
+      });
+    const names = new Map(pairs(imported).map(([theirs, local]) => [local, theirs]));
+    const fields = pairs(exported).map(([local, name]) => `${name}:all.${names.get(local)}`);
+    doors.set(fileName, `import(\`${behind}\`).then((all)=>({${fields.join()}}))`);
+  }
+  return doors;
+}
+
+/** To find, read and link a file takes a start some 0.3 ms, and it would go through twenty of these. They stay for who asks for them by name. */
+function pastDoors(code: string, doors: Doors): string {
+  return code.replaceAll(/\bimport\(`\.\/([^`]+)`\)/g, (whole, name: string) => doors.get(name) ?? whole);
 }
 
 function inAscii(code: string): string {

@@ -48,6 +48,8 @@ export interface ClusterOptions {
   readonly processMetrics?: () => readonly MetricFamily[];
   /** Told what begins, and what to say once it is done. */
   readonly onStep?: (doing: string, done: string) => void;
+  /** Told where the API server is once it answers, before anything else runs. */
+  readonly onServing?: (at: Pick<RunningCluster, 'pki' | 'server'>) => void;
   /** Told what was reached, for measuring. */
   readonly trace?: (what: string) => void;
   /** What the cluster can be made of. Default: all that there is. @internal */
@@ -181,7 +183,7 @@ interface HostParts extends Pick<Starting, 'pki' | 'tables'>, Pick<ClusterHost, 
 
 /** The API server over its store, which is closed again when the server does not start. */
 async function startApi(
-  { settings, folder, clock, random, log, servingLimits = {}, processMetrics }: ClusterOptions,
+  { settings, folder, clock, random, log, servingLimits = {}, processMetrics, onServing }: ClusterOptions,
   { tables, pki, loading, trace }: Starting,
 ): Promise<{ readonly api: ApiPart; readonly isLarge: boolean }> {
   const flags = serverFlagValues(settings.componentFlags);
@@ -213,6 +215,7 @@ async function startApi(
       flags,
       ...(processMetrics === undefined ? {} : { process: { processMetrics } }),
     });
+    onServing?.({ server: api.url, pki });
     return { api, isLarge: count >= largeObjectsMin };
   } catch (error) {
     await store.close();

@@ -214,7 +214,7 @@ export const componentTable: ComponentTable = {
       const kind = tables.proxyBackends[proxyBackend];
       if (kernel !== undefined && kind !== undefined) {
         const kernels = kernel.kernels(settings, nodeNames);
-        const part = { kernels, kind, balancerRange: kernel.balancerRange(settings) };
+        const part = { kernels, kind, ranges: kernel.ranges(settings), balancerRange: kernel.balancerRange(settings) };
         members.start('kube-proxy', await kernelProxyPart(as('kube-proxy'), part));
         return;
       }

@@ -184,6 +184,10 @@ export async function kernelProxyPart(
   options: {
     readonly kernels: readonly KernelPlace[];
     readonly kind: ProxyBackendKind;
+    /** What of the cluster is not on other machines. */
+    readonly ranges: { readonly nodeRange: string; readonly podRange: string };
+    /** The node of this machine, where it has no namespace of its own. */
+    readonly ownNode?: string;
     /** Of what load balancers' addresses are given; absent where none are. */
     readonly balancerRange?: string | undefined;
   },
@@ -209,6 +213,11 @@ export async function kernelProxyPart(
     const session = new NftSession({ namespace });
     parts.push(createPolicyEnforcer({ ...deps, ...kernel, session }));
   }
+  const [{ createNodeRoutes }, { routeTo }] = await Promise.all([
+    import('#pkg/proxy/node-routes.ts'),
+    import('#pkg/network/bridge/host-links.ts'),
+  ]);
+  parts.push(createNodeRoutes({ deps, ...options.ranges, ownNode: options.ownNode, route: routeTo }));
   if (options.balancerRange !== undefined) {
     const { createBalancerAddresses } = await import('#pkg/proxy/balancer-addresses.ts');
     parts.push(createBalancerAddresses({ deps, range: options.balancerRange }));

@@ -77,6 +77,15 @@ export const runtimeTable: RuntimeTable = {
       return { runtime, close: async () => (keepsContainers ? runtime.detach() : runtime.close()) };
     },
   },
+  vm: {
+    isSimulated: false,
+    sharesNetwork: true,
+    open: async (place) => {
+      const { createVmRuntime } = await import('#pkg/kubelet/runtime/vm/vm-runtime.ts');
+      const runtime = createVmRuntime(place);
+      return { runtime, close: () => runtime.close() };
+    },
+  },
   fake: {
     isSimulated: true,
     open: async (place) => {

@@ -206,3 +206,36 @@ test('a store in memory, a cluster that never was and a file that is there are r
     `Cannot restore ${join(place, 'text')} as it is no snapshot`,
   );
 });
+
+test('what is sealed is sealed in a snapshot too, is read with its key after a restore into another store, and refused without', async () => {
+  const secret = Buffer.alloc(32, 's').toString('base64');
+  const providers = [{ aesgcm: { keys: [{ name: 'k', secret }] } }, { identity: {} }];
+  const [kind, apiVersion] = ['EncryptionConfiguration', 'apiserver.config.k8s.io/v1'];
+  const file = join(place, 'encryption.json');
+  await writeFile(file, JSON.stringify({ kind, apiVersion, resources: [{ resources: ['secrets'], providers }] }));
+  const encryption = { file, reloads: false };
+  const from = { ...(await clusterIn('sealed')), encryption };
+  const store = await openStore(from);
+  const [sealed, plain] = ['/registry/secrets/default/s', '/registry/configmaps/default/c'];
+  await put(store, sealed, 'the password');
+  await put(store, plain, 'the setting');
+  await store.close();
+  const path = await save(from, 'sealed-snapshot');
+  const snapshot = await openSnapshot(path);
+  const saved = new Map<string, string>();
+  for await (const { key, value } of snapshot.items()) saved.set(key, Buffer.from(value).toString('latin1'));
+  await snapshot.close();
+  expect(saved.get(sealed)).toMatch(/^k8s:enc:aesgcm:v1:k:/);
+  expect(saved.get(sealed)).not.toContain('password');
+  expect(saved.get(plain)).toBe('the setting');
+  const into = { ...(await clusterIn('unsealed')), encryption };
+  await restore(path, into);
+  const restored = await openStore(into);
+  const textAt = async (key: string) => Buffer.from((await restored.get(key))?.value ?? []).toString();
+  expect([await textAt(sealed), await textAt(plain)]).toEqual(['the password', 'the setting']);
+  await restored.close();
+  const keyless = await openStore({ ...into, encryption: { file: '', reloads: false } });
+  await expect(keyless.get(sealed)).rejects.toThrow('identity transformer tried to read encrypted data');
+  expect(Buffer.from((await keyless.get(plain))?.value ?? []).toString()).toBe('the setting');
+  await keyless.close();
+});

@@ -39,6 +39,7 @@ import { createTaintEvictionController } from './tainteviction/tainteviction.ts'
 import { createTokenCleaner } from './tokencleaner/tokencleaner.ts';
 import { createTtlAfterFinishedController } from './ttlafterfinished/ttlafterfinished.ts';
 import { createPolicyStatusController } from './validatingadmissionpolicystatus/validatingadmissionpolicystatus.ts';
+import { createVirtualMachineController } from './virtualmachine/virtualmachine.ts';
 import { createClaimProtection } from './volumeprotection/claim-protection.ts';
 import { createVolumeProtection } from './volumeprotection/volume-protection.ts';
 
@@ -58,6 +59,7 @@ export const controllerTable: ControllerTable = {
   'job-controller': createJobController,
   'cronjob-controller': createCronJobController,
   'ttl-after-finished-controller': createTtlAfterFinishedController,
+  'virtualmachine-controller': createVirtualMachineController,
   'horizontal-pod-autoscaler-controller': withFlags(podAutoscalerFlags, createPodAutoscaler),
   'disruption-controller': createDisruptionController,
   'endpoints-controller': createEndpointController,

@@ -162,9 +162,11 @@ function overUdp({ address, port }: NameServer, { sent, signal, take }: Exchange
   socket.on('error', () => take(undefined));
   socket.on('message', (received) => take(received));
   // Connected: what others send does not reach it, and a closed port is known at once.
-  socket.connect(port, address, () => {
+  // Not given to `connect` itself, which would call it after a failure too.
+  socket.once('connect', () => {
     if (!signal.aborted) socket.send(sent, (error) => error !== null && take(undefined));
   });
+  socket.connect(port, address);
   signal.addEventListener('abort', () => socket.close(), { once: true });
 }
 

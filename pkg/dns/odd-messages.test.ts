@@ -125,6 +125,16 @@ test('what others answer is passed on as it came, and with less time to live fro
   expect([...(second?.subarray(asked.length) ?? [])]).toEqual(record.with(9, 15));
 });
 
+test('a server to which nothing leads is one that does not answer', async () => {
+  // The system refuses to connect to the address of everybody.
+  const servers = [{ address: '255.255.255.255', port: 53 }];
+  const forwarder = new Forwarder({ servers, clock: new VirtualClock(), random: new SeededRandom(2) });
+  onTestFinished(() => forwarder.close());
+  const asked = asking(['far', 'example'], 1);
+  const answer = await newAnswerer(forwarder).answer(asked, 'udp');
+  expect((answer?.readUInt16BE(2) ?? 0) & 0xf).toBe(2);
+});
+
 test('an answer whose lengths do not fit is none', async () => {
   const upstream = createSocket('udp4').bind(0, '127.0.0.1');
   onTestFinished(() => void upstream.close());

@@ -470,3 +470,14 @@ test('a node of which nothing has changed is written every five minutes, however
   await clock.advance(1_000);
   expect(await beat()).toBe('2026-01-01T00:05:00Z');
 });
+
+test('a node that has just been made has its status, which is not written again before something has changed', async () => {
+  const { client, clock } = await start();
+  await clock.settle();
+  const node = await client.resource(nodes).get('n1');
+  const writers = node.metadata?.managedFields?.map(({ operation, subresource = '' }) => `${operation} ${subresource}`);
+  expect(writers).toEqual(['Update ']);
+  await clock.advance(300_000);
+  const later = await client.resource(nodes).get('n1');
+  expect(later.metadata?.managedFields?.map(({ subresource = '' }) => subresource)).toEqual(['', 'status']);
+});

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { issueAuthority } from './certificate.ts';
 import { parseCertificateRequest } from './certificate-request.ts';
+import { makeRequest } from './make-request.ts';
 import { signRequest } from './sign-request.ts';
-import { makeRequest } from './test-request.ts';
 
 const dayMs = 86_400_000;
 const nowMs = Date.UTC(2026, 10, 28);

@@ -58,6 +58,7 @@ import { storageMigrationStrategies } from './storagemigration/strategies.ts';
 import { withTemplateWarnings } from './template-warnings.ts';
 import { withUnbuiltWarnings } from './unbuilt.ts';
 import type { IpRules } from './validation/ips.ts';
+import { virtualMachineDefinition } from './vm/virtual-machine.ts';
 import { claimWarnings, serviceWarnings, statefulSetWarnings, volumeWarnings, withWarnings } from './warnings.ts';
 
 /** What the strategies need to know of the cluster. */
@@ -172,7 +173,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
 }
 
 /** Resources that the table of API facts does not have: each is a definition made from data (`structuralDefinition`). */
-export const definitions: readonly ResourceDefinition[] = [apiServiceDefinition];
+export const definitions: readonly ResourceDefinition[] = [apiServiceDefinition, virtualMachineDefinition];
 
 /** All strategies with default options. */
 export const strategies: readonly Strategy[] = createStrategies();

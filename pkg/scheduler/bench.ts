@@ -67,6 +67,45 @@ const loads: readonly Load[] = [
   },
 ];
 
+const web = { matchLabels: { app: 'web' } };
+const spread = (topologyKey: string) => ({
+  topologySpreadConstraints: [
+    { maxSkew: 1, topologyKey, whenUnsatisfiable: 'DoNotSchedule', labelSelector: web } as const,
+  ],
+});
+const term = (topologyKey: string) => ({ topologyKey, labelSelector: web });
+
+/** Pods of one workload, about which more is looked at than the node. */
+function webPod(index: number, spec: Partial<Pod['spec']>): Pod {
+  const { metadata, ...rest } = pod(index, 100, 200, spec);
+  return { ...rest, metadata: { ...metadata, labels: { app: 'web' } } };
+}
+
+const relatedLoads: readonly Load[] = [
+  { name: 'topology spread over zones', pod: (index) => webPod(index, spread('zone')) },
+  { name: 'topology spread over nodes', pod: (index) => webPod(index, spread('kubernetes.io/hostname')) },
+  {
+    name: 'required anti-affinity by node',
+    pod: (index) =>
+      webPod(index, {
+        affinity: {
+          podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term('kubernetes.io/hostname')] },
+        },
+      }),
+  },
+  {
+    name: 'preferred affinity by zone',
+    pod: (index) =>
+      webPod(index, {
+        affinity: {
+          podAffinity: {
+            preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 10, podAffinityTerm: term('zone') }],
+          },
+        },
+      }),
+  },
+];
+
 const nodeCount = Number(process.argv[2] ?? 5_000);
 const podCount = Number(process.argv[3] ?? 10_000);
 const nodeCpu = 4_000;
@@ -74,7 +113,10 @@ const nodeMebibyte = 8 * 1024;
 
 function node(index: number): Node {
   const allocatable = { cpu: `${nodeCpu}m`, memory: `${nodeMebibyte}Mi`, pods: '110' };
-  return { metadata: { name: `node-${index}`, labels: { zone: `z${index % 3}` } }, status: { allocatable } };
+  return {
+    metadata: { name: `node-${index}`, labels: { zone: `z${index % 3}`, 'kubernetes.io/hostname': `node-${index}` } },
+    status: { allocatable },
+  };
 }
 
 function measure(load: Load): string {
@@ -106,4 +148,5 @@ function measure(load: Load): string {
 }
 
 const wanted = process.argv[4] ?? '';
-for (const load of loads.filter(({ name }) => name.includes(wanted))) process.stdout.write(`${measure(load)}\n`);
+for (const load of [...loads, ...relatedLoads].filter(({ name }) => name.includes(wanted)))
+  process.stdout.write(`${measure(load)}\n`);

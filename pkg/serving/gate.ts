@@ -26,6 +26,8 @@ export interface GateLimits {
    * and end when nothing has come for a while. Default: they are taken for as long as there are many.
    */
   readonly waitsForWork?: boolean;
+  /** How long a turn lasts in which nothing comes. Default: `idleMs`. */
+  readonly restMs?: number;
 }
 
 /** How long a turn lasts in which nothing comes. With 64 at a time, two thousand have their turn six times a second so. */
@@ -122,7 +124,7 @@ export class Gate {
       this.#silent = 0;
       this.#workedMs = this.#clock.monotonicMs();
     } else this.#silent += this.#size;
-    if (this.#silent > this.#members.size) await sleep(this.#clock, idleMs);
+    if (this.#silent > this.#members.size) await sleep(this.#clock, this.#limits.restMs ?? idleMs);
   }
 
   /** Holds those that had their turn. */

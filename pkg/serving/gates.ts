@@ -12,9 +12,10 @@ const strangersAtOnce: GateLimits = { least: 4, most: 64, waitsForWork: true };
 
 /**
  * Heads of clients that nobody knows yet, of which a part has come and the next a second later: thousands of them can send their next byte at one
- * moment, and each costs a record to decrypt. They are in no hurry.
+ * moment, and each costs a record to decrypt. They are in no hurry: two thousand have
+ * their turn once a second, and nobody is read from more often than they send.
  */
-const slowHeadsAtOnce: GateLimits = { least: 16, most: 64 };
+const slowHeadsAtOnce: GateLimits = { least: 16, most: 64, restMs: 30 };
 
 /** What connections of one server pass until somebody is known on them. */
 export class Gates {

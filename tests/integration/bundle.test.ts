@@ -21,6 +21,22 @@ beforeAll(async () => {
   }
 });
 
+test('what is loaded while a cluster starts is asked of the file that has it, not through one that names it', () => {
+  const code = (file: string): string => readFileSync(join(folder, file), 'utf8');
+  const named = /^import\{[^}]*\}from"\.\/[^"]+";export\{[^}]*\};?\s*$/;
+  const doors = [...imports.keys()].filter((file) => named.test(code(file)));
+  // The bundler still makes them, for who asks for a module by its name.
+  expect(doors.length).toBeGreaterThan(20);
+  const asked = [...imports.keys()].flatMap((file) => [...code(file).matchAll(/\bimport\(`\.\/([^`]+)`\)/g)]);
+  expect(asked.filter(([, name]) => doors.includes(name!))).toEqual([]);
+});
+
+test('the process behind the terminal has a cluster and the default store with what it loads while it waits', () => {
+  expect(loadedWith('behind')).toEqual(
+    expect.arrayContaining(['./start.js', './cluster.js', './lmdb-store.js', 'lmdb']),
+  );
+});
+
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const withoutHash = (name: string): string => name.replace(/-[\w-]{8}\.js$/, '.js');

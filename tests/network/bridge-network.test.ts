@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createBridgeNetwork } from '#pkg/network/bridge/bridge-network.ts';
 import { ensureClusterLinks, removeClusterLinks } from '#pkg/network/bridge/cluster-links.ts';
-import { ensureNodeLinks } from '#pkg/network/bridge/node-links.ts';
+import { ensureNodeLinks, namespaceLinks } from '#pkg/network/bridge/node-links.ts';
 import { machineLink, namespacePath, nodeNamespace, routerNamespace } from '#pkg/network/bridge/places.ts';
 import { networkConformance } from '#pkg/network/conformance.ts';
 import { testNetwork } from './test-network.ts';
@@ -17,7 +17,7 @@ afterAll(() => removeClusterLinks(network.cluster, [nodeNamespace(nodeName)]));
 let sandboxes = 0;
 
 networkConformance('bridge', {
-  make: async () => createBridgeNetwork({ network, nodeName, nodeAddress: '10.94.0.2' }),
+  make: async () => createBridgeNetwork({ links: namespaceLinks({ network, nodeName, nodeAddress: '10.94.0.2' }) }),
   small: { ranges: ['10.95.1.0/29', 'fd00:95:1::/125'], places: 5 },
   others: ['10.95.2.0/24'],
   refused: [['10.95.1.0/31'], ['nonsense'], ['10.95.1.0/24', '10.95.2.0/24'], ['127.0.1.0/24'], []],

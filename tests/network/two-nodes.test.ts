@@ -6,6 +6,7 @@ import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { createBridgeNetwork } from '#pkg/network/bridge/bridge-network.ts';
 import { ensureClusterLinks, removeClusterLinks } from '#pkg/network/bridge/cluster-links.ts';
+import { namespaceLinks } from '#pkg/network/bridge/node-links.ts';
 import { machineServicesTable, namespacePath, nodeNamespace } from '#pkg/network/bridge/places.ts';
 import { NftSession } from '#pkg/network/nft/nft-session.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
@@ -65,7 +66,7 @@ beforeAll(async () => {
   await ensureClusterLinks(network);
   await ensureClusterLinks(network);
   for (const [index, node] of nodes.entries()) {
-    const one = createBridgeNetwork({ network, ...node });
+    const one = createBridgeNetwork({ links: namespaceLinks({ network, ...node }) });
     one.configure([`10.95.${index + 1}.0/24`, `fd00:95:${index + 1}::/64`]);
     networks.push(one);
   }

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { CertificateSigningRequest } from '#pkg/api/types/certificates-v1.ts';
 import { certificateSigningRequests } from '#pkg/api/types/refs.ts';
 import { issueAuthority } from '#pkg/pki/certificate.ts';
-import { makeRequest, type RequestOptions } from '#pkg/pki/test-request.ts';
+import { makeRequest, type RequestOptions } from '#pkg/pki/make-request.ts';
 import { type Harness, startHarness } from '../testing/harness.ts';
 
 let harness: Harness;

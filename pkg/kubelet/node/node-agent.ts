@@ -56,6 +56,8 @@ export class NodeAgent {
   #lease: Lease | undefined;
   #wake: (() => void) | undefined;
   #changed = false;
+  /** What the API has is what this agent has just made it. */
+  #isMade = false;
   /** The API has said something else of the node than its kubelet. */
   #isDoubted = false;
 
@@ -126,6 +128,7 @@ export class NodeAgent {
         },
         status,
       });
+      this.#isMade = true;
       this.#tellOf(undefined, status);
       return;
     } catch (error) {
@@ -147,7 +150,9 @@ export class NodeAgent {
       this.#isDoubted = false;
       let delayMs = statusMs;
       try {
-        await this.#writeStatus();
+        // What a node came with is its status: the next one that differs is written at once, and not after one that says the same.
+        if (!this.#isMade || this.#differs()) await this.#writeStatus();
+        this.#isMade = false;
         retryMs = retryMsMin;
       } catch (error) {
         if (signal.aborted) return;

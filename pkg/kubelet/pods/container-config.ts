@@ -84,6 +84,7 @@ export async function containerConfig(options: ConfigOptions, image: ImageInfo):
     ...(container.workingDir ? { workingDir: container.workingDir } : {}),
     env: { HOSTNAME: hostnameOf(pod), ...env },
     addresses: options.sandbox.addresses,
+    ...portsOf(container),
     mounts: await mountsOf(options, env),
     devices: [],
     labels: pod.metadata?.labels ?? {},
@@ -104,6 +105,12 @@ export async function containerConfig(options: ConfigOptions, image: ImageInfo):
     throw new ConfigError(`the ${runtime.capabilities.name} runtime does not support ${unmet.join(', ')}`);
   }
   return config;
+}
+
+/** The TCP ports that a container names, where it names some. */
+function portsOf({ ports = [] }: Container): Pick<ContainerConfig, 'ports'> {
+  const named = ports.filter(({ protocol = 'TCP' }) => protocol === 'TCP').map(({ containerPort }) => containerPort);
+  return named.length === 0 ? {} : { ports: named };
 }
 
 /** Whose processes an ephemeral container sees. Source: kubelet `startSpec.getTargetID`. */

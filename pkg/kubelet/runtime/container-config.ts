@@ -136,6 +136,8 @@ export interface ContainerConfig {
   readonly env: Readonly<Record<string, string>>;
   /** Of the pod, for runtimes whose containers share the node's network: programs listen on the first. */
   readonly addresses: readonly string[];
+  /** TCP ports that the pod names for it, for runtimes that relay them. */
+  readonly ports?: readonly number[];
   readonly mounts: readonly Mount[];
   readonly devices: readonly Device[];
   readonly labels: Readonly<Record<string, string>>;

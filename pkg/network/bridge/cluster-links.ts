@@ -78,7 +78,7 @@ export async function ensureClusterLinks(network: ClusterNetwork): Promise<void>
   await hostCommand(['nft', '-f', '-'], { input: outwardTable(network) });
 }
 
-/** What leaves the machine does so in its name. */
+/** What leaves the machine does so in its name, but for what goes to pods of nodes on other machines. */
 function outwardTable({ cluster, podRanges, nodeRange }: ClusterNetwork): string {
   const table = `inet ${machineTable(cluster)}`;
   const inside = [nodeRange, ...podRanges].filter((range) => !range.includes(':')).join(', ');
@@ -87,6 +87,7 @@ delete table ${table}
 table ${table} {
 chain postrouting {
 type nat hook postrouting priority srcnat; policy accept;
+ip saddr { ${inside} } ip daddr { ${inside} } accept
 ip saddr { ${inside} } oifname != "${machineLink(cluster)}" masquerade
 }
 }

@@ -18,6 +18,36 @@ export interface NodeLinkOptions {
   readonly nodeAddress: string;
 }
 
+/** What of a node the pods of its network are plugged into. */
+export interface PodLinks {
+  /** Path of the namespace of the bridge; absent for that of this process. */
+  readonly namespace: string | undefined;
+  readonly bridge: string;
+  /** Makes the bridge and what it needs. Doing it again changes nothing. */
+  ensure(): Promise<void>;
+  /** Gives the bridge the addresses of these ranges through which pods reach everything, and tells others whose they are. */
+  route(pools: readonly AddressPool[]): Promise<void>;
+}
+
+/** Those of a node that has a namespace of its own. */
+export function namespaceLinks(options: NodeLinkOptions): PodLinks {
+  return {
+    namespace: namespacePath(nodeNamespace(options.nodeName)),
+    bridge: 'pods',
+    ensure: () => ensureNodeLinks(options),
+    route: (pools) => routeRanges(options, pools),
+  };
+}
+
+/** The same without a bridge: something else connects the pods. */
+export function namespaceRoutes(options: NodeLinkOptions): Omit<PodLinks, 'bridge'> {
+  return {
+    namespace: namespacePath(nodeNamespace(options.nodeName)),
+    ensure: () => ensureNodeLinks(options),
+    route: (pools) => tellRouter(options, pools),
+  };
+}
+
 /** Makes the node's namespace and its link, once those of the cluster are there. */
 export async function ensureNodeLinks({ network, nodeName, nodeAddress }: NodeLinkOptions): Promise<void> {
   const name = nodeNamespace(nodeName);
@@ -59,10 +89,9 @@ async function isConnected(at: {
   return link.code === 0 && route.stdout.includes('dev uplink');
 }
 
-/** Gives the bridge the addresses through which pods of these ranges reach everything, and tells the router whose they are. */
-export async function routeRanges(options: NodeLinkOptions, pools: readonly AddressPool[]): Promise<void> {
+/** Tells the router too. */
+async function routeRanges(options: NodeLinkOptions, pools: readonly AddressPool[]): Promise<void> {
   const node = namespacePath(nodeNamespace(options.nodeName));
-  const router = namespacePath(routerNamespace(options.network.cluster));
   await batch(node, [
     'addr flush dev pods scope global',
     ...pools.map(({ family, gateway, prefixBits }) => {
@@ -70,6 +99,11 @@ export async function routeRanges(options: NodeLinkOptions, pools: readonly Addr
       return `addr add ${gateway}/${prefixBits} dev pods${noWait}`;
     }),
   ]);
+  await tellRouter(options, pools);
+}
+
+async function tellRouter(options: NodeLinkOptions, pools: readonly AddressPool[]): Promise<void> {
+  const router = namespacePath(routerNamespace(options.network.cluster));
   // Nodes have addresses of IPv4 alone: their pods' others stay on the node.
   const routed = pools.filter(({ family }) => family === 4);
   await batch(

@@ -124,12 +124,13 @@ export class UdpRelay {
       this.#use(key, flow);
       this.#socket.send(data, port, address);
     });
-    // Connected, so that only this endpoint can answer and its absence shows as an error.
-    upstream.connect(endpoint.port, endpoint.ip, () => {
+    // Connected, so that only this endpoint can answer and its absence shows as an error. Not given to `connect` itself, which would call it after a failure too.
+    upstream.once('connect', () => {
       const { unsent = [] } = flow;
       flow.unsent = undefined;
       for (const data of unsent) upstream.send(data);
     });
+    upstream.connect(endpoint.port, endpoint.ip);
     return flow;
   }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AdmissionAttributes, AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
-import { makeRequest } from '#pkg/pki/test-request.ts';
+import { makeRequest } from '#pkg/pki/make-request.ts';
 import { readerOf, testContext } from '../testing.ts';
 import { certificatePowerPlugins, certificateSubjectRestrictionPlugin } from './certificates.ts';
 import { defaultIngressClassPlugin } from './default-ingress-class.ts';

@@ -3,7 +3,7 @@
  * side. Invariant: after `refresh`, the numbers are those of the table's nodes, wherever a slot is in use.
  */
 import type { NodeInfo } from '../model/node-info.ts';
-import type { Room } from '../model/room.ts';
+import { imbalanceOf, type Room, shareOf } from '../model/room.ts';
 import type { NodeTable } from './node-table.ts';
 
 const noNumbers: Float64Array = new Float64Array(0);
@@ -18,6 +18,7 @@ export class RoomColumns implements Room {
   podsLeft = noNumbers;
   milliCpuCounted = noNumbers;
   memoryCounted = noNumbers;
+  imbalance = noNumbers;
   ownPods = noNumbers;
   #nodes: readonly (NodeInfo | undefined)[] = [];
   /** Position in the log of changes up to which all is right; -1 when nothing is. */
@@ -49,6 +50,7 @@ export class RoomColumns implements Room {
     this.podsLeft[slot] = has.pods - node.pods.size;
     this.milliCpuCounted[slot] = counted.milliCpu;
     this.memoryCounted[slot] = counted.memory;
+    this.imbalance[slot] = imbalanceOf(shareOf(counted.milliCpu, has.milliCpu), shareOf(counted.memory, has.memory));
     this.ownPods[slot] = node.ownPods;
   }
 
@@ -61,6 +63,7 @@ export class RoomColumns implements Room {
     this.podsLeft = new Float64Array(capacity);
     this.milliCpuCounted = new Float64Array(capacity);
     this.memoryCounted = new Float64Array(capacity);
+    this.imbalance = new Float64Array(capacity);
     this.ownPods = new Float64Array(capacity);
     this.#seen = -1;
   }

@@ -145,7 +145,7 @@ test.each<{
     rule: 'resource claims are refused, as devices are not allocated',
     nodes: [makeNode('a')],
     pod: makePod('p').spec({ resourceClaims: [{ name: 'gpu', resourceClaimName: 'gpu' }] }).object,
-    expected: '0/1 nodes are available: pod has resource claims, which this scheduler cannot allocate.',
+    expected: '0/1 nodes are available: resourceclaim.resource.k8s.io "gpu" not found.',
   },
   {
     rule: 'no node at all',

@@ -13,8 +13,20 @@ export interface Room {
   /** What pods request, with defaults for containers that request none: what scores count with. */
   readonly milliCpuCounted: Float64Array;
   readonly memoryCounted: Float64Array;
+  /** How far apart the counted shares of CPU and memory are (`imbalanceOf`). */
+  readonly imbalance: Float64Array;
   /** How many pods are there that are not for the node's sake. */
   readonly ownPods: Float64Array;
   /** How many replicas of a workload are there. */
   replicasAt(slot: number, workload: string): number;
+}
+
+/** The share of something that is taken, at most 1; -1 where there is none of it. */
+export function shareOf(taken: number, has: number): number {
+  return has > 0 ? Math.min(1, taken / has) : -1;
+}
+
+/** How far apart two shares are; 0 where one of them is none. */
+export function imbalanceOf(one: number, other: number): number {
+  return one < 0 || other < 0 ? 0 : Math.abs(one - other);
 }

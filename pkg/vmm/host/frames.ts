@@ -1,6 +1,6 @@
 /** Ethernet frames of ARP and TCP over IPv4, read and made; pure. Counterpart: libslirp. Source: RFC 826, 791, 9293 (3.1), 1071. */
 
-/** Bits of a segment. */
+/** Flag of TCP: no more comes. */
 export const FIN = 1;
 /** Flag of TCP: it begins. */
 export const SYN = 2;

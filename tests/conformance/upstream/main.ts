@@ -5,6 +5,9 @@
  *     npx coxswain up --detach --nodes 2 --extra-config kubelet.image-aliases=tests/conformance/images/upstream.yaml
  *     node tests/conformance/upstream/main.ts --binary e2e.test --kubectl kubectl --kubeconfig FILE [--kubeconfig FILE…] [--only REGEX] [--unrun] [--seconds 300]
  *
+ * Specs want pods to run as the user 1000 and to listen on port 80, so the cluster is best started by that user with the right to do so (`setpriv --reuid 1000 --ambient-caps
+ * +net_bind_service …`), and beside another one, so that its nodes are not at 127.0.0.1.
+ *
  * Each kubeconfig is a cluster of its own, and the specs take turns on them. A spec that takes longer than `--seconds` has failed. No spec is known by
  * its name; `--only` and `--unrun` choose rows of the tables. Output of specs that fail is kept in a folder whose name is printed.
  */

@@ -1,5 +1,6 @@
 /** The images of the in-process runtime: those built in, one line each, and modules on disk. */
 import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -40,7 +41,7 @@ export async function resolveImage(
   const { repository, tag } = parseImageName(image);
   const name = repository.startsWith(registry) ? repository.slice(registry.length) : repository;
   if (!builtIn.includes(name) || !knownTags.test(tag)) return undefined;
-  return { info: await imageInfo(name, tag), module: moduleOf(name).href, entrypoint: name, tag };
+  return { info: imageInfo(name, tag), module: moduleOf(name).href, entrypoint: name, tag };
 }
 
 /** A program under the name of the image that it stands for. */
@@ -63,8 +64,8 @@ async function resolveAlias(image: string, alias: ImageAlias): Promise<ResolvedI
 export const imagesHint = `there is no registry here, only ${builtIn.map((name) => registry + name).join(', ')} and file:// modules`;
 
 /** Built-in images, as the node lists them. */
-export function builtInImages(): Promise<readonly ImageInfo[]> {
-  return Promise.all(builtIn.map((name) => imageInfo(name, 'latest')));
+export function builtInImages(): readonly ImageInfo[] {
+  return builtIn.map((name) => imageInfo(name, 'latest'));
 }
 
 /** URLs of the modules of all built-in images. */
@@ -77,8 +78,9 @@ function moduleOf(name: string): URL {
   return new URL(`./images/${name}.${extension}`, import.meta.url);
 }
 
-async function imageInfo(name: string, tag: string): Promise<ImageInfo> {
-  const { size } = await stat(moduleOf(name));
+function imageInfo(name: string, tag: string): ImageInfo {
+  // At once: a node is not registered before it knows its images, and who asks another thread of a busy process waits for what that does meanwhile.
+  const { size } = statSync(moduleOf(name));
   const digest = createHash('sha256').update(`${name}:${tag}`).digest('hex');
   const id = `${registry}${name}@sha256:${digest}`;
   return {

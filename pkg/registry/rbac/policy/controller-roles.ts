@@ -180,6 +180,14 @@ export const controllerRules: Readonly<Record<string, readonly string[]>> = {
     eventsRule,
   ],
   'ttl-after-finished-controller': ['delete,get,list,watch batch jobs', eventsRule],
+  'virtualmachine-controller': [
+    'get,list,watch vm.coxswain.dev virtualmachines',
+    'update vm.coxswain.dev virtualmachines/status',
+    'update vm.coxswain.dev virtualmachines/finalizers',
+    'create,delete,list,watch core pods',
+    'list,watch core nodes',
+    eventsRule,
+  ],
   'ttl-controller': ['list,patch,update,watch core nodes', eventsRule],
   'resource-claim-controller': [
     'get,list,watch core pods',

@@ -82,7 +82,11 @@ function filter({ pod, cluster }: Cycle): NodeCheck | undefined {
   const existing = existingAntiAffinity(pod, cluster);
   if (required.length === 0 && requiredAnti.length === 0 && existing.isEmpty) return undefined;
   const wanted = countWanted(required, cluster);
-  const unwanted = requiredAnti.map((term) => countMatching([term], cluster));
+  const unwanted = requiredAnti.map((term) => ({
+    topologyKey: term.topologyKey,
+    counts: countMatching([term], cluster),
+  }));
+  const existingKeys = [...existing.keys()];
   // The first of a group that wants to be together has nobody to join yet.
   const isFirst = wanted.isEmpty && required.every((term) => termMatches(term, pod.pod, cluster));
   return (node) => {
@@ -90,9 +94,8 @@ function filter({ pod, cluster }: Cycle): NodeCheck | undefined {
       if (labelOf(node, topologyKey) === undefined) return affinityRefusal;
       if (!isFirst && wanted.of(topologyKey, node) === 0) return affinityRefusal;
     }
-    for (const [index, { topologyKey }] of requiredAnti.entries())
-      if ((unwanted[index]?.of(topologyKey, node) ?? 0) > 0) return antiAffinityRefusal;
-    for (const key of existing.keys()) if (existing.of(key, node) > 0) return existingRefusal;
+    for (const { topologyKey, counts } of unwanted) if (counts.of(topologyKey, node) > 0) return antiAffinityRefusal;
+    for (const key of existingKeys) if (existing.of(key, node) > 0) return existingRefusal;
     return success;
   };
 }

@@ -155,8 +155,22 @@ test('packing: a node that is open comes before one that is not, and the fuller 
   };
   const placed = { ...half.placed, daemons: [daemon] };
   const pod = asking({ cpu: '1', memory: '2Gi' });
-  // 10 times the mean share in use, and 90 for being open.
-  expect(scored(fit, pod, { nodes, placed })).toEqual({ empty: 3, half: 98, daemons: 10 });
+  // 90 for being open, and a third of 10 times one more than the mean share in use, of which nothing is stranded.
+  expect(scored(fit, pod, { nodes, placed })).toEqual({ empty: 4, half: 96, daemons: 7 });
+});
+
+test('packing: a pod goes where it makes use of what is left over', () => {
+  const nodes = [makeNode('cpu-left'), makeNode('memory-left')];
+  const placed = {
+    'cpu-left': [asking({ cpu: '1', memory: '6Gi' }, 'one')],
+    'memory-left': [asking({ cpu: '3', memory: '2Gi' }, 'two')],
+  };
+  const { 'cpu-left': cpuLeft = 0, 'memory-left': memoryLeft = 0 } = scored(
+    fit,
+    asking({ cpu: '100m', memory: '2Gi' }),
+    { nodes, placed },
+  );
+  expect(memoryLeft).toBeGreaterThan(cpuLeft);
 });
 
 test('packing: of open nodes the one with the fewest replicas of the workload comes first (fault 31)', () => {

@@ -1,6 +1,7 @@
 /*
  * The first process: it shows itself that a forked process has memory of its own, starts the server, the agent, the shell and, when asked to, one that dirties
- * memory (`dirty=PAGES` a second, of `dirty-of=PAGES`), and waits for what ends. When the server ends, so does the machine, with its code.
+ * memory (`dirty=PAGES` a second, of `dirty-of=PAGES`), and waits for what ends. When the server ends, so does the machine, with its code. With `exit=CODE` it
+ * ends at once, to try what becomes of that.
  */
 #include "user.h"
 
@@ -38,12 +39,14 @@ static void dirty(void) {
 
 int main(void) {
   check_copies();
+  u64 code = argument_number("exit", 256);
+  if (code < 256) return (int)code;
   i64 server = start(serve);
   start(agent);
   start(shell);
   if (argument_number("dirty", 0) > 0) start(dirty);
   for (;;) {
-    u64 code = 0;
+    code = 0;
     if (call(CALL_WAIT, &code, 0) == server) return (int)code;
   }
 }

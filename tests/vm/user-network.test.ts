@@ -1,15 +1,16 @@
+/** What a guest with a network stack of its own says to the other end of its wire, in one thread and on the guest's own time. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createMachine } from '../machine.ts';
-import type { Machine } from '../machine-contract.ts';
-import { guestAddress, UserNetwork } from './user-network.ts';
+import { guestAddress, UserNetwork } from '#pkg/vmm/host/user-network.ts';
+import { createMachine } from '#pkg/vmm/machine.ts';
+import type { Machine } from '#pkg/vmm/machine-contract.ts';
 
 const mac = Uint8Array.of(2, 0, 0, 0, 0, 1);
 
 /** A guest and the other end of its wire, on time that is the guest's own. */
 function start(name: string) {
-  const kernel = readFileSync(join(import.meta.dirname, `../guests/${name}/${name}.elf`));
+  const kernel = readFileSync(join(import.meta.dirname, `../../pkg/vmm/guests/${name}/${name}.elf`));
   const commandLine = `ip=${guestAddress}/24`;
   const machine = createMachine({ memory: 8 << 20, harts: 1, kernel, commandLine, mac, engine: 'interpret' });
   const network = new UserNetwork(mac);
@@ -79,7 +80,7 @@ test('bytes come back whole and in order, more than any window holds', () => {
   );
   connection?.write(sent);
   until(() => state.text.length === sent.length);
-  expect(state.text === sent.toString('latin1')).toBe(true);
+  expect(state.text === Buffer.from(sent).toString('latin1')).toBe(true);
 });
 
 test('who does not take bytes is sent no more than the window', () => {

@@ -1,0 +1,62 @@
+/** VirtualMachines: a kind of this project, in the group `vm.coxswain.dev`. What their fields mean is KubeVirt's, in the smaller words of our runtime. */
+import type { Condition } from '#pkg/apimachinery/conditions.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+
+/**
+ * When a machine runs: always; until it switches itself off without a failure; as it is asked to; never.
+ * Source: KubeVirt `VirtualMachineRunStrategy`.
+ */
+export type RunStrategy = 'Always' | 'Halted' | 'Manual' | 'RerunOnFailure';
+
+/** What somebody asks of a machine; it is taken away once it was done. */
+export interface StateChangeRequest {
+  readonly action: 'Start' | 'Stop';
+}
+
+/** A virtual machine: what it is to be, and what of it there is. */
+export interface VirtualMachine extends KubeObject {
+  readonly spec?: {
+    readonly runStrategy?: RunStrategy;
+    readonly image: string;
+    /** Added to the kernel's command line. */
+    readonly args?: readonly string[];
+    readonly memory?: string;
+    /** What it may use at most; without, all that it gets. */
+    readonly cpu?: string;
+    readonly ports?: readonly { readonly name?: string; readonly port: number }[];
+    readonly nodeSelector?: Readonly<Record<string, string>>;
+    readonly runtimeClassName?: string;
+    readonly terminationGracePeriodSeconds?: number;
+    /** Labels of its pods, by which Services find them. */
+    readonly labels?: Readonly<Record<string, string>>;
+  };
+  readonly status?: VirtualMachineStatus;
+}
+
+/** What is known of a machine. */
+export interface VirtualMachineStatus {
+  readonly observedGeneration?: number;
+  /** There is a pod of it. */
+  readonly created?: boolean;
+  readonly ready?: boolean;
+  /** Such as `Running`, `Starting`, `Stopped`. Source: KubeVirt `VirtualMachinePrintableStatus`. */
+  readonly printableStatus?: string;
+  readonly podName?: string;
+  readonly nodeName?: string;
+  readonly address?: string;
+  /** Pods that were made for it. */
+  readonly runs?: number;
+  /** Runs that failed, one after the other. */
+  readonly failures?: number;
+  readonly stateChangeRequests?: readonly StateChangeRequest[];
+  readonly conditions?: readonly Condition[];
+}
+
+/** Names the resource and its type. */
+export const virtualMachines: ResourceRef<VirtualMachine> = {
+  group: 'vm.coxswain.dev',
+  version: 'v1alpha1',
+  resource: 'virtualmachines',
+  kind: 'VirtualMachine',
+  namespaced: true,
+};

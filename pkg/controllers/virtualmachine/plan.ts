@@ -1,0 +1,124 @@
+/**
+ * What is to be done about a machine, from what it is to be and what pods there are. Pure. Invariant: there is never a second pod while one of it may still run,
+ * but for one that is being deleted on a node that nobody hears of any more, as a ReplicaSet has it too.
+ */
+import type { Pod } from '#pkg/api/types/core-v1.ts';
+import type { VirtualMachine } from '#pkg/api/virtual-machine.ts';
+import { timeMs } from '../common/pod.ts';
+
+/** The pause before a run after failed ones: it doubles with each. Source: the kubelet's back-off of containers. */
+const pauseMs = 10_000;
+const pauseMsMax = 300_000;
+/** A run that has been ready for so long ends a row of failed ones. */
+const steadyMs = 600_000;
+
+/** What is seen. */
+export interface Seen {
+  readonly machine: VirtualMachine;
+  readonly pods: readonly Pod[];
+  /** Whether a node is not heard of any more, or not there. */
+  isLost(node: string): boolean;
+  readonly nowMs: number;
+}
+
+/** What is to be done, and what is to be said of the machine. */
+export interface Plan {
+  readonly create: boolean;
+  readonly remove: readonly Pod[];
+  /** Looks again after so long. */
+  readonly againMs?: number;
+  readonly failures: number;
+  readonly printableStatus: string;
+  /** The pod in which it runs, or will. */
+  readonly pod?: Pod;
+  /** The request that was asked has been answered by this. */
+  readonly isRequestDone: boolean;
+}
+
+/** Decides. */
+export function planOf(seen: Seen): Plan {
+  const { machine, pods, isLost } = seen;
+  const leaving = pods.filter((pod) => isLeaving(pod) && !isLost(pod.spec?.nodeName ?? ''));
+  const present = pods.filter((pod) => !isLeaving(pod));
+  const live = present.find((pod) => !isFinished(pod));
+  const finished = present.filter(isFinished);
+  const { failures = 0, stateChangeRequests: [request] = [] } = machine.status ?? {};
+  const none = { create: false, remove: [], failures, isRequestDone: request !== undefined };
+  const isStopping = request?.action === 'Stop';
+  const { runStrategy = 'Always' } = machine.spec ?? {};
+  if (runStrategy === 'Halted' || (runStrategy === 'Manual' && isStopping)) {
+    const printableStatus = live === undefined && leaving.length === 0 ? 'Stopped' : 'Stopping';
+    return { ...none, remove: present, failures: 0, printableStatus };
+  }
+  if (live !== undefined) {
+    const isRunning = live.status?.phase === 'Running';
+    const leftMs = failures === 0 || !isReady(live) ? 0 : timeMs(live.status?.startTime) + steadyMs - seen.nowMs;
+    // Asked to stop where it is always to run: it begins anew.
+    const remove = isStopping ? [live] : [];
+    const again = leftMs > 0 ? { againMs: leftMs } : {};
+    const restarted = isReady(live) && leftMs <= 0 ? 0 : failures;
+    return { ...none, ...again, remove, pod: live, failures: restarted, printableStatus: statusOf(live, isRunning) };
+  }
+  if (leaving.length > 0) return { ...none, isRequestDone: false, printableStatus: 'Stopping' };
+  return next(seen, { finished, isAsked: request?.action === 'Start' });
+}
+
+/** Nothing runs: whether and when the next run begins. */
+function next(
+  { machine, nowMs }: Seen,
+  { finished, isAsked }: { readonly finished: readonly Pod[]; readonly isAsked: boolean },
+): Plan {
+  const { runStrategy = 'Always' } = machine.spec ?? {};
+  const { failures: before = 0, runs = 0 } = machine.status ?? {};
+  const last = finished[0];
+  const hasFailed = last?.status?.phase === 'Failed';
+  const none = { create: false, remove: [], failures: before, isRequestDone: isAsked };
+  if (!isAsked && runStrategy === 'Manual') {
+    const printableStatus = last === undefined ? 'Stopped' : hasFailed ? 'Failed' : 'Succeeded';
+    return { ...none, printableStatus };
+  }
+  if (!isAsked && runStrategy === 'RerunOnFailure' && last !== undefined && !hasFailed)
+    return { ...none, failures: 0, printableStatus: 'Succeeded' };
+  // Without a pod that has ended, it was deleted, or never there: it may begin at once.
+  const leftMs = last === undefined || isAsked ? 0 : endedMs(last) + pauseAfter(before) - nowMs;
+  if (leftMs > 0) return { ...none, againMs: leftMs, printableStatus: hasFailed ? 'CrashLoopBackOff' : 'Stopped' };
+  const failures = hasFailed ? before + 1 : 0;
+  return {
+    ...none,
+    create: true,
+    remove: finished,
+    failures,
+    printableStatus: runs === 0 ? 'Provisioning' : 'Starting',
+  };
+}
+
+function pauseAfter(failures: number): number {
+  return failures === 0 ? 0 : Math.min(pauseMs * 2 ** (failures - 1), pauseMsMax);
+}
+
+function statusOf(pod: Pod, isRunning: boolean): string {
+  if (isRunning) return 'Running';
+  const isScheduled = (pod.spec?.nodeName ?? '') !== '';
+  if (isScheduled) return 'Starting';
+  const isRefused = pod.status?.conditions?.some(({ reason }) => reason === 'Unschedulable') === true;
+  return isRefused ? 'ErrorUnschedulable' : 'Provisioning';
+}
+
+function endedMs({ metadata, status }: Pod): number {
+  const ends = (status?.containerStatuses ?? []).map(({ state }) => timeMs(state?.terminated?.finishedAt));
+  const known = ends.filter((end) => Number.isFinite(end) && end > 0);
+  return known.length > 0 ? Math.max(...known) : timeMs(metadata?.creationTimestamp);
+}
+
+/** Whether a pod is ready to be asked. */
+export function isReady({ status }: Pod): boolean {
+  return status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') === true;
+}
+
+function isLeaving({ metadata }: Pod): boolean {
+  return metadata?.deletionTimestamp !== undefined;
+}
+
+function isFinished({ status }: Pod): boolean {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
+}

@@ -1,0 +1,153 @@
+/**
+ * Runs virtual machines: a pod for each run, as the run strategy says, again after a failure and elsewhere when a node is lost, and says in the status how it
+ * stands. Counterpart: KubeVirt `virt-controller` `watch/vm.go`.
+ */
+import type { Node, Pod, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import { nodes, pods } from '#pkg/api/types/refs.ts';
+import { type VirtualMachine, type VirtualMachineStatus, virtualMachines } from '#pkg/api/virtual-machine.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
+import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
+import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { timestamp } from '#pkg/base/clock.ts';
+import type { ReconcileResult } from '#pkg/client/work-queue.ts';
+import type { Component } from '#pkg/component/component.ts';
+import { followOwned } from '../common/adoption.ts';
+import { withCondition } from '../common/conditions.ts';
+import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { indexByController, podsOf } from '../common/pod.ts';
+import { createPod, deletePod } from '../common/pod-control.ts';
+import { isReady, type Plan, planOf } from './plan.ts';
+
+/** Machines worked on at the same time. */
+const workers = 5;
+/** The label of a machine's pods, beside those that it gives them. */
+const machineLabel = 'vm.coxswain.dev/name';
+const containerName = 'machine';
+/** Times that a status is written again over what somebody else wrote. */
+const writesMax = 5;
+
+/** The controller of virtual machines. */
+export function createVirtualMachineController(context: ControllerContext): Component {
+  const { client, clock, random } = context;
+  const informer = context.informers.informer(virtualMachines);
+  const podInformer = context.informers.informer(pods);
+  const nodeInformer = context.informers.informer(nodes);
+  indexByController(podInformer);
+  const events = context.recorder('virtualmachine-controller');
+
+  const isLost = (name: string): boolean => {
+    if (name === '') return false;
+    const node = nodeInformer.lister.get(name);
+    return node === undefined || findCondition(node.status?.conditions, 'Ready')?.status === 'Unknown';
+  };
+
+  const reconcile = async (key: string): Promise<ReconcileResult> => {
+    const machine = informer.lister.get(key);
+    if (machine?.metadata?.uid === undefined || machine.metadata.deletionTimestamp !== undefined) return undefined;
+    const uid = machine.metadata.uid;
+    const nowMs = clock.nowMs();
+    const known = planOf({ machine, pods: podsOf(podInformer, uid), isLost, nowMs });
+    // What is to be made may have been made already and not be known here yet.
+    const plan = known.create ? planOf({ machine, pods: await ownPods(machine), isLost, nowMs }) : known;
+    const options = { client, random, events, owner: machine, ownerRef: virtualMachines };
+    for (const pod of plan.remove) await deletePod(pod, options);
+    const made = plan.create ? await createPod(templateOf(machine), options) : undefined;
+    await tell(machine, { ...plan, ...(made === undefined ? {} : { pod: made }) });
+    return plan.againMs === undefined ? undefined : { requeueAfterMs: plan.againMs };
+  };
+
+  /** The machine's pods as the server has them. */
+  const ownPods = async ({ metadata }: VirtualMachine): Promise<readonly Pod[]> => {
+    const { name = '', namespace = '', uid } = metadata ?? {};
+    const { items } = await client.resource(pods).list({ namespace, labelSelector: `${machineLabel}=${name}` });
+    return items.filter((pod) => controllerOf(pod)?.uid === uid);
+  };
+
+  /** Says how the machine stands, where that has changed. A pod that was made is counted, whoever else wrote meanwhile. */
+  const tell = async (machine: VirtualMachine, plan: Plan): Promise<void> => {
+    const resource = client.resource(virtualMachines);
+    const { name = '', namespace = '' } = machine.metadata ?? {};
+    for (let current = machine, tries = 1; ; tries++) {
+      const status = statusOf(current, plan, timestamp(clock));
+      if (deepEqual(status, current.status ?? {})) return;
+      try {
+        await resource.update({ ...current, status }, { subresource: 'status' });
+        return;
+      } catch (error) {
+        if (isNotFound(error)) return;
+        if (!isConflict(error) || tries >= writesMax) throw error;
+        current = await resource.get(name, { namespace });
+      }
+    }
+  };
+
+  const loop = createLoop(context, { name: 'virtualmachine', workers, reconcile });
+  const enqueue = (machine: VirtualMachine): void => loop.queue.add(objectKey(machine));
+  informer.addHandler({ added: enqueue, updated: (_, machine) => enqueue(machine) });
+  followOwned(podInformer, (pod: Pod) => {
+    const owner = controllerOf(pod);
+    if (owner?.kind === virtualMachines.kind) loop.queue.add(`${pod.metadata?.namespace}/${owner.name}`);
+  });
+  const lookAgain = (_: Node | undefined, node: Node): void => {
+    for (const machine of informer.lister.list())
+      if (machine.status?.nodeName === node.metadata?.name) enqueue(machine);
+  };
+  nodeInformer.addHandler({ updated: lookAgain, deleted: (node) => lookAgain(undefined, node) });
+  return loop;
+}
+
+/** The pod of a run. */
+function templateOf({ metadata, spec }: VirtualMachine): PodTemplateSpec {
+  const { image = '', args = [], memory = '64Mi', cpu, ports = [], nodeSelector, labels } = spec ?? {};
+  const limits = { memory, ...(cpu === undefined ? {} : { cpu }) };
+  return {
+    metadata: { labels: { ...labels, [machineLabel]: metadata?.name ?? '' } },
+    spec: {
+      // A run is a pod: the next one is another.
+      restartPolicy: 'Never',
+      runtimeClassName: spec?.runtimeClassName ?? 'vm',
+      automountServiceAccountToken: false,
+      terminationGracePeriodSeconds: spec?.terminationGracePeriodSeconds ?? 30,
+      ...(nodeSelector === undefined ? {} : { nodeSelector }),
+      containers: [
+        {
+          name: containerName,
+          image,
+          args: [...args],
+          stdin: true,
+          ports: ports.map(({ name, port }) => ({ containerPort: port, ...(name === undefined ? {} : { name }) })),
+          resources: { limits },
+        },
+      ],
+    },
+  };
+}
+
+function statusOf({ metadata, status }: VirtualMachine, plan: Plan, now: string): VirtualMachineStatus {
+  const { pod, failures, printableStatus } = plan;
+  const ready = pod !== undefined && isReady(pod);
+  const asked = status?.stateChangeRequests ?? [];
+  const left = plan.isRequestDone ? asked.slice(1) : asked;
+  const condition = {
+    type: 'Ready',
+    status: ready ? 'True' : 'False',
+    reason: ready ? 'GuestRunning' : 'GuestNotRunning',
+    lastTransitionTime: now,
+  };
+  const nodeName = pod?.spec?.nodeName ?? '';
+  const address = pod?.status?.podIP ?? '';
+  return {
+    ...(metadata?.generation === undefined ? {} : { observedGeneration: metadata.generation }),
+    created: pod !== undefined,
+    ready,
+    printableStatus,
+    ...(pod === undefined ? {} : { podName: pod.metadata?.name ?? '' }),
+    ...(nodeName === '' ? {} : { nodeName }),
+    ...(address === '' ? {} : { address }),
+    runs: (status?.runs ?? 0) + (plan.create ? 1 : 0),
+    failures,
+    ...(left.length === 0 ? {} : { stateChangeRequests: left }),
+    conditions: withCondition(status?.conditions, condition),
+  };
+}

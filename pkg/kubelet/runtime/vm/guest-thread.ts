@@ -1,0 +1,136 @@
+/**
+ * A guest's thread as the runtime has it. Invariants: it ends once, with an exit code, however it ended; what was asked of it and is not answered by then is
+ * refused.
+ */
+import { connect, type Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+import { errorText } from '#pkg/base/error-text.ts';
+import { type Sources, workerBootstrap } from '../inprocess/host/worker-sources.ts';
+import { RuntimeError } from '../runtime.ts';
+import type { FromGuest, GuestFigures, GuestStart, ToGuest } from './guest/protocol.ts';
+
+const killedExitCode = 137;
+/** JavaScript objects of a guest's thread: its memory and compiled code are not among them. */
+const heapMiB = 64;
+
+/** How a guest ended. */
+export interface GuestEnd {
+  readonly exitCode: number;
+  readonly message: string;
+}
+
+/** What a thread tells. */
+export interface GuestThreadEvents {
+  console(bytes: Uint8Array): void;
+  /** So much input was taken. */
+  taken(bytes: number): void;
+  ended(end: GuestEnd): void;
+}
+
+/** Module that a guest's thread runs. */
+export const guestMain: string = new URL(
+  `./guest/guest-main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`,
+  import.meta.url,
+).href;
+
+/** One guest's thread. */
+export class GuestThread {
+  readonly #worker: Worker;
+  readonly #events: GuestThreadEvents;
+  readonly #started = Promise.withResolvers<void>();
+  readonly #figures = new Map<number, PromiseWithResolvers<GuestFigures>>();
+  readonly #forwards = new Map<number, PromiseWithResolvers<number>>();
+  #requests = 0;
+  #isOver = false;
+
+  constructor(start: GuestStart, sources: Sources, events: GuestThreadEvents) {
+    this.#events = events;
+    this.#started.promise.catch(() => {});
+    this.#worker = new Worker(workerBootstrap, {
+      eval: true,
+      workerData: { start, sources, main: guestMain },
+      resourceLimits: { maxOldGenerationSizeMb: heapMiB, maxYoungGenerationSizeMb: 8 },
+      execArgv: [],
+      env: {},
+    });
+    this.#worker.on('message', (message: FromGuest) => this.#received(message));
+    this.#worker.on('error', (error) =>
+      this.#end({ exitCode: 1, message: `the machine's thread failed: ${errorText(error)}` }),
+    );
+    this.#worker.on('exit', () => this.#end({ exitCode: killedExitCode, message: '' }));
+  }
+
+  /** Resolves once the machine runs and its ports are listened on. Rejects when it ends before. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  input(bytes: Uint8Array): void {
+    this.#send({ type: 'input', bytes });
+  }
+
+  pause(): void {
+    this.#send({ type: 'pause' });
+  }
+
+  resume(): void {
+    this.#send({ type: 'resume' });
+  }
+
+  figures(): Promise<GuestFigures> {
+    const id = this.#requests++;
+    return this.#ask(this.#figures, id, { type: 'figures', id });
+  }
+
+  /** A connection to a port of the guest. Rejects with `failed` where nobody listens. */
+  async connect(port: number): Promise<Socket> {
+    const id = this.#requests++;
+    const own = await this.#ask(this.#forwards, id, { type: 'forward', id, port });
+    const socket = connect({ host: '127.0.0.1', port: own, allowHalfOpen: true });
+    return new Promise((resolve, reject) => {
+      socket.once('connect', () => resolve(socket));
+      socket.once('error', (error) => reject(new RuntimeError('failed', error.message, error)));
+    });
+  }
+
+  /** Ends the guest at once. */
+  async kill(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #send(message: ToGuest): void {
+    if (!this.#isOver) this.#worker.postMessage(message);
+  }
+
+  async #ask<T>(waiting: Map<number, PromiseWithResolvers<T>>, id: number, message: ToGuest): Promise<T> {
+    if (this.#isOver) throw new RuntimeError('failed', 'the machine has ended');
+    const answer = Promise.withResolvers<T>();
+    waiting.set(id, answer);
+    this.#send(message);
+    try {
+      return await answer.promise;
+    } finally {
+      waiting.delete(id);
+    }
+  }
+
+  #received(message: FromGuest): void {
+    if (message.type === 'started') this.#started.resolve();
+    else if (message.type === 'console') this.#events.console(message.bytes);
+    else if (message.type === 'taken') this.#events.taken(message.bytes);
+    else if (message.type === 'figures') this.#figures.get(message.id)?.resolve(message.figures);
+    else if (message.type === 'ended') this.#end(message);
+    else if (message.port !== undefined) this.#forwards.get(message.id)?.resolve(message.port);
+    else this.#forwards.get(message.id)?.reject(new RuntimeError('failed', message.problem ?? 'connection refused'));
+  }
+
+  #end({ exitCode, message }: GuestEnd): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const error = new RuntimeError('failed', message === '' ? 'the machine has ended' : message);
+    this.#started.reject(error);
+    for (const answer of [...this.#figures.values(), ...this.#forwards.values()]) answer.reject(error);
+    this.#events.ended({ exitCode, message });
+    void this.#worker.terminate();
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * Runs one machine against a clock, a slice at a time, so that its thread hears of everything else in between. Invariants: the guest's time is never ahead of the
+ * clock's; while its harts wait it costs nothing; it runs no more instructions than its share of those that its time has; paused, no time passes in it.
+ */
+import type { Clock, Timer } from '#pkg/base/clock.ts';
+import type { UserNetwork } from '#pkg/vmm/host/user-network.ts';
+import type { Machine, Stop } from '#pkg/vmm/machine-contract.ts';
+import { INSTRUCTIONS_PER_TICK, TIMEBASE } from '#pkg/vmm/memory-map.ts';
+
+/** Instructions between two looks at what else there is: some milliseconds. */
+const sliceInstructions = 200_000;
+const ticksPerMs = TIMEBASE / 1000;
+/** What a guest with a share has not used is kept for a period of so many ms. */
+const periodMs = 100;
+const sectorBytes = 512;
+
+/** What the loop has of its surroundings. */
+export interface GuestLoopDeps {
+  readonly machine: Machine;
+  readonly network: UserNetwork;
+  readonly clock: Clock;
+  readonly disk?: Uint8Array;
+  readonly share?: number;
+  onConsole(bytes: Uint8Array): void;
+  /** How it ended: only what ends a machine. */
+  onEnd(stop: Extract<Stop, { readonly reason: 'fault' | 'off' | 'page' | 'reset' }>): void;
+}
+
+/** A machine that runs. */
+export class GuestLoop {
+  readonly #deps: GuestLoopDeps;
+  /** When the guest's time was zero. */
+  #originMs: number;
+  #pausedAtMs: number | undefined;
+  #timer: Timer | undefined;
+  #isScheduled = false;
+  #isOver = false;
+  /** Instructions that a guest with a share may run now, and up to when they were reckoned. */
+  #allowed = 0;
+  #reckonedMs: number;
+
+  constructor(deps: GuestLoopDeps) {
+    this.#deps = deps;
+    this.#originMs = deps.clock.monotonicMs() - deps.machine.ticks / ticksPerMs;
+    this.#reckonedMs = deps.clock.monotonicMs();
+  }
+
+  get isPaused(): boolean {
+    return this.#pausedAtMs !== undefined;
+  }
+
+  /** There is something for the guest: it goes on soon. */
+  wake(): void {
+    if (this.#isScheduled || this.#isOver || this.isPaused) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#isScheduled = true;
+    void this.#deps.clock.yield().then(() => {
+      this.#isScheduled = false;
+      if (!this.#isOver && !this.isPaused) this.#step();
+    });
+  }
+
+  pause(): void {
+    this.#pausedAtMs ??= this.#deps.clock.monotonicMs();
+    this.#timer?.cancel();
+  }
+
+  resume(): void {
+    if (this.#pausedAtMs === undefined) return;
+    this.#originMs += this.#deps.clock.monotonicMs() - this.#pausedAtMs;
+    this.#pausedAtMs = undefined;
+    this.wake();
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#timer?.cancel();
+  }
+
+  #step(): void {
+    const { machine, network, clock } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    const resendMs = network.tick(nowMs);
+    network.flush((frame) => machine.deliverFrame(frame));
+    const budget = this.#budget(nowMs);
+    if (budget <= 0) {
+      this.#sleep(1);
+      return;
+    }
+    const before = machine.counters.instructions;
+    const stop = machine.run(budget);
+    this.#allowed -= machine.counters.instructions - before;
+    this.#carry();
+    if (stop.reason === 'budget' || stop.reason === 'output') this.wake();
+    else if (stop.reason === 'idle') this.#idle(stop.ticks, resendMs);
+    else {
+      this.stop();
+      this.#deps.onEnd(stop);
+    }
+  }
+
+  /** Instructions that may run now: none for a guest that is ahead of the clock, or has used up its share. */
+  #budget(nowMs: number): number {
+    const { machine, share } = this.#deps;
+    if (machine.ticks > (nowMs - this.#originMs) * ticksPerMs + ticksPerMs) return 0;
+    if (share === undefined) return sliceInstructions;
+    const perMs = share * ticksPerMs * INSTRUCTIONS_PER_TICK;
+    this.#allowed = Math.min(this.#allowed + (nowMs - this.#reckonedMs) * perMs, periodMs * perMs);
+    this.#reckonedMs = nowMs;
+    return Math.min(sliceInstructions, Math.floor(this.#allowed));
+  }
+
+  /** What the guest has for its host. */
+  #carry(): void {
+    const { machine, network, disk, onConsole } = this.#deps;
+    const text = machine.takeConsole();
+    if (text.length > 0) onConsole(text);
+    for (const frame of machine.takeFrames()) network.receive(frame);
+    for (const { id, kind, sector, length, data } of machine.takeDiskRequests()) {
+      const at = sector * sectorBytes;
+      const ok = disk !== undefined && at + length <= disk.length;
+      if (ok && data !== undefined) disk.set(data, at);
+      const read = ok && kind === 'read' ? { data: disk.slice(at, at + length) } : {};
+      machine.finishDiskRequest(id, { ok, ...read });
+      this.wake();
+    }
+  }
+
+  /** All harts wait: their time goes on with the clock's, until something comes. */
+  #idle(ticks: number | undefined, resendMs: number | undefined): void {
+    const { machine, clock } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    const behind = Math.max(0, Math.floor((nowMs - this.#originMs) * ticksPerMs) - machine.ticks);
+    const passed = Math.min(behind, ticks ?? behind);
+    if (passed > 0) machine.idle(passed);
+    if (ticks !== undefined && passed >= ticks) {
+      this.wake();
+      return;
+    }
+    const untilTimer = ticks === undefined ? Number.POSITIVE_INFINITY : (ticks - passed) / ticksPerMs;
+    const untilResend = resendMs === undefined ? Number.POSITIVE_INFINITY : Math.max(1, resendMs - nowMs);
+    const delayMs = Math.min(untilTimer, untilResend);
+    if (delayMs !== Number.POSITIVE_INFINITY) this.#sleep(delayMs);
+  }
+
+  #sleep(delayMs: number): void {
+    if (this.#isScheduled) return;
+    this.#timer?.cancel();
+    this.#timer = this.#deps.clock.setTimeout(() => {
+      this.#timer = undefined;
+      if (!this.#isOver && !this.isPaused && !this.#isScheduled) this.#step();
+    }, Math.ceil(delayMs));
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Images of virtual machines: those built in, and files. A file is a kernel as an ELF, or a folder with `kernel.elf` and, as it likes, `disk.img` and `cmdline`.
+ * What is no kernel for this machine is refused before anything starts.
+ */
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { GuestImageError, readKernel } from '#pkg/vmm/boot/elf.ts';
+import { parseImageName } from '../image-name.ts';
+import { type ImageInfo, RuntimeError } from '../runtime.ts';
+
+const registry = 'coxswain.dev/vm/';
+/** Built-in guests, and the ports at which each answers. */
+const builtIn: Readonly<Record<string, readonly number[]>> = { compute: [], echo: [8080], kernel: [8080] };
+const knownTags = /^(latest|v?\d+(\.\d+)*)$/;
+const guests = new URL('../../../vmm/guests/', import.meta.url);
+/** Larger files are not read: a disk is kept in memory. */
+const fileBytesMax = 1024 ** 3;
+
+/** What a guest starts from. */
+export interface GuestImage {
+  readonly info: ImageInfo;
+  readonly kernel: Uint8Array;
+  readonly disk?: Uint8Array;
+  readonly commandLine: string;
+  /** Ports that its machine is known to answer at, besides those that a pod names. */
+  readonly ports: readonly number[];
+}
+
+/** What there is instead of an image that is not there. */
+export const imagesHint = `there is no registry for machines here, only ${Object.keys(builtIn)
+  .map((name) => registry + name)
+  .join(', ')} and file:// kernels`;
+
+/** The image of a name, or undefined when there is none. Throws `RuntimeError` `invalidImage` for what cannot be a name. */
+export async function findImage(image: string): Promise<GuestImage | undefined> {
+  if (image.startsWith('file://')) return fileImage(image);
+  const { repository, tag } = parseImageName(image);
+  const name = repository.startsWith(registry) ? repository.slice(registry.length) : repository.replace(/^vm\//, '');
+  const ports = Object.hasOwn(builtIn, name) && knownTags.test(tag) ? builtIn[name] : undefined;
+  return ports === undefined ? undefined : builtInImage(name, { tag, ports });
+}
+
+/** Built-in images, as the node lists them. */
+export async function builtInImages(): Promise<readonly ImageInfo[]> {
+  const all = Object.entries(builtIn).map(([name, ports]) => builtInImage(name, { tag: 'latest', ports }));
+  return (await Promise.all(all)).map(({ info }) => info);
+}
+
+/** Why a kernel does not run on a machine of so much memory; undefined when it does. */
+export function kernelProblem(kernel: Uint8Array, memoryBytes: number): string | undefined {
+  try {
+    readKernel(kernel, memoryBytes);
+    return undefined;
+  } catch (error) {
+    if (error instanceof GuestImageError) return error.message;
+    throw error;
+  }
+}
+
+async function builtInImage(
+  name: string,
+  { tag, ports }: { readonly tag: string; readonly ports: readonly number[] },
+): Promise<GuestImage> {
+  const kernel = await readFile(new URL(`${name}/${name}.elf`, guests));
+  const id = `${registry}${name}@sha256:${createHash('sha256').update(kernel).update(tag).digest('hex')}`;
+  const info = { id, repoTags: [`${registry}${name}:${tag}`], repoDigests: [id], sizeBytes: kernel.length };
+  return { info, kernel, commandLine: '', ports };
+}
+
+async function fileImage(image: string): Promise<GuestImage | undefined> {
+  let path: string;
+  try {
+    path = fileURLToPath(image);
+  } catch (error) {
+    throw new RuntimeError('invalidImage', `Failed to parse image name "${image}": not a file URL`, error);
+  }
+  const found = await stat(path).catch(() => undefined);
+  const kernel = await optionalFile(found?.isDirectory() === true ? join(path, 'kernel.elf') : path);
+  if (kernel === undefined) return undefined;
+  const hasFolder = found?.isDirectory() === true;
+  const disk = hasFolder ? await optionalFile(join(path, 'disk.img')) : undefined;
+  const commandLine = hasFolder ? await optionalFile(join(path, 'cmdline')) : undefined;
+  const hash = createHash('sha256');
+  for (const part of [kernel, disk, commandLine]) hash.update(String(part?.length ?? -1)).update(part ?? '');
+  const id = `${image}@sha256:${hash.digest('hex')}`;
+  const sizeBytes = kernel.length + (disk?.length ?? 0);
+  return {
+    info: { id, repoTags: [image], repoDigests: [], sizeBytes },
+    kernel,
+    ...(disk === undefined ? {} : { disk }),
+    commandLine: commandLine?.toString('utf8').trim() ?? '',
+    ports: [],
+  };
+}
+
+async function optionalFile(path: string): Promise<Buffer | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() !== true) return undefined;
+  if (found.size > fileBytesMax)
+    throw new RuntimeError('invalidImage', `${path} has ${found.size} bytes, and at most ${fileBytesMax} are read`);
+  return readFile(path);
+}

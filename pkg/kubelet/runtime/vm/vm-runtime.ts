@@ -1,0 +1,263 @@
+/**
+ * A runtime whose containers are virtual machines: each a simulated RISC-V machine in a thread of its own, so that one that spins costs its share and nothing else.
+ * The image is a kernel with, as it likes, a disk and a command line; the pod's command and arguments are added to that line; the memory limit is the machine's
+ * memory and the processor limit its share of instructions. Its console is its log, its ports are relayed at the pod's address. What cannot run is refused
+ * before anything starts. Files of the node are not in a machine, so volumes are not either.
+ */
+import { totalmem } from 'node:os';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Random } from '#pkg/base/random.ts';
+import { guestAddress } from '#pkg/vmm/host/user-network.ts';
+import type { ContainerConfig, SandboxConfig } from '../container-config.ts';
+import { WorkerSources } from '../inprocess/host/worker-sources.ts';
+import { requireFeature } from '../plain-streams.ts';
+import {
+  type ContainerInspection,
+  type ContainerService,
+  type ImageService,
+  type LogLine,
+  type LogOptions,
+  type Runtime,
+  type RuntimeContainer,
+  RuntimeError,
+  type RuntimeFeature,
+  type Sandbox,
+  type SandboxService,
+} from '../runtime.ts';
+import type { StreamingService } from '../streams.ts';
+import { sandboxSummary } from '../summary.ts';
+import type { GuestStart } from './guest/protocol.ts';
+import { guestMain } from './guest-thread.ts';
+import { builtInImages, findImage, type GuestImage, imagesHint, kernelProblem } from './images.ts';
+import { VmContainer } from './vm-container.ts';
+
+/** What a machine gets whose container has no memory limit. */
+const memoryBytesDefault = 64 * 1024 * 1024;
+const memoryBytesMin = 1024 * 1024;
+const memoryBytesMax = 2 ** 31;
+const pageBytes = 4096;
+
+const features: readonly RuntimeFeature[] = ['attach', 'cpuLimits', 'exec', 'memoryLimits', 'portForward', 'stdin'];
+
+/** What the runtime has of its node. */
+export interface VmRuntimeDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** What all machines together may have. Default: the machine's memory. */
+  readonly memoryBytesMax?: number;
+}
+
+interface SandboxEntry {
+  readonly id: string;
+  readonly config: SandboxConfig;
+  readonly createdAtMs: number;
+  ready: boolean;
+  readonly containers: Map<string, VmContainer>;
+}
+
+/** A runtime of virtual machines. Close it after the kubelet has stopped. */
+export function createVmRuntime(deps: VmRuntimeDeps): Runtime {
+  return new VmRuntime(deps);
+}
+
+class VmRuntime implements Runtime {
+  readonly capabilities = { name: 'vm', version: '1.0.0', features: new Set(features) };
+  readonly sandboxes: SandboxService;
+  readonly containers: ContainerService;
+  readonly inspection: ContainerInspection;
+  readonly streaming: StreamingService;
+  readonly images: ImageService;
+  readonly #deps: VmRuntimeDeps;
+  readonly #sources = new WorkerSources();
+  readonly #sandboxes = new Map<string, SandboxEntry>();
+  readonly #byId = new Map<string, { readonly container: VmContainer; readonly sandbox: SandboxEntry }>();
+  readonly #listeners = new Set<(container: RuntimeContainer) => void>();
+  #macs = 0;
+
+  constructor(deps: VmRuntimeDeps) {
+    this.#deps = deps;
+    this.sandboxes = {
+      run: async (config) => this.#runSandbox(config),
+      stop: (id) => this.#stopSandbox(id),
+      remove: (id) => this.#removeSandbox(id),
+      list: async () => [...this.#sandboxes.values()].map(sandboxSummary),
+    };
+    this.containers = {
+      create: (sandboxId, config) => this.#create(sandboxId, config),
+      start: async (id) => this.#get(id).start(),
+      stop: async (id, { graceMs }) => this.#byId.get(id)?.container.stop(graceMs),
+      remove: (id) => this.#remove(id),
+      update: async (id) => {
+        this.#get(id);
+        requireFeature(this.capabilities, 'update', 'a change of limits');
+      },
+      status: async (id) => this.#byId.get(id)?.container.snapshot(),
+      list: async () => [...this.#byId.values()].map(({ container }) => container.snapshot()),
+    };
+    this.inspection = {
+      exec: async (id, { command, signal }) => this.#get(id).exec(command, signal),
+      logs: (id, options) => this.#logs(id, options),
+      stats: async (id) => this.#get(id).stats(),
+    };
+    this.streaming = {
+      exec: async (id, options) => {
+        const container = this.#get(id);
+        if (options.stdin === true) requireFeature(this.capabilities, 'execStdin', 'input of commands');
+        if (options.tty === true) requireFeature(this.capabilities, 'tty', 'a terminal');
+        return container.open(options);
+      },
+      attach: async (id, options) => {
+        const container = this.#get(id);
+        if (options.tty === true) requireFeature(this.capabilities, 'tty', 'a terminal');
+        return container.attach(options);
+      },
+      portForward: (id, { port }) => this.#forward(id, port),
+    };
+    this.images = {
+      status: async (image) => (await findImage(image))?.info,
+      pull: async (image) => {
+        const found = await findImage(image);
+        if (found !== undefined) return found.info;
+        throw new RuntimeError('imageNotFound', `failed to pull image "${image}": not found: ${imagesHint}`);
+      },
+      list: builtInImages,
+    };
+  }
+
+  onExit(listener: (container: RuntimeContainer) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+    await Promise.all([...this.#sandboxes.keys()].map((id) => this.#removeSandbox(id)));
+  }
+
+  #runSandbox(config: SandboxConfig): Sandbox {
+    const createdAtMs = this.#deps.clock.nowMs();
+    const entry: SandboxEntry = { id: this.#id(), config, createdAtMs, ready: true, containers: new Map() };
+    this.#sandboxes.set(entry.id, entry);
+    // A guest is about to come: what its thread runs is read meanwhile.
+    this.#sources.closure([guestMain]).catch(() => {});
+    return sandboxSummary(entry);
+  }
+
+  async #stopSandbox(id: string): Promise<void> {
+    const sandbox = this.#sandboxes.get(id);
+    if (sandbox === undefined) return;
+    sandbox.ready = false;
+    await Promise.all([...sandbox.containers.values()].map((container) => container.stop(0)));
+  }
+
+  async #removeSandbox(id: string): Promise<void> {
+    await this.#stopSandbox(id);
+    const sandbox = this.#sandboxes.get(id);
+    await Promise.all([...(sandbox?.containers.keys() ?? [])].map((containerId) => this.#remove(containerId)));
+    this.#sandboxes.delete(id);
+  }
+
+  async #create(sandboxId: string, config: ContainerConfig): Promise<string> {
+    const image = await findImage(config.image);
+    if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
+    const sandbox = this.#sandboxes.get(sandboxId);
+    if (sandbox?.ready !== true)
+      throw new RuntimeError('notFound', `failed to find sandbox id "${sandboxId}": not found`);
+    const start = this.#startOf(image, config);
+    const id = this.#id();
+    const container = new VmContainer({
+      id,
+      sandbox,
+      config,
+      start,
+      clock: this.#deps.clock,
+      sources: () => this.#sources.closure([guestMain]),
+      onExit: (exited) => {
+        for (const listener of this.#listeners) listener(exited);
+      },
+    });
+    sandbox.containers.set(id, container);
+    this.#byId.set(id, { container, sandbox });
+    return id;
+  }
+
+  /** What the guest starts with. Throws for what no machine of this node can run. */
+  #startOf({ kernel, disk, commandLine, ports }: GuestImage, config: ContainerConfig): GuestStart {
+    const { memoryLimitBytes = memoryBytesDefault, cpuQuotaUs, cpuPeriodUs = 100_000 } = config.resources;
+    const memoryBytes = Math.floor(Math.min(memoryLimitBytes, memoryBytesMax) / pageBytes) * pageBytes;
+    const nodeBytes = this.#deps.memoryBytesMax ?? totalmem();
+    if (memoryBytes < memoryBytesMin)
+      throw new RuntimeError(
+        'failed',
+        `a machine has at least ${memoryBytesMin} bytes of memory: the limit is ${memoryLimitBytes}`,
+      );
+    if (memoryLimitBytes > nodeBytes)
+      throw new RuntimeError(
+        'failed',
+        `the machine is to have ${memoryLimitBytes} bytes of memory and the node has ${nodeBytes}`,
+      );
+    const problem = kernelProblem(kernel, memoryBytes);
+    if (problem !== undefined) throw new RuntimeError('failed', `image "${config.image}" cannot run: ${problem}`);
+    const words = [`ip=${guestAddress}/24`, commandLine, ...config.command, ...config.args].filter(
+      (word) => word !== '',
+    );
+    const line = words.join(' ');
+    // A port of the command line is the guest's too.
+    const named = Number(/(?:^| )port=(\d+)/.exec(line)?.[1] ?? ports[0] ?? 0);
+    const all = new Set([...(config.ports ?? []), ...(named === 0 ? ports : [named])]);
+    return {
+      kernel,
+      memoryBytes,
+      commandLine: line,
+      ...(disk === undefined ? {} : { disk }),
+      mac: this.#mac(),
+      address: config.addresses[0] ?? '127.0.0.1',
+      ports: [...all],
+      ...(cpuQuotaUs === undefined || cpuQuotaUs <= 0 ? {} : { share: cpuQuotaUs / cpuPeriodUs }),
+    };
+  }
+
+  /** A hardware address of this node's own making (locally administered). */
+  #mac(): Uint8Array {
+    const number = this.#macs++;
+    return Uint8Array.of(0x52, 0x54, 0, (number >> 16) & 255, (number >> 8) & 255, number & 255);
+  }
+
+  async #forward(sandboxId: string, port: number) {
+    const sandbox = this.#sandboxes.get(sandboxId);
+    if (sandbox?.ready !== true) throw new RuntimeError('notFound', `sandbox "${sandboxId}" not found`);
+    const running = [...sandbox.containers.values()].filter(({ state }) => state === 'running');
+    let problem: unknown = new RuntimeError('failed', 'no machine of the pod runs');
+    // The machines of a pod are each at the pod's address: the port is that of the first that has it.
+    for (const container of running) {
+      try {
+        return await container.connect(port);
+      } catch (error) {
+        problem = error;
+      }
+    }
+    throw problem;
+  }
+
+  async #remove(id: string): Promise<void> {
+    const entry = this.#byId.get(id);
+    if (entry === undefined) return;
+    await entry.container.stop(0);
+    this.#byId.delete(id);
+    entry.sandbox.containers.delete(id);
+  }
+
+  async *#logs(id: string, options: LogOptions): AsyncGenerator<LogLine> {
+    yield* this.#get(id).logs.read(options);
+  }
+
+  #get(id: string): VmContainer {
+    const entry = this.#byId.get(id);
+    if (entry === undefined) throw new RuntimeError('notFound', `container "${id}" not found`);
+    return entry.container;
+  }
+
+  #id(): string {
+    return (this.#deps.random.uuid() + this.#deps.random.uuid()).replaceAll('-', '');
+  }
+}

@@ -1,0 +1,119 @@
+/** VirtualMachines as they are served: made of data, since the table of API facts does not have the kind. Counterpart: KubeVirt `virtualmachines.kubevirt.io`. */
+import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
+import { rulesOf, type TablePrinter } from '#pkg/apiserver/strategy.ts';
+import { structuralDefinition } from '#pkg/apiserver/structural-definition.ts';
+import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
+import { ownStatus } from '../status.ts';
+
+const text = { type: 'string' };
+const flag = { type: 'boolean' };
+const count = { type: 'integer', format: 'int64', minimum: 0 };
+const texts = { type: 'object', additionalProperties: text };
+const quantity = {
+  anyOf: [{ type: 'integer' }, { type: 'string' }],
+  'x-kubernetes-int-or-string': true,
+  pattern:
+    '^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$',
+};
+
+const spec = {
+  type: 'object',
+  required: ['image'],
+  properties: {
+    runStrategy: { type: 'string', enum: ['Always', 'Halted', 'Manual', 'RerunOnFailure'], default: 'Always' },
+    image: { type: 'string', minLength: 1 },
+    args: { type: 'array', items: text },
+    memory: { ...quantity, default: '64Mi' },
+    cpu: quantity,
+    ports: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['port'],
+        properties: { name: text, port: { type: 'integer', format: 'int32', minimum: 1, maximum: 65_535 } },
+      },
+    },
+    nodeSelector: texts,
+    runtimeClassName: { type: 'string', default: 'vm' },
+    terminationGracePeriodSeconds: { ...count, default: 30 },
+    labels: texts,
+  },
+};
+
+const condition = {
+  type: 'object',
+  required: ['type', 'status'],
+  properties: {
+    type: text,
+    status: text,
+    reason: text,
+    message: text,
+    lastTransitionTime: { type: 'string', format: 'date-time' },
+  },
+};
+
+const status = {
+  type: 'object',
+  properties: {
+    observedGeneration: count,
+    created: flag,
+    ready: flag,
+    printableStatus: text,
+    podName: text,
+    nodeName: text,
+    address: text,
+    runs: count,
+    failures: count,
+    stateChangeRequests: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['action'],
+        properties: { action: { type: 'string', enum: ['Start', 'Stop'] } },
+      },
+    },
+    conditions: {
+      type: 'array',
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['type'],
+      items: condition,
+    },
+  },
+};
+
+const schema: JsonObject = {
+  type: 'object',
+  required: ['spec'],
+  properties: { apiVersion: text, kind: text, metadata: { type: 'object' }, spec, status },
+};
+
+const table: TablePrinter<Given<VirtualMachine>> = {
+  columns: [
+    nameColumn,
+    column('Status'),
+    column('Ready'),
+    column('Node'),
+    column('Address'),
+    column('Runs'),
+    ageColumn,
+  ],
+  cells: (object, nowMs) => {
+    const { printableStatus = '', ready = false, nodeName = '', address = '', runs = 0 } = object.status ?? {};
+    const isReady = ready ? 'True' : 'False';
+    return [nameOf(object), printableStatus, isReady, nodeName, address, String(runs), age(object, nowMs)];
+  },
+};
+
+const { group, resource, ...rules } = rulesOf(virtualMachines, { ...ownStatus(), subresources: { status: {} }, table });
+
+/** The resource as it is served. */
+export const virtualMachineDefinition: ResourceDefinition = structuralDefinition({
+  group,
+  names: { plural: resource, kind: virtualMachines.kind, shortNames: ['vm', 'vms'] },
+  scope: 'Namespaced',
+  versions: [{ name: 'v1alpha1', served: true, storage: true, schema, subresources: { status: {} } }],
+  rules,
+});

@@ -1,0 +1,182 @@
+/**
+ * How well pods are packed, by cell compaction: machines are taken from a cell, in an order by chance, until the workload fits no longer, and what is left is compared with
+ * the fewest machines whose sums hold it. The workload is placed anew each time, in an order by chance, by the scheduler's own decisions. Each figure is the 90th
+ * percentile of 11 such trials: `node tests/bench/compaction.ts [machines] [part of a name]`. Source: Borg (EuroSys 2015), section 5.1.
+ */
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
+import { type Random, randomInt, SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { Nominator } from '#pkg/scheduler/cache/nominator.ts';
+import { SchedulerCache } from '#pkg/scheduler/cache/scheduler-cache.ts';
+import type { ProfileSpec } from '#pkg/scheduler/config/configuration.ts';
+import { CycleState } from '#pkg/scheduler/framework/cycle.ts';
+import { Decider } from '#pkg/scheduler/framework/decide.ts';
+import { type PodInfo, podInfoOf } from '#pkg/scheduler/model/pod-info.ts';
+import { ObjectSet } from '#pkg/scheduler/offline/object-set.ts';
+import { offlineProfile } from '#pkg/scheduler/offline/offline-profile.ts';
+import { pluginTable } from '#pkg/scheduler/plugin-table.ts';
+
+/** A cell and what runs in it. */
+interface Mix {
+  readonly name: string;
+  /** CPU in thousandths of a core, memory in MiB. */
+  machine(random: Random): { readonly milliCpu: number; readonly mebibytes: number };
+  /** The pods of one workload, until the cell is as full as it is to be. */
+  workload(random: Random): { readonly replicas: number; readonly milliCpu: number; readonly mebibytes: number };
+}
+
+/** Share of the cell's CPU or memory that is asked for, whichever is reached first. */
+const fullness = 0.75;
+const trials = 11;
+const percentile = 0.9;
+/** Share of the pods that may be left over, as a few odd ones always are. Source: as there. */
+const leftOver = 0.002;
+
+const steps = (values: readonly number[], random: Random): number => values[randomInt(random, values.length)] ?? 0;
+
+const mixes: readonly Mix[] = [
+  {
+    name: 'one kind of machine, CPU and memory drawn apart',
+    machine: () => ({ milliCpu: 32_000, mebibytes: 131_072 }),
+    workload: (random) => ({
+      replicas: 1 + randomInt(random, 30),
+      milliCpu: steps([50, 100, 200, 250, 500, 750, 1_000, 1_500, 2_000, 3_000, 4_000], random),
+      mebibytes: steps([64, 128, 256, 512, 1_024, 2_048, 3_072, 4_096, 6_144, 8_192, 16_384], random),
+    }),
+  },
+  {
+    name: 'four kinds of machines, services and batch',
+    machine: (random) =>
+      [
+        { milliCpu: 16_000, mebibytes: 65_536 },
+        { milliCpu: 32_000, mebibytes: 65_536 },
+        { milliCpu: 32_000, mebibytes: 131_072 },
+        { milliCpu: 64_000, mebibytes: 262_144 },
+      ][randomInt(random, 4)] ?? { milliCpu: 0, mebibytes: 0 },
+    workload(random) {
+      const isBatch = randomInt(random, 10) < 7;
+      const milliCpu = isBatch ? 100 + randomInt(random, 900) : 500 + randomInt(random, 5_500);
+      const share = 1 + randomInt(random, 4);
+      return {
+        replicas: isBatch ? 1 + randomInt(random, 60) : 2 + randomInt(random, 6),
+        milliCpu,
+        mebibytes: Math.round(milliCpu * share * (isBatch ? 0.8 : 1.2)),
+      };
+    },
+  },
+];
+
+const strategy = (type: string): ProfileSpec => ({
+  schedulerName: 'test',
+  pluginConfig: [{ name: 'NodeResourcesFit', args: { scoringStrategy: { type } } }],
+});
+const profiles: readonly (readonly [name: string, spec: ProfileSpec])[] = [
+  ['packing', { schedulerName: 'test' }],
+  ['MostAllocated', strategy('MostAllocated')],
+];
+
+interface Cell {
+  readonly machines: readonly Node[];
+  readonly pods: readonly PodInfo[];
+}
+
+function makeCell(mix: Mix, count: number): Cell {
+  const random = new SeededRandom(5);
+  const left = { milliCpu: 0, mebibytes: 0 };
+  const machines = Array.from({ length: count }, (_, index): Node => {
+    const { milliCpu, mebibytes } = mix.machine(random);
+    left.milliCpu += fullness * milliCpu;
+    left.mebibytes += fullness * mebibytes;
+    const allocatable = { cpu: `${milliCpu}m`, memory: `${mebibytes}Mi`, pods: '500' };
+    return { metadata: { name: `machine-${index}` }, status: { allocatable } };
+  });
+  const pods: PodInfo[] = [];
+  for (let workload = 0; left.milliCpu > 0 && left.mebibytes > 0; workload++) {
+    const { replicas, milliCpu, mebibytes } = mix.workload(random);
+    for (let replica = 0; replica < replicas; replica++) {
+      pods.push(podInfoOf(makePod(`w${workload}-${replica}`, `w${workload}`, { milliCpu, mebibytes })));
+      left.milliCpu -= milliCpu;
+      left.mebibytes -= mebibytes;
+    }
+  }
+  return { machines, pods };
+}
+
+function makePod(
+  name: string,
+  owner: string,
+  { milliCpu, mebibytes }: { readonly milliCpu: number; readonly mebibytes: number },
+): Pod {
+  const requests = { cpu: `${milliCpu}m`, memory: `${mebibytes}Mi` };
+  const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: owner, uid: owner, controller: true }];
+  return {
+    metadata: { name, namespace: 'bench', uid: name, ownerReferences },
+    spec: { containers: [{ name: 'main', image: 'pause', resources: { requests } }] },
+  };
+}
+
+function shuffled<T>(items: readonly T[], random: Random): readonly T[] {
+  const result = [...items];
+  for (let index = result.length - 1; index > 0; index--) {
+    const other = randomInt(random, index + 1);
+    const [one, two] = [result[index], result[other]];
+    if (one !== undefined && two !== undefined) [result[index], result[other]] = [two, one];
+  }
+  return result;
+}
+
+/** Whether a scheduler finds a place for the pods, one after the other, on these machines. */
+function fits(machines: readonly Node[], pods: readonly PodInfo[], spec: ProfileSpec): boolean {
+  const cache = new SchedulerCache({ clock: new VirtualClock() });
+  for (const machine of machines) cache.setNode(machine);
+  const objects = new ObjectSet();
+  const lister: ObjectSet['lister'] = (ref) => objects.lister(ref);
+  const profile = offlineProfile({ table: pluginTable, scheduling: 'packing', spec, lister });
+  const decider = new Decider({ profile, table: cache.table, nominator: new Nominator() });
+  let spare = Math.floor(pods.length * leftOver);
+  for (const pod of pods) {
+    const decision = decider.decide({ pod, cluster: cache.table, state: new CycleState() });
+    if (decision.kind === 'node') cache.assume(pod, decision.nodeName);
+    else if (--spare < 0) return false;
+  }
+  return true;
+}
+
+/** The fewest machines, of the first ones, whose sums hold all pods. */
+function bound(machines: readonly Node[], pods: readonly PodInfo[]): number {
+  let milliCpu = pods.reduce((sum, { requests }) => sum + requests.milliCpu, 0);
+  let memory = pods.reduce((sum, { requests }) => sum + requests.memory, 0);
+  for (const [index, { status }] of machines.entries()) {
+    if (milliCpu <= 0 && memory <= 0) return index;
+    milliCpu -= Number.parseInt(status?.allocatable?.cpu ?? '0', 10);
+    memory -= Number.parseInt(status?.allocatable?.memory ?? '0', 10) * 2 ** 20;
+  }
+  return machines.length;
+}
+
+/** Machines that are left, over the bound. */
+function trial({ machines, pods }: Cell, spec: ProfileSpec, seed: number): number {
+  const random = new SeededRandom(seed);
+  const order = shuffled(machines, random);
+  const arriving = shuffled(pods, random);
+  const least = bound(order, pods);
+  let [tooFew, enough] = [least - 1, order.length];
+  while (enough - tooFew > 1) {
+    const middle = Math.min(enough - 1, tooFew + Math.max(1, Math.floor((enough - tooFew) / 4)));
+    if (fits(order.slice(0, middle), arriving, spec)) enough = middle;
+    else tooFew = middle;
+  }
+  return enough / least;
+}
+
+const count = Number(process.argv[2] ?? 300);
+const wanted = process.argv[3] ?? '';
+for (const mix of mixes.filter(({ name }) => name.includes(wanted))) {
+  const cell = makeCell(mix, count);
+  for (const [name, spec] of profiles) {
+    const ratios = Array.from({ length: trials }, (_, seed) => trial(cell, spec, seed + 1)).toSorted((a, b) => a - b);
+    const worst = ratios[Math.ceil(percentile * trials) - 1] ?? 0;
+    const line = `${mix.name}: ${name} ${worst.toFixed(4)} of the bound (median ${ratios[trials >> 1]?.toFixed(4)}), ${cell.pods.length} pods`;
+    process.stdout.write(`${line}\n`);
+  }
+}

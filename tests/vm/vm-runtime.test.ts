@@ -1,0 +1,143 @@
+/** The laws of runtimes, and what is of machines alone, with real guests in real threads. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { SystemRandom } from '#pkg/base/random.ts';
+import { runtimeConformance } from '#pkg/kubelet/runtime/conformance.ts';
+import type { ContainerConfig } from '#pkg/kubelet/runtime/container-config.ts';
+import type { RuntimeContainer } from '#pkg/kubelet/runtime/runtime.ts';
+import { createVmRuntime } from '#pkg/kubelet/runtime/vm/vm-runtime.ts';
+import { makeContainerConfig, makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
+
+const makeRuntime = () => createVmRuntime({ clock: new SystemClock(), random: new SystemRandom() });
+
+/** A port of this machine that nobody has now. */
+async function freePort(host: string): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen({ host, port: 0 }, resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+describe('the vm runtime keeps the laws of runtimes', () => {
+  const rejects = async (promise: Promise<unknown>, reason: string): Promise<void> => {
+    await expect(promise).rejects.toMatchObject({ reason });
+  };
+  const equal = (actual: unknown, expected: unknown): void => expect(actual).toEqual(expected);
+  runtimeConformance({ test, equal, rejects }, async () => {
+    const runtime = makeRuntime();
+    const addresses = ['127.77.0.1'];
+    const args = [`port=${await freePort('127.77.0.1')}`];
+    const resources = { memoryLimitBytes: 8 << 20 };
+    return {
+      runtime,
+      clock: new SystemClock(),
+      settle: (promise) => promise,
+      lasting: { image: 'coxswain.dev/vm/echo', args, addresses, resources },
+      exiting: (exitCode) => ({
+        image: 'coxswain.dev/vm/echo',
+        args: [...args, `exit=${exitCode}`],
+        addresses,
+        resources,
+      }),
+      stubborn: { image: 'coxswain.dev/vm/compute', args: ['rounds=1000000'], resources },
+      annotations: () => ({}),
+      command: { argv: ['echo', 'hello'], stdout: 'hello\n' },
+      close: () => runtime.close(),
+    };
+  });
+});
+
+async function run(config: Partial<ContainerConfig> & { readonly image: string }) {
+  const runtime = makeRuntime();
+  onTestFinished(() => runtime.close());
+  const sandbox = await runtime.sandboxes.run(makeSandboxConfig());
+  const exit = new Promise<RuntimeContainer>((resolve) => {
+    runtime.onExit(resolve);
+  });
+  const resources = { memoryLimitBytes: 8 << 20 };
+  const port = await freePort(config.addresses?.[0] ?? '127.0.0.1');
+  const args = [`port=${port}`];
+  const id = await runtime.containers.create(sandbox.id, makeContainerConfig({ resources, args, ...config }));
+  await runtime.containers.start(id);
+  /** Reads the console up to a line that has `text`. */
+  const until = async (text: string): Promise<string[]> => {
+    const lines: string[] = [];
+    for await (const line of runtime.inspection.logs(id, { follow: true })) {
+      lines.push(line.text);
+      if (line.text.includes(text)) break;
+    }
+    return lines;
+  };
+  return { runtime, id, sandbox, port, exit, until };
+}
+
+test('a job computes, says so and ends with its code', async () => {
+  const { exit, until } = await run({ image: 'coxswain.dev/vm/compute' });
+  expect(await exit).toMatchObject({ exitCode: 0, reason: 'Completed' });
+  expect((await until('ok')).at(-1)).toBe('ok');
+});
+
+test("a machine's port is reached at its pod's address, and from within", async () => {
+  const { runtime, sandbox, port, until } = await run({ image: 'coxswain.dev/vm/kernel', addresses: ['127.77.0.2'] });
+  await until('listens');
+  const put = await fetch(`http://127.77.0.2:${port}/a`, { method: 'PUT', body: 'hello' });
+  expect(put.status).toBe(204);
+  expect(await (await fetch(`http://127.77.0.2:${port}/a`)).text()).toBe('hello');
+  const forwarded = await runtime.streaming.portForward(sandbox.id, { port, addresses: ['127.77.0.2'] });
+  forwarded.write(Buffer.from('GET /a HTTP/1.1\r\nConnection: close\r\n\r\n'));
+  let text = '';
+  for await (const bytes of forwarded) text += Buffer.from(bytes).toString();
+  expect(text.endsWith('hello')).toBe(true);
+  forwarded.destroy();
+});
+
+test('what is typed at the console is run there, and figures are those of the machine', async () => {
+  const { runtime, id, until } = await run({ image: 'coxswain.dev/vm/echo', addresses: ['127.77.0.3'] });
+  await until('listens');
+  const { stdin } = await runtime.streaming.attach(id, { stdin: true });
+  await stdin?.write(Buffer.from('echo typed\n'));
+  expect((await until('typed')).at(-1)).toBe('typed');
+  const stats = await runtime.inspection.stats(id);
+  expect(stats.memoryBytes).toBe(8 << 20);
+  expect(stats.workingSetBytes).toBeLessThan(2 << 20);
+});
+
+test('a container that is asked to end does, by its agent', async () => {
+  const { runtime, id, until } = await run({
+    image: 'coxswain.dev/vm/echo',
+    addresses: ['127.77.0.4'],
+  });
+  await until('listens');
+  await runtime.containers.stop(id, { graceMs: 600_000 });
+  expect(await runtime.containers.status(id)).toMatchObject({ exitCode: 0, reason: 'Completed' });
+});
+
+test('what no machine of the node can run is refused before it starts', async () => {
+  const runtime = createVmRuntime({ clock: new SystemClock(), random: new SystemRandom(), memoryBytesMax: 1 << 30 });
+  const folder = await mkdtemp(join(tmpdir(), 'coxswain-vm-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  onTestFinished(() => runtime.close());
+  const sandbox = await runtime.sandboxes.run(makeSandboxConfig());
+  const refusal = (image: string, memoryLimitBytes: number) =>
+    runtime.containers.create(sandbox.id, makeContainerConfig({ image, resources: { memoryLimitBytes } })).then(
+      () => 'made',
+      (error: Error) => error.message,
+    );
+  const file = join(folder, 'text');
+  await writeFile(file, 'no kernel at all');
+  expect(await refusal(pathToFileURL(file).href, 8 << 20)).toMatch(/cannot run: .*ELF/);
+  expect(await refusal(pathToFileURL(process.execPath).href, 8 << 20)).toMatch(/cannot run: .*machine/);
+  expect(await refusal('coxswain.dev/vm/echo', 2 ** 31)).toBe(
+    'the machine is to have 2147483648 bytes of memory and the node has 1073741824',
+  );
+  expect(await refusal('coxswain.dev/vm/echo', 4096)).toBe(
+    'a machine has at least 1048576 bytes of memory: the limit is 4096',
+  );
+  expect(await refusal('coxswain.dev/vm/compute', 1 << 20)).toMatch(/cannot run: /);
+});
