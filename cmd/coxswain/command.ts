@@ -63,6 +63,7 @@ const commands: Readonly<Record<string, Command>> = {
   leave: {
     summary: 'Take away all that a cluster which was joined has made of this machine.',
     load: async () => (await import('./leave.ts')).leave,
+  },
   vm: {
     summary: 'List, start, stop and look at virtual machines.',
     load: async () => (await import('./vm.ts')).vm,
