@@ -7,6 +7,7 @@ import process from 'node:process';
 import { errorText } from '#pkg/base/error-text.ts';
 import { print } from './bench.ts';
 import { Clients } from './clients.ts';
+import { measureGuest } from './guest.ts';
 import { measureInTurns } from './in-turns.ts';
 import { measureOnce } from './once.ts';
 import { readOptions, usage } from './options.ts';
@@ -17,6 +18,7 @@ async function main(signal: AbortSignal): Promise<number> {
     print(usage);
     return 0;
   }
+  if (options.only.every((text) => text === 'guest')) return measureGuest() ? 0 : 1;
   const ending = new AsyncDisposableStack();
   try {
     const clients = new Clients(signal);

@@ -15,8 +15,8 @@ export interface PageCode {
   isValid: boolean;
 }
 
-/** Pages whose instructions are kept, of any guest; more are forgotten all at once. Each takes up to 200 KiB. */
-const PAGES_MAX = 1024;
+/** Pages whose instructions are kept, of any guest; more are forgotten all at once. Each takes 20 to 200 KiB, by how much of it ran. */
+const PAGES_MAX = 512;
 
 /** The pages of one memory. */
 export class CodeCache implements CodeKeeper {
