@@ -54,7 +54,7 @@ test('a file with profiles is read for the scheduler, and one that is wrong says
   const path = await fileOf(`${lines.join('\n')}\n  - schedulerName: wide\n`);
   const plugins = await clusterTables.schedulerPlugins();
   const { scheduling, configuration } = await schedulerSettings({ 'scheduler-config': path }, plugins);
-  expect([scheduling, configuration?.profiles]).toEqual(['packing', [{ schedulerName: 'wide' }]]);
+  expect([scheduling, configuration?.profiles]).toMatchObject(['packing', [{ schedulerName: 'wide' }]]);
   const wrong = await fileOf(`${lines.join('\n')} []\n`);
   await expect(schedulerSettings({ 'scheduler-config': wrong }, plugins)).rejects.toThrow('profiles: Required value');
 });
