@@ -64,11 +64,12 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Take away all that a cluster which was joined has made of this machine.',
     load: async () => (await import('./leave.ts')).leave,
   },
+  vm: {
+    summary: 'List, start, stop and look at virtual machines.',
+    load: async () => (await import('./vm.ts')).vm,
+  },
   version: { summary: 'Print the version.', load: async () => (await import('./version.ts')).version },
 };
-
-/** Parts of the design that are refused by name until they are built. */
-const planned = ['vm'];
 
 function overview(): string {
   return commandOverview({
@@ -87,7 +88,6 @@ async function main(world: World, args: readonly string[]): Promise<number> {
   const key = name === '--version' ? 'version' : name;
   const command = Object.hasOwn(commands, key) ? commands[key] : undefined;
   if (command !== undefined) return (await command.load())(world, rest);
-  if (planned.includes(name)) throw new UserError(`"coxswain ${name}" is not available yet`);
   throw new UserError(`unknown command "${name}": "coxswain --help" lists them`);
 }
 

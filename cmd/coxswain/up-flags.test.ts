@@ -74,9 +74,9 @@ test('the flags that a running cluster cannot follow are known (fault 46)', () =
 test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string]>([
   [
     'a runtime that is not built',
-    ['--runtime=vm'],
+    ['--runtime=cri'],
     undefined,
-    'The runtime "vm" is not available yet: use one of inprocess, container, fake',
+    'The runtime "cri" is not available yet: use one of inprocess, container, vm, fake',
   ],
   [
     'more nodes than have addresses for programs (fault 60)',
@@ -118,7 +118,7 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     'a network that there is not',
     ['--network=flat'],
     undefined,
-    'invalid value "flat" for --network: must be one of loopback, bridge',
+    'invalid value "flat" for --network: must be one of loopback, bridge, cni',
   ],
   [
     'a store that cannot be',

@@ -21,7 +21,7 @@ import { clusterFlags } from './cluster-flags.ts';
 
 /** Parts of the design that are refused by name until they are built. */
 const planned: Readonly<Record<'network' | 'runtime', readonly string[]>> = {
-  runtime: ['container', 'cri', 'vm'],
+  runtime: ['cri'],
   network: [],
 };
 

@@ -7,6 +7,7 @@ import type { ProcessContext } from '#cmd/common/process-main.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
+import { evictionOf } from '#pkg/cluster/eviction-flags.ts';
 import { kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
@@ -62,6 +63,7 @@ export async function wireKubelet(
       ...(cluster === undefined ? {} : { cluster }),
       ...(values['cluster-dns'].length === 0 ? {} : { clusterDns: values['cluster-dns'] }),
       imageAliases: values['image-aliases'],
+      eviction: evictionOf(values),
       domain: values['cluster-domain'],
       resolvConf: values['resolv-conf'],
       tables: clusterTables,

@@ -76,6 +76,34 @@ export interface KernelNetwork {
 /** Networks by name. */
 export type NetworkTable = Readonly<Record<string, NetworkKind>>;
 
+/** What all networks of the kernel have: each node a namespace, and a router between them. */
+const kernelNetwork: KernelNetwork = {
+  nodesMax: bridgeNodesMax,
+  addresses: bridgeAddresses,
+  slotOf: bridgeSlot,
+  nodeAddress: bridgeNodeAddress,
+  namespaceOf: (nodeName) => namespacePath(nodeNamespace(nodeName)),
+  balancerRange: (settings) => clusterNetworkOf(settings).balancerRange,
+  ranges: (settings) => ({ nodeRange: clusterNetworkOf(settings).nodeRange, podRange: settings.podCidr }),
+  kernels: bridgeKernels,
+  prepare: async (settings) => {
+    const { ensureClusterLinks } = await import('#pkg/network/bridge/cluster-links.ts');
+    await ensureClusterLinks(clusterNetworkOf(settings));
+  },
+  prepareNode: async (settings, node) => {
+    const { ensureNodeLinks } = await import('#pkg/network/bridge/node-links.ts');
+    await ensureNodeLinks({ network: clusterNetworkOf(settings), ...node });
+  },
+  remove: async (settings, nodeNames) => {
+    const [{ removeClusterLinks }, { removeRoutes }] = await Promise.all([
+      import('#pkg/network/bridge/cluster-links.ts'),
+      import('#pkg/network/bridge/host-links.ts'),
+    ]);
+    await removeRoutes(clusterNetworkOf(settings).podRanges);
+    await removeClusterLinks(settings.name, nodeNames.map(nodeNamespace));
+  },
+};
+
 /** The networks that there are. */
 export const networkTable: NetworkTable = {
   loopback: {
@@ -92,32 +120,7 @@ export const networkTable: NetworkTable = {
   },
   bridge: {
     proxyBackend: 'nftables',
-    kernel: {
-      nodesMax: bridgeNodesMax,
-      addresses: bridgeAddresses,
-      slotOf: bridgeSlot,
-      nodeAddress: bridgeNodeAddress,
-      namespaceOf: (nodeName) => namespacePath(nodeNamespace(nodeName)),
-      balancerRange: (settings) => clusterNetworkOf(settings).balancerRange,
-      ranges: (settings) => ({ nodeRange: clusterNetworkOf(settings).nodeRange, podRange: settings.podCidr }),
-      kernels: bridgeKernels,
-      prepare: async (settings) => {
-        const { ensureClusterLinks } = await import('#pkg/network/bridge/cluster-links.ts');
-        await ensureClusterLinks(clusterNetworkOf(settings));
-      },
-      prepareNode: async (settings, node) => {
-        const { ensureNodeLinks } = await import('#pkg/network/bridge/node-links.ts');
-        await ensureNodeLinks({ network: clusterNetworkOf(settings), ...node });
-      },
-      remove: async (settings, nodeNames) => {
-        const [{ removeClusterLinks }, { removeRoutes }] = await Promise.all([
-          import('#pkg/network/bridge/cluster-links.ts'),
-          import('#pkg/network/bridge/host-links.ts'),
-        ]);
-        await removeRoutes(clusterNetworkOf(settings).podRanges);
-        await removeClusterLinks(settings.name, nodeNames.map(nodeNamespace));
-      },
-    },
+    kernel: kernelNetwork,
     open: async ({ nodeName, nodeAddress, isSimulated, cluster }) => {
       if (cluster === undefined)
         throw new Error(`Cannot open the bridge network of ${nodeName} as nobody says which cluster's it is`);
@@ -132,6 +135,36 @@ export const networkTable: NetworkTable = {
       const hostPorts = createBridgeHostPorts({ namespace: namespacePath(nodeNamespace(nodeName)) });
       return {
         network: createBridgeNetwork({ links: namespaceLinks(node), isSimulated }),
+        hostPorts,
+        close: () => hostPorts.close(),
+      };
+    },
+  },
+  cni: {
+    proxyBackend: 'nftables',
+    kernel: {
+      ...kernelNetwork,
+      remove: async (settings, nodeNames) => {
+        await kernelNetwork.remove(settings, nodeNames);
+        const { removeCniState } = await import('#pkg/network/cni/cni-network.ts');
+        await removeCniState(nodeNames);
+      },
+    },
+    open: async ({ nodeName, nodeAddress, isSimulated, cluster }) => {
+      if (cluster === undefined)
+        throw new Error(`Cannot open the CNI network of ${nodeName} as nobody says which cluster's it is`);
+      const [{ createCniNetwork }, { createBridgeHostPorts }, { ensureNodeLinks, namespaceRoutes }] = await Promise.all(
+        [
+          import('#pkg/network/cni/cni-network.ts'),
+          import('#pkg/network/bridge/bridge-host-ports.ts'),
+          import('#pkg/network/bridge/node-links.ts'),
+        ],
+      );
+      const node = { network: clusterNetworkOf(cluster), nodeName, nodeAddress };
+      await ensureNodeLinks(node);
+      const hostPorts = createBridgeHostPorts({ namespace: namespacePath(nodeNamespace(nodeName)) });
+      return {
+        network: createCniNetwork({ nodeName, isSimulated, ...namespaceRoutes(node) }),
         hostPorts,
         close: () => hostPorts.close(),
       };

@@ -1,5 +1,7 @@
 /** Flags of kubelets that people may set, whether nodes are processes or all in one. */
+
 import { type FlagTable, text } from '#pkg/component/flags.ts';
+import { evictionFlags } from './eviction-flags.ts';
 
 /** The table. */
 export const nodeFlags = {
@@ -8,4 +10,5 @@ export const nodeFlags = {
     fallback: '',
     placeholder: 'file',
   }),
+  ...evictionFlags,
 } satisfies FlagTable;

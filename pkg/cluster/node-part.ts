@@ -1,4 +1,5 @@
 /** One node: a kubelet with the runtime, network and folders that its settings name. */
+
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, hostname, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { Informers } from '#pkg/client/informer.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { EvictionSettings } from '#pkg/kubelet/eviction/eviction-manager.ts';
 import type { KeyedSource } from '#pkg/kubelet/keyed-source.ts';
 import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
@@ -48,6 +50,8 @@ export interface NodePartOptions {
   readonly clusterDns?: readonly string[];
   /** File that says which programs stand for which images. Default: none do. */
   readonly imageAliases?: string;
+  /** When it ends pods as it has too little left. Default: never, but for those beyond limits of their own. */
+  readonly eviction?: EvictionSettings;
   /** Domain of the cluster. Default: every cluster's. */
   readonly domain?: string;
   /** File that says how the machine finds names. */
@@ -206,11 +210,14 @@ async function openNode(
   };
 }
 
-type NodeHost = Pick<NodeOptions, 'names' | 'probes' | 'volumes'>;
+type NodeHost = Pick<NodeOptions, 'eviction' | 'names' | 'probes' | 'volumes'>;
+
+const noEviction: EvictionSettings = { thresholds: [], transitionMs: 0, podGraceMsMax: 0 };
 
 /** What a node needs of the machine whose pods run. */
 async function realHost(deps: ComponentDeps, folder: string, options: NodePartOptions): Promise<NodeHost> {
-  const [{ diskVolumeHost }, { socketProbeTransport }, { readResolvConf }] = await Promise.all([
+  const [{ observeMachine }, { diskVolumeHost }, { socketProbeTransport }, { readResolvConf }] = await Promise.all([
+    import('#pkg/kubelet/eviction/machine-observer.ts'),
     import('#pkg/kubelet/volumes/disk-volume-host.ts'),
     import('#pkg/kubelet/probes/socket-transport.ts'),
     import('#pkg/network/resolv-conf.ts'),
@@ -219,6 +226,7 @@ async function realHost(deps: ComponentDeps, folder: string, options: NodePartOp
   const host = {
     volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers }),
     probes: socketProbeTransport(deps),
+    eviction: { ...(options.eviction ?? noEviction), observe: () => observeMachine(folder) },
   };
   const { clusterDns, domain = clusterDomain, resolvConf = resolvConfDefault } = options;
   if (clusterDns === undefined) return host;

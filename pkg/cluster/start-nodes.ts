@@ -1,9 +1,11 @@
 /** The nodes of a cluster in one process: each writes in its own name; what they look at is watched once for all of them. */
+
 import { join } from 'node:path';
 import { limitedTransport, RequestPlaces } from '#pkg/client/limited-transport.ts';
 import { closing } from '#pkg/component/closing.ts';
 import { GroupHealth } from '#pkg/component/group-health.ts';
 import type { ClusterHost } from './cluster-host.ts';
+import { evictionOf } from './eviction-flags.ts';
 import { defaultKubeletPort, nodePart, nodeWatches } from './node-part.ts';
 import { NodesReady } from './nodes-ready.ts';
 import { clusterDnsIp } from './settings.ts';
@@ -22,7 +24,9 @@ export async function startNodes(host: ClusterHost): Promise<void> {
   const areMany = nodeNames.length > nodeChecksMax;
   if (areMany) members.health.set('kubelets', group.check);
   members.start('node watches', shared, { group });
-  const { 'image-aliases': imageAliases } = await host.flagsOf('kubelet');
+  const flags = await host.flagsOf('kubelet');
+  const { 'image-aliases': imageAliases } = flags;
+  const eviction = evictionOf(flags);
   const places = new RequestPlaces(nodeRequestsMax);
   const kernel = tables.networks[settings.network]?.kernel;
   for (const [index, nodeName] of nodeNames.entries()) {
@@ -37,6 +41,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
         network: settings.network,
         tables,
         ...(typeof imageAliases === 'string' ? { imageAliases } : {}),
+        eviction,
         clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),
         imagesFolder: folder,

@@ -3,6 +3,8 @@ import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
 import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
+import type { EvictionSettings } from './eviction/eviction-manager.ts';
+import type { Observations } from './eviction/thresholds.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { NodeSettings } from './node/node-settings.ts';
 import type { NodeNames } from './pods/node-names.ts';
@@ -19,6 +21,8 @@ export interface KubeletOptions extends NodeSettings {
   readonly volumes: VolumeHost;
   /** The kinds of volumes that pods may have; default all there are. */
   readonly volumePlugins?: readonly VolumePlugin[];
+  /** When pods are ended for the sake of the node, and how it is seen that they have to be. Absent on nodes that only simulate. */
+  readonly eviction?: EvictionSettings & { readonly observe: () => Promise<Observations> };
   /** How pods find names; absent on nodes that only simulate. */
   readonly names?: NodeNames;
   /** For runtimes whose programs listen on the network. */

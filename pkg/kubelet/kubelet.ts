@@ -16,6 +16,7 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { Background } from './background.ts';
+import { EvictionManager } from './eviction/eviction-manager.ts';
 import { ImagePuller } from './images/image-puller.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
@@ -107,6 +108,7 @@ class KubeletRun {
   readonly #allocations: Allocations;
   readonly #node: NodeAgent;
   readonly #background: Background;
+  readonly #eviction: EvictionManager | undefined;
   /** Resolved once the node is in the API and its range of addresses, if it has one, is known. */
   readonly #registered = new Deferred();
   #images: readonly ContainerImage[] = [];
@@ -140,7 +142,12 @@ class KubeletRun {
       log: this.#log,
       nodeName,
       podCidr: options.podCidr,
-      facts: () => factsOf(options, { images: this.#images, hasNetwork: network.podCidrs.length > 0 }),
+      facts: () =>
+        factsOf(options, {
+          images: this.#images,
+          hasNetwork: network.podCidrs.length > 0,
+          pressure: this.#eviction?.pressure() ?? new Set(),
+        }),
       record: (event) => this.#recorder.record(this.#nodeReference(), { type: 'Normal', ...event }),
     });
     this.#allocations = new Allocations({
@@ -159,8 +166,10 @@ class KubeletRun {
       hostIps: hostIpsOf(options),
       allocations: this.#allocations,
       runtimeOf: (pod) => this.#runtimeOf(pod),
+      refusal: (pod) => this.#eviction?.refusal(pod),
       context: () => context,
     });
+    this.#eviction = this.#makeEviction();
   }
 
   async run(): Promise<void> {
@@ -236,7 +245,7 @@ class KubeletRun {
       removed: (pod) => this.pods.removed(pod),
     });
     await this.#removeOrphans();
-    await aborted(signal);
+    await (this.#eviction?.run(signal) ?? aborted(signal));
     stop();
   }
 
@@ -247,6 +256,26 @@ class KubeletRun {
       // The next start finds what is left.
       if (!(error instanceof KubeletStoppingError)) throw error;
     }
+  }
+
+  #makeEviction(): EvictionManager | undefined {
+    const { deps, eviction } = this.#options;
+    if (eviction === undefined) return undefined;
+    return new EvictionManager({
+      clock: deps.clock,
+      log: this.#log,
+      settings: eviction,
+      observe: eviction.observe,
+      workers: () => this.pods.list(),
+      volumeBytes: (pod) => this.#volumes.bytesOf(pod),
+      onPressure: () => this.#node.statusChanged(),
+      onReclaim: (resource) =>
+        this.#recorder.record(this.#nodeReference(), {
+          type: 'Warning',
+          reason: 'EvictionThresholdMet',
+          message: `Attempting to reclaim ${resource}`,
+        }),
+    });
   }
 
   /** The runtime of a pod, or undefined when the node has none for its RuntimeClass. */

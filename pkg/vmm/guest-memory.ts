@@ -7,6 +7,9 @@
 import { hartLayout, MEMORY_BASE, PAGE_SIZE } from './memory-map.ts';
 import { newWasmMemory } from './web-assembly.ts';
 
+const LINE_SHIFT = 6;
+const LINES = PAGE_SIZE >> LINE_SHIFT;
+
 /** Thrown (this very value) when a page that is not there is touched: `GuestMemory.missingPage` says which. */
 export const MISSING_PAGE = Symbol('missing page');
 
@@ -28,6 +31,8 @@ export class GuestMemory {
   readonly missing: Uint8Array;
   readonly dirty: Uint8Array;
   readonly code: Uint8Array;
+  /** 1 for lines of 64 bytes of such a page that hold decoded instructions: data beside them may be written. */
+  private readonly codeLines: Uint8Array;
   logging = false;
   /** Raised when translation buffers may let through what they must not. */
   version = 0;
@@ -44,6 +49,7 @@ export class GuestMemory {
     this.missing = new Uint8Array(this.pages);
     this.dirty = new Uint8Array(this.pages);
     this.code = new Uint8Array(this.pages);
+    this.codeLines = new Uint8Array(this.pages * LINES);
   }
 
   /** Whether all of `length` bytes from a physical address are memory. */
@@ -58,12 +64,12 @@ export class GuestMemory {
     return address - MEMORY_BASE + this.base;
   }
 
-  /** The same for writing: notes it, and has code of the page forgotten. */
-  writable(address: number): number {
+  /** The same for writing `length` bytes: notes it, and has the page's code forgotten if they hold some. */
+  writable(address: number, length: number): number {
     const page = (address - MEMORY_BASE) >>> 12;
     if (this.missing[page] === 1) this.miss(page);
     this.dirty[page] = 1;
-    if (this.code[page] === 1) this.forgetCode(page);
+    if (this.code[page] === 1 && this.holdsCode(page, address & (PAGE_SIZE - 1), length)) this.dropCode(page);
     return address - MEMORY_BASE + this.base;
   }
 
@@ -80,7 +86,8 @@ export class GuestMemory {
     if (!this.holds(address, bytes.length)) return false;
     if (bytes.length === 0) return true;
     this.need(address, bytes.length);
-    for (let at = address - (address % PAGE_SIZE); at < address + bytes.length; at += PAGE_SIZE) this.writable(at);
+    for (let at = address - (address % PAGE_SIZE); at < address + bytes.length; at += PAGE_SIZE)
+      this.writable(at, PAGE_SIZE);
     this.bytes.set(bytes, address - MEMORY_BASE + this.base);
     return true;
   }
@@ -97,14 +104,14 @@ export class GuestMemory {
   }
 
   writePage(page: number, bytes: Uint8Array): void {
-    this.forgetCode(page);
+    this.dropCode(page);
     if (this.missing[page] === 1) this.missing[page] = 0;
     this.dirty[page] = 1;
     this.bytes.set(bytes.subarray(0, PAGE_SIZE), this.base + page * PAGE_SIZE);
   }
 
   forgetPage(page: number): void {
-    this.forgetCode(page);
+    this.dropCode(page);
     this.missing[page] = 1;
     this.version++;
     this.bytes.fill(0, this.base + page * PAGE_SIZE, this.base + (page + 1) * PAGE_SIZE);
@@ -128,16 +135,33 @@ export class GuestMemory {
     return this.code[page] === 0 && (!this.logging || this.dirty[page] === 1);
   }
 
-  /** Notes that code of a page is kept from now on. */
+  /** Notes that code of a page is kept from now on; `keepsInstruction` says of which bytes. */
   keepsCode(page: number): void {
     if (this.code[page] === 1) return;
     this.code[page] = 1;
     this.version++;
   }
 
-  private forgetCode(page: number): void {
+  /** Notes that bytes of a page were decoded. */
+  keepsInstruction(page: number, offset: number, length: number): void {
+    const first = page * LINES + (offset >> LINE_SHIFT);
+    const last = page * LINES + ((offset + length - 1) >> LINE_SHIFT);
+    this.codeLines[first] = 1;
+    this.codeLines[last] = 1;
+  }
+
+  private holdsCode(page: number, offset: number, length: number): boolean {
+    const last = page * LINES + ((Math.min(offset + length, PAGE_SIZE) - 1) >> LINE_SHIFT);
+    for (let line = page * LINES + (offset >> LINE_SHIFT); line <= last; line++)
+      if (this.codeLines[line] === 1) return true;
+    return false;
+  }
+
+  /** Has the code of a page forgotten. */
+  dropCode(page: number): void {
     if (this.code[page] !== 1) return;
     this.code[page] = 0;
+    this.codeLines.fill(0, page * LINES, (page + 1) * LINES);
     this.keeper?.forgetCode(page);
   }
 

@@ -48,10 +48,10 @@ describe('help and mistakes', () => {
     [['up', 'quickly'], 1, /^coxswain: unexpected argument: quickly .*\n$/],
     [['up', '--name', 'Ärger'], 1, /^coxswain: invalid value "Ärger" for --name: .*\n$/],
     [['up', '--store', 'postgres'], 1, /^coxswain: invalid value "postgres" for --store: .*\n$/],
-    [['up', '--runtime', 'vm'], 1, /^coxswain: The runtime "vm" is not available yet: .*\n$/],
+    [['up', '--runtime', 'cri'], 1, /^coxswain: The runtime "cri" is not available yet: .*\n$/],
     [['down', 'now'], 1, /^coxswain: unexpected argument: now .*\n$/],
     [['status', '-o', 'yaml'], 1, /^coxswain: invalid value "yaml" for --output: must be json .*\n$/],
-    [['vm'], 1, /^coxswain: "coxswain vm" is not available yet\n$/],
+    [['vm', 'sart'], 1, /^coxswain: unknown command "vm sart": "coxswain vm --help" lists them\n$/],
     [['image', 'lod'], 1, /^coxswain: unknown command "image lod": "coxswain image --help" lists them\n$/],
   ] as const)('coxswain %j', async (args, code, stderr) => {
     const result = await coxswain(...args);

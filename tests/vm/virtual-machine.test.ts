@@ -43,3 +43,22 @@ test('a machine that no longer answers is started again', async () => {
   const last = '{.status.containerStatuses[0].lastState.terminated.exitCode}';
   expect(await kubectl('get', 'pod', 'store', '-o', `jsonpath=${last}`)).toBe('137');
 });
+
+test('a machine that is run by hand starts and stops when it is asked to', async () => {
+  const vm = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await cluster.coxswain(['vm', ...args]);
+    return code === 0 ? stdout : stderr;
+  };
+  const statusIs = (status: string) =>
+    kubectl('wait', `--for=jsonpath={.status.printableStatus}=${status}`, 'vm/board', '--timeout=110s');
+  await statusIs('Stopped');
+  expect(await vm('console', 'board')).toBe('coxswain: board does not run: it is Stopped\n');
+  expect(await vm('start', 'board')).toBe('board is to start\n');
+  await statusIs('Running');
+  expect(await vm('list')).toMatch(
+    /^NAME +STATUS +NODE +ADDRESS +RUNS +STRATEGY\nboard +Running +\S+ +127\.\S+ +1 +Manual\n$/,
+  );
+  await vm('stop', 'board');
+  await statusIs('Stopped');
+  expect(await vm('start', 'none')).toBe('coxswain: there is no machine "none" in default\n');
+});

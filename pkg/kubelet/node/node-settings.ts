@@ -1,5 +1,6 @@
 /** What a node is by its settings alone, as far as its kubelet says it: to the API, and to its pods. Pure. */
 import type { ContainerImage, NodeAddress, Taint } from '#pkg/api/types/core-v1.ts';
+import type { PressureKind } from '../eviction/thresholds.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { MachineFacts, NodeFacts } from './node-status.ts';
 
@@ -52,7 +53,11 @@ export function machineOf({ machine }: NodeSettings): MachineFacts {
 /** All of it, with the images that are there and whether pods have a network yet. */
 export function factsOf(
   settings: NodeSettings,
-  now: { readonly images: readonly ContainerImage[]; readonly hasNetwork: boolean },
+  now: {
+    readonly images: readonly ContainerImage[];
+    readonly hasNetwork: boolean;
+    readonly pressure: ReadonlySet<PressureKind>;
+  },
 ): NodeFacts {
   const { runtimes, defaultRuntime } = settings;
   const { name, version } = runtimes[defaultRuntime]!.capabilities;
@@ -69,6 +74,7 @@ export function factsOf(
     runtimeHandlers: Object.keys(runtimes).sort(),
     machine: machineOf(settings),
     images: now.images,
+    pressure: now.pressure,
     notReady: now.hasNetwork
       ? undefined
       : 'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: the node has no pod range yet',

@@ -9,6 +9,7 @@ const facts: NodeFacts = {
   kubeletPort: 10_250,
   capacity: { cpu: '4' },
   allocatable: { cpu: '4' },
+  pressure: new Set(),
   kubeletVersion: 'v1.36.0',
   runtimeVersion: 'fake://1.0.0',
   runtimeHandlers: ['fake'],

@@ -6,6 +6,7 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { canonicalQuantity } from '#pkg/apimachinery/quantity.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
+import type { PressureKind } from '../eviction/thresholds.ts';
 
 /** What is known of the node. */
 export interface NodeFacts {
@@ -23,6 +24,8 @@ export interface NodeFacts {
   readonly runtimeHandlers: readonly string[];
   readonly machine: MachineFacts;
   readonly images: readonly ContainerImage[];
+  /** What it has too little of for its pods. */
+  readonly pressure: ReadonlySet<PressureKind>;
   /** Why the node cannot run pods; undefined when it can. */
   readonly notReady: string | undefined;
 }
@@ -116,6 +119,9 @@ function isExtendedResource(name: string): boolean {
 /** Events for conditions that turned, by type and status. Source: kubelet `events/event.go`. */
 const conditionEvents: Readonly<Record<string, string>> = {
   'MemoryPressure False': 'NodeHasSufficientMemory',
+  'MemoryPressure True': 'NodeHasInsufficientMemory',
+  'DiskPressure True': 'NodeHasDiskPressure',
+  'PIDPressure True': 'NodeHasInsufficientPID',
   'DiskPressure False': 'NodeHasNoDiskPressure',
   'PIDPressure False': 'NodeHasSufficientPID',
   'Ready True': 'NodeReady',
@@ -186,9 +192,20 @@ function conditions(facts: NodeFacts, before: NodeStatus | undefined, now: strin
       ? (['Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'] as const)
       : (['Ready', 'False', 'KubeletNotReady', facts.notReady] as const);
   const all = [
-    ['MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'],
-    ['DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
-    ['PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'],
+    facts.pressure.has('memory')
+      ? ([
+          'MemoryPressure',
+          'True',
+          'KubeletHasInsufficientMemory',
+          'kubelet has insufficient memory available',
+        ] as const)
+      : (['MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'] as const),
+    facts.pressure.has('disk')
+      ? (['DiskPressure', 'True', 'KubeletHasDiskPressure', 'kubelet has disk pressure'] as const)
+      : (['DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'] as const),
+    facts.pressure.has('pid')
+      ? (['PIDPressure', 'True', 'KubeletHasInsufficientPID', 'kubelet has insufficient PID available'] as const)
+      : (['PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'] as const),
     ready,
   ] as const;
   return all.map(([type, status, reason, message]) => {

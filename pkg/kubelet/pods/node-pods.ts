@@ -20,6 +20,8 @@ export interface NodePodsDeps {
   readonly allocations: Allocations;
   /** The runtime of a pod, or undefined when the node has none for its RuntimeClass. */
   runtimeOf(pod: Pod): Runtime | undefined;
+  /** Why the node takes no such pod now; undefined when it does. */
+  refusal(pod: Pod): PodFailure | undefined;
   /** What its pods share. */
   context(): PodContext;
 }
@@ -164,7 +166,8 @@ export class NodePods {
       const message = `no runtime on this node for RuntimeClass "${pod.spec?.runtimeClassName}"`;
       return { reason: 'RuntimeClassNotSupported', message };
     }
-    return this.#deps.allocations.admit(pod);
+    const pressed = isNew && !isPodTerminal(pod) ? this.#deps.refusal(pod) : undefined;
+    return pressed ?? this.#deps.allocations.admit(pod);
   }
 
   #foundOf(podUid: string): Found {

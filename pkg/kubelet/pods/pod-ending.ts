@@ -4,6 +4,7 @@
 export class PodEnding {
   readonly #cancel = new AbortController();
   #begun = false;
+  #graceMsMax = Number.POSITIVE_INFINITY;
   #hurry: ((graceMs: number) => void) | undefined;
 
   /** The pod is to end: nothing new is begun. */
@@ -16,8 +17,14 @@ export class PodEnding {
     return this.#cancel.signal;
   }
 
-  begin(): void {
+  /** Longest time that its containers get, whatever the pod says. */
+  get graceMsMax(): number {
+    return this.#graceMsMax;
+  }
+
+  begin(graceMsMax = Number.POSITIVE_INFINITY): void {
     this.#begun = true;
+    this.#graceMsMax = graceMsMax;
     this.#cancel.abort();
   }
 

@@ -222,10 +222,20 @@ export class PodWorker {
     return undefined;
   }
 
-  #beginTermination(): void {
+  /** Ends the pod for the sake of the node, with at most so much time; false where it is ending anyway. */
+  evict(message: string, graceMsMax: number): boolean {
+    if (this.#stage !== 'syncing') return false;
+    this.#state.fail({ reason: 'Evicted', message, isEviction: true });
+    this.#context.recorder.record(this.pod, { type: 'Warning', reason: 'Evicted', message });
+    this.#beginTermination(graceMsMax);
+    this.wake();
+    return true;
+  }
+
+  #beginTermination(graceMsMax?: number): void {
     if (this.#stage !== 'syncing') return;
     this.#stage = 'terminating';
-    this.#state.ending.begin();
+    this.#state.ending.begin(graceMsMax);
   }
 
   #publish(): void {

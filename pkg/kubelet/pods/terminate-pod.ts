@@ -35,7 +35,7 @@ function graceMsOf(state: PodState): number {
     metadata?.deletionTimestamp === undefined
       ? spec?.terminationGracePeriodSeconds
       : (metadata.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds);
-  return Math.max(1, seconds ?? graceSecondsDefault) * 1000;
+  return Math.min(Math.max(1, seconds ?? graceSecondsDefault) * 1000, state.ending.graceMsMax);
 }
 
 async function endContainers(state: PodState): Promise<void> {

@@ -57,7 +57,7 @@ export function podConditions(input: ConditionsInput): readonly PodCondition[] {
   return [
     ...own.map(([type, verdict]) => condition(input, type, verdict)),
     ...resizeConditions(input),
-    ...foreignConditions(input.pod),
+    ...evictionConditions(input),
   ];
 }
 
@@ -93,6 +93,16 @@ function condition(
     ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
     ...(verdict.message === undefined ? {} : { message: verdict.message }),
   };
+}
+
+/** Those that others wrote, with why the pod was ended. Source: KEP-3329. */
+function evictionConditions(input: ConditionsInput): readonly PodCondition[] {
+  const others = foreignConditions(input.pod);
+  if (input.failure?.isEviction !== true) return others;
+  const type = 'DisruptionTarget';
+  const { message } = input.failure;
+  const own = condition(input, type, { status: 'True', reason: 'TerminationByKubelet', message });
+  return [...others.filter((one) => one.type !== type), own];
 }
 
 function initializedVerdict(input: ConditionsInput): Verdict {

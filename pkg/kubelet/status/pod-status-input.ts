@@ -33,4 +33,6 @@ export interface PodStatusInput {
 export interface PodFailure {
   readonly reason: string;
   readonly message: string;
+  /** The kubelet ended it for the sake of the node. */
+  readonly isEviction?: true;
 }

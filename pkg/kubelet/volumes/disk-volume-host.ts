@@ -22,6 +22,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { textBefore } from '#pkg/base/text-before.ts';
+import { folderUsage } from '../runtime/container/usage.ts';
 import { openBeneath, type PartOfVolume } from './beneath.ts';
 import { giveToGroup } from './group-owner.ts';
 import { bindOpen, mountMemory, unmountBelow } from './mounts.ts';
@@ -88,6 +89,7 @@ export function diskVolumeHost(directory: string, options: DiskVolumeOptions = {
       written.add(pathOf(volume));
       return pathOf(volume);
     },
+    bytesOf: async (volume) => (await folderUsage(pathOf(volume))).bytes,
     async removePod(podUid) {
       // Whoever it was that mounted something here: what is seen through a mount is not the pod's to lose.
       await unmountBelow(join(directory, podUid));

@@ -48,6 +48,8 @@ export interface VolumeHost {
   lastingNames(): Promise<readonly string[]>;
   /** Removes one, with all that is in it. */
   removeLasting(name: string): Promise<void>;
+  /** What a volume's folder takes on the disk, in bytes. */
+  bytesOf(volume: VolumeRef): Promise<number>;
   /** Removes all volumes of a pod. */
   removePod(podUid: string): Promise<void>;
   /** Pods that have volumes: what a restarted kubelet finds. */
@@ -76,6 +78,7 @@ export function memoryVolumeHost(): VolumeHost {
     removeLasting: async (name) => {
       lasting.delete(name);
     },
+    bytesOf: async () => 0,
     removePod: async (podUid) => {
       owners.delete(podUid);
     },

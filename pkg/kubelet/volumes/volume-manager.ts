@@ -89,6 +89,19 @@ export class VolumeManager implements PodVolumes {
     return this.#deps.host.within(root, name, { podUid, plugin: 'subpath', name: `pod-file.${name}` });
   }
 
+  /** What the empty volumes of a pod take on the disk, by name. */
+  async bytesOf({ metadata, spec }: Pod): Promise<ReadonlyMap<string, number>> {
+    const onDisk = (spec?.volumes ?? []).filter(
+      ({ emptyDir }) => emptyDir !== undefined && emptyDir.medium !== 'Memory',
+    );
+    const podUid = metadata?.uid ?? '';
+    const found = onDisk.map(async ({ name }) => {
+      const bytes = await this.#deps.host.bytesOf({ podUid, plugin: 'empty-dir', name });
+      return [name, bytes] as const;
+    });
+    return new Map(await Promise.all(found));
+  }
+
   async unmount(podUid: string): Promise<void> {
     this.#deps.objects.release(podUid);
     this.#tokens.forget(podUid);

@@ -39,6 +39,15 @@ export function namespaceLinks(options: NodeLinkOptions): PodLinks {
   };
 }
 
+/** The same without a bridge: something else connects the pods. */
+export function namespaceRoutes(options: NodeLinkOptions): Omit<PodLinks, 'bridge'> {
+  return {
+    namespace: namespacePath(nodeNamespace(options.nodeName)),
+    ensure: () => ensureNodeLinks(options),
+    route: (pools) => tellRouter(options, pools),
+  };
+}
+
 /** Makes the node's namespace and its link, once those of the cluster are there. */
 export async function ensureNodeLinks({ network, nodeName, nodeAddress }: NodeLinkOptions): Promise<void> {
   const name = nodeNamespace(nodeName);
@@ -83,7 +92,6 @@ async function isConnected(at: {
 /** Tells the router too. */
 async function routeRanges(options: NodeLinkOptions, pools: readonly AddressPool[]): Promise<void> {
   const node = namespacePath(nodeNamespace(options.nodeName));
-  const router = namespacePath(routerNamespace(options.network.cluster));
   await batch(node, [
     'addr flush dev pods scope global',
     ...pools.map(({ family, gateway, prefixBits }) => {
@@ -91,6 +99,11 @@ async function routeRanges(options: NodeLinkOptions, pools: readonly AddressPool
       return `addr add ${gateway}/${prefixBits} dev pods${noWait}`;
     }),
   ]);
+  await tellRouter(options, pools);
+}
+
+async function tellRouter(options: NodeLinkOptions, pools: readonly AddressPool[]): Promise<void> {
+  const router = namespacePath(routerNamespace(options.network.cluster));
   // Nodes have addresses of IPv4 alone: their pods' others stay on the node.
   const routed = pools.filter(({ family }) => family === 4);
   await batch(

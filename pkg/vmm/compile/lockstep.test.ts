@@ -60,6 +60,22 @@ test('a program that changes its own hot code runs what it wrote', () => {
   expect(compiled.counters.blocksCompiled).toBeGreaterThan(5);
 });
 
+test('data beside code is written without the code being made anew', () => {
+  const kernel = elfOfWords([
+    0x0000_0297, // auipc t0, 0
+    0x2002_8293, // addi t0, t0, 512
+    0x0002_b303, // ld t1, 0(t0)
+    0x0013_0313, // addi t1, t1, 1
+    0x0062_b023, // sd t1, 0(t0)
+    0xff5f_f06f, // j -12
+  ]);
+  const [interpreted, compiled] = pair(kernel);
+  for (const machine of [interpreted, compiled]) machine.run(20_002);
+  expect(seen(compiled)).toEqual(seen(interpreted));
+  expect(Buffer.from(compiled.readPage(0)).readUInt32LE(512)).toBe(5_000);
+  expect(compiled.counters.blocksCompiled).toBeLessThan(3);
+});
+
 test('a page that is missing stops compiled code before the instruction', () => {
   const [interpreted, compiled] = pair(sieveGuest);
   for (const machine of [interpreted, compiled]) {

@@ -106,7 +106,7 @@ export class Hart extends HartState {
       return;
     }
     const address = this.mmu.translate(WRITE, lo, hi, size);
-    if (this.memory.holds(address, size)) this.put(this.memory.writable(address), size, valueLo, valueHi);
+    if (this.memory.holds(address, size)) this.put(this.memory.writable(address, size), size, valueLo, valueHi);
     else this.storeDevice(address, lo, hi, size, valueLo, valueHi);
   }
 
@@ -149,7 +149,7 @@ export class Hart extends HartState {
     bytes.setInt32(4, valueHi, true);
     for (let index = 0; index < size; index++) {
       const address = index < first ? (addresses[0] ?? 0) + index : (addresses[1] ?? 0) + index - first;
-      this.view.setUint8(this.memory.writable(address), bytes.getUint8(index));
+      this.view.setUint8(this.memory.writable(address, 1), bytes.getUint8(index));
     }
   }
 

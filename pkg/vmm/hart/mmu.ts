@@ -191,7 +191,7 @@ export class Mmu {
 
   private mark(access: Access, at: number, lo: number, hi: number): void {
     if (!isPermitted(this.state, at, 8, WRITE, SUPERVISOR)) this.accessFault(access, lo, hi);
-    const offset = this.memory.writable(at);
+    const offset = this.memory.writable(at, 8);
     const marked = this.state.view.getInt32(offset, true) | A | (access === WRITE ? D : 0);
     this.state.view.setInt32(offset, marked, true);
   }

@@ -26,7 +26,7 @@ const conditional =
   (hart, { rd, rs1, rs2 }) => {
     const at = address(hart, WRITE, rs1, size);
     const isHeld = hart.reservation === at;
-    if (isHeld) hart.put(hart.memory.writable(at), size, hart.lo(rs2), hart.hi(rs2));
+    if (isHeld) hart.put(hart.memory.writable(at, size), size, hart.lo(rs2), hart.hi(rs2));
     hart.reservation = -1;
     hart.set(rd, isHeld ? 0 : 1, 0);
   };
@@ -41,7 +41,7 @@ type Combine = (old: bigint, given: bigint) => bigint;
 const modify =
   (size: number, combine: Combine): Handler =>
   (hart, { rd, rs1, rs2 }) => {
-    const offset = hart.memory.writable(address(hart, WRITE, rs1, size));
+    const offset = hart.memory.writable(address(hart, WRITE, rs1, size), size);
     hart.take(offset, size);
     const width = size * 8;
     const old = BigInt.asIntN(width, bigOf(hart.valueLo, hart.valueHi));

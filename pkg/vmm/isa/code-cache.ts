@@ -22,16 +22,10 @@ const PAGES_MAX = 1024;
 export class CodeCache implements CodeKeeper {
   private readonly memory: GuestMemory;
   private readonly pages = new Map<number, PageCode>();
-  private readonly listeners: ((page: number) => void)[] = [];
 
   constructor(memory: GuestMemory) {
     this.memory = memory;
     memory.keeper = this;
-  }
-
-  /** Is told which pages are forgotten. */
-  onForget(listener: (page: number) => void): void {
-    this.listeners.push(listener);
   }
 
   /** The page that holds a physical address of memory. */
@@ -57,6 +51,7 @@ export class CodeCache implements CodeKeeper {
     if (isLong && offset + 4 > PAGE_SIZE) return undefined;
     const instruction = decode(isLong ? low | (this.memory.view.getUint16(at + 2, true) << 16) : low);
     code.instructions[offset >> 1] = instruction;
+    this.memory.keepsInstruction(code.page, offset, instruction.length);
     return instruction;
   }
 
@@ -65,13 +60,11 @@ export class CodeCache implements CodeKeeper {
     if (code === undefined) return;
     code.isValid = false;
     this.pages.delete(page);
-    for (const listener of this.listeners) listener(page);
   }
 
   private forgetAll(): void {
     for (const page of [...this.pages.keys()]) {
-      this.memory.code[page] = 0;
-      this.forgetCode(page);
+      this.memory.dropCode(page);
     }
   }
 }

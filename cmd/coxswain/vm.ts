@@ -1,0 +1,157 @@
+/** `coxswain vm`: the virtual machines of a cluster: what there are, and what is asked of them. What a machine is to be is its object's, for kubectl. */
+import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import type { Client } from '#pkg/client/client.ts';
+import { commandOverview, type FlagTable, type FlagValues, helpText, parseFlags, text } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
+import { TableLayout } from '#pkg/kubectl/tables.ts';
+import { clusterFlags } from './cluster-flags.ts';
+import { withClient } from './cluster-objects.ts';
+import { ClusterFolder } from './folder.ts';
+import { kubectlCommand } from './kubectl.ts';
+import { checkName, dataFolder, type World } from './world.ts';
+
+const flags = {
+  ...clusterFlags,
+  kubeconfig: text({
+    help: 'Kubeconfig of another cluster, in place of the one that --name says.',
+    placeholder: 'file',
+  }),
+  namespace: text({ help: 'Namespace of the machines.', short: 'n', fallback: 'default', placeholder: 'name' }),
+} satisfies FlagTable;
+
+type Values = FlagValues<typeof flags>;
+
+/** What a command is given. */
+interface Call {
+  readonly world: World;
+  readonly values: Values;
+  readonly name: string;
+}
+
+interface VmCommand {
+  readonly summary: string;
+  /** Takes the name of a machine. */
+  readonly takesName: boolean;
+  run(call: Call): Promise<number>;
+}
+
+const commands: Readonly<Record<string, VmCommand>> = {
+  list: { summary: 'List machines.', takesName: false, run: list },
+  start: { summary: 'Start a machine.', takesName: true, run: (call) => ask(call, 'Start') },
+  stop: { summary: 'Stop a machine.', takesName: true, run: (call) => ask(call, 'Stop') },
+  console: { summary: 'Be at the console of a machine; Ctrl-C leaves it.', takesName: true, run: attach },
+  top: { summary: 'Show what a machine uses.', takesName: true, run: top },
+};
+
+/** Runs the command; resolves to its exit code. Throws `UserError`, and what the cluster says. */
+export async function vm(world: World, args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command !== undefined) return run(world, rest, { command, name: name ?? '' });
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    const summary = 'The virtual machines of a cluster.';
+    world.write(commandOverview({ summary, usage: 'coxswain vm <command>', commands }));
+    return name === undefined ? 1 : 0;
+  }
+  throw new UserError(`unknown command "vm ${name}": "coxswain vm --help" lists them`);
+}
+
+async function run(
+  world: World,
+  args: readonly string[],
+  { command, name }: { readonly command: VmCommand; readonly name: string },
+): Promise<number> {
+  const hint = `(see "coxswain vm ${name} --help")`;
+  const parsed = parseFlags(flags, args);
+  if (!parsed.ok) throw new UserError(`${parsed.message} ${hint}`);
+  if (parsed.help) {
+    const usage = `coxswain vm ${name}${command.takesName ? ' NAME' : ''} [flags]`;
+    world.write(helpText(flags, { usage, summary: command.summary }));
+    return 0;
+  }
+  const { rest, values } = parsed;
+  const most = command.takesName ? 1 : 0;
+  if (rest.length < most) throw new UserError(`say NAME ${hint}`);
+  if (rest.length > most) throw new UserError(`unexpected argument: ${rest[most]} ${hint}`);
+  checkName(values.name);
+  return command.run({ world, values, name: rest[0] ?? '' });
+}
+
+function withCluster<T>({ world, values }: Call, use: (client: Client) => Promise<T>): Promise<T> {
+  const { name, 'data-dir': dataDir, kubeconfig } = values;
+  return withClient(world, { name, dataDir, kubeconfig }, use);
+}
+
+async function list(call: Call): Promise<number> {
+  const { world, values } = call;
+  const { items } = await withCluster(call, (client) =>
+    client.resource(virtualMachines).list({ namespace: values.namespace }),
+  );
+  if (items.length === 0) world.write(`There are no machines in ${values.namespace}.\n`);
+  else
+    world.write(
+      new TableLayout().render([['NAME', 'STATUS', 'NODE', 'ADDRESS', 'RUNS', 'STRATEGY'], ...items.map(rowOf)]),
+    );
+  return 0;
+}
+
+function rowOf({ metadata, spec, status }: VirtualMachine): readonly string[] {
+  const { printableStatus = '', nodeName = '', address = '', runs = 0 } = status ?? {};
+  return [metadata?.name ?? '', printableStatus, nodeName, address, String(runs), spec?.runStrategy ?? ''];
+}
+
+/** The machine of that name. Throws `UserError` without one. */
+async function find({ name, values }: Call, client: Client): Promise<VirtualMachine> {
+  try {
+    return await client.resource(virtualMachines).get(name, { namespace: values.namespace });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    throw new UserError(`there is no machine ${JSON.stringify(name)} in ${values.namespace}`);
+  }
+}
+
+/** One that is run by hand is asked; another is to run always from now on, or not at all. Source: `virtctl start`, `virtctl stop`. */
+async function ask(call: Call, action: 'Start' | 'Stop'): Promise<number> {
+  const { world, values, name } = call;
+  const { namespace } = values;
+  await withCluster(call, async (client) => {
+    const { spec, metadata } = await find(call, client);
+    const resource = client.resource(virtualMachines);
+    const { resourceVersion = '' } = metadata ?? {};
+    if (spec?.runStrategy === 'Manual') {
+      const patch = { metadata: { resourceVersion }, status: { stateChangeRequests: [{ action }] } };
+      await resource.patch(name, patch, { namespace, type: 'merge', subresource: 'status' });
+    } else if (action === 'Stop' || spec?.runStrategy === 'Halted') {
+      const patch = { spec: { runStrategy: action === 'Start' ? 'Always' : 'Halted' } };
+      await resource.patch(name, patch, { namespace, type: 'merge' });
+    }
+  });
+  world.write(`${name} is to ${action.toLowerCase()}\n`);
+  return 0;
+}
+
+async function attach(call: Call): Promise<number> {
+  const pod = await podOf(call);
+  return kubectlCommand(ofCluster(call), ['attach', '-i', pod, '-n', call.values.namespace]);
+}
+
+async function top(call: Call): Promise<number> {
+  const pod = await podOf(call);
+  return kubectlCommand(ofCluster(call), ['top', 'pod', pod, '-n', call.values.namespace]);
+}
+
+/** The pod in which a machine runs. Throws `UserError` where it does not. */
+async function podOf(call: Call): Promise<string> {
+  const { status } = await withCluster(call, (client) => find(call, client));
+  if (status?.podName === undefined)
+    throw new UserError(`${call.name} does not run: it is ${status?.printableStatus ?? 'not known yet'}`);
+  return status.podName;
+}
+
+/** The surroundings in which kubectl speaks to the cluster that the flags say. */
+function ofCluster({ world, values }: Call): World {
+  const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
+  const KUBECONFIG = values.kubeconfig === '' ? folder.kubeconfig : values.kubeconfig;
+  return { ...world, environment: { ...world.environment, KUBECONFIG } };
+}
