@@ -69,6 +69,7 @@ const mixes: readonly Mix[] = [
 const strategy = (type: string): ProfileSpec => ({
   schedulerName: 'test',
   pluginConfig: [{ name: 'NodeResourcesFit', args: { scoringStrategy: { type } } }],
+  check: () => [],
 });
 const profiles: readonly (readonly [name: string, spec: ProfileSpec])[] = [
   ['packing', { schedulerName: 'test' }],

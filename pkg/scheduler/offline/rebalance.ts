@@ -106,7 +106,7 @@ function moveAll(
       simulation.put(other, node.name);
     }
     simulation.setOpen(node.name, { isOpen: true });
-    return `there is no room for ${pod.key}: ${placement.message}`;
+    return `there is no room for ${pod.key} on other nodes in use`;
   }
   return moved;
 }
