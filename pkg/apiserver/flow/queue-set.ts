@@ -12,6 +12,7 @@
 import { Heap } from '#pkg/base/heap.ts';
 import type { Tally } from '#pkg/base/metrics.ts';
 import { Demand } from './demand.ts';
+import { type Running, RunningRequests } from './running.ts';
 
 /** How long a request is taken to last before it has. Source: upstream `estimatedServiceDuration`. Milliseconds. */
 const serviceMs = 3;
@@ -35,7 +36,7 @@ export interface SeatCounts {
 }
 
 /** What a request asks for. What changes is the queue set's alone. */
-export interface SeatRequest {
+export interface SeatRequest extends Running<SeatRequest> {
   /** Queues that its flow may use. Empty for a level without queues. */
   readonly hand: readonly number[];
   readonly counts: SeatCounts;
@@ -88,7 +89,7 @@ export class QueueSet {
   #r = 0;
   #lastMs: number;
   #busyQueues = 0;
-  readonly #running = new Set<SeatRequest>();
+  readonly #running = new RunningRequests<SeatRequest>();
   #waiting = 0;
   #seatsInUse = 0;
   #seatsWaiting = 0;
@@ -205,7 +206,7 @@ export class QueueSet {
   /** Those that wait, with their place in line, and those that execute, whose place is -1. */
   requests(): readonly { readonly request: SeatRequest; readonly at: number }[] {
     const waiting = this.#queues.flatMap((queue) => queue.waiting.map((request, at) => ({ request, at })));
-    return [...waiting, ...[...this.#running].map((request) => ({ request, at: -1 }))];
+    return [...waiting, ...this.#running.all().map((request) => ({ request, at: -1 }))];
   }
 
   /** The queues as they are, to be read at once. */
@@ -219,7 +220,10 @@ export class QueueSet {
     let best: SeatQueue | undefined;
     for (let i = 0; i < hand.length; i++) {
       const queue = this.#queues[hand[(offset + i) % hand.length] ?? 0];
-      if (queue !== undefined && (best === undefined || queue.work < best.work)) best = queue;
+      if (queue === undefined || (best !== undefined && queue.work >= best.work)) continue;
+      best = queue;
+      // Less there is not.
+      if (queue.work === 0) break;
     }
     best ??= this.#queues[0];
     if (best === undefined) throw new Error('a level that queues has no queues');

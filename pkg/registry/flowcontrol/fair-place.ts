@@ -34,6 +34,8 @@ export class FairPlace implements Place, SeatRequest {
   arrivalMs = 0;
   startMs = -1;
   releaseMs = 0;
+  earlier: SeatRequest | undefined = undefined;
+  later: SeatRequest | undefined = undefined;
   readonly #owner: PlaceOwner;
   #waiting: Waiting | undefined;
 

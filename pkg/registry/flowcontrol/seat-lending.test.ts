@@ -35,6 +35,8 @@ class Request implements SeatRequest {
   arrivalR = 0;
   startMs = -1;
   releaseMs = 0;
+  earlier: SeatRequest | undefined = undefined;
+  later: SeatRequest | undefined = undefined;
 
   constructor(queue = 0) {
     this.hand = [queue];
