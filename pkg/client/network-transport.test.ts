@@ -1,8 +1,10 @@
 import { createServer, type RequestListener } from 'node:http';
+import { createSecureServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { pods } from '#pkg/api/types/refs.ts';
 import { notFound } from '#pkg/apimachinery/status-error.ts';
+import { testCertificate, testKey } from '#pkg/serving/test-server.ts';
 import { networkTransport } from './network-transport.ts';
 import { createClient } from './rest-client.ts';
 
@@ -78,4 +80,21 @@ test('a connection that breaks and a server that is not there are ServiceUnavail
   const nobody = createClient({ transport, userAgent: 'test/1' }).resource(pods);
   await expect(nobody.list()).rejects.toMatchObject({ reason: 'ServiceUnavailable', code: 503 });
   await transport.close();
+});
+
+test('a server that offers HTTP/2 is spoken to by HTTP/1.1 all the same', async () => {
+  const versions: string[] = [];
+  const server = createSecureServer({ cert: testCertificate, key: testKey, allowHTTP1: true }, (request, response) => {
+    versions.push(request.httpVersion);
+    response.end('{}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const transport = networkTransport({ server: `https://127.0.0.1:${port}`, insecure: true });
+  onTestFinished(async () => {
+    await transport.close();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  await createClient({ transport, userAgent: 'test/1' }).resource(pods).get('a', { namespace: 'x' });
+  expect(versions).toEqual(['1.1']);
 });

@@ -73,6 +73,8 @@ async function openPool(options: NetworkTransportOptions, url: URL): Promise<Poo
     keepAliveTimeout: keepAliveMs,
     headersTimeout: headersTimeoutMs,
     bodyTimeout: 0,
+    // Else the server would choose HTTP/2, in which a request that is given up while its body leaves can hang the process in Node's own code.
+    allowH2: false,
     connect: {
       timeout: connectTimeoutMs,
       rejectUnauthorized: options.insecure !== true,
