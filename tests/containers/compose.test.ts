@@ -200,6 +200,11 @@ describe.skipIf(noEngine !== undefined)('docker-compose up', () => {
     async (what, find) => {
       const victims = await find();
       const marker = `without-${victims[0]}`;
+      const workers = victims
+        .filter((each) => each.startsWith('kubelet-'))
+        .map((each) => each.replace('kubelet', 'worker'));
+      // Until a node counts as lost, the scheduler may well choose it.
+      for (const worker of workers) await kubectl('cordon', worker);
       const counts = await asking(async () => {
         await compose('kill', '-s', 'SIGKILL', ...victims);
         await write(marker);
@@ -213,6 +218,7 @@ describe.skipIf(noEngine !== undefined)('docker-compose up', () => {
       );
       expect(counts.answered).toBeGreaterThan(0);
       await compose('start', ...victims);
+      for (const worker of workers) await kubectl('uncordon', worker);
       await kubectl('delete', 'deployment', marker, '--ignore-not-found');
       await kubectl('wait', '--for=condition=Ready', 'nodes', '--all', '--timeout=120s', '--request-timeout=0');
       const kept = await kubectl('get', 'configmap', marker, '-o', 'name');
