@@ -2,6 +2,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { getBuiltinModule } from 'node:process';
 import type { CallExtender } from '#pkg/scheduler/extender/extender.ts';
+import { readAnswer } from './read-answer.ts';
 
 /** Longest answer: 5,000 nodes as they are, each of 4 KiB, with room. */
 const answerBytesMax = 64 * 1024 * 1024;
@@ -15,15 +16,7 @@ export const callExtender: CallExtender = async ({ url, body, tls, signal }) => 
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     const options = { method: 'POST', headers, signal };
     const onAnswer = (answer: IncomingMessage): void => {
-      const parts: Buffer[] = [];
-      let size = 0;
-      answer.on('data', (part: Buffer) => {
-        size += part.length;
-        if (size > answerBytesMax) sent.destroy(new Error(`the answer is longer than ${answerBytesMax} bytes`));
-        else parts.push(part);
-      });
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(parts).toString() }));
-      answer.on('error', reject);
+      readAnswer(sent, answer, answerBytesMax, { resolve, reject });
     };
     const sent: ClientRequest = url.startsWith('https:')
       ? getBuiltinModule('node:https').request(

@@ -11,6 +11,7 @@ import type { Agent, RequestOptions } from 'node:https';
 import { getBuiltinModule } from 'node:process';
 import { errorCode } from '#pkg/base/error-code.ts';
 import type { CallWebhook, WebhookRequest } from '#pkg/registry/admission/registered/call-webhook.ts';
+import { readAnswer } from './read-answer.ts';
 
 /** Longest answer: an object of the largest size as a patch in base64, with room. Source: none; upstream reads at most 3 MiB of what it decodes. */
 const answerBytesMax = 6 * 1024 * 1024;
@@ -79,15 +80,7 @@ function send(asked: WebhookRequest, agent: Agent): ReturnType<CallWebhook> {
   const { request } = getBuiltinModule('node:https');
   return new Promise((resolve, reject) => {
     const sent = request(optionsOf(asked, agent), (answer) => {
-      const parts: Buffer[] = [];
-      let size = 0;
-      answer.on('data', (part: Buffer) => {
-        size += part.length;
-        if (size > answerBytesMax) sent.destroy(new Error(`the answer is longer than ${answerBytesMax} bytes`));
-        else parts.push(part);
-      });
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(parts).toString() }));
-      answer.on('error', reject);
+      readAnswer(sent, answer, answerBytesMax, { resolve, reject });
     });
     sent.on('error', (error) => {
       const isLost = sent.reusedSocket && lostCodes.has(errorCode(error) ?? '');
