@@ -11,6 +11,7 @@ import type { Random } from '#pkg/base/random.ts';
 import type { SandboxConfig } from '../container-config.ts';
 import { parseImageName } from '../image-name.ts';
 import { requireFeature } from '../plain-streams.ts';
+import { PodContainers } from '../pod-containers.ts';
 import { connectTo } from '../port-forward.ts';
 import {
   type ContainerInspection,
@@ -26,7 +27,6 @@ import {
   type SandboxService,
 } from '../runtime.ts';
 import type { StreamingService } from '../streams.ts';
-import { sandboxSummary } from '../summary.ts';
 import { type ImageAliases, noAliases } from './image-aliases.ts';
 import { builtInImages, imagesHint, ownIdentity, resolveImage } from './images.ts';
 import { InProcessContainer } from './inprocess-container.ts';
@@ -64,14 +64,6 @@ function hasSelinux(): boolean {
   return existsSync('/sys/fs/selinux/enforce');
 }
 
-interface SandboxEntry {
-  readonly id: string;
-  readonly config: SandboxConfig;
-  readonly createdAtMs: number;
-  ready: boolean;
-  readonly containers: Map<string, InProcessContainer>;
-}
-
 /** A runtime of JavaScript programs. Nothing is started before the first container is. Close it after the kubelet has stopped. */
 export function createInProcessRuntime(deps: InProcessRuntimeDeps): Runtime {
   return new InProcess(deps);
@@ -87,8 +79,7 @@ class InProcess implements Runtime {
   readonly images: ImageService;
   readonly #deps: InProcessRuntimeDeps;
   readonly #places: ProgramPlaces;
-  readonly #sandboxes = new Map<string, SandboxEntry>();
-  readonly #byId = new Map<string, { readonly container: InProcessContainer; readonly sandbox: SandboxEntry }>();
+  readonly #pods: PodContainers<InProcessContainer>;
   readonly #bySerial = new Map<number, InProcessContainer>();
   readonly #listeners = new Set<(container: RuntimeContainer) => void>();
   readonly #troubleListeners = new Set<(message: string) => void>();
@@ -97,6 +88,7 @@ class InProcess implements Runtime {
 
   constructor(deps: InProcessRuntimeDeps) {
     this.#deps = deps;
+    this.#pods = new PodContainers(deps);
     this.#aliases = deps.imageAliases ?? noAliases;
     this.capabilities = { name: 'inprocess', version: '1.0.0', features: this.#features, identity: ownIdentity };
     this.#places = new ProgramPlaces({
@@ -112,32 +104,32 @@ class InProcess implements Runtime {
     });
     this.sandboxes = {
       run: async (config) => this.#runSandbox(config),
-      stop: (id) => this.#stopSandbox(id),
-      remove: (id) => this.#removeSandbox(id),
-      list: async () => [...this.#sandboxes.values()].map(sandboxSummary),
+      stop: (id) => this.#pods.stop(id),
+      remove: (id) => this.#pods.remove(id),
+      list: async () => this.#pods.list(),
     };
     this.containers = {
       create: (sandboxId, config) => this.#create(sandboxId, config),
       start: (id) => this.#start(id),
-      stop: async (id, { graceMs }) => this.#byId.get(id)?.container.stop(graceMs),
-      remove: (id) => this.#remove(id),
+      stop: async (id, { graceMs }) => this.#pods.find(id)?.stop(graceMs),
+      remove: (id) => this.#pods.removeContainer(id),
       update: async (id) => {
-        this.#get(id);
+        this.#pods.get(id);
         requireFeature(this.capabilities, 'update', 'a change of limits');
       },
-      status: async (id) => this.#byId.get(id)?.container.snapshot(),
-      list: async () => [...this.#byId.values()].map(({ container }) => container.snapshot()),
+      status: async (id) => this.#pods.find(id)?.snapshot(),
+      list: async () => this.#pods.snapshots(),
     };
     this.inspection = {
-      exec: async (id, { command, signal }) => this.#get(id).exec(command, signal),
+      exec: async (id, { command, signal }) => this.#pods.get(id).exec(command, signal),
       logs: (id, options) => this.#logs(id, options),
-      stats: async (id) => this.#get(id).stats(),
+      stats: async (id) => this.#pods.get(id).stats(),
     };
     this.streaming = {
-      exec: async (id, options) => this.#get(id).open(options),
-      attach: async (id, options) => this.#get(id).attach(options),
+      exec: async (id, options) => this.#pods.get(id).open(options),
+      attach: async (id, options) => this.#pods.get(id).attach(options),
       portForward: async (id, options) => {
-        if (this.#sandboxes.get(id)?.ready !== true) throw new RuntimeError('notFound', `sandbox "${id}" not found`);
+        if (this.#pods.ready(id) === undefined) throw new RuntimeError('notFound', `sandbox "${id}" not found`);
         return connectTo(options);
       },
     };
@@ -165,36 +157,14 @@ class InProcess implements Runtime {
   async close(): Promise<void> {
     this.#listeners.clear();
     this.#troubleListeners.clear();
-    await Promise.all([...this.#sandboxes.keys()].map((id) => this.#removeSandbox(id)));
+    await this.#pods.close();
     await this.#places.close();
   }
 
   #runSandbox(config: SandboxConfig): Sandbox {
-    const entry: SandboxEntry = {
-      id: this.#id(),
-      config,
-      createdAtMs: this.#deps.clock.nowMs(),
-      ready: true,
-      containers: new Map(),
-    };
-    this.#sandboxes.set(entry.id, entry);
     // The first pod's programs are about to come: what they need to run starts meanwhile.
     void this.#places.warm();
-    return sandboxSummary(entry);
-  }
-
-  async #stopSandbox(id: string): Promise<void> {
-    const sandbox = this.#sandboxes.get(id);
-    if (sandbox === undefined) return;
-    sandbox.ready = false;
-    await Promise.all([...sandbox.containers.values()].map((container) => container.stop(0)));
-  }
-
-  async #removeSandbox(id: string): Promise<void> {
-    await this.#stopSandbox(id);
-    const sandbox = this.#sandboxes.get(id);
-    await Promise.all([...(sandbox?.containers.keys() ?? [])].map((containerId) => this.#remove(containerId)));
-    this.#sandboxes.delete(id);
+    return this.#pods.run(config);
   }
 
   async #create(sandboxId: string, config: Parameters<ContainerService['create']>[1]): Promise<string> {
@@ -204,32 +174,27 @@ class InProcess implements Runtime {
     // Known once the process of the programs has said so: the machine decides, and no program has run in it yet.
     if (config.security.noNewPrivileges === true && (await this.#places.hasNoNewPrivileges()))
       this.#features.add('noNewPrivileges');
-    const sandbox = this.#sandboxes.get(sandboxId);
-    if (sandbox?.ready !== true)
-      throw new RuntimeError('notFound', `failed to find sandbox id "${sandboxId}": not found`);
-    const id = this.#id();
-    const serial = this.#serial++;
-    const container = new InProcessContainer({
-      id,
-      serial,
-      sandbox,
-      config,
-      image,
-      clock: this.#deps.clock,
-      root: join(folder, id),
-      place: () => this.#places.acquire(),
-      onExit: (exited) => {
-        this.#released(serial);
-        for (const listener of this.#listeners) listener(exited);
-      },
+    return this.#pods.add(sandboxId, (id, sandbox) => {
+      const serial = this.#serial++;
+      return new InProcessContainer({
+        id,
+        serial,
+        sandbox,
+        config,
+        image,
+        clock: this.#deps.clock,
+        root: join(folder, id),
+        place: () => this.#places.acquire(),
+        onExit: (exited) => {
+          this.#released(serial);
+          for (const listener of this.#listeners) listener(exited);
+        },
+      });
     });
-    sandbox.containers.set(id, container);
-    this.#byId.set(id, { container, sandbox });
-    return id;
   }
 
   async #start(id: string): Promise<void> {
-    const container = this.#get(id);
+    const container = this.#pods.get(id);
     if (container.state === 'created') this.#bySerial.set(container.serial, container);
     try {
       await container.start();
@@ -244,27 +209,8 @@ class InProcess implements Runtime {
     this.#places.released();
   }
 
-  async #remove(id: string): Promise<void> {
-    const entry = this.#byId.get(id);
-    if (entry === undefined) return;
-    await entry.container.stop(0);
-    this.#byId.delete(id);
-    entry.sandbox.containers.delete(id);
-    await entry.container.clean();
-  }
-
   async *#logs(id: string, options: LogOptions): AsyncGenerator<LogLine> {
-    yield* this.#get(id).logs.read(options);
-  }
-
-  #get(id: string): InProcessContainer {
-    const entry = this.#byId.get(id);
-    if (entry === undefined) throw new RuntimeError('notFound', `container "${id}" not found`);
-    return entry.container;
-  }
-
-  #id(): string {
-    return (this.#deps.random.uuid() + this.#deps.random.uuid()).replaceAll('-', '');
+    yield* this.#pods.get(id).logs.read(options);
   }
 }
 

@@ -11,6 +11,7 @@ import { guestAddress } from '#pkg/vmm/host/user-network.ts';
 import type { ContainerConfig, SandboxConfig } from '../container-config.ts';
 import { WorkerSources } from '../inprocess/host/worker-sources.ts';
 import { requireFeature } from '../plain-streams.ts';
+import { PodContainers } from '../pod-containers.ts';
 import {
   type ContainerInspection,
   type ContainerService,
@@ -25,7 +26,6 @@ import {
   type SandboxService,
 } from '../runtime.ts';
 import type { StreamingService } from '../streams.ts';
-import { sandboxSummary } from '../summary.ts';
 import type { GuestStart } from './guest/protocol.ts';
 import { guestMain } from './guest-thread.ts';
 import { builtInImages, findImage, type GuestImage, imagesHint, kernelProblem } from './images.ts';
@@ -47,14 +47,6 @@ export interface VmRuntimeDeps {
   readonly memoryBytesMax?: number;
 }
 
-interface SandboxEntry {
-  readonly id: string;
-  readonly config: SandboxConfig;
-  readonly createdAtMs: number;
-  ready: boolean;
-  readonly containers: Map<string, VmContainer>;
-}
-
 /** A runtime of virtual machines. Close it after the kubelet has stopped. */
 export function createVmRuntime(deps: VmRuntimeDeps): Runtime {
   return new VmRuntime(deps);
@@ -69,45 +61,45 @@ class VmRuntime implements Runtime {
   readonly images: ImageService;
   readonly #deps: VmRuntimeDeps;
   readonly #sources = new WorkerSources();
-  readonly #sandboxes = new Map<string, SandboxEntry>();
-  readonly #byId = new Map<string, { readonly container: VmContainer; readonly sandbox: SandboxEntry }>();
+  readonly #pods: PodContainers<VmContainer>;
   readonly #listeners = new Set<(container: RuntimeContainer) => void>();
   #macs = 0;
 
   constructor(deps: VmRuntimeDeps) {
     this.#deps = deps;
+    this.#pods = new PodContainers(deps);
     this.sandboxes = {
       run: async (config) => this.#runSandbox(config),
-      stop: (id) => this.#stopSandbox(id),
-      remove: (id) => this.#removeSandbox(id),
-      list: async () => [...this.#sandboxes.values()].map(sandboxSummary),
+      stop: (id) => this.#pods.stop(id),
+      remove: (id) => this.#pods.remove(id),
+      list: async () => this.#pods.list(),
     };
     this.containers = {
       create: (sandboxId, config) => this.#create(sandboxId, config),
-      start: async (id) => this.#get(id).start(),
-      stop: async (id, { graceMs }) => this.#byId.get(id)?.container.stop(graceMs),
-      remove: (id) => this.#remove(id),
+      start: async (id) => this.#pods.get(id).start(),
+      stop: async (id, { graceMs }) => this.#pods.find(id)?.stop(graceMs),
+      remove: (id) => this.#pods.removeContainer(id),
       update: async (id) => {
-        this.#get(id);
+        this.#pods.get(id);
         requireFeature(this.capabilities, 'update', 'a change of limits');
       },
-      status: async (id) => this.#byId.get(id)?.container.snapshot(),
-      list: async () => [...this.#byId.values()].map(({ container }) => container.snapshot()),
+      status: async (id) => this.#pods.find(id)?.snapshot(),
+      list: async () => this.#pods.snapshots(),
     };
     this.inspection = {
-      exec: async (id, { command, signal }) => this.#get(id).exec(command, signal),
+      exec: async (id, { command, signal }) => this.#pods.get(id).exec(command, signal),
       logs: (id, options) => this.#logs(id, options),
-      stats: async (id) => this.#get(id).stats(),
+      stats: async (id) => this.#pods.get(id).stats(),
     };
     this.streaming = {
       exec: async (id, options) => {
-        const container = this.#get(id);
+        const container = this.#pods.get(id);
         if (options.stdin === true) requireFeature(this.capabilities, 'execStdin', 'input of commands');
         if (options.tty === true) requireFeature(this.capabilities, 'tty', 'a terminal');
         return container.open(options);
       },
       attach: async (id, options) => {
-        const container = this.#get(id);
+        const container = this.#pods.get(id);
         if (options.tty === true) requireFeature(this.capabilities, 'tty', 'a terminal');
         return container.attach(options);
       },
@@ -131,54 +123,32 @@ class VmRuntime implements Runtime {
 
   async close(): Promise<void> {
     this.#listeners.clear();
-    await Promise.all([...this.#sandboxes.keys()].map((id) => this.#removeSandbox(id)));
+    await this.#pods.close();
   }
 
   #runSandbox(config: SandboxConfig): Sandbox {
-    const createdAtMs = this.#deps.clock.nowMs();
-    const entry: SandboxEntry = { id: this.#id(), config, createdAtMs, ready: true, containers: new Map() };
-    this.#sandboxes.set(entry.id, entry);
     // A guest is about to come: what its thread runs is read meanwhile.
     this.#sources.closure([guestMain]).catch(() => {});
-    return sandboxSummary(entry);
-  }
-
-  async #stopSandbox(id: string): Promise<void> {
-    const sandbox = this.#sandboxes.get(id);
-    if (sandbox === undefined) return;
-    sandbox.ready = false;
-    await Promise.all([...sandbox.containers.values()].map((container) => container.stop(0)));
-  }
-
-  async #removeSandbox(id: string): Promise<void> {
-    await this.#stopSandbox(id);
-    const sandbox = this.#sandboxes.get(id);
-    await Promise.all([...(sandbox?.containers.keys() ?? [])].map((containerId) => this.#remove(containerId)));
-    this.#sandboxes.delete(id);
+    return this.#pods.run(config);
   }
 
   async #create(sandboxId: string, config: ContainerConfig): Promise<string> {
     const image = await findImage(config.image);
     if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
-    const sandbox = this.#sandboxes.get(sandboxId);
-    if (sandbox?.ready !== true)
-      throw new RuntimeError('notFound', `failed to find sandbox id "${sandboxId}": not found`);
-    const start = this.#startOf(image, config);
-    const id = this.#id();
-    const container = new VmContainer({
-      id,
-      sandbox,
-      config,
-      start,
-      clock: this.#deps.clock,
-      sources: () => this.#sources.closure([guestMain]),
-      onExit: (exited) => {
-        for (const listener of this.#listeners) listener(exited);
-      },
+    return this.#pods.add(sandboxId, (id, sandbox) => {
+      const start = this.#startOf(image, config);
+      return new VmContainer({
+        id,
+        sandbox,
+        config,
+        start,
+        clock: this.#deps.clock,
+        sources: () => this.#sources.closure([guestMain]),
+        onExit: (exited) => {
+          for (const listener of this.#listeners) listener(exited);
+        },
+      });
     });
-    sandbox.containers.set(id, container);
-    this.#byId.set(id, { container, sandbox });
-    return id;
   }
 
   /** What the guest starts with. Throws for what no machine of this node can run. */
@@ -224,8 +194,8 @@ class VmRuntime implements Runtime {
   }
 
   async #forward(sandboxId: string, port: number) {
-    const sandbox = this.#sandboxes.get(sandboxId);
-    if (sandbox?.ready !== true) throw new RuntimeError('notFound', `sandbox "${sandboxId}" not found`);
+    const sandbox = this.#pods.ready(sandboxId);
+    if (sandbox === undefined) throw new RuntimeError('notFound', `sandbox "${sandboxId}" not found`);
     const running = [...sandbox.containers.values()].filter(({ state }) => state === 'running');
     let problem: unknown = new RuntimeError('failed', 'no machine of the pod runs');
     // The machines of a pod are each at the pod's address: the port is that of the first that has it.
@@ -239,25 +209,7 @@ class VmRuntime implements Runtime {
     throw problem;
   }
 
-  async #remove(id: string): Promise<void> {
-    const entry = this.#byId.get(id);
-    if (entry === undefined) return;
-    await entry.container.stop(0);
-    this.#byId.delete(id);
-    entry.sandbox.containers.delete(id);
-  }
-
   async *#logs(id: string, options: LogOptions): AsyncGenerator<LogLine> {
-    yield* this.#get(id).logs.read(options);
-  }
-
-  #get(id: string): VmContainer {
-    const entry = this.#byId.get(id);
-    if (entry === undefined) throw new RuntimeError('notFound', `container "${id}" not found`);
-    return entry.container;
-  }
-
-  #id(): string {
-    return (this.#deps.random.uuid() + this.#deps.random.uuid()).replaceAll('-', '');
+    yield* this.#pods.get(id).logs.read(options);
   }
 }
