@@ -136,7 +136,7 @@ class MigrationSource implements MigrationEnd {
         this.tick();
         return;
       case 'claimed':
-        this.answered(this.claim.answered(event.owner));
+        this.answered(this.claim.answered(event.owner), event.isWhole !== false);
         return;
       case 'lost':
         this.isLinked = false;
@@ -146,6 +146,7 @@ class MigrationSource implements MigrationEnd {
         this.reader.reset();
         this.out.hostHas(0);
         this.isLinked = true;
+        this.isGivenUp = false;
         return;
       case 'abort':
         if (this.phase !== 'paging') this.fail(event.reason);
@@ -183,9 +184,9 @@ class MigrationSource implements MigrationEnd {
     else if (type === 'abort') this.fail(`the target has given up: ${reasonOf(payload)}`);
     else if (type === 'accept' && phase === 'reserving') this.startCopying();
     else if (type === 'acknowledge' && phase === 'copying' && this.isRoundAsked) this.acknowledged(payload);
-    else if (type === 'active' && phase === 'committing') this.targetRuns();
+    else if (type === 'active' && (phase === 'committing' || phase === 'paging')) this.targetRuns();
     else if (type === 'missing' && paging !== undefined) {
-      if (phase === 'committing') this.targetRuns();
+      this.targetRuns();
       paging.reset(payload);
     } else if (type === 'request' && phase === 'paging') paging?.demand(new Fields(payload).u32(), this.nowMs);
     else if (type === 'complete' && (phase === 'paging' || phase === 'committing')) this.confirm();
@@ -268,9 +269,13 @@ class MigrationSource implements MigrationEnd {
   }
 
   private targetRuns(): void {
-    this.downtimeMs = this.nowMs - (this.pausedMs ?? this.nowMs);
-    if (this.paging === undefined) this.confirm();
-    else this.phase = 'paging';
+    this.downtimeMs ??= this.nowMs - (this.pausedMs ?? this.nowMs);
+    if (this.paging === undefined) {
+      this.confirm();
+      return;
+    }
+    this.phase = 'paging';
+    this.paging.isOpen = true;
   }
 
   /** The target says that it needs nothing more: the arbiter's word is what this end goes by. */
@@ -317,12 +322,16 @@ class MigrationSource implements MigrationEnd {
     this.claim.ask(this.nowMs);
   }
 
-  private answered(owner: 'source' | 'target' | undefined): void {
+  private answered(owner: 'source' | 'target' | undefined, isWhole: boolean): void {
     if (owner === undefined) return;
+    const isNeeded = this.paging !== undefined && !this.isDone && !(this.isGivenUp && isWhole);
     if (owner === 'source') this.keep(this.reason === '' ? "the machine is still the source's" : this.reason);
-    else if (this.paging === undefined || this.isDone || this.isGivenUp) this.finish();
-    // The target runs it and lacks pages, which are this end's to give.
-    else this.phase = 'paging';
+    else if (!isNeeded) this.finish();
+    // The target runs it and lacks pages, which are this end's to give; if nobody reaches it, it will give the machine back or complete.
+    else {
+      this.phase = 'paging';
+      if (this.isGivenUp) this.claim.askLater(this.nowMs);
+    }
   }
 
   /** The machine stays here. */

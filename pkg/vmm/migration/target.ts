@@ -34,12 +34,14 @@ type Options = Parameters<CreateTarget>[0];
 class MigrationTarget implements MigrationEnd {
   private readonly options: Options;
   private readonly out = new Outbox(0);
-  private readonly claim = new Claim('target', this.out);
+  private claim = new Claim('target', this.out);
   private readonly reader = new FrameReader();
   private phase: Phase = 'reserving';
   private isOver = false;
   private nowMs = 0;
   private isLinked = true;
+  /** Another connection was made before this end knew that the machine is its. */
+  private wasCut = false;
   private hello: Hello | undefined;
   private kernel: Uint8Array = new Uint8Array(0);
   private kernelFilled = 0;
@@ -55,6 +57,8 @@ class MigrationTarget implements MigrationEnd {
   private stoppedMs: number | undefined;
   private downtimeMs: number | undefined;
   private completedMs: number | undefined;
+  /** Why the machine, which this end has destroyed, is given back to the source. */
+  private returnedFor: string | undefined;
   private faults = 0;
   private pushed = 0;
   private prePaged = 0;
@@ -228,6 +232,10 @@ class MigrationTarget implements MigrationEnd {
 
   private answered(owner: 'source' | 'target' | undefined): void {
     if (owner === undefined || this.machine === undefined) return;
+    if (this.returnedFor !== undefined) {
+      this.over('aborted', this.returnedFor);
+      return;
+    }
     if (owner === 'source') {
       this.giveUp('the source has kept the machine');
       return;
@@ -237,6 +245,7 @@ class MigrationTarget implements MigrationEnd {
     this.phase = 'paging';
     if (this.isLinked) this.out.send('active', undefined, true);
     if (this.missingCount === 0) this.complete();
+    else if (this.wasCut && this.isLinked) this.askMissing();
   }
 
   private fault(page: number): void {
@@ -254,10 +263,9 @@ class MigrationTarget implements MigrationEnd {
   private takeMissing(payload: Uint8Array): void {
     if (this.decoder === undefined) return;
     const { pages, origin } = decodeBatch(payload, { deps: this.decoder, isAlone: true });
-    for (const { page } of pages) {
-      if (this.missing[page] !== 1) throw new WireError(`Cannot take page ${page}: it is there already`);
-    }
     for (const { page, bytes, sum } of pages) {
+      // It is there already, and the guest may have written it.
+      if (this.missing[page] !== 1) continue;
       this.machine?.writePage(page, bytes);
       this.sums[page] = sum;
       this.missing[page] = 0;
@@ -280,10 +288,16 @@ class MigrationTarget implements MigrationEnd {
   }
 
   private reconnected(): void {
-    if (this.phase !== 'paging') return;
+    if ((this.phase !== 'paging' && this.phase !== 'committing') || this.returnedFor !== undefined) return;
     this.reader.reset();
     this.out.hostHas(0);
     this.isLinked = true;
+    if (this.phase === 'paging') this.askMissing();
+    else this.wasCut = true;
+  }
+
+  /** Says what is lacking, as what was under way is lost. */
+  private askMissing(): void {
     this.out.send('missing', missingBytes(this.missing), true);
     for (const page of this.awaited) this.out.send('request', u32Bytes(page), true);
   }
@@ -293,8 +307,12 @@ class MigrationTarget implements MigrationEnd {
       this.fail(reason);
       return;
     }
-    if (this.phase !== 'paging' || this.isLinked) return;
-    this.giveUp(`the source is gone (${reason}) and with it ${this.missingCount} pages: the machine cannot go on here`);
+    if (this.phase !== 'paging' || this.isLinked || this.returnedFor !== undefined) return;
+    // The source's copy, as it was at the handover, can go on.
+    this.returnedFor = `the source is gone (${reason}) and with it ${this.missingCount} pages: the machine cannot go on here`;
+    this.out.push({ type: 'destroy' });
+    this.claim = new Claim('source', this.out);
+    this.claim.ask(this.nowMs);
   }
 
   private sourceGaveUp(reason: string): void {

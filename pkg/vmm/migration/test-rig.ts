@@ -223,12 +223,11 @@ export class Rig {
     this.at(this.nowMs + delayMs(), () => {
       if (isAskLost) return;
       // Who is known to be dead owns nothing.
-      if (this.owner === undefined || (this.owner === 'target' && this.target.isDead)) this.owner = wanted;
-      const { owner } = this;
-      const isAnswerLost = isLost();
-      this.at(this.nowMs + delayMs(), () =>
-        this.give(host, { type: 'claimed', owner: isAnswerLost ? 'unknown' : owner }),
-      );
+      const isFree = this.owner === undefined || (this.owner === 'target' && this.target.isDead);
+      if (isFree || (host === this.target && wanted === 'source')) this.owner = wanted;
+      const owner = isLost() ? 'unknown' : (this.owner ?? 'unknown');
+      const isWhole = this.target.outcome === 'completed';
+      this.at(this.nowMs + delayMs(), () => this.give(host, { type: 'claimed', owner, isWhole }));
     });
   }
 
@@ -244,9 +243,11 @@ export class Rig {
   private cut(reason: string): void {
     this.connection++;
     this.isUp = false;
-    for (const host of [this.source, this.target]) host.queue = [];
     this.at(this.nowMs + noticeMs, () => {
-      for (const host of [this.source, this.target]) this.give(host, { type: 'lost', reason });
+      for (const host of [this.source, this.target]) {
+        host.queue = [];
+        this.give(host, { type: 'lost', reason });
+      }
     });
     this.at(this.nowMs + 2 * noticeMs, () => this.reconnect(reason));
   }
