@@ -13,6 +13,7 @@
  * 5. The same events in the same order give the same effects.
  */
 import type { Machine, MachineConfig } from '../machine-contract.ts';
+import type { PieceStore } from './piece-tree.ts';
 
 /** pre-copy, post-copy and hybrid are live; suspend saves, moves and resumes; cold moves what is off (disk and settings). */
 export type MigrationMode = 'pre-copy' | 'post-copy' | 'hybrid' | 'suspend' | 'cold';
@@ -142,6 +143,8 @@ export type CreateSource = (options: {
   readonly config: MachineConfig;
   readonly settings: MigrationSettings;
   readonly disk?: BlockStore;
+  /** Where the host keeps pieces of saved machines, so that one that comes back sends little. */
+  readonly pieces?: PieceStore;
   /** Processor time of the host in ms, for the figures alone; without it they say 0. */
   readonly cpuMs?: () => number;
 }) => MigrationEnd;
@@ -149,5 +152,6 @@ export type CreateSource = (options: {
 /** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not. */
 export type CreateTarget = (options: {
   readonly accept: (config: Omit<MachineConfig, 'kernel'>) => string | undefined;
+  readonly pieces?: PieceStore;
   readonly makeDisk?: (blocks: number) => BlockStore;
 }) => MigrationEnd;

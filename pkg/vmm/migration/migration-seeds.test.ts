@@ -15,7 +15,7 @@ const count = Number(process.env['COXSWAIN_MIGRATION_SEEDS'] ?? 50);
 const only = process.env['COXSWAIN_MIGRATION_SEED'];
 const seeds = only === undefined ? Array.from({ length: count }, (_, seed) => seed + 1) : [Number(only)];
 
-const modes = ['pre-copy', 'post-copy', 'hybrid'] as const;
+const modes = ['pre-copy', 'post-copy', 'hybrid', 'suspend'] as const;
 const kinds: readonly Fault['kind'][] = [
   'cut',
   'cut-for-good',
@@ -68,7 +68,7 @@ function scenario(seed: number) {
   const rig = new Rig({
     bandwidth,
     latencyMs: chance.pick([0, 1, 20]),
-    instructionsPerMs: chance.pick([500, 2000]),
+    instructionsPerMs: chance.pick([200, 800]),
     arbiter: { delayMs: () => chance.upTo(lateMs), isLost: () => chance.is(lostPart) },
     pieceBytes: () => chance.pick([1, 100, 1400, 65_536]),
   });

@@ -4,7 +4,7 @@
  */
 import { errorText } from '#pkg/base/error-text.ts';
 import { createMachine } from '../machine.ts';
-import type { Machine } from '../machine-contract.ts';
+import type { Machine, MachineState } from '../machine-contract.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
 import { writeBlock } from './block-mover.ts';
 import { Claim } from './claim.ts';
@@ -21,6 +21,8 @@ import { digestText, type Hello, memoryDigest, missingBytes, readHandover, readH
 import { Outbox } from './outbox.ts';
 import { type DecoderDeps, decodeBatch } from './page-decoder.ts';
 import { takeStream, zeroSum } from './page-format.ts';
+import { nameBytes } from './piece-tree.ts';
+import { TreeReceiver } from './tree-transfer.ts';
 import { Fields, type Frame, FrameReader, reasonBytes, reasonOf, u32Bytes, WireError } from './wire.ts';
 
 /** The source is not waited for longer, once nothing more is to come from it. */
@@ -47,6 +49,7 @@ class MigrationTarget implements MigrationEnd {
   private kernelFilled = 0;
   private machine: Machine | undefined;
   private decoder: DecoderDeps | undefined;
+  private tree: TreeReceiver | undefined;
   private disk: BlockStore | undefined;
   private sums = new Uint32Array(0);
   private missing: Uint8Array = new Uint8Array(0);
@@ -194,6 +197,9 @@ class MigrationTarget implements MigrationEnd {
     if (type === 'pages') this.takePages(machine, payload);
     else if (type === 'blocks') writeBlock(payload, this.disk);
     else if (type === 'round') this.out.send('acknowledge', u32Bytes(new Fields(payload).u32()), true);
+    else if (type === 'root' && this.tree === undefined && this.hello?.mode === 'suspend')
+      this.startTree(machine, payload);
+    else if (type === 'piece' && this.tree !== undefined) this.tree.take(payload);
     else if (type === 'state') this.takeState(machine, payload);
     else throw new WireError(`Cannot take ${type} while copying`);
   }
@@ -208,20 +214,35 @@ class MigrationTarget implements MigrationEnd {
     }
   }
 
+  private startTree(machine: Machine, root: Uint8Array): void {
+    if (root.length !== nameBytes) throw new WireError('Cannot read the name of a memory');
+    this.tree = new TreeReceiver({ machine, out: this.out, dictionary: this.kernel, store: this.options.pieces }, root);
+  }
+
+  /** The machine as it was at the handover; one that was off is made anew. */
+  private machineAt(machine: Machine, state: MachineState | undefined): Machine {
+    const mode = this.hello?.mode;
+    const isLacking = mode === 'suspend' && this.tree?.isDone !== true;
+    if ((state === undefined) !== (mode === 'cold') || isLacking)
+      throw new WireError('Cannot run the machine: not all of it has come');
+    try {
+      if (state === undefined) return createMachine(machine.config);
+      machine.restoreState(state);
+      return machine;
+    } catch (error) {
+      throw new WireError(errorText(error));
+    }
+  }
+
   private takeState(machine: Machine, payload: Uint8Array): void {
     const { state, digest, missing } = readHandover(payload, machine.pages);
     if (Buffer.compare(memoryDigest(this.sums, missing), digest) !== 0) {
       throw new WireError('Cannot run the machine: its memory is not what the source says it sent');
     }
-    if (state === undefined) throw new WireError('Cannot run the machine: its state has not come');
-    try {
-      machine.restoreState(state);
-    } catch (error) {
-      throw new WireError(errorText(error));
-    }
+    this.machine = this.machineAt(machine, state);
     this.missing = missing;
     for (let page = missing.indexOf(1); page >= 0; page = missing.indexOf(1, page + 1)) {
-      machine.forgetPage(page);
+      this.machine.forgetPage(page);
       this.sums[page] = zeroSum;
       this.missingCount++;
     }

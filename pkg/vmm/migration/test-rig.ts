@@ -92,10 +92,10 @@ export class Rig {
   /** Runs a migration of `machine` and what goes wrong with it, until both ends are done or `limitMs` is over. */
   run(
     ends: { readonly machine: Machine; readonly source: MigrationEnd; readonly target: MigrationEnd },
-    plan: { readonly faults: readonly Fault[]; readonly limitMs: number },
+    plan: { readonly faults: readonly Fault[]; readonly limitMs: number; readonly isOff?: boolean },
   ): void {
     this.source.machine = ends.machine;
-    this.source.isRunning = true;
+    this.source.isRunning = plan.isOff !== true;
     this.source.end = ends.source;
     this.target.end = ends.target;
     for (const fault of plan.faults) this.at(fault.atMs, () => this.fail(fault.kind));
