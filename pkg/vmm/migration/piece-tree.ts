@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { PAGE_SIZE } from '../memory-map.ts';
 
 /** Pages of a leaf, and names of a list. */
-export const pieceFanOut = 64;
+const pieceFanOut = 64;
 /** Bytes of a name. */
 export const nameBytes = 32;
 const pieceBytesMax = pieceFanOut * PAGE_SIZE;
@@ -25,14 +25,14 @@ export interface TreeMemory {
 }
 
 /** How many levels of lists are above the leaves of so many pages. */
-export function treeDepth(pages: number): number {
+function treeDepth(pages: number): number {
   let depth = 0;
   for (let nodes = Math.ceil(pages / pieceFanOut); nodes > 1; nodes = Math.ceil(nodes / pieceFanOut)) depth++;
   return depth;
 }
 
 /** How many pages the piece with number `index` at a level stands for. */
-export function pagesOfPiece(
+function pagesOfPiece(
   pages: number,
   { level, index }: { readonly level: number; readonly index: number },
 ): number {
@@ -41,7 +41,7 @@ export function pagesOfPiece(
 }
 
 /** The name of a piece. */
-export function nameOf(bytes: Uint8Array): string {
+function nameOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
@@ -109,7 +109,7 @@ export class PieceTree {
 const blankNames = new Map<number, string>();
 
 /** The name of so many pages of zeros. */
-export function blankName(pages: number): string {
+function blankName(pages: number): string {
   let name = blankNames.get(pages);
   if (name === undefined) {
     name = nameOf(new Uint8Array(pages * PAGE_SIZE));
