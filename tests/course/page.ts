@@ -66,12 +66,11 @@ function stepsOf(lines: readonly string[], first: number): readonly Step[] {
 function factsOf(lines: readonly string[]): PageFacts {
   const end = lines.indexOf('---', 1);
   if (lines[0] !== '---' || end < 0) throw new Error('line 1: there is no front matter');
-  const facts = new Map(
-    lines.slice(1, end).map((line) => {
-      const [, name = '', value = ''] = /^(\w+): (.+)$/.exec(line) ?? [];
-      return [name, value] as const;
-    }),
-  );
+  const facts = new Map<string, string>();
+  for (const line of lines.slice(1, end)) {
+    const [, name = '', value = ''] = /^(\w+): (.+)$/.exec(line) ?? [];
+    facts.set(name, value);
+  }
   const title = facts.get('title');
   if (title === undefined) throw new Error('line 1: the page has no title');
   const needs = facts.get('needs');

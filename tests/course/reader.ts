@@ -6,10 +6,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SystemClock } from '#pkg/base/clock.ts';
 import { root } from '#tests/tidy/source-files.ts';
 
 /** Longest time for one command, on a slow machine. */
 const commandMs = 120_000;
+const clock = new SystemClock();
 const coxswain = join(root, 'cmd/coxswain/bin.js');
 
 /** A reader at a terminal. */
@@ -44,11 +46,11 @@ export class Reader {
     const mark = `--end-of-step-${++this.#serial}--`;
     this.#text = '';
     const printed = new Promise<string>((resolve, reject) => {
-      const limit = setTimeout(() => reject(new Error(`it does not end: ${this.#text}`)), commandMs);
+      const limit = clock.setTimeout(() => reject(new Error(`it does not end: ${this.#text}`)), commandMs);
       this.#heard = () => {
         const end = this.#text.indexOf(mark);
         if (end < 0 && this.#shell.exitCode === null) return;
-        clearTimeout(limit);
+        limit.cancel();
         if (end < 0) reject(new Error(`the shell has ended: ${this.#text}`));
         else resolve(this.#text.slice(0, end));
       };
