@@ -15,6 +15,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/client/': 2,
   'pkg/network/': 2,
   'pkg/component/': 2,
+  'pkg/faults/': 2,
   'pkg/serving/': 2,
   'pkg/apiserver/': 3,
   'pkg/registry/': 4,
