@@ -48,6 +48,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Find, or make, evictions that leave nodes empty.',
     load: async () => (await import('./rebalance.ts')).rebalance,
   },
+  addon: {
+    summary: 'List, enable and disable what can be added to a cluster.',
+    load: async () => (await import('./addon.ts')).addon,
+  },
   image: {
     summary: 'Get, list and remove the images that nodes have.',
     load: async () => (await import('./image.ts')).image,
