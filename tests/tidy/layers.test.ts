@@ -28,6 +28,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/testing/': 5,
   'pkg/entry/': 5,
   'pkg/kubectl/': 5,
+  'pkg/addons/': 5,
   'cmd/': 5,
 };
 
@@ -43,6 +44,7 @@ const siblings: readonly (readonly [string, string])[] = [
   ['pkg/entry/', 'pkg/testing/'],
   ['cmd/', 'pkg/kubectl/'],
   ['pkg/testing/', 'pkg/kubectl/'],
+  ['cmd/', 'pkg/addons/'],
   ['cmd/', 'pkg/cluster/'],
   ['cmd/', 'pkg/testing/'],
 ];
