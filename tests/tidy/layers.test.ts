@@ -24,6 +24,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/kubelet/': 4,
   'pkg/proxy/': 4,
   'pkg/dns/': 4,
+  'pkg/pipeline/': 4,
   'pkg/cluster/': 5,
   'pkg/testing/': 5,
   'pkg/entry/': 5,
@@ -52,7 +53,7 @@ const siblings: readonly (readonly [string, string])[] = [
 /** Never, whatever the layers say: components meet only through the API. */
 const forbidden: readonly (readonly [from: RegExp, to: RegExp, rule: string])[] = [
   [
-    /^pkg\/(controllers|scheduler|kubelet|proxy|dns)\//,
+    /^pkg\/(controllers|scheduler|kubelet|proxy|dns|pipeline)\//,
     /^pkg\/(apiserver|storage|registry)\//,
     'components meet only through the API',
   ],
