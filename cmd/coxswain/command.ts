@@ -51,6 +51,7 @@ const commands: Readonly<Record<string, Command>> = {
   faults: {
     summary: 'Add, list and remove faults that requests to a cluster meet.',
     load: async () => (await import('./faults.ts')).faults,
+  },
   addon: {
     summary: 'List, enable and disable what can be added to a cluster.',
     load: async () => (await import('./addon.ts')).addon,
