@@ -17,6 +17,7 @@ import type { Machine, MachineConfig } from '../machine-contract.ts';
 /** pre-copy, post-copy and hybrid are live; suspend saves, moves and resumes; cold moves what is off (disk and settings). */
 export type MigrationMode = 'pre-copy' | 'post-copy' | 'hybrid' | 'suspend' | 'cold';
 
+/** How a machine is to be moved. */
 export interface MigrationSettings {
   readonly mode: MigrationMode;
   /** Bytes a second that the host means to send; what downtime is reckoned by until enough was measured. */
@@ -43,6 +44,7 @@ export interface BlockStore {
   stopDirtyLog(): void;
 }
 
+/** Where a migration is; which of them an end sees depends on its mode. */
 export type Phase = 'reserving' | 'copying' | 'stopping' | 'committing' | 'paging' | 'completed' | 'aborted';
 
 /** What happens to an end. `nowMs` is the host's monotonic clock. */
@@ -89,6 +91,7 @@ export interface RoundFigures {
   readonly dirtied: number;
 }
 
+/** What pages of one class came to, and what they cost in processor time. */
 export interface ClassFigures {
   readonly pages: number;
   readonly rawBytes: number;
@@ -114,19 +117,23 @@ export interface MigrationFigures {
   readonly prePaged: number;
 }
 
+/** One end: a state machine that is given events and answers with effects. */
 export interface MigrationEnd {
   readonly figures: MigrationFigures;
   on(event: MigrationEvent): readonly MigrationEffect[];
 }
 
+/** Makes the source's end of a machine that runs (or, for `cold`, is off). */
 export type CreateSource = (options: {
   readonly machine: Machine;
   readonly config: MachineConfig;
   readonly settings: MigrationSettings;
   readonly disk?: BlockStore;
+  /** Processor time of the host in ms, for the figures alone; without it they say 0. */
+  readonly cpuMs?: () => number;
 }) => MigrationEnd;
 
-/** `accept` says whether the host has room for such a machine: undefined, or why not. */
+/** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not. */
 export type CreateTarget = (options: {
   readonly accept: (config: Omit<MachineConfig, 'kernel'>) => string | undefined;
   readonly makeDisk?: (blocks: number) => BlockStore;
