@@ -9,6 +9,7 @@ export class Claim {
   private readonly owner: 'source' | 'target';
   private readonly out: Outbox;
   private askedMs: number | undefined;
+  private laterMs: number | undefined;
 
   constructor(owner: 'source' | 'target', out: Outbox) {
     this.owner = owner;
@@ -23,10 +24,17 @@ export class Claim {
   ask(nowMs: number): void {
     if (this.askedMs !== undefined) return;
     this.askedMs = nowMs;
+    this.laterMs = undefined;
     this.out.push({ type: 'claim', owner: this.owner });
   }
 
+  /** The answer may be another in a while. */
+  askLater(nowMs: number): void {
+    this.laterMs = nowMs + againMs;
+  }
+
   tick(nowMs: number): void {
+    if (this.laterMs !== undefined && nowMs >= this.laterMs) this.ask(nowMs);
     if (this.askedMs === undefined || nowMs - this.askedMs < againMs) return;
     this.askedMs = undefined;
     this.ask(nowMs);

@@ -13,6 +13,7 @@
  * 5. The same events in the same order give the same effects.
  */
 import type { Machine, MachineConfig } from '../machine-contract.ts';
+import type { PieceStore } from './piece-tree.ts';
 
 /** pre-copy, post-copy and hybrid are live; suspend saves, moves and resumes; cold moves what is off (disk and settings). */
 export type MigrationMode = 'pre-copy' | 'post-copy' | 'hybrid' | 'suspend' | 'cold';
@@ -57,8 +58,17 @@ export type MigrationEvent =
   | { readonly type: 'tick'; readonly nowMs: number }
   /** Post-copy: the guest at the target stopped with `page`. */
   | { readonly type: 'fault'; readonly page: number; readonly nowMs: number }
-  | { readonly type: 'claimed'; readonly owner: 'source' | 'target' | 'unknown'; readonly nowMs: number }
-  /** The connection is gone (it may be made again: `reconnected`). */
+  /**
+   * The arbiter's answer. With owner `target`, `isWhole: false` says that the target has not completed as far as is known: a source that was given up in
+   * post-copy then keeps its pages and asks again; otherwise it destroys its copy.
+   */
+  | {
+      readonly type: 'claimed';
+      readonly owner: 'source' | 'target' | 'unknown';
+      readonly isWhole?: boolean;
+      readonly nowMs: number;
+    }
+  /** The connection is gone, and the host has thrown away what waited for it (it may be made again: `reconnected`). */
   | { readonly type: 'lost'; readonly reason: string; readonly nowMs: number }
   | { readonly type: 'reconnected'; readonly nowMs: number }
   /** Somebody wants it ended. */
@@ -73,6 +83,10 @@ export type MigrationEffect =
   | { readonly type: 'throttle'; readonly share: number }
   /** Target: the machine is made and holds what was sent; `activate` it (run it) only on this. */
   | { readonly type: 'activate'; readonly machine: Machine }
+  /**
+   * Asks the arbiter. `target` by the target and `source` by the source win where nothing was decided; `source` also when the target is known to be dead. `source` by the target, after it
+   * has destroyed its copy for lack of the source's pages, always wins: it gives the machine back.
+   */
   | { readonly type: 'claim'; readonly owner: 'source' | 'target' }
   /** The guest may go on: its missing page is there. */
   | { readonly type: 'page'; readonly page: number }
@@ -129,6 +143,8 @@ export type CreateSource = (options: {
   readonly config: MachineConfig;
   readonly settings: MigrationSettings;
   readonly disk?: BlockStore;
+  /** Where the host keeps pieces of saved machines, so that one that comes back sends little. */
+  readonly pieces?: PieceStore;
   /** Processor time of the host in ms, for the figures alone; without it they say 0. */
   readonly cpuMs?: () => number;
 }) => MigrationEnd;
@@ -136,5 +152,6 @@ export type CreateSource = (options: {
 /** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not. */
 export type CreateTarget = (options: {
   readonly accept: (config: Omit<MachineConfig, 'kernel'>) => string | undefined;
+  readonly pieces?: PieceStore;
   readonly makeDisk?: (blocks: number) => BlockStore;
 }) => MigrationEnd;

@@ -23,6 +23,8 @@ export interface PagingDeps {
 export class Paging {
   private readonly deps: PagingDeps;
   private readonly supply: PageSupply;
+  /** The target has said that it runs: what is sent before is not for it. */
+  isOpen = false;
   pages = 0;
   faults = 0;
   pushed = 0;
@@ -54,6 +56,7 @@ export class Paging {
 
   /** Sends what there is room for. */
   pump(nowMs: number): void {
+    if (!this.isOpen) return;
     for (let next = this.supply.takeWanted(); next !== undefined; next = this.supply.takeWanted()) {
       this.prePaged += next.pages.length - 1;
       this.send(next);

@@ -24,6 +24,7 @@ import { PageEncoder } from './page-encoder.ts';
 import { zeroSum } from './page-format.ts';
 import { Paging } from './paging.ts';
 import { nextStep } from './pre-copy-plan.ts';
+import { TreeSender } from './tree-transfer.ts';
 import { Fields, type Frame, FrameReader, reasonBytes, reasonOf, u32Bytes, WireError } from './wire.ts';
 
 /** A target that has not accepted for so long is given up. */
@@ -46,10 +47,12 @@ class MigrationSource implements MigrationEnd {
   private readonly encoder: PageEncoder;
   private readonly copier: Copier;
   private readonly reader = new FrameReader();
+  private tree: TreeSender | undefined;
   private paging: Paging | undefined;
   private phase: Phase = 'reserving';
   private nowMs = 0;
   private beganMs = 0;
+  private committingMs = 0;
   private pausedMs: number | undefined;
   private downtimeMs: number | undefined;
   private share = 1;
@@ -87,7 +90,10 @@ class MigrationSource implements MigrationEnd {
     const { phase, share } = this;
     const { rounds } = this.copier;
     const { left, faults, pushed, prePaged } = this.paging ?? { left: 0, faults: 0, pushed: 0, prePaged: 0 };
-    const used = left + this.encoder.sums.reduce((count, sum) => (sum === zeroSum ? count : count + 1), 0);
+    const isWhole = this.settings.mode === 'suspend' || this.settings.mode === 'cold';
+    const used = isWhole
+      ? this.writtenPages().length
+      : left + this.encoder.sums.reduce((count, sum) => (sum === zeroSum ? count : count + 1), 0);
     return {
       mode: this.settings.mode,
       phase,
@@ -136,7 +142,7 @@ class MigrationSource implements MigrationEnd {
         this.tick();
         return;
       case 'claimed':
-        this.answered(this.claim.answered(event.owner));
+        this.answered(this.claim.answered(event.owner), event.isWhole !== false);
         return;
       case 'lost':
         this.isLinked = false;
@@ -146,6 +152,7 @@ class MigrationSource implements MigrationEnd {
         this.reader.reset();
         this.out.hostHas(0);
         this.isLinked = true;
+        this.isGivenUp = false;
         return;
       case 'abort':
         if (this.phase !== 'paging') this.fail(event.reason);
@@ -172,7 +179,7 @@ class MigrationSource implements MigrationEnd {
   private tick(): void {
     this.claim.tick(this.nowMs);
     if (this.phase === 'reserving' && this.nowMs - this.beganMs > acceptMs) this.fail('the target does not answer');
-    if (this.phase === 'committing' && this.nowMs - (this.pausedMs ?? this.nowMs) > commitMs) {
+    if (this.phase === 'committing' && this.nowMs - this.committingMs > commitMs) {
       this.askWhose('the target does not say that it runs the machine');
     }
   }
@@ -183,11 +190,12 @@ class MigrationSource implements MigrationEnd {
     else if (type === 'abort') this.fail(`the target has given up: ${reasonOf(payload)}`);
     else if (type === 'accept' && phase === 'reserving') this.startCopying();
     else if (type === 'acknowledge' && phase === 'copying' && this.isRoundAsked) this.acknowledged(payload);
-    else if (type === 'active' && phase === 'committing') this.targetRuns();
+    else if (type === 'active' && (phase === 'committing' || phase === 'paging')) this.targetRuns();
     else if (type === 'missing' && paging !== undefined) {
-      if (phase === 'committing') this.targetRuns();
+      this.targetRuns();
       paging.reset(payload);
     } else if (type === 'request' && phase === 'paging') paging?.demand(new Fields(payload).u32(), this.nowMs);
+    else if (type === 'want' && phase === 'stopping' && this.tree !== undefined) this.tree.wants(payload);
     else if (type === 'complete' && (phase === 'paging' || phase === 'committing')) this.confirm();
     else throw new WireError(`Cannot take ${type} while ${phase}`);
   }
@@ -198,8 +206,14 @@ class MigrationSource implements MigrationEnd {
   }
 
   private startCopying(): void {
+    const { mode } = this.settings;
     this.phase = 'copying';
-    this.copier.start({ hasPages: this.settings.mode !== 'post-copy', nowMs: this.nowMs });
+    this.copier.start({ hasPages: mode === 'pre-copy' || mode === 'hybrid', nowMs: this.nowMs });
+    if (mode !== 'suspend' && mode !== 'cold') return;
+    this.stop([]);
+    const { machine, out, options } = this;
+    if (mode === 'suspend')
+      this.tree = new TreeSender({ machine, out, dictionary: options.config.kernel, store: options.pieces });
   }
 
   /** The target has all of the round: looks at what was written meanwhile. */
@@ -250,8 +264,11 @@ class MigrationSource implements MigrationEnd {
   /** The machine stands still from here on: what it has not sent yet is sent. */
   private stop(rest: readonly number[]): void {
     this.phase = 'stopping';
-    this.pausedMs = this.nowMs;
-    this.out.push({ type: 'pause' });
+    // A machine that is off stands still already.
+    if (this.settings.mode !== 'cold') {
+      this.pausedMs = this.nowMs;
+      this.out.push({ type: 'pause' });
+    }
     this.copier.stop();
     this.copier.begin(rest, this.nowMs);
   }
@@ -260,17 +277,23 @@ class MigrationSource implements MigrationEnd {
     const { missing, settings, copier, encoder, out, nowMs } = this;
     copier.note({ dirtied: 0, nowMs });
     const digest = memoryDigest(encoder.sums, missing);
-    this.out.send('state', handoverBytes({ state: this.machine.saveState(), digest, missing }));
+    const state = settings.mode === 'cold' ? undefined : this.machine.saveState();
+    this.out.send('state', handoverBytes({ state, digest, missing }));
     this.phase = 'committing';
+    this.committingMs = nowMs;
     if (missing.includes(1))
       this.paging = new Paging({ missing, settings, out, encoder, round: copier.rounds.length, nowMs });
     copier.begin([], nowMs);
   }
 
   private targetRuns(): void {
-    this.downtimeMs = this.nowMs - (this.pausedMs ?? this.nowMs);
-    if (this.paging === undefined) this.confirm();
-    else this.phase = 'paging';
+    this.downtimeMs ??= this.nowMs - (this.pausedMs ?? this.nowMs);
+    if (this.paging === undefined) {
+      this.confirm();
+      return;
+    }
+    this.phase = 'paging';
+    this.paging.isOpen = true;
   }
 
   /** The target says that it needs nothing more: the arbiter's word is what this end goes by. */
@@ -283,9 +306,10 @@ class MigrationSource implements MigrationEnd {
   private pump(): void {
     if (this.phase === 'paging' && this.isLinked) this.paging?.pump(this.nowMs);
     while (this.out.hasRoom && !this.isRoundAsked && (this.phase === 'copying' || this.phase === 'stopping')) {
-      const isSent = this.copier.send();
+      const isSent = this.copier.send() || this.tree?.send() === true;
       if (isSent && this.phase === 'copying') return;
       if (isSent) continue;
+      if (this.tree?.isDone === false) return;
       if (this.phase === 'stopping') this.letGo();
       else this.askRound();
     }
@@ -317,12 +341,16 @@ class MigrationSource implements MigrationEnd {
     this.claim.ask(this.nowMs);
   }
 
-  private answered(owner: 'source' | 'target' | undefined): void {
+  private answered(owner: 'source' | 'target' | undefined, isWhole: boolean): void {
     if (owner === undefined) return;
+    const isNeeded = this.paging !== undefined && !this.isDone && !(this.isGivenUp && isWhole);
     if (owner === 'source') this.keep(this.reason === '' ? "the machine is still the source's" : this.reason);
-    else if (this.paging === undefined || this.isDone || this.isGivenUp) this.finish();
-    // The target runs it and lacks pages, which are this end's to give.
-    else this.phase = 'paging';
+    else if (!isNeeded) this.finish();
+    // The target runs it and lacks pages, which are this end's to give; if nobody reaches it, it will give the machine back or complete.
+    else {
+      this.phase = 'paging';
+      if (this.isGivenUp) this.claim.askLater(this.nowMs);
+    }
   }
 
   /** The machine stays here. */

@@ -4,7 +4,7 @@
  */
 import { errorText } from '#pkg/base/error-text.ts';
 import { createMachine } from '../machine.ts';
-import type { Machine } from '../machine-contract.ts';
+import type { Machine, MachineState } from '../machine-contract.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
 import { writeBlock } from './block-mover.ts';
 import { Claim } from './claim.ts';
@@ -21,6 +21,8 @@ import { digestText, type Hello, memoryDigest, missingBytes, readHandover, readH
 import { Outbox } from './outbox.ts';
 import { type DecoderDeps, decodeBatch } from './page-decoder.ts';
 import { takeStream, zeroSum } from './page-format.ts';
+import { nameBytes } from './piece-tree.ts';
+import { TreeReceiver } from './tree-transfer.ts';
 import { Fields, type Frame, FrameReader, reasonBytes, reasonOf, u32Bytes, WireError } from './wire.ts';
 
 /** The source is not waited for longer, once nothing more is to come from it. */
@@ -34,17 +36,20 @@ type Options = Parameters<CreateTarget>[0];
 class MigrationTarget implements MigrationEnd {
   private readonly options: Options;
   private readonly out = new Outbox(0);
-  private readonly claim = new Claim('target', this.out);
+  private claim = new Claim('target', this.out);
   private readonly reader = new FrameReader();
   private phase: Phase = 'reserving';
   private isOver = false;
   private nowMs = 0;
   private isLinked = true;
+  /** Another connection was made before this end knew that the machine is its. */
+  private wasCut = false;
   private hello: Hello | undefined;
   private kernel: Uint8Array = new Uint8Array(0);
   private kernelFilled = 0;
   private machine: Machine | undefined;
   private decoder: DecoderDeps | undefined;
+  private tree: TreeReceiver | undefined;
   private disk: BlockStore | undefined;
   private sums = new Uint32Array(0);
   private missing: Uint8Array = new Uint8Array(0);
@@ -55,6 +60,8 @@ class MigrationTarget implements MigrationEnd {
   private stoppedMs: number | undefined;
   private downtimeMs: number | undefined;
   private completedMs: number | undefined;
+  /** Why the machine, which this end has destroyed, is given back to the source. */
+  private returnedFor: string | undefined;
   private faults = 0;
   private pushed = 0;
   private prePaged = 0;
@@ -190,6 +197,9 @@ class MigrationTarget implements MigrationEnd {
     if (type === 'pages') this.takePages(machine, payload);
     else if (type === 'blocks') writeBlock(payload, this.disk);
     else if (type === 'round') this.out.send('acknowledge', u32Bytes(new Fields(payload).u32()), true);
+    else if (type === 'root' && this.tree === undefined && this.hello?.mode === 'suspend')
+      this.startTree(machine, payload);
+    else if (type === 'piece' && this.tree !== undefined) this.tree.take(payload);
     else if (type === 'state') this.takeState(machine, payload);
     else throw new WireError(`Cannot take ${type} while copying`);
   }
@@ -204,20 +214,35 @@ class MigrationTarget implements MigrationEnd {
     }
   }
 
+  private startTree(machine: Machine, root: Uint8Array): void {
+    if (root.length !== nameBytes) throw new WireError('Cannot read the name of a memory');
+    this.tree = new TreeReceiver({ machine, out: this.out, dictionary: this.kernel, store: this.options.pieces }, root);
+  }
+
+  /** The machine as it was at the handover; one that was off is made anew. */
+  private machineAt(machine: Machine, state: MachineState | undefined): Machine {
+    const mode = this.hello?.mode;
+    const isLacking = mode === 'suspend' && this.tree?.isDone !== true;
+    if ((state === undefined) !== (mode === 'cold') || isLacking)
+      throw new WireError('Cannot run the machine: not all of it has come');
+    try {
+      if (state === undefined) return createMachine(machine.config);
+      machine.restoreState(state);
+      return machine;
+    } catch (error) {
+      throw new WireError(errorText(error));
+    }
+  }
+
   private takeState(machine: Machine, payload: Uint8Array): void {
     const { state, digest, missing } = readHandover(payload, machine.pages);
     if (Buffer.compare(memoryDigest(this.sums, missing), digest) !== 0) {
       throw new WireError('Cannot run the machine: its memory is not what the source says it sent');
     }
-    if (state === undefined) throw new WireError('Cannot run the machine: its state has not come');
-    try {
-      machine.restoreState(state);
-    } catch (error) {
-      throw new WireError(errorText(error));
-    }
+    this.machine = this.machineAt(machine, state);
     this.missing = missing;
     for (let page = missing.indexOf(1); page >= 0; page = missing.indexOf(1, page + 1)) {
-      machine.forgetPage(page);
+      this.machine.forgetPage(page);
       this.sums[page] = zeroSum;
       this.missingCount++;
     }
@@ -228,6 +253,10 @@ class MigrationTarget implements MigrationEnd {
 
   private answered(owner: 'source' | 'target' | undefined): void {
     if (owner === undefined || this.machine === undefined) return;
+    if (this.returnedFor !== undefined) {
+      this.over('aborted', this.returnedFor);
+      return;
+    }
     if (owner === 'source') {
       this.giveUp('the source has kept the machine');
       return;
@@ -237,6 +266,7 @@ class MigrationTarget implements MigrationEnd {
     this.phase = 'paging';
     if (this.isLinked) this.out.send('active', undefined, true);
     if (this.missingCount === 0) this.complete();
+    else if (this.wasCut && this.isLinked) this.askMissing();
   }
 
   private fault(page: number): void {
@@ -254,10 +284,9 @@ class MigrationTarget implements MigrationEnd {
   private takeMissing(payload: Uint8Array): void {
     if (this.decoder === undefined) return;
     const { pages, origin } = decodeBatch(payload, { deps: this.decoder, isAlone: true });
-    for (const { page } of pages) {
-      if (this.missing[page] !== 1) throw new WireError(`Cannot take page ${page}: it is there already`);
-    }
     for (const { page, bytes, sum } of pages) {
+      // It is there already, and the guest may have written it.
+      if (this.missing[page] !== 1) continue;
       this.machine?.writePage(page, bytes);
       this.sums[page] = sum;
       this.missing[page] = 0;
@@ -280,10 +309,16 @@ class MigrationTarget implements MigrationEnd {
   }
 
   private reconnected(): void {
-    if (this.phase !== 'paging') return;
+    if ((this.phase !== 'paging' && this.phase !== 'committing') || this.returnedFor !== undefined) return;
     this.reader.reset();
     this.out.hostHas(0);
     this.isLinked = true;
+    if (this.phase === 'paging') this.askMissing();
+    else this.wasCut = true;
+  }
+
+  /** Says what is lacking, as what was under way is lost. */
+  private askMissing(): void {
     this.out.send('missing', missingBytes(this.missing), true);
     for (const page of this.awaited) this.out.send('request', u32Bytes(page), true);
   }
@@ -293,8 +328,12 @@ class MigrationTarget implements MigrationEnd {
       this.fail(reason);
       return;
     }
-    if (this.phase !== 'paging' || this.isLinked) return;
-    this.giveUp(`the source is gone (${reason}) and with it ${this.missingCount} pages: the machine cannot go on here`);
+    if (this.phase !== 'paging' || this.isLinked || this.returnedFor !== undefined) return;
+    // The source's copy, as it was at the handover, can go on.
+    this.returnedFor = `the source is gone (${reason}) and with it ${this.missingCount} pages: the machine cannot go on here`;
+    this.out.push({ type: 'destroy' });
+    this.claim = new Claim('source', this.out);
+    this.claim.ask(this.nowMs);
   }
 
   private sourceGaveUp(reason: string): void {

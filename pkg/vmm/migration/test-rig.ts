@@ -92,10 +92,10 @@ export class Rig {
   /** Runs a migration of `machine` and what goes wrong with it, until both ends are done or `limitMs` is over. */
   run(
     ends: { readonly machine: Machine; readonly source: MigrationEnd; readonly target: MigrationEnd },
-    plan: { readonly faults: readonly Fault[]; readonly limitMs: number },
+    plan: { readonly faults: readonly Fault[]; readonly limitMs: number; readonly isOff?: boolean },
   ): void {
     this.source.machine = ends.machine;
-    this.source.isRunning = true;
+    this.source.isRunning = plan.isOff !== true;
     this.source.end = ends.source;
     this.target.end = ends.target;
     for (const fault of plan.faults) this.at(fault.atMs, () => this.fail(fault.kind));
@@ -223,12 +223,11 @@ export class Rig {
     this.at(this.nowMs + delayMs(), () => {
       if (isAskLost) return;
       // Who is known to be dead owns nothing.
-      if (this.owner === undefined || (this.owner === 'target' && this.target.isDead)) this.owner = wanted;
-      const { owner } = this;
-      const isAnswerLost = isLost();
-      this.at(this.nowMs + delayMs(), () =>
-        this.give(host, { type: 'claimed', owner: isAnswerLost ? 'unknown' : owner }),
-      );
+      const isFree = this.owner === undefined || (this.owner === 'target' && this.target.isDead);
+      if (isFree || (host === this.target && wanted === 'source')) this.owner = wanted;
+      const owner = isLost() ? 'unknown' : (this.owner ?? 'unknown');
+      const isWhole = this.target.outcome === 'completed';
+      this.at(this.nowMs + delayMs(), () => this.give(host, { type: 'claimed', owner, isWhole }));
     });
   }
 
@@ -244,9 +243,11 @@ export class Rig {
   private cut(reason: string): void {
     this.connection++;
     this.isUp = false;
-    for (const host of [this.source, this.target]) host.queue = [];
     this.at(this.nowMs + noticeMs, () => {
-      for (const host of [this.source, this.target]) this.give(host, { type: 'lost', reason });
+      for (const host of [this.source, this.target]) {
+        host.queue = [];
+        this.give(host, { type: 'lost', reason });
+      }
     });
     this.at(this.nowMs + 2 * noticeMs, () => this.reconnect(reason));
   }

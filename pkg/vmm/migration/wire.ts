@@ -26,7 +26,7 @@ const kinds = {
   request: { number: 13, bytesMax: 4 },
   missing: { number: 14, bytesMax: 64 * KIB },
   blocks: { number: 15, bytesMax: 80 * KIB },
-  root: { number: 16, bytesMax: 16 },
+  root: { number: 16, bytesMax: 32 },
   want: { number: 17, bytesMax: 64 * KIB },
   piece: { number: 18, bytesMax: 320 * KIB },
 } as const;
