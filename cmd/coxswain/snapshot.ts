@@ -14,6 +14,7 @@ import { commandOverview, type FlagTable, type FlagValues, helpText, parseFlags,
 import { makeFolder } from '#pkg/component/make-folder.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { SnapshotFile } from '#pkg/storage/snapshot/snapshot-reader.ts';
+import { bytesText } from './bytes-text.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
 import { movedAddresses, savedSettings, settingsOnStore } from './snapshot-settings.ts';
@@ -103,7 +104,7 @@ async function save(world: World, args: readonly string[]): Promise<number> {
     settings: { ...settings },
   });
   world.write(
-    `Saved ${records} keys of the cluster "${settings.name}" at revision ${revision} to ${file} (${size(bytes)}).\n`,
+    `Saved ${records} keys of the cluster "${settings.name}" at revision ${revision} to ${file} (${bytesText(bytes)}).\n`,
   );
   return 0;
 }
@@ -181,8 +182,4 @@ function filesOf(values: FlagValues<typeof restoreFlags>): EtcdFiles {
     etcdUsername: values['etcd-username'],
     etcdPasswordFile: values['etcd-password-file'],
   };
-}
-
-function size(bytes: number): string {
-  return bytes < 2 ** 20 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

@@ -2,7 +2,15 @@
 import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
-import { commandOverview, type FlagTable, type FlagValues, helpText, parseFlags, text } from '#pkg/component/flags.ts';
+import {
+  commandOverview,
+  type FlagTable,
+  type FlagValues,
+  helpText,
+  parseFlags,
+  text,
+  toggle,
+} from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { clusterFlags } from './cluster-flags.ts';
@@ -20,7 +28,16 @@ const flags = {
   namespace: text({ help: 'Namespace of the machines.', short: 'n', fallback: 'default', placeholder: 'name' }),
 } satisfies FlagTable;
 
-type Values = FlagValues<typeof flags>;
+/** Flags of `migrate` beside those of all. */
+const migrateFlags = {
+  ...flags,
+  to: text({ help: 'Node to move to. Default: the scheduler finds one.', placeholder: 'node' }),
+  mode: text({ help: 'pre-copy, post-copy, hybrid, suspend or cold.', fallback: 'pre-copy', placeholder: 'mode' }),
+  bandwidth: text({ help: 'Bytes a second, such as 16Mi. Default: 64Mi.', placeholder: 'quantity' }),
+  abort: toggle({ help: 'End the migration under way.' }),
+} satisfies FlagTable;
+
+type Values = FlagValues<typeof flags> & Partial<FlagValues<typeof migrateFlags>>;
 
 /** What a command is given. */
 interface Call {
@@ -33,6 +50,8 @@ interface VmCommand {
   readonly summary: string;
   /** Takes the name of a machine. */
   readonly takesName: boolean;
+  /** Default: those of all. */
+  readonly flags?: typeof migrateFlags;
   run(call: Call): Promise<number>;
 }
 
@@ -41,6 +60,12 @@ const commands: Readonly<Record<string, VmCommand>> = {
   start: { summary: 'Start a machine.', takesName: true, run: (call) => ask(call, 'Start') },
   stop: { summary: 'Stop a machine.', takesName: true, run: (call) => ask(call, 'Stop') },
   console: { summary: 'Be at the console of a machine; Ctrl-C leaves it.', takesName: true, run: attach },
+  migrate: {
+    summary: 'Move a machine to another node while it runs.',
+    takesName: true,
+    flags: migrateFlags,
+    run: migrate,
+  },
   top: { summary: 'Show what a machine uses.', takesName: true, run: top },
 };
 
@@ -63,11 +88,12 @@ async function run(
   { command, name }: { readonly command: VmCommand; readonly name: string },
 ): Promise<number> {
   const hint = `(see "coxswain vm ${name} --help")`;
-  const parsed = parseFlags(flags, args);
+  const table = command.flags ?? flags;
+  const parsed = parseFlags(table, args);
   if (!parsed.ok) throw new UserError(`${parsed.message} ${hint}`);
   if (parsed.help) {
     const usage = `coxswain vm ${name}${command.takesName ? ' NAME' : ''} [flags]`;
-    world.write(helpText(flags, { usage, summary: command.summary }));
+    world.write(helpText(table, { usage, summary: command.summary }));
     return 0;
   }
   const { rest, values } = parsed;
@@ -129,6 +155,16 @@ async function ask(call: Call, action: 'Start' | 'Stop'): Promise<number> {
   });
   world.write(`${name} is to ${action.toLowerCase()}\n`);
   return 0;
+}
+
+async function migrate(call: Call): Promise<number> {
+  const { world, values, name } = call;
+  const { migrateMachine } = await import('./vm-migrate.ts');
+  const { namespace, to = '', mode = '', bandwidth = '', abort = false } = values;
+  return withCluster(call, async (client) => {
+    await find(call, client);
+    return migrateMachine(world, client, { machine: name, namespace, to, mode, bandwidth, abort });
+  });
 }
 
 async function attach(call: Call): Promise<number> {

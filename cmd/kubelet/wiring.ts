@@ -1,6 +1,6 @@
 /** Puts the kubelet together from its flags, and its own API on the network for whoever has a certificate of the cluster. */
 
-import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
+import { connectionOf, readConnection, readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import { machineAddress } from '#cmd/common/machine-address.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
@@ -53,6 +53,8 @@ export async function wireKubelet(
   const cluster = kernelSettingsOf(values);
   const descriptor = await descriptorOf(values, nodeAddress);
   const { port } = await https.listen({ host: nodeAddress, port: values.port, descriptor });
+  const { ca: authority, cert: certificate, key } = await readConnection(values.kubeconfig);
+  const hasLink = authority !== undefined && certificate !== undefined && key !== undefined;
   const node = await nodePart(
     { ...context, transport },
     {
@@ -72,6 +74,7 @@ export async function wireKubelet(
       keepsContainers: true,
       kubeletPort: port,
       nodesOnMachine: values['nodes-on-machine'],
+      ...(hasLink ? { link: { authority, certificate, key } } : {}),
     },
   );
   own.handle = node.handle;

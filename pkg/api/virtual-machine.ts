@@ -33,6 +33,18 @@ export interface VirtualMachine extends KubeObject {
   readonly status?: VirtualMachineStatus;
 }
 
+/**
+ * A migration as its machine knows it. `owner` is empty until one of the ends has claimed the machine, and never changes after: the pod of that end has it.
+ * Who wants to change it says that it was empty in the same request.
+ */
+export interface MachineMigration {
+  readonly name: string;
+  readonly uid: string;
+  readonly sourcePod: string;
+  readonly targetPod: string;
+  readonly owner?: '' | 'source' | 'target';
+}
+
 /** What is known of a machine. */
 export interface VirtualMachineStatus {
   readonly observedGeneration?: number;
@@ -48,9 +60,14 @@ export interface VirtualMachineStatus {
   readonly runs?: number;
   /** Runs that failed, one after the other. */
   readonly failures?: number;
+  /** Its last migration, and who has the machine by it: the one place where that is decided, once for each migration. */
+  readonly migration?: MachineMigration;
   readonly stateChangeRequests?: readonly StateChangeRequest[];
   readonly conditions?: readonly Condition[];
 }
+
+/** The label of a machine's pods, beside those that it gives them. */
+export const machineLabel = 'vm.coxswain.dev/name';
 
 /** Names the resource and its type. */
 export const virtualMachines: ResourceRef<VirtualMachine> = {

@@ -33,6 +33,8 @@ export interface ClusterHost {
   flagsOf(component: string): Promise<Readonly<Record<string, unknown>>>;
   /** A connection to the API under the identity of that name. */
   as(identity: string): PartContext;
+  /** By what other nodes know a node; undefined where nodes have no certificates. */
+  linkOf?(nodeName: string): NodePartOptions['link'];
   /** A connection in the name of a service account in `kube-system`. */
   asAccount(name: string): Transport;
   /** Makes a kubelet reachable for the API server, without the network. */

@@ -244,6 +244,10 @@ function hostOf(
       const isOfNodes = identity === 'nodes' || identity.startsWith('node:');
       return { transport: isOfNodes ? transport : hold(transport), clock, random, log, metrics };
     },
+    linkOf: (nodeName) => {
+      const pair = pki.identities.get(`node:${nodeName}`);
+      return pair === undefined ? undefined : { ...pair, authority: pki.authority.certificate };
+    },
     asAccount: (name) => hold(inProcessTransport(api.handle, accountSubject(name))),
     addKubelet: api.addKubelet,
     onNodesReady,

@@ -7,12 +7,15 @@ import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { Informers } from '#pkg/client/informer.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import { runTogether } from '#pkg/component/signals.ts';
 import type { EvictionSettings } from '#pkg/kubelet/eviction/eviction-manager.ts';
 import type { KeyedSource } from '#pkg/kubelet/keyed-source.ts';
 import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
 import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
+import type { LinkIdentity } from '#pkg/kubelet/runtime/vm/guest/link.ts';
+import type { Machines } from '#pkg/kubelet/runtime/vm/machines.ts';
 import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
 import type { NetworkPlace } from './networks.ts';
 import type { PartTables } from './part-tables.ts';
@@ -52,6 +55,8 @@ export interface NodePartOptions {
   readonly imageAliases?: string;
   /** When it ends pods as it has too little left. Default: never, but for those beyond limits of their own. */
   readonly eviction?: EvictionSettings;
+  /** By what other nodes know this one, for machines that move between them. Without it none do. */
+  readonly link?: LinkIdentity;
   /** Domain of the cluster. Default: every cluster's. */
   readonly domain?: string;
   /** File that says how the machine finds names. */
@@ -121,7 +126,8 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
       kubeletPort: options.kubeletPort,
       ...(shared === undefined ? {} : { podSource: shared.pods, nodeSource: shared.nodes }),
     });
-    return { kubelet, component: shared === undefined ? withInformers(deps, kubelet) : kubelet };
+    const component = shared === undefined ? withInformers(deps, kubelet) : kubelet;
+    return { kubelet, component: withMover(component, context, { ...options, machines: node.machines }) };
   };
   let now = make();
   let hasRun = false;
@@ -136,6 +142,27 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
     },
     close: node.close,
   };
+}
+
+/** The kubelet with what moves machines to and from its node, where it has any. */
+function withMover(
+  kubelet: Component,
+  context: PartContext,
+  {
+    nodeName,
+    nodeAddress = nodeAddressDefault,
+    machines,
+    link,
+  }: NodePartOptions & { readonly machines: Machines | undefined },
+): Component {
+  if (machines === undefined || link === undefined) return kubelet;
+  const run = async (signal: AbortSignal): Promise<void> => {
+    const { createMachineMover } = await import('#pkg/kubelet/machines/machine-mover.ts');
+    const deps = depsOf(context, 'kubelet');
+    const mover = createMachineMover({ deps, nodeName, nodeAddress, machines, identity: link });
+    await withInformers(deps, mover).run(signal);
+  };
+  return { run: (signal) => runTogether([kubelet, { run }], signal) };
 }
 
 /** What a node offers whose pods use nothing of the machine: as much however many there are. */
@@ -158,7 +185,7 @@ type NodeOptions = Omit<KubeletOptions, 'deps' | 'kubeletPort' | 'nodeSource' | 
 async function openNode(
   deps: ComponentDeps,
   options: NodePartOptions,
-): Promise<{ readonly options: NodeOptions; close(): Promise<void> }> {
+): Promise<{ readonly options: NodeOptions; readonly machines: Machines | undefined; close(): Promise<void> }> {
   const { nodeName, folder, tables } = options;
   const problem = runtimeProblem(options.runtime, tables.runtimes);
   if (problem !== undefined) throw new Error(`Cannot start the node ${nodeName} as ${problem}`);
@@ -203,6 +230,7 @@ async function openNode(
       version: kubernetesRelease,
       machine: options.machine?.facts ?? machineFacts(),
     },
+    machines: runtimes.find(({ machines }) => machines !== undefined)?.machines,
     close: async () => {
       for (const runtime of runtimes) await runtime.close();
       await network.close();

@@ -8,6 +8,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { ImageAliases } from '#pkg/kubelet/runtime/inprocess/image-aliases.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
+import type { Machines } from '#pkg/kubelet/runtime/vm/machines.ts';
 
 /** Where a runtime of one node runs. */
 export interface RuntimePlace {
@@ -31,6 +32,8 @@ export interface RuntimePlace {
 /** A runtime that was opened, and how to close it. */
 export interface OpenRuntime {
   readonly runtime: Runtime;
+  /** Its virtual machines, where they can move between nodes. */
+  readonly machines?: Machines;
   /** Resolves when nothing of it runs any more. */
   close(): Promise<void>;
 }
@@ -83,7 +86,7 @@ export const runtimeTable: RuntimeTable = {
     open: async (place) => {
       const { createVmRuntime } = await import('#pkg/kubelet/runtime/vm/vm-runtime.ts');
       const runtime = createVmRuntime(place);
-      return { runtime, close: () => runtime.close() };
+      return { runtime, machines: runtime.machines, close: () => runtime.close() };
     },
   },
   fake: {

@@ -31,6 +31,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
   const kernel = tables.networks[settings.network]?.kernel;
   for (const [index, nodeName] of nodeNames.entries()) {
     const context = host.as(`node:${nodeName}`);
+    const link = host.linkOf?.(nodeName);
     const part = await nodePart(
       { ...context, transport: limitedTransport(context.transport, places) },
       {
@@ -48,6 +49,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
         kubeletPort: defaultKubeletPort,
         nodesOnMachine: nodeNames.length,
         ...(host.machine === undefined ? {} : { machine: host.machine }),
+        ...(link === undefined ? {} : { link }),
         shared,
       },
     );

@@ -59,6 +59,7 @@ import { withTemplateWarnings } from './template-warnings.ts';
 import { withUnbuiltWarnings } from './unbuilt.ts';
 import type { IpRules } from './validation/ips.ts';
 import { virtualMachineDefinition } from './vm/virtual-machine.ts';
+import { virtualMachineMigrationDefinition } from './vm/virtual-machine-migration.ts';
 import { claimWarnings, serviceWarnings, statefulSetWarnings, volumeWarnings, withWarnings } from './warnings.ts';
 
 /** What the strategies need to know of the cluster. */
@@ -173,7 +174,11 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
 }
 
 /** Resources that the table of API facts does not have: each is a definition made from data (`structuralDefinition`). */
-export const definitions: readonly ResourceDefinition[] = [apiServiceDefinition, virtualMachineDefinition];
+export const definitions: readonly ResourceDefinition[] = [
+  apiServiceDefinition,
+  virtualMachineDefinition,
+  virtualMachineMigrationDefinition,
+];
 
 /** All strategies with default options. */
 export const strategies: readonly Strategy[] = createStrategies();

@@ -1,9 +1,11 @@
 /**
  * What is to be done about a machine, from what it is to be and what pods there are. Pure. Invariant: there is never a second pod while one of it may still run,
- * but for one that is being deleted on a node that nobody hears of any more, as a ReplicaSet has it too.
+ * but for one that is being deleted on a node that nobody hears of any more, as a ReplicaSet has it too; pods that wait for the machine, or relay for one that has
+ * moved, do not run it.
  */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import type { VirtualMachine } from '#pkg/api/virtual-machine.ts';
+import type { VirtualMachine, VirtualMachineStatus } from '#pkg/api/virtual-machine.ts';
+import { waitsForMachine } from '#pkg/api/virtual-machine-migration.ts';
 import { timeMs } from '../common/pod.ts';
 
 /** The pause before a run after failed ones: it doubles with each. Source: the kubelet's back-off of containers. */
@@ -40,8 +42,8 @@ export function planOf(seen: Seen): Plan {
   const { machine, pods, isLost } = seen;
   const leaving = pods.filter((pod) => isLeaving(pod) && !isLost(pod.spec?.nodeName ?? ''));
   const present = pods.filter((pod) => !isLeaving(pod));
-  const live = present.find((pod) => !isFinished(pod));
-  const finished = present.filter(isFinished);
+  const live = liveOf(machine.status, present);
+  const finished = live === undefined ? present : present.filter(isFinished);
   const { failures = 0, stateChangeRequests: [request] = [] } = machine.status ?? {};
   const none = { create: false, remove: [], failures, isRequestDone: request !== undefined };
   const isStopping = request?.action === 'Stop';
@@ -54,13 +56,29 @@ export function planOf(seen: Seen): Plan {
     const isRunning = live.status?.phase === 'Running';
     const leftMs = failures === 0 || !isReady(live) ? 0 : timeMs(live.status?.startTime) + steadyMs - seen.nowMs;
     // Asked to stop where it is always to run: it begins anew.
-    const remove = isStopping ? [live] : [];
+    const remove = isStopping ? [live, ...finished] : finished;
     const again = leftMs > 0 ? { againMs: leftMs } : {};
     const restarted = isReady(live) && leftMs <= 0 ? 0 : failures;
     return { ...none, ...again, remove, pod: live, failures: restarted, printableStatus: statusOf(live, isRunning) };
   }
   if (leaving.length > 0) return { ...none, isRequestDone: false, printableStatus: 'Stopping' };
   return next(seen, { finished, isAsked: request?.action === 'Start' });
+}
+
+/** The pod that runs the machine, by what was last said of it and who has it by its migration. */
+function liveOf(status: VirtualMachineStatus | undefined, pods: readonly Pod[]): Pod | undefined {
+  const { podName, migration } = status ?? {};
+  const [to, from] =
+    migration?.owner === 'target'
+      ? [migration.targetPod, migration.sourcePod]
+      : [migration?.sourcePod, migration?.targetPod];
+  const name = podName === from ? to : podName;
+  const named = pods.find(({ metadata }) => metadata?.name === name);
+  if (named !== undefined) return isFinished(named) ? undefined : named;
+  return pods.find(
+    (pod) =>
+      !isFinished(pod) && pod.metadata?.name !== from && pod.metadata?.annotations?.[waitsForMachine] === undefined,
+  );
 }
 
 /** Nothing runs: whether and when the next run begins. */
@@ -70,7 +88,7 @@ function next(
 ): Plan {
   const { runStrategy = 'Always' } = machine.spec ?? {};
   const { failures: before = 0, runs = 0 } = machine.status ?? {};
-  const last = finished[0];
+  const last = finished.find(isFinished);
   const hasFailed = last?.status?.phase === 'Failed';
   const none = { create: false, remove: [], failures: before, isRequestDone: isAsked };
   if (!isAsked && runStrategy === 'Manual') {

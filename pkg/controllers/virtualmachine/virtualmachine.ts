@@ -2,28 +2,34 @@
  * Runs virtual machines: a pod for each run, as the run strategy says, again after a failure and elsewhere when a node is lost, and says in the status how it
  * stands. Counterpart: KubeVirt `virt-controller` `watch/vm.go`.
  */
-import type { Node, Pod, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
-import { type VirtualMachine, type VirtualMachineStatus, virtualMachines } from '#pkg/api/virtual-machine.ts';
+import {
+  machineLabel,
+  type VirtualMachine,
+  type VirtualMachineStatus,
+  virtualMachines,
+} from '#pkg/api/virtual-machine.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
+import type { Client } from '#pkg/client/client.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { followOwned } from '../common/adoption.ts';
 import { withCondition } from '../common/conditions.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { machineTemplate } from '../common/machine-pod.ts';
 import { indexByController, podsOf } from '../common/pod.ts';
 import { createPod, deletePod } from '../common/pod-control.ts';
 import { isReady, type Plan, planOf } from './plan.ts';
 
 /** Machines worked on at the same time. */
 const workers = 5;
-/** The label of a machine's pods, beside those that it gives them. */
-const machineLabel = 'vm.coxswain.dev/name';
-const containerName = 'machine';
+/** After the end of a migration was written, it is looked again for what came of it. */
+const againMs = 100;
 /** Times that a status is written again over what somebody else wrote. */
 const writesMax = 5;
 
@@ -52,7 +58,8 @@ export function createVirtualMachineController(context: ControllerContext): Comp
     const plan = known.create ? planOf({ machine, pods: await ownPods(machine), isLost, nowMs }) : known;
     const options = { client, random, events, owner: machine, ownerRef: virtualMachines };
     for (const pod of plan.remove) await deletePod(pod, options);
-    const made = plan.create ? await createPod(templateOf(machine), options) : undefined;
+    if (plan.create && !(await closeMigration(client, machine))) return { requeueAfterMs: againMs };
+    const made = plan.create ? await createPod(machineTemplate(machine), options) : undefined;
     await tell(machine, { ...plan, ...(made === undefined ? {} : { pod: made }) });
     return plan.againMs === undefined ? undefined : { requeueAfterMs: plan.againMs };
   };
@@ -97,31 +104,17 @@ export function createVirtualMachineController(context: ControllerContext): Comp
   return loop;
 }
 
-/** The pod of a run. */
-function templateOf({ metadata, spec }: VirtualMachine): PodTemplateSpec {
-  const { image = '', args = [], memory = '64Mi', cpu, ports = [], nodeSelector, labels } = spec ?? {};
-  const limits = { memory, ...(cpu === undefined ? {} : { cpu }) };
-  return {
-    metadata: { labels: { ...labels, [machineLabel]: metadata?.name ?? '' } },
-    spec: {
-      // A run is a pod: the next one is another.
-      restartPolicy: 'Never',
-      runtimeClassName: spec?.runtimeClassName ?? 'vm',
-      automountServiceAccountToken: false,
-      terminationGracePeriodSeconds: spec?.terminationGracePeriodSeconds ?? 30,
-      ...(nodeSelector === undefined ? {} : { nodeSelector }),
-      containers: [
-        {
-          name: containerName,
-          image,
-          args: [...args],
-          stdin: true,
-          ports: ports.map(({ name, port }) => ({ containerPort: port, ...(name === undefined ? {} : { name }) })),
-          resources: { limits },
-        },
-      ],
-    },
-  };
+/** A run begins: whoever still waits for the machine as it was gets it no more. False: that was written just now, or could not be; the watch says what came of it. */
+async function closeMigration(client: Client, machine: VirtualMachine): Promise<boolean> {
+  const { migration } = machine.status ?? {};
+  if (migration === undefined || (migration.owner ?? '') !== '') return true;
+  const status = { ...machine.status, migration: { ...migration, owner: 'source' as const } };
+  try {
+    await client.resource(virtualMachines).update({ ...machine, status }, { subresource: 'status' });
+  } catch (error) {
+    if (!isConflict(error) && !isNotFound(error)) throw error;
+  }
+  return false;
 }
 
 function statusOf({ metadata, status }: VirtualMachine, plan: Plan, now: string): VirtualMachineStatus {
@@ -147,6 +140,7 @@ function statusOf({ metadata, status }: VirtualMachine, plan: Plan, now: string)
     ...(address === '' ? {} : { address }),
     runs: (status?.runs ?? 0) + (plan.create ? 1 : 0),
     failures,
+    ...(status?.migration === undefined ? {} : { migration: status.migration }),
     ...(left.length === 0 ? {} : { stateChangeRequests: left }),
     conditions: withCondition(status?.conditions, condition),
   };

@@ -63,6 +63,11 @@ export class PodContainers<C extends HeldContainer> {
     this.#sandboxes.delete(id);
   }
 
+  /** Each sandbox with its containers. */
+  all(): Iterable<PodSandbox<C>> {
+    return this.#sandboxes.values();
+  }
+
   list(): readonly Sandbox[] {
     return [...this.#sandboxes.values()].map(sandboxSummary);
   }

@@ -1,23 +1,17 @@
 /** VirtualMachines as they are served: made of data, since the table of API facts does not have the kind. Counterpart: KubeVirt `virtualmachines.kubevirt.io`. */
 import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
+import { type FieldError, invalid, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { rulesOf, type TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { structuralDefinition } from '#pkg/apiserver/structural-definition.ts';
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
 import { ownStatus } from '../status.ts';
+import { condition, count, flag, quantity, text } from './schemas.ts';
 
-const text = { type: 'string' };
-const flag = { type: 'boolean' };
-const count = { type: 'integer', format: 'int64', minimum: 0 };
+const path = pathsOf<VirtualMachine>();
 const texts = { type: 'object', additionalProperties: text };
-const quantity = {
-  anyOf: [{ type: 'integer' }, { type: 'string' }],
-  'x-kubernetes-int-or-string': true,
-  pattern:
-    '^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$',
-};
 
 const spec = {
   type: 'object',
@@ -43,18 +37,6 @@ const spec = {
   },
 };
 
-const condition = {
-  type: 'object',
-  required: ['type', 'status'],
-  properties: {
-    type: text,
-    status: text,
-    reason: text,
-    message: text,
-    lastTransitionTime: { type: 'string', format: 'date-time' },
-  },
-};
-
 const status = {
   type: 'object',
   properties: {
@@ -67,6 +49,17 @@ const status = {
     address: text,
     runs: count,
     failures: count,
+    migration: {
+      type: 'object',
+      required: ['name', 'uid', 'sourcePod', 'targetPod'],
+      properties: {
+        name: text,
+        uid: text,
+        sourcePod: text,
+        targetPod: text,
+        owner: { type: 'string', enum: ['', 'source', 'target'] },
+      },
+    },
     stateChangeRequests: {
       type: 'array',
       items: {
@@ -107,7 +100,19 @@ const table: TablePrinter<Given<VirtualMachine>> = {
   },
 };
 
-const { group, resource, ...rules } = rulesOf(virtualMachines, { ...ownStatus(), subresources: { status: {} }, table });
+/** Who has the machine by a migration is said once: so two ends that claim it at the same time cannot both be told that they have it. */
+function keepsOwner(draft: Given<VirtualMachine>, old: Given<VirtualMachine>): readonly FieldError[] {
+  const { uid, owner: before = '' } = old.status?.migration ?? {};
+  const now = draft.status?.migration;
+  if (before === '' || now?.uid !== uid || now?.owner === before) return [];
+  return [invalid(path('status.migration.owner'), now?.owner ?? '', `the machine is the ${before}'s already`)];
+}
+
+const { group, resource, ...rules } = rulesOf(virtualMachines, {
+  ...ownStatus(),
+  subresources: { status: { validateUpdate: keepsOwner } },
+  table,
+});
 
 /** The resource as it is served. */
 export const virtualMachineDefinition: ResourceDefinition = structuralDefinition({

@@ -17,11 +17,16 @@ const windowBytes = 65_535;
 /** Without an acknowledgement for this long, all that is under way is sent again; it doubles, and after so many times the connection is given up. */
 const resendMs = 500;
 const resendsMax = 7;
-/** Ports of this end, one after the other: those that are in use are passed over. */
+/**
+ * Ports of this end, one after the other: those that are in use are passed over. They are dealt out in slots: networks that have the same guest one after the other
+ * have one each, so that of a segment of the guest it is known whose connection it is of.
+ */
 const firstPort = 10_000;
-const lastPort = 65_000;
+const slotPorts = 1024;
+/** How many slots there are. */
+export const slots = 53;
 /** Connections at a time, for a guest has memory for some hundreds. More are refused. */
-const connectionsMax = 1024;
+const connectionsMax = 1000;
 
 /** Who a connection is for: told in the order in which things happen, and of nothing after `closed`. */
 export interface ConnectionEvents {
@@ -48,12 +53,21 @@ export interface GuestConnection {
   consumed(bytes: number): void;
 }
 
+/** The slot of the connection that a frame of the guest is of; undefined for other frames. */
+export function slotOf(bytes: Uint8Array): number | undefined {
+  const frame = readFrame(bytes);
+  if (frame?.kind !== 'tcp' || frame.target !== host.address) return undefined;
+  const slot = Math.floor((frame.segment.targetPort - firstPort) / slotPorts);
+  return slot >= 0 && slot < slots ? slot : undefined;
+}
+
 /** A user network of one machine. */
 export class UserNetwork {
-  readonly #mac: Uint8Array;
+  #mac: Uint8Array;
+  #slot = 0;
   readonly #connections = new Map<number, Connection>();
   #frames: Uint8Array[] = [];
-  #port = firstPort;
+  #port = 0;
   #nowMs = 0;
 
   /** `mac`: that of the guest, as whoever made the machine knows it. */
@@ -66,12 +80,24 @@ export class UserNetwork {
     return this.#connections.size;
   }
 
+  get slot(): number {
+    return this.#slot;
+  }
+
+  /** Is from now on that of a guest of another address, in another slot. Throws where there are connections. */
+  become({ mac, slot }: { readonly mac: Uint8Array; readonly slot: number }): void {
+    if (this.#connections.size > 0) throw new Error('Cannot change the ports of a network as it has connections');
+    this.#mac = mac;
+    this.#slot = slot;
+    this.#frames = [];
+  }
+
   /** Opens a connection; `closed` comes for one that is refused. Undefined: there are too many. */
   connect(port: number, events: ConnectionEvents): GuestConnection | undefined {
     if (this.#connections.size >= connectionsMax) return undefined;
-    do this.#port = this.#port >= lastPort ? firstPort : this.#port + 1;
-    while (this.#connections.has(this.#port));
-    const own = this.#port;
+    do this.#port = (this.#port + 1) % slotPorts;
+    while (this.#connections.has(this.#ownPort));
+    const own = this.#ownPort;
     const connection = new Connection({
       events,
       nowMs: () => this.#nowMs,
@@ -84,6 +110,10 @@ export class UserNetwork {
     this.#connections.set(own, connection);
     connection.open();
     return connection;
+  }
+
+  get #ownPort(): number {
+    return firstPort + this.#slot * slotPorts + this.#port;
   }
 
   /** Takes a frame of the guest. */

@@ -7,7 +7,15 @@ import { Worker } from 'node:worker_threads';
 import { errorText } from '#pkg/base/error-text.ts';
 import { type Sources, workerBootstrap } from '../inprocess/host/worker-sources.ts';
 import { RuntimeError } from '../runtime.ts';
-import type { FromGuest, GuestFigures, GuestStart, ToGuest } from './guest/protocol.ts';
+import type {
+  Arrival,
+  Departure,
+  FromGuest,
+  GuestFigures,
+  GuestStart,
+  MigrationSide,
+  ToGuest,
+} from './guest/protocol.ts';
 
 const killedExitCode = 137;
 /** JavaScript objects of a guest's thread: its memory and compiled code are not among them. */
@@ -25,7 +33,15 @@ export interface GuestThreadEvents {
   /** So much input was taken. */
   taken(bytes: number): void;
   ended(end: GuestEnd): void;
+  /** Whether the machine is here. */
+  presence(isHere: boolean): void;
+  /** It asks whose the machine is; `claimed` answers. */
+  claim(claim: Extract<FromGuest, { readonly type: 'claim' }>): void;
+  migration(news: MigrationNews): void;
 }
+
+/** How a migration goes, as one end tells. */
+export type MigrationNews = Omit<Extract<FromGuest, { readonly type: 'migration' }>, 'type'>;
 
 /** Module that a guest's thread runs. */
 export const guestMain: string = new URL(
@@ -39,7 +55,8 @@ export class GuestThread {
   readonly #events: GuestThreadEvents;
   readonly #started = Promise.withResolvers<void>();
   readonly #figures = new Map<number, PromiseWithResolvers<GuestFigures>>();
-  readonly #forwards = new Map<number, PromiseWithResolvers<number>>();
+  /** Ports that were asked for. */
+  readonly #ports = new Map<number, PromiseWithResolvers<number>>();
   #requests = 0;
   #isOver = false;
 
@@ -85,12 +102,30 @@ export class GuestThread {
   /** A connection to a port of the guest. Rejects with `failed` where nobody listens. */
   async connect(port: number): Promise<Socket> {
     const id = this.#requests++;
-    const own = await this.#ask(this.#forwards, id, { type: 'forward', id, port });
+    const own = await this.#ask(this.#ports, id, { type: 'forward', id, port });
     const socket = connect({ host: '127.0.0.1', port: own, allowHalfOpen: true });
     return new Promise((resolve, reject) => {
       socket.once('connect', () => resolve(socket));
       socket.once('error', (error) => reject(new RuntimeError('failed', error.message, error)));
     });
+  }
+
+  /** Waits for a machine; says at which port. */
+  receive(arrival: Arrival): Promise<number> {
+    const id = this.#requests++;
+    return this.#ask(this.#ports, id, { type: 'receive', id, arrival });
+  }
+
+  migrate(departure: Departure): void {
+    this.#send({ type: 'migrate', departure });
+  }
+
+  abort(reason: string): void {
+    this.#send({ type: 'abort', reason });
+  }
+
+  claimed(owner: MigrationSide | 'unknown'): void {
+    this.#send({ type: 'claimed', owner });
   }
 
   /** Ends the guest at once. */
@@ -115,13 +150,41 @@ export class GuestThread {
   }
 
   #received(message: FromGuest): void {
-    if (message.type === 'started') this.#started.resolve();
-    else if (message.type === 'console') this.#events.console(message.bytes);
-    else if (message.type === 'taken') this.#events.taken(message.bytes);
-    else if (message.type === 'figures') this.#figures.get(message.id)?.resolve(message.figures);
-    else if (message.type === 'ended') this.#end(message);
-    else if (message.port !== undefined) this.#forwards.get(message.id)?.resolve(message.port);
-    else this.#forwards.get(message.id)?.reject(new RuntimeError('failed', message.problem ?? 'connection refused'));
+    switch (message.type) {
+      case 'started':
+        this.#started.resolve();
+        return;
+      case 'console':
+        this.#events.console(message.bytes);
+        return;
+      case 'taken':
+        this.#events.taken(message.bytes);
+        return;
+      case 'figures':
+        this.#figures.get(message.id)?.resolve(message.figures);
+        return;
+      case 'presence':
+        this.#events.presence(message.isHere);
+        return;
+      case 'claim':
+        this.#events.claim(message);
+        return;
+      case 'migration':
+        this.#events.migration(message);
+        return;
+      case 'forwarded':
+      case 'waiting': {
+        const { id, port, problem = 'connection refused' } = message;
+        if (port !== undefined) this.#ports.get(id)?.resolve(port);
+        else this.#ports.get(id)?.reject(new RuntimeError('failed', problem));
+        return;
+      }
+      case 'ended':
+        this.#end(message);
+        return;
+      default:
+        message satisfies never;
+    }
   }
 
   #end({ exitCode, message }: GuestEnd): void {
@@ -129,7 +192,7 @@ export class GuestThread {
     this.#isOver = true;
     const error = new RuntimeError('failed', message === '' ? 'the machine has ended' : message);
     this.#started.reject(error);
-    for (const answer of [...this.#figures.values(), ...this.#forwards.values()]) answer.reject(error);
+    for (const answer of [...this.#figures.values(), ...this.#ports.values()]) answer.reject(error);
     this.#events.ended({ exitCode, message });
     void this.#worker.terminate();
   }

@@ -21,7 +21,7 @@ import type { AttachOptions, ExecStreamOptions, ProcessStreams } from '../stream
 import { type ContainerEnd, type ContainerRecord, containerSummary, runStateOf } from '../summary.ts';
 import { agentPort, runCommand } from './agent.ts';
 import type { GuestFigures, GuestStart } from './guest/protocol.ts';
-import { type GuestEnd, GuestThread } from './guest-thread.ts';
+import { type GuestEnd, GuestThread, type GuestThreadEvents } from './guest-thread.ts';
 
 /** A guest that boots has its agent after this time; until then who asks for it is not refused. */
 const agentMsMax = 5000;
@@ -39,6 +39,8 @@ export interface VmContainerOptions {
   readonly clock: Clock;
   sources(): Promise<Sources>;
   onExit(container: RuntimeContainer): void;
+  /** Told of its migrations. */
+  readonly onMove: Pick<GuestThreadEvents, 'claim' | 'migration'>;
 }
 
 /** One guest. */
@@ -53,6 +55,8 @@ export class VmContainer {
   readonly #decoder = new StringDecoder('utf8');
   #thread: GuestThread | undefined;
   #isBegun = false;
+  /** Whether the machine is in this container: one that waits or relays is not asked to switch itself off. */
+  #isHere: boolean;
   #startedAtMs: number | undefined;
   #end: ContainerEnd | undefined;
   #killTimer: Timer | undefined;
@@ -63,6 +67,7 @@ export class VmContainer {
     this.id = options.id;
     this.#options = options;
     this.#createdAtMs = options.clock.nowMs();
+    this.#isHere = options.start.waits !== true;
     this.#input = new CreditInput((bytes) => {
       if (bytes !== undefined) this.#thread?.input(bytes);
     });
@@ -85,6 +90,10 @@ export class VmContainer {
       console: (bytes) => this.#output(bytes),
       taken: (bytes) => this.#input.credit(bytes),
       ended: (end) => this.#finish(end),
+      presence: (isHere) => {
+        this.#isHere = isHere;
+      },
+      ...this.#options.onMove,
     });
     this.#thread = thread;
     this.#startedAtMs = this.#options.clock.nowMs();
@@ -95,7 +104,7 @@ export class VmContainer {
   async stop(graceMs: number): Promise<void> {
     if (this.state !== 'running') return;
     const { clock } = this.#options;
-    if (graceMs === 0) this.#kill();
+    if (graceMs === 0 || !this.#isHere) this.#kill();
     else {
       const killAtMs = clock.nowMs() + graceMs;
       if (killAtMs < this.#killAtMs) {
@@ -143,11 +152,16 @@ export class VmContainer {
     });
   }
 
-  /** A connection to a port of the guest. */
-  connect(port: number) {
+  /** Its thread, for who moves machines. Throws `failed` where none runs. */
+  get thread(): GuestThread {
     this.requireRunning();
     if (this.#thread === undefined) throw new RuntimeError('failed', 'the machine has not started');
-    return this.#thread.connect(port);
+    return this.#thread;
+  }
+
+  /** A connection to a port of the guest. */
+  connect(port: number) {
+    return this.thread.connect(port);
   }
 
   async stats(): Promise<ContainerStats> {
@@ -156,9 +170,7 @@ export class VmContainer {
   }
 
   figures(): Promise<GuestFigures> {
-    this.requireRunning();
-    if (this.#thread === undefined) throw new RuntimeError('failed', 'the machine has not started');
-    return this.#thread.figures();
+    return this.thread.figures();
   }
 
   requireRunning(): void {

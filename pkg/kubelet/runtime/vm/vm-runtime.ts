@@ -5,6 +5,7 @@
  * before anything starts. Files of the node are not in a machine, so volumes are not either.
  */
 import { totalmem } from 'node:os';
+import { waitsForMachine } from '#pkg/api/virtual-machine-migration.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { guestAddress } from '#pkg/vmm/host/user-network.ts';
@@ -29,6 +30,7 @@ import type { StreamingService } from '../streams.ts';
 import type { GuestStart } from './guest/protocol.ts';
 import { guestMain } from './guest-thread.ts';
 import { builtInImages, findImage, type GuestImage, imagesHint, kernelProblem } from './images.ts';
+import { Machines } from './machines.ts';
 import { VmContainer } from './vm-container.ts';
 
 /** What a machine gets whose container has no memory limit. */
@@ -47,18 +49,24 @@ export interface VmRuntimeDeps {
   readonly memoryBytesMax?: number;
 }
 
+/** The runtime, and its machines for who moves them between nodes. */
+export interface MachineRuntime extends Runtime {
+  readonly machines: Machines;
+}
+
 /** A runtime of virtual machines. Close it after the kubelet has stopped. */
-export function createVmRuntime(deps: VmRuntimeDeps): Runtime {
+export function createVmRuntime(deps: VmRuntimeDeps): MachineRuntime {
   return new VmRuntime(deps);
 }
 
-class VmRuntime implements Runtime {
+class VmRuntime implements MachineRuntime {
   readonly capabilities = { name: 'vm', version: '1.0.0', features: new Set(features) };
   readonly sandboxes: SandboxService;
   readonly containers: ContainerService;
   readonly inspection: ContainerInspection;
   readonly streaming: StreamingService;
   readonly images: ImageService;
+  readonly machines: Machines;
   readonly #deps: VmRuntimeDeps;
   readonly #sources = new WorkerSources();
   readonly #pods: PodContainers<VmContainer>;
@@ -105,6 +113,7 @@ class VmRuntime implements Runtime {
       },
       portForward: (id, { port }) => this.#forward(id, port),
     };
+    this.machines = new Machines(() => this.#pods.all());
     this.images = {
       status: async (image) => (await findImage(image))?.info,
       pull: async (image) => {
@@ -136,7 +145,8 @@ class VmRuntime implements Runtime {
     const image = await findImage(config.image);
     if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
     return this.#pods.add(sandboxId, (id, sandbox) => {
-      const start = this.#startOf(image, config);
+      const waits = sandbox.config.annotations[waitsForMachine] !== undefined;
+      const start = { ...this.#startOf(image, config), ...(waits ? { waits: true as const } : {}) };
       return new VmContainer({
         id,
         sandbox,
@@ -147,6 +157,7 @@ class VmRuntime implements Runtime {
         onExit: (exited) => {
           for (const listener of this.#listeners) listener(exited);
         },
+        onMove: this.machines.eventsOf(sandbox.config),
       });
     });
   }

@@ -188,6 +188,17 @@ export const controllerRules: Readonly<Record<string, readonly string[]>> = {
     'list,watch core nodes',
     eventsRule,
   ],
+  'virtualmachinemigration-controller': [
+    'get,list,watch vm.coxswain.dev virtualmachines',
+    'update vm.coxswain.dev virtualmachines/status',
+    'create,get,list,patch,watch vm.coxswain.dev virtualmachinemigrations',
+    'patch vm.coxswain.dev virtualmachinemigrations/status',
+    'update vm.coxswain.dev virtualmachinemigrations/finalizers',
+    'create,delete,list,patch,watch core pods',
+    'list,watch core nodes',
+    'list,watch node.k8s.io runtimeclasses',
+    eventsRule,
+  ],
   'ttl-controller': ['list,patch,update,watch core nodes', eventsRule],
   'resource-claim-controller': [
     'get,list,watch core pods',

@@ -97,6 +97,7 @@ const everybody = [group('system:authenticated')];
 const clusterBindings: Readonly<Record<string, readonly Subject[]>> = {
   'cluster-admin': [group('system:masters')],
   'system:basic-user': everybody,
+  'system:coxswain:machine-nodes': [group('system:nodes')],
   'system:coxswain:nodes': [user('system:coxswain:nodes')],
   'system:discovery': everybody,
   'system:kube-controller-manager': [user('system:kube-controller-manager')],

@@ -3,9 +3,9 @@
  * clock's; while its harts wait it costs nothing; it runs no more instructions than its share of those that its time has; paused, no time passes in it.
  */
 import type { Clock, Timer } from '#pkg/base/clock.ts';
-import type { UserNetwork } from '#pkg/vmm/host/user-network.ts';
 import type { Machine, Stop } from '#pkg/vmm/machine-contract.ts';
 import { INSTRUCTIONS_PER_TICK, TIMEBASE } from '#pkg/vmm/memory-map.ts';
+import type { GuestDisk } from './guest-disk.ts';
 
 /** Instructions between two looks at what else there is: some milliseconds. */
 const sliceInstructions = 200_000;
@@ -14,16 +14,28 @@ const ticksPerMs = TIMEBASE / 1000;
 const periodMs = 100;
 const sectorBytes = 512;
 
+/** The other end of the machine's wire. */
+export interface Wire {
+  /** When it wants to be called again, if at all. */
+  tick(nowMs: number): number | undefined;
+  flush(deliver: (frame: Uint8Array) => boolean): void;
+  receive(frame: Uint8Array): void;
+}
+
 /** What the loop has of its surroundings. */
 export interface GuestLoopDeps {
   readonly machine: Machine;
-  readonly network: UserNetwork;
+  readonly network: Wire;
   readonly clock: Clock;
-  readonly disk?: Uint8Array;
+  readonly disk?: GuestDisk;
   readonly share?: number;
   onConsole(bytes: Uint8Array): void;
+  /** A page is not there: the guest goes on after `pageArrived`. */
+  onPage(page: number): void;
+  /** Between two slices, and when the guest has nothing to do. */
+  onSlice(): void;
   /** How it ended: only what ends a machine. */
-  onEnd(stop: Extract<Stop, { readonly reason: 'fault' | 'off' | 'page' | 'reset' }>): void;
+  onEnd(stop: Extract<Stop, { readonly reason: 'fault' | 'off' | 'reset' }>): void;
 }
 
 /** A machine that runs. */
@@ -35,6 +47,9 @@ export class GuestLoop {
   #timer: Timer | undefined;
   #isScheduled = false;
   #isOver = false;
+  #missing: number | undefined;
+  /** What it gets of its own time while it is slowed down. */
+  #throttle = 1;
   /** Instructions that a guest with a share may run now, and up to when they were reckoned. */
   #allowed = 0;
   #reckonedMs: number;
@@ -51,13 +66,13 @@ export class GuestLoop {
 
   /** There is something for the guest: it goes on soon. */
   wake(): void {
-    if (this.#isScheduled || this.#isOver || this.isPaused) return;
+    if (this.#isScheduled || this.#isOver || this.isPaused || this.#missing !== undefined) return;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#isScheduled = true;
     void this.#deps.clock.yield().then(() => {
       this.#isScheduled = false;
-      if (!this.#isOver && !this.isPaused) this.#step();
+      if (this.#mayRun) this.#step();
     });
   }
 
@@ -71,6 +86,24 @@ export class GuestLoop {
     this.#originMs += this.#deps.clock.monotonicMs() - this.#pausedAtMs;
     this.#pausedAtMs = undefined;
     this.wake();
+  }
+
+  /** Lets the guest run at this share of its own speed, from 1 down. */
+  throttle(share: number): void {
+    this.#throttle = share;
+    this.#reckonedMs = this.#deps.clock.monotonicMs();
+    this.wake();
+  }
+
+  /** The page that the guest waits for is there. */
+  pageArrived(page: number): void {
+    if (this.#missing !== page) return;
+    this.#missing = undefined;
+    this.wake();
+  }
+
+  get #mayRun(): boolean {
+    return !this.#isOver && !this.isPaused && this.#missing === undefined;
   }
 
   stop(): void {
@@ -92,9 +125,13 @@ export class GuestLoop {
     const stop = machine.run(budget);
     this.#allowed -= machine.counters.instructions - before;
     this.#carry();
+    this.#deps.onSlice();
     if (stop.reason === 'budget' || stop.reason === 'output') this.wake();
     else if (stop.reason === 'idle') this.#idle(stop.ticks, resendMs);
-    else {
+    else if (stop.reason === 'page') {
+      this.#missing = stop.page;
+      this.#deps.onPage(stop.page);
+    } else {
       this.stop();
       this.#deps.onEnd(stop);
     }
@@ -104,8 +141,8 @@ export class GuestLoop {
   #budget(nowMs: number): number {
     const { machine, share } = this.#deps;
     if (machine.ticks > (nowMs - this.#originMs) * ticksPerMs + ticksPerMs) return 0;
-    if (share === undefined) return sliceInstructions;
-    const perMs = share * ticksPerMs * INSTRUCTIONS_PER_TICK;
+    if (share === undefined && this.#throttle === 1) return sliceInstructions;
+    const perMs = (share ?? 1) * this.#throttle * ticksPerMs * INSTRUCTIONS_PER_TICK;
     this.#allowed = Math.min(this.#allowed + (nowMs - this.#reckonedMs) * perMs, periodMs * perMs);
     this.#reckonedMs = nowMs;
     return Math.min(sliceInstructions, Math.floor(this.#allowed));
@@ -119,9 +156,9 @@ export class GuestLoop {
     for (const frame of machine.takeFrames()) network.receive(frame);
     for (const { id, kind, sector, length, data } of machine.takeDiskRequests()) {
       const at = sector * sectorBytes;
-      const ok = disk !== undefined && at + length <= disk.length;
-      if (ok && data !== undefined) disk.set(data, at);
-      const read = ok && kind === 'read' ? { data: disk.slice(at, at + length) } : {};
+      const ok = disk !== undefined && at + length <= disk.bytes.length;
+      if (ok && data !== undefined) disk.put(at, data);
+      const read = ok && kind === 'read' ? { data: disk.bytes.slice(at, at + length) } : {};
       machine.finishDiskRequest(id, { ok, ...read });
       this.wake();
     }
@@ -149,7 +186,7 @@ export class GuestLoop {
     this.#timer?.cancel();
     this.#timer = this.#deps.clock.setTimeout(() => {
       this.#timer = undefined;
-      if (!this.#isOver && !this.isPaused && !this.#isScheduled) this.#step();
+      if (this.#mayRun && !this.#isScheduled) this.#step();
     }, Math.ceil(delayMs));
   }
 }

@@ -1,4 +1,6 @@
 /** What a guest's worker and the runtime say to each other. */
+import type { MigrationFigures, MigrationSettings } from '#pkg/vmm/migration/contract.ts';
+import type { LinkAddress, LinkIdentity } from './link.ts';
 
 /** What a guest is started with. */
 export interface GuestStart {
@@ -13,6 +15,8 @@ export interface GuestStart {
   readonly ports: readonly number[];
   /** Part of the instructions that a whole processor runs, above 0; absent: all that it gets. */
   readonly share?: number;
+  /** No machine is made: one comes from another node. */
+  readonly waits?: true;
 }
 
 /** Figures of a guest. */
@@ -27,6 +31,30 @@ export interface GuestFigures {
   readonly isPaused: boolean;
 }
 
+/** A machine that comes: from whom, and where it is waited for. */
+export interface Arrival {
+  /** Which migration: its uid. */
+  readonly migration: string;
+  readonly sourceNode: string;
+  /** The name of this node, and the address at which others reach it. */
+  readonly node: string;
+  readonly host: string;
+  readonly identity: LinkIdentity;
+}
+
+/** A machine that goes. */
+export interface Departure {
+  readonly migration: string;
+  readonly target: LinkAddress;
+  readonly node: string;
+  readonly host: string;
+  readonly identity: LinkIdentity;
+  readonly settings: MigrationSettings;
+}
+
+/** Which end of a migration a guest's thread is. */
+export type MigrationSide = 'source' | 'target';
+
 /** To the worker. */
 export type ToGuest =
   | { readonly type: 'input'; readonly bytes: Uint8Array }
@@ -34,7 +62,13 @@ export type ToGuest =
   | { readonly type: 'forward'; readonly id: number; readonly port: number }
   | { readonly type: 'figures'; readonly id: number }
   | { readonly type: 'pause' }
-  | { readonly type: 'resume' };
+  | { readonly type: 'resume' }
+  /** Waits for a machine; answered with `waiting`. */
+  | { readonly type: 'receive'; readonly id: number; readonly arrival: Arrival }
+  | { readonly type: 'migrate'; readonly departure: Departure }
+  | { readonly type: 'abort'; readonly reason: string }
+  /** Who has the machine: the answer to `claim`. */
+  | { readonly type: 'claimed'; readonly owner: MigrationSide | 'unknown' };
 
 /** From the worker. */
 export type FromGuest =
@@ -44,5 +78,20 @@ export type FromGuest =
   | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'forwarded'; readonly id: number; readonly port?: number; readonly problem?: string }
   | { readonly type: 'figures'; readonly id: number; readonly figures: GuestFigures }
+  /** Where it waits for a machine. */
+  | { readonly type: 'waiting'; readonly id: number; readonly port?: number; readonly problem?: string }
+  /** Asks whose the machine is, and that it be this one's if it is nobody's. */
+  | { readonly type: 'claim'; readonly migration: string; readonly owner: MigrationSide }
+  /** How a migration goes; with an outcome, its last news. */
+  | {
+      readonly type: 'migration';
+      readonly migration: string;
+      readonly side: MigrationSide;
+      readonly figures: MigrationFigures;
+      readonly outcome?: 'aborted' | 'completed';
+      readonly reason?: string;
+    }
+  /** Whether the machine is here: a thread without it relays, or waits. */
+  | { readonly type: 'presence'; readonly isHere: boolean }
   /** The last message. */
   | { readonly type: 'ended'; readonly exitCode: number; readonly message: string };

@@ -1,0 +1,241 @@
+/**
+ * What is done about one migration, by how far it has come. Each step reads what is and changes one thing; what comes of it is seen by the watches, which begin
+ * the next.
+ */
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
+import type { RuntimeClass } from '#pkg/api/types/node-v1.ts';
+import { pods } from '#pkg/api/types/refs.ts';
+import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
+import {
+  isMigrationOver,
+  type MigrationPhase,
+  type VirtualMachineMigration,
+  waitsForMachine,
+} from '#pkg/api/virtual-machine-migration.ts';
+import { isAlreadyExists, isConflict } from '#pkg/apimachinery/status-error.ts';
+import { type Clock, timestamp } from '#pkg/base/clock.ts';
+import type { Client } from '#pkg/client/client.ts';
+import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import type { Informer } from '#pkg/client/informer.ts';
+import type { ReconcileResult } from '#pkg/client/work-queue.ts';
+import { podsOf, timeMs } from '../common/pod.ts';
+import { moveOf, type Refusal, waitProblem } from './target.ts';
+import { MigrationWrites } from './writes.ts';
+
+/** Keeps a migration that is deleted until it has been ended. */
+const finalizer = 'vm.coxswain.dev/migration';
+/** A target that does not wait for the machine after this time is given up. */
+const prepareMsMax = 60_000;
+/** After a kubelet ended a migration without a claim, the machine's status has this long to say more. */
+const soonMs = 200;
+
+/** What a step is about. */
+interface Step {
+  readonly migration: VirtualMachineMigration;
+  readonly machine: VirtualMachine;
+  readonly pods: readonly Pod[];
+}
+
+/** What the steps look at and write with. */
+export interface StepDeps {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly events: EventRecorder;
+  readonly migrations: Informer<VirtualMachineMigration>;
+  readonly machines: Informer<VirtualMachine>;
+  readonly pods: Informer<Pod>;
+  readonly nodes: Informer<Node>;
+  readonly classes: Informer<RuntimeClass>;
+}
+
+/** Works on migrations. */
+export class MigrationSteps {
+  readonly #deps: StepDeps;
+  readonly #client: Client;
+  readonly #writes: MigrationWrites;
+
+  constructor(deps: StepDeps) {
+    this.#deps = deps;
+    this.#client = deps.client;
+    this.#writes = new MigrationWrites(deps.client);
+  }
+
+  /** Does what is next for the migration of that key. */
+  async reconcile(key: string): Promise<ReconcileResult> {
+    const migration = this.#deps.migrations.lister.get(key);
+    if (migration === undefined) return undefined;
+    const { namespace = '', finalizers = [], deletionTimestamp } = migration.metadata ?? {};
+    if (isMigrationOver(migration)) {
+      if (finalizers.includes(finalizer))
+        await this.#writes.setFinalizers(
+          migration,
+          finalizers.filter((one) => one !== finalizer),
+        );
+      return undefined;
+    }
+    if (deletionTimestamp !== undefined && !finalizers.includes(finalizer)) return undefined;
+    const { vmName = '' } = migration.spec ?? {};
+    const { machineUid, phase } = migration.status ?? {};
+    const machine = this.#deps.machines.lister.get(`${namespace}/${vmName}`);
+    const uid = machine?.metadata?.uid;
+    if (machine === undefined || uid === undefined || machine.metadata?.deletionTimestamp !== undefined)
+      return this.#endWithout(migration, 'Failed', {
+        reason: 'MachineNotFound',
+        message: `there is no machine "${vmName}"`,
+      });
+    if (machineUid !== undefined && machineUid !== uid) return this.#endWithout(migration, 'Failed', endedRefusal);
+    const step = { migration, machine, pods: podsOf(this.#deps.pods, uid) };
+    try {
+      if (phase === undefined || phase === 'Pending') return await this.#begin(step);
+      return await (phase === 'Preparing' ? this.#prepare(step) : this.#follow(step));
+    } catch (error) {
+      // Others write the machine's status too: what they wrote is looked at before it is tried again.
+      if (isConflict(error)) return { requeueAfterMs: soonMs };
+      throw error;
+    }
+  }
+
+  async #endWithout(
+    migration: VirtualMachineMigration,
+    phase: Extract<MigrationPhase, 'Aborted' | 'Failed'>,
+    { reason, message }: Refusal,
+  ): Promise<undefined> {
+    const { name = '', namespace = '' } = migration.metadata ?? {};
+    const { targetPod = '' } = migration.status ?? {};
+    const pod = this.#deps.pods.lister.get(`${namespace}/${targetPod}`);
+    // One that relays for connections of before goes on with that.
+    if (pod?.metadata?.annotations?.[waitsForMachine] === 'incoming')
+      await this.#writes.deletePod(targetPod, namespace);
+    this.#deps.events.record(migration, { type: 'Warning', reason, message: `Migration ${name}: ${message}` });
+    return this.#writes.tell(migration, { phase, reason, message, completionTime: timestamp(this.#deps.clock) });
+  }
+
+  async #begin({ migration, machine, pods: all }: Step): Promise<undefined> {
+    const { name = '', namespace = '', uid = '' } = migration.metadata ?? {};
+    if (isToEnd(migration)) return this.#endWithout(migration, 'Aborted', abortRefusal);
+    const { migration: known } = machine.status ?? {};
+    const current =
+      known === undefined || known.uid === uid
+        ? undefined
+        : this.#deps.migrations.lister.get(`${namespace}/${known.name}`);
+    const isOther = current?.metadata?.uid === known?.uid && current !== undefined && !isMigrationOver(current);
+    const move = moveOf({
+      migration,
+      machine,
+      pods: all,
+      nodes: this.#deps.nodes.lister.list(),
+      runtimeClass: this.#deps.classes.lister.get(machine.spec?.runtimeClassName ?? 'vm'),
+      other: isOther ? known?.name : undefined,
+    });
+    if ('reason' in move) return this.#endWithout(migration, 'Failed', move);
+    if (migration.metadata?.finalizers?.includes(finalizer) !== true) {
+      await this.#writes.setFinalizers(migration, [...(migration.metadata?.finalizers ?? []), finalizer]);
+      return undefined;
+    }
+    const { source, target } = move;
+    const pod = 'kept' in target ? target.kept : target.made;
+    const sourcePod = source.metadata?.name ?? '';
+    const targetPod = pod.metadata?.name ?? '';
+    const owned = { name, uid, sourcePod, targetPod, owner: '' as const };
+    // The machine's own version: of two migrations that begin at once, one writes.
+    const status = { ...machine.status, migration: owned };
+    if (known?.uid !== uid)
+      await this.#client.resource(virtualMachines).update({ ...machine, status }, { subresource: 'status' });
+    if ('made' in target)
+      await this.#client
+        .resource(pods)
+        .create(target.made)
+        .catch((error: unknown) => {
+          if (!isAlreadyExists(error)) throw error;
+        });
+    return this.#writes.tell(migration, {
+      phase: 'Preparing',
+      machineUid: machine.metadata?.uid ?? '',
+      sourcePod,
+      sourceNode: source.spec?.nodeName ?? '',
+      targetPod,
+      ...('kept' in target ? { targetNode: pod.spec?.nodeName ?? '' } : {}),
+      startTime: timestamp(this.#deps.clock),
+    });
+  }
+
+  async #prepare({ migration, machine, pods: all }: Step): Promise<ReconcileResult> {
+    const { status = {} } = migration;
+    if (isToEnd(migration)) return this.#endWithout(migration, 'Aborted', abortRefusal);
+    if (machine.status?.podName !== status.sourcePod) return this.#endWithout(migration, 'Failed', endedRefusal);
+    const pod = all.find(({ metadata }) => metadata?.name === status.targetPod);
+    const leftMs = timeMs(status.startTime) + prepareMsMax - this.#deps.clock.nowMs();
+    const problem = pod === undefined && leftMs > prepareMsMax / 2 ? undefined : waitProblem(pod);
+    if (problem !== undefined) return this.#endWithout(migration, 'Failed', problem);
+    if (status.target?.outcome === 'aborted')
+      return this.#endWithout(migration, 'Failed', { reason: 'TargetRefused', message: status.target.reason ?? '' });
+    const targetNode = pod?.spec?.nodeName ?? '';
+    if (targetNode !== '' && status.targetNode !== targetNode) await this.#writes.tell(migration, { targetNode });
+    if (status.target?.address !== undefined && pod?.status?.phase === 'Running')
+      return this.#writes.tell(migration, { phase: 'Running' });
+    if (leftMs > 0) return { requeueAfterMs: leftMs };
+    return this.#endWithout(migration, 'Failed', {
+      reason: 'TargetNotReady',
+      message: 'the target did not come to wait in time',
+    });
+  }
+
+  async #follow({ migration, machine, pods: all }: Step): Promise<ReconcileResult> {
+    const { source, target, sourcePod } = migration.status ?? {};
+    const claim = machine.status?.migration;
+    const isOurs = claim !== undefined && claim.uid === migration.metadata?.uid;
+    if (isOurs && claim.owner === 'target') return this.#settle({ migration, machine, pods: all });
+    const ended = source?.outcome === undefined ? target : source;
+    const isOver = ended?.outcome !== undefined;
+    if (isOurs && (claim.owner ?? '') === '') {
+      if (!isOver && !isToEnd(migration)) return undefined;
+      // Nobody has claimed it, and the target is not to any more.
+      const status = { ...machine.status, migration: { ...claim, owner: 'source' as const } };
+      await this.#client.resource(virtualMachines).update({ ...machine, status }, { subresource: 'status' });
+      return { requeueAfterMs: soonMs };
+    }
+    const isGone = all.every((pod) => pod.metadata?.name !== sourcePod || isFinished(pod));
+    if (isOurs && !isOver && !isGone) return undefined;
+    const message = ended?.reason ?? endedRefusal.message;
+    if (isToEnd(migration)) return this.#endWithout(migration, 'Aborted', { reason: 'Aborted', message });
+    return this.#endWithout(migration, 'Failed', { reason: 'EndFailed', message });
+  }
+
+  /** The target has the machine: Services find it there, and then no longer where it was. */
+  async #settle({ migration, machine, pods: all }: Step): Promise<undefined> {
+    const { status = {} } = migration;
+    const find = (name: string | undefined) => all.find(({ metadata }) => metadata?.name === name);
+    const [from, to] = [find(status.sourcePod), find(status.targetPod)];
+    const labels = machine.spec?.labels ?? {};
+    if (to?.metadata?.annotations?.[waitsForMachine] !== undefined)
+      await this.#writes.changePod(to, { labels: { ...labels }, annotations: { [waitsForMachine]: null } });
+    if (from !== undefined && from.metadata?.annotations?.[waitsForMachine] === undefined)
+      await this.#writes.changePod(from, {
+        labels: Object.fromEntries(Object.keys(labels).map((name) => [name, null])),
+        annotations: { [waitsForMachine]: 'relay' },
+      });
+    const { outcome, reason = '' } = status.target ?? {};
+    if (outcome === 'completed') {
+      const message = `Migration ${migration.metadata?.name}: the machine runs on ${status.targetNode}`;
+      this.#deps.events.record(migration, { type: 'Normal', reason: 'Migrated', message });
+      return this.#writes.tell(migration, { phase: 'Succeeded', completionTime: timestamp(this.#deps.clock) });
+    }
+    const isLost = outcome === 'aborted' || to === undefined || isFinished(to);
+    if (isLost)
+      return this.#endWithout(migration, 'Failed', { reason: 'MachineLost', message: reason || endedRefusal.message });
+    if (status.phase !== 'Switching') await this.#writes.tell(migration, { phase: 'Switching' });
+    return undefined;
+  }
+}
+
+const abortRefusal: Refusal = { reason: 'Aborted', message: 'it was asked to end' };
+const endedRefusal: Refusal = { reason: 'MachineEnded', message: 'the machine ended or was started anew meanwhile' };
+
+/** Somebody wants it ended. */
+function isToEnd({ metadata, spec }: VirtualMachineMigration): boolean {
+  return spec?.abort === true || metadata?.deletionTimestamp !== undefined;
+}
+
+function isFinished({ status }: Pod): boolean {
+  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
+}

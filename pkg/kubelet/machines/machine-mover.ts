@@ -1,0 +1,248 @@
+/**
+ * The kubelet's part in migrations of virtual machines: has a pod wait for a machine that is to come here, sends away one that is to go, claims machines in its
+ * thread's name and says how it goes. Invariants: what a thread asks is answered, if with `unknown`; an answer says what the API server has decided, nothing else; of
+ * news only the last is written, one write at a time for each end.
+ */
+import type { VirtualMachine } from '#pkg/api/virtual-machine.ts';
+import { virtualMachines } from '#pkg/api/virtual-machine.ts';
+import {
+  isMigrationOver,
+  type VirtualMachineMigration,
+  virtualMachineMigrations,
+} from '#pkg/api/virtual-machine-migration.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { parseQuantity, quantityValue } from '#pkg/apimachinery/quantity.ts';
+import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { aborted, sleep } from '#pkg/base/async.ts';
+import { errorText } from '#pkg/base/error-text.ts';
+import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import { RuntimeError } from '../runtime/runtime.ts';
+import type { LinkIdentity } from '../runtime/vm/guest/link.ts';
+import type { MigrationSide } from '../runtime/vm/guest/protocol.ts';
+import type { MigrationNews } from '../runtime/vm/guest-thread.ts';
+import type { Machines, PodName } from '../runtime/vm/machines.ts';
+
+/** A pod that is not there yet is looked for again so often. */
+const retryMs = 50;
+
+/** What a mover is made of. */
+export interface MachineMoverOptions {
+  readonly deps: Pick<ComponentDeps, 'client' | 'clock' | 'informers' | 'log'>;
+  readonly nodeName: string;
+  /** Where other nodes reach this one. */
+  readonly nodeAddress: string;
+  readonly machines: Machines;
+  readonly identity: LinkIdentity;
+}
+
+/** A mover; nothing happens before `run`. */
+export function createMachineMover(options: MachineMoverOptions): Component {
+  return new MachineMover(options);
+}
+
+class MachineMover implements Component {
+  readonly #options: MachineMoverOptions;
+  /** Ends of migrations that were begun here, by uid and side. */
+  readonly #begun = new Set<string>();
+  readonly #news = new Map<string, MigrationNews>();
+  readonly #writing = new Set<string>();
+  readonly #work = new Set<Promise<void>>();
+  #signal: AbortSignal | undefined;
+
+  constructor(options: MachineMoverOptions) {
+    this.#options = options;
+    const changed = (migration: VirtualMachineMigration): void => this.#seen(migration);
+    this.#informer.addHandler({ added: changed, updated: (_, migration) => changed(migration) });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    const stop = this.#options.machines.listen({
+      claim: (pod, { migration, owner }) => this.#start(this.#claim(pod, migration, owner)),
+      migration: (_, news) => this.#told(news),
+    });
+    for (const migration of this.#informer.lister.list()) this.#seen(migration);
+    await aborted(signal);
+    stop();
+    await Promise.all(this.#work);
+  }
+
+  get #informer() {
+    return this.#options.deps.informers.informer(virtualMachineMigrations);
+  }
+
+  #start(work: Promise<void>): void {
+    const { log } = this.#options.deps;
+    const done = work
+      .catch((error: unknown) => {
+        if (this.#signal?.aborted !== true) log.error('Migration not carried on', { error });
+      })
+      .finally(() => this.#work.delete(done));
+    this.#work.add(done);
+  }
+
+  #seen(migration: VirtualMachineMigration): void {
+    if (this.#signal === undefined || this.#signal.aborted) return;
+    const { nodeName } = this.#options;
+    const { namespace = '', uid = '', deletionTimestamp } = migration.metadata ?? {};
+    const { phase, sourceNode, targetNode, sourcePod = '', targetPod = '' } = migration.status ?? {};
+    if (isMigrationOver(migration)) {
+      this.#begun.delete(`${uid} source`);
+      this.#begun.delete(`${uid} target`);
+      return;
+    }
+    if (phase === 'Preparing' && targetNode === nodeName && this.#begins(uid, 'target'))
+      this.#start(this.#receive(migration, { namespace, name: targetPod }));
+    if (phase === 'Running' && sourceNode === nodeName && this.#begins(uid, 'source'))
+      this.#migrate(migration, { namespace, name: sourcePod });
+    if (migration.spec?.abort === true || deletionTimestamp !== undefined)
+      for (const [side, name] of [
+        ['source', sourcePod],
+        ['target', targetPod],
+      ] as const)
+        if (this.#begun.has(`${uid} ${side}`))
+          this.#quietly(() => this.#options.machines.abort({ namespace, name }, 'it was asked to end'));
+  }
+
+  #begins(uid: string, side: MigrationSide): boolean {
+    const key = `${uid} ${side}`;
+    if (this.#begun.has(key)) return false;
+    this.#begun.add(key);
+    return true;
+  }
+
+  /** Has the target's pod wait, as soon as it runs. */
+  async #receive(migration: VirtualMachineMigration, pod: PodName): Promise<void> {
+    const { machines, identity, nodeName, nodeAddress, deps } = this.#options;
+    const { uid = '', name = '' } = migration.metadata ?? {};
+    const sourceNode = migration.status?.sourceNode ?? '';
+    for (;;) {
+      const current = this.#informer.lister.get(`${pod.namespace}/${name}`);
+      if (current?.metadata?.uid !== uid || current.status?.phase !== 'Preparing') return;
+      try {
+        const arrival = { migration: uid, sourceNode, node: nodeName, host: nodeAddress, identity };
+        const port = await machines.receive(pod, arrival);
+        await this.#write(current, 'target', { node: nodeName, address: `${nodeAddress}:${port}` });
+        return;
+      } catch (error) {
+        if (!(error instanceof RuntimeError && error.reason === 'notFound')) {
+          await this.#write(current, 'target', { node: nodeName, outcome: 'aborted', reason: errorText(error) });
+          return;
+        }
+      }
+      await sleep(deps.clock, retryMs, this.#signal);
+    }
+  }
+
+  #migrate(migration: VirtualMachineMigration, pod: PodName): void {
+    const { machines, identity, nodeName, nodeAddress } = this.#options;
+    const { uid = '' } = migration.metadata ?? {};
+    const { spec, status } = migration;
+    const address = status?.target?.address ?? '';
+    const at = address.lastIndexOf(':');
+    const bandwidth = parseQuantity(spec?.bandwidth ?? 0);
+    try {
+      machines.migrate(pod, {
+        migration: uid,
+        target: { host: address.slice(0, at), port: Number(address.slice(at + 1)), node: status?.targetNode ?? '' },
+        node: nodeName,
+        host: nodeAddress,
+        identity,
+        settings: {
+          mode: spec?.mode ?? 'pre-copy',
+          bandwidth: bandwidth === undefined ? 0 : quantityValue(bandwidth),
+          downtimeMs: spec?.downtimeMs ?? 0,
+          roundsMax: spec?.roundsMax ?? 1,
+          throttle: spec?.throttle ?? true,
+          push: spec?.push ?? true,
+          prePaging: spec?.prePaging ?? true,
+          compress: spec?.compress ?? true,
+        },
+      });
+    } catch (error) {
+      this.#start(this.#write(migration, 'source', { node: nodeName, outcome: 'aborted', reason: errorText(error) }));
+    }
+  }
+
+  /** Claims the machine for one end. */
+  async #claim(pod: PodName, uid: string, wanted: MigrationSide): Promise<void> {
+    const answer = (owner: MigrationSide | 'unknown'): void =>
+      this.#quietly(() => this.#options.machines.claimed(pod, owner));
+    const migration = this.#find(uid);
+    if (migration === undefined) {
+      answer('unknown');
+      return;
+    }
+    const resource = this.#options.deps.client.resource(virtualMachines);
+    const { namespace = '' } = migration.metadata ?? {};
+    const name = migration.spec?.vmName ?? '';
+    try {
+      const patch = [
+        { op: 'test', path: '/status/migration/uid', value: uid },
+        { op: 'add', path: '/status/migration/owner', value: wanted },
+      ];
+      // The server lets an owner be said once.
+      const { status } = await resource.patch(name, patch, { namespace, type: 'json', subresource: 'status' });
+      answer(ownerOf(status, { uid, wanted }));
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      const { status } = await resource.get(name, { namespace }).catch(() => ({ status: undefined }));
+      answer(ownerOf(status, { uid, wanted }));
+    }
+  }
+
+  #told(news: MigrationNews): void {
+    const key = `${news.migration} ${news.side}`;
+    this.#news.set(key, news);
+    if (this.#writing.has(key)) return;
+    this.#writing.add(key);
+    this.#start(this.#tell(key).finally(() => this.#writing.delete(key)));
+  }
+
+  async #tell(key: string): Promise<void> {
+    for (let news = this.#news.get(key); news !== undefined; news = this.#news.get(key)) {
+      this.#news.delete(key);
+      const migration = this.#find(news.migration);
+      if (migration === undefined) return;
+      const { side, figures, outcome, reason } = news;
+      const ended = outcome === undefined ? {} : { outcome, reason: reason ?? '' };
+      await this.#write(migration, side, { node: this.#options.nodeName, figures: { ...figures }, ...ended });
+    }
+  }
+
+  async #write({ metadata }: VirtualMachineMigration, side: MigrationSide, end: JsonObject): Promise<void> {
+    const { name = '', namespace = '', uid = '' } = metadata ?? {};
+    const patch = { metadata: { uid }, status: { [side]: end } };
+    try {
+      await this.#options.deps.client
+        .resource(virtualMachineMigrations)
+        .patch(name, patch, { namespace, type: 'merge', subresource: 'status' });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  #find(uid: string): VirtualMachineMigration | undefined {
+    return this.#informer.lister.list().find(({ metadata }) => metadata?.uid === uid);
+  }
+
+  /** A machine that has ended meanwhile is told nothing. */
+  #quietly(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+    }
+  }
+}
+
+/** Who has the machine, for the end of one migration; a machine that has gone on without it is the other's. */
+function ownerOf(
+  status: VirtualMachine['status'],
+  { uid, wanted }: { readonly uid: string; readonly wanted: MigrationSide },
+): MigrationSide | 'unknown' {
+  if (status?.migration === undefined) return 'unknown';
+  if (status.migration.uid !== uid) return wanted === 'source' ? 'target' : 'source';
+  const { owner = '' } = status.migration;
+  return owner === '' ? 'unknown' : owner;
+}

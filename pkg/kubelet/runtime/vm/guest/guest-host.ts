@@ -1,0 +1,264 @@
+/**
+ * The machine of a guest's thread, where it has one: made here, or come from another node. Without it the thread relays for the connections that the machine had
+ * here, and ends when there are none any more. Invariant: there is a loop exactly while the machine is here.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import process from 'node:process';
+import type { Clock, Timer } from '#pkg/base/clock.ts';
+import { slots, UserNetwork } from '#pkg/vmm/host/user-network.ts';
+import { createMachine } from '#pkg/vmm/machine.ts';
+import type { Machine } from '#pkg/vmm/machine-contract.ts';
+import { FramesAway, FramesHome } from './frame-tunnel.ts';
+import { GuestDisk } from './guest-disk.ts';
+import { GuestLoop } from './guest-loop.ts';
+import { GuestWire } from './guest-wire.ts';
+import { connectToNode, type LinkIdentity, type RelayPlace, type WireState } from './link.ts';
+import type { FromGuest, GuestFigures, GuestStart } from './protocol.ts';
+import { GuestRelay } from './relay.ts';
+
+/** As a shell says of a program that was ended by a wild access. */
+const faultExitCode = 139;
+const sectorBytes = 512;
+/** Input that the guest has not taken: it is offered again so often. */
+const inputRetryMs = 5;
+/** A relay looks this often whether it still has connections, and ends when it had none for so long: Services follow the machine meanwhile. */
+const lookMs = 500;
+const lingerMs = 10_000;
+
+/** What a host has of its surroundings. */
+export interface GuestHostDeps {
+  readonly start: GuestStart;
+  readonly clock: Clock;
+  tell(message: FromGuest): void;
+  /** The thread is over. */
+  end(exitCode: number, message: string): void;
+}
+
+/** Told of what a migration has to know. */
+export interface MachineWatcher {
+  sliced(): void;
+  missing(page: number): void;
+}
+
+/** A guest's machine and network. */
+export class GuestHost {
+  readonly network: UserNetwork;
+  readonly relay: GuestRelay;
+  readonly wire: GuestWire;
+  readonly #deps: GuestHostDeps;
+  readonly #home: FramesHome;
+  /** By which the next places of the machine show that they have it. */
+  readonly #secret = randomBytes(16).toString('hex');
+  #machine: Machine | undefined;
+  #loop: GuestLoop | undefined;
+  #disk: GuestDisk | undefined;
+  #input: Uint8Array[] = [];
+  #watcher: MachineWatcher | undefined;
+  #pumpTimer: Timer | undefined;
+  #idleSinceMs: number | undefined;
+
+  constructor(deps: GuestHostDeps) {
+    const { start } = deps;
+    this.#deps = deps;
+    this.network = new UserNetwork(start.mac);
+    this.wire = new GuestWire(this.network);
+    this.relay = new GuestRelay(this.network, () => this.wake());
+    this.#home = new FramesHome(
+      (frame) => this.network.receive(frame),
+      () => this.wake(),
+    );
+    if (start.waits !== true) this.#boot();
+  }
+
+  get machine(): Machine | undefined {
+    return this.#machine;
+  }
+
+  get loop(): GuestLoop | undefined {
+    return this.#loop;
+  }
+
+  get disk(): GuestDisk | undefined {
+    return this.#disk;
+  }
+
+  get secret(): string {
+    return this.#secret;
+  }
+
+  /** There is something for the guest, or for where it is. */
+  wake(): void {
+    if (this.#loop !== undefined) this.#loop.wake();
+    else this.#pump();
+  }
+
+  /** Told from now on of slices and missing pages; nobody else is. */
+  watch(watcher: MachineWatcher | undefined): void {
+    this.#watcher = watcher;
+  }
+
+  /** A connection of a place that has the machine, or will. */
+  placed(...[socket]: Parameters<FramesHome['connected']>): void {
+    this.#home.connected(socket);
+  }
+
+  /** What moves with the machine: who relays for it, this thread among them. */
+  wireState(own: Omit<RelayPlace, 'secret' | 'slot'>): WireState {
+    const mac = Buffer.from(this.#machine?.config.mac ?? this.#deps.start.mac).toString('hex');
+    const here = { ...own, slot: this.network.slot, secret: this.#secret };
+    return { mac, relays: [...this.wire.relays, here] };
+  }
+
+  /** A machine is about to come: its relays are connected to. One that is not reached is left out: its connections are gone with it. */
+  async expect(wire: WireState, { identity }: { readonly identity: LinkIdentity }): Promise<void> {
+    const others = wire.relays.filter(({ secret }) => secret !== this.#secret);
+    const isKnown = others.length < wire.relays.length;
+    if (!isKnown) {
+      const taken = new Set(others.map(({ slot }) => slot));
+      const slot = Array.from({ length: slots }, (_, at) => at).find((at) => !taken.has(at)) ?? 0;
+      this.network.become({ mac: Buffer.from(wire.mac, 'hex'), slot });
+    }
+    await Promise.all(
+      others.map(async (place) => {
+        const hello = { kind: 'frames', secret: place.secret } as const;
+        const { clock } = this.#deps;
+        const socket = await connectToNode(identity, { address: place, hello, clock }).catch(() => undefined);
+        if (socket === undefined) return;
+        const gone = (): void => this.wire.remove(away);
+        const away = { place, frames: new FramesAway(socket, { wake: () => this.wake(), gone }) };
+        this.wire.add(away);
+      }),
+    );
+  }
+
+  /** The machine is here and runs. */
+  arrived(machine: Machine, disk: GuestDisk | undefined): void {
+    this.#pumpTimer?.cancel();
+    this.#pumpTimer = undefined;
+    this.#disk = disk;
+    this.#run(machine);
+    for (const frame of this.#home.takeBack()) machine.deliverFrame(frame);
+    this.wire.begin();
+    this.#deps.tell({ type: 'presence', isHere: true });
+  }
+
+  /** The machine is elsewhere; what it had here is relayed there. */
+  left(): void {
+    this.#loop?.stop();
+    this.#loop = undefined;
+    this.#machine = undefined;
+    this.#disk = undefined;
+    this.wire.clear();
+    this.#deps.tell({ type: 'presence', isHere: false });
+    this.#idleSinceMs = undefined;
+    this.#pump();
+    this.#look();
+  }
+
+  /** The machine cannot go on: what it needs is gone. */
+  lost(reason: string): void {
+    this.#loop?.stop();
+    this.#deps.end(faultExitCode, reason);
+  }
+
+  input(bytes: Uint8Array): void {
+    this.#input.push(bytes);
+    if (this.#input.length === 1) this.#feed();
+  }
+
+  figures(): GuestFigures {
+    const { user, system } = process.threadCpuUsage();
+    const counted = this.#machine === undefined ? { used: 0, same: 0 } : countPages(this.#machine);
+    return {
+      memoryBytes: this.#machine === undefined ? 0 : this.#deps.start.memoryBytes,
+      usedBytes: counted.used * 4096,
+      sharableBytes: counted.same * 4096,
+      cpuNanoseconds: (user + system) * 1000,
+      instructions: this.#machine?.counters.instructions ?? 0,
+      isPaused: this.#loop?.isPaused ?? false,
+    };
+  }
+
+  #boot(): void {
+    const { kernel, memoryBytes: memory, commandLine, disk, mac } = this.#deps.start;
+    const disks = disk === undefined ? {} : { diskSectors: Math.floor(disk.length / sectorBytes) };
+    this.#disk ??= disk === undefined ? undefined : new GuestDisk(disk);
+    this.#run(createMachine({ memory, harts: 1, kernel, commandLine, mac, ...disks, engine: 'compile' }));
+  }
+
+  #run(machine: Machine): void {
+    const { start, clock, tell, end } = this.#deps;
+    this.#machine = machine;
+    this.#loop = new GuestLoop({
+      machine,
+      network: this.wire,
+      clock,
+      ...(this.#disk === undefined ? {} : { disk: this.#disk }),
+      ...(start.share === undefined ? {} : { share: start.share }),
+      onConsole: (bytes) => tell({ type: 'console', bytes }),
+      onPage: (page) => this.#watcher?.missing(page),
+      onSlice: () => this.#watcher?.sliced(),
+      onEnd: (stop) => {
+        if (stop.reason === 'reset') this.#boot();
+        else if (stop.reason === 'off') end(stop.code, '');
+        else end(faultExitCode, stop.message);
+      },
+    });
+    this.#loop.wake();
+  }
+
+  /** Gives the guest what was typed, as far as it takes it. */
+  #feed(): void {
+    for (let [first] = this.#input; first !== undefined; [first] = this.#input) {
+      const taken = this.#machine?.consoleInput(first) ?? 0;
+      if (taken > 0) this.#deps.tell({ type: 'taken', bytes: taken });
+      if (taken < first.length) {
+        this.#input[0] = first.subarray(taken);
+        this.#deps.clock.setTimeout(() => this.#feed(), inputRetryMs);
+        break;
+      }
+      this.#input = this.#input.slice(1);
+    }
+    this.wake();
+  }
+
+  /** Frames of a relay go to where the machine is. */
+  #pump(): void {
+    if (this.#loop !== undefined) return;
+    const { clock } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    const resendMs = this.network.tick(nowMs);
+    this.network.flush((frame) => this.#home.send(frame));
+    this.#pumpTimer?.cancel();
+    this.#pumpTimer =
+      resendMs === undefined ? undefined : clock.setTimeout(() => this.#pump(), Math.max(1, resendMs - nowMs));
+  }
+
+  #look(): void {
+    if (this.#loop !== undefined) return;
+    const { clock, end } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    if (this.network.connections > 0) this.#idleSinceMs = undefined;
+    else this.#idleSinceMs ??= nowMs;
+    if (this.#idleSinceMs !== undefined && nowMs - this.#idleSinceMs >= lingerMs) {
+      this.#home.over();
+      end(0, '');
+    } else clock.setTimeout(() => this.#look(), lookMs);
+  }
+}
+
+function countPages(machine: Machine): { readonly used: number; readonly same: number } {
+  const seen = new Set<string>();
+  let used = 0;
+  let same = 0;
+  const zeros = new Uint8Array(4096);
+  for (let page = 0; page < machine.pages; page++) {
+    const bytes = machine.readPage(page);
+    if (Buffer.compare(bytes, zeros) === 0) continue;
+    used++;
+    const digest = createHash('sha1').update(bytes).digest('latin1');
+    if (seen.has(digest)) same++;
+    seen.add(digest);
+  }
+  return { used, same };
+}

@@ -1,0 +1,239 @@
+/**
+ * Migrations of the machine of one thread: it waits for one, gives its own away, or neither. One at a time. Invariant: the machine runs here exactly while the end of
+ * the migration says so.
+ */
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
+import type { MigrationEnd } from '#pkg/vmm/migration/contract.ts';
+import { createSource } from '#pkg/vmm/migration/source.ts';
+import { createTarget } from '#pkg/vmm/migration/target.ts';
+import { Drive, type HostEffect } from './drive.ts';
+import { GuestDisk } from './guest-disk.ts';
+import type { GuestHost } from './guest-host.ts';
+import { type Accepted, connectToNode, type LinkIdentity, listenForNodes } from './link.ts';
+import type { Arrival, Departure, FromGuest, GuestStart, MigrationSide } from './protocol.ts';
+
+/** How a migration goes is told so often. */
+const tellMs = 250;
+/** A connection that was lost while pages are missing is made again after so long, and so many times. */
+const reconnectMs = 200;
+const reconnectsMax = 50;
+
+/** What is under way. */
+interface Move {
+  readonly migration: string;
+  readonly side: MigrationSide;
+  readonly drive: Drive;
+}
+
+/** What migrations have of their surroundings. */
+export interface MovesDeps {
+  readonly host: GuestHost;
+  readonly start: GuestStart;
+  readonly clock: Clock;
+  tell(message: FromGuest): void;
+}
+
+/** Migrations of one machine. */
+export class Moves {
+  readonly #deps: MovesDeps;
+  #listening: Promise<{ readonly port: number; close(): void }> | undefined;
+  #arrival: Arrival | undefined;
+  #move: Move | undefined;
+  #disk: GuestDisk | undefined;
+
+  constructor(deps: MovesDeps) {
+    this.#deps = deps;
+  }
+
+  /** Waits for a machine; resolves with the port. A second call for the same migration says the same. */
+  async receive(arrival: Arrival): Promise<number> {
+    if (this.#deps.host.machine !== undefined) throw new Error('the machine is here already');
+    if (this.#move !== undefined && this.#move.migration !== arrival.migration)
+      throw new Error('another migration is under way here');
+    this.#arrival = arrival;
+    return (await this.#listen(arrival)).port;
+  }
+
+  /** Gives the machine away. What goes wrong is told as the migration's end. */
+  async migrate(departure: Departure): Promise<void> {
+    const { host, clock, tell } = this.#deps;
+    const { machine, disk } = host;
+    const { migration, settings, target, identity, node } = departure;
+    if (this.#move !== undefined) return;
+    if (machine === undefined) throw new Error('the machine is not here');
+    const end = createSource({
+      machine,
+      config: machine.config,
+      settings,
+      ...(disk === undefined ? {} : { disk: disk.store() }),
+    });
+    const drive = this.#drive(end, { migration, side: 'source', bandwidth: settings.bandwidth }, () =>
+      this.#reconnect(departure, reconnectsMax),
+    );
+    try {
+      const { port } = await this.#listen(departure);
+      const wire = host.wireState({ host: departure.host, port, node });
+      const hello = { kind: 'machine', migration, wire } as const;
+      drive.connected(await connectToNode(identity, { address: target, hello, clock }));
+      drive.happened({ type: 'start' });
+    } catch (error) {
+      this.#move = undefined;
+      host.watch(undefined);
+      const reason = errorText(error);
+      drive.happened({ type: 'abort', reason });
+      tell({ type: 'migration', migration, side: 'source', figures: end.figures, outcome: 'aborted', reason });
+    }
+  }
+
+  abort(reason: string): void {
+    this.#move?.drive.happened({ type: 'abort', reason });
+  }
+
+  claimed(owner: MigrationSide | 'unknown'): void {
+    this.#move?.drive.happened({ type: 'claimed', owner });
+  }
+
+  #listen({ identity, host }: { readonly identity: LinkIdentity; readonly host: string }) {
+    this.#listening ??= listenForNodes(identity, {
+      host,
+      clock: this.#deps.clock,
+      accepted: (connection) => void this.#accepted(connection).catch(() => connection.socket.destroy()),
+    });
+    return this.#listening;
+  }
+
+  async #accepted({ hello, node, socket }: Accepted): Promise<void> {
+    const { host } = this.#deps;
+    if (hello.kind === 'frames') {
+      if (hello.secret === host.secret) host.placed(socket);
+      else socket.destroy();
+      return;
+    }
+    const arrival = this.#arrival;
+    if (arrival?.migration !== hello.migration || arrival.sourceNode !== node || host.machine !== undefined) {
+      // One that pages are still missing of goes on with the new connection.
+      if (this.#move?.migration === hello.migration && arrival?.sourceNode === node) this.#again(socket);
+      else socket.destroy();
+      return;
+    }
+    if (this.#move !== undefined) {
+      this.#again(socket);
+      return;
+    }
+    const end = createTarget({
+      accept: (config) => this.#refusal(config.memory),
+      makeDisk: (blocks) => {
+        this.#disk = GuestDisk.ofBlocks(blocks);
+        return this.#disk.store();
+      },
+    });
+    const drive = this.#drive(end, { migration: hello.migration, side: 'target' }, () => undefined);
+    await host.expect(hello.wire, arrival);
+    drive.connected(socket);
+    drive.happened({ type: 'start' });
+  }
+
+  #again(socket: TLSSocket): void {
+    this.#move?.drive.connected(socket);
+    this.#move?.drive.happened({ type: 'reconnected' });
+  }
+
+  /** Why a machine cannot be taken. */
+  #refusal(memory: number): string | undefined {
+    const { memoryBytes } = this.#deps.start;
+    return memory <= memoryBytes ? undefined : `it has ${memory} bytes of memory and ${memoryBytes} are kept for it`;
+  }
+
+  #drive(
+    end: MigrationEnd,
+    {
+      migration,
+      side,
+      bandwidth,
+    }: { readonly migration: string; readonly side: MigrationSide; readonly bandwidth?: number },
+    lost: () => void,
+  ): Drive {
+    const { host, clock, tell } = this.#deps;
+    const drive: Drive = new Drive({
+      end,
+      clock,
+      lost,
+      ...(bandwidth === undefined ? {} : { bandwidth }),
+      does: (effect) => this.#does(effect, { migration, side, drive }),
+    });
+    this.#move = { migration, side, drive };
+    host.watch({
+      sliced: () => drive.sliced(),
+      missing: (page) => drive.happened({ type: 'fault', page }),
+    });
+    const report = (): void => {
+      if (this.#move?.drive !== drive) return;
+      tell({ type: 'migration', migration, side, figures: end.figures });
+      clock.setTimeout(report, tellMs);
+    };
+    clock.setTimeout(report, tellMs);
+    return drive;
+  }
+
+  #does(effect: HostEffect, { migration, side, drive }: Move): void {
+    const { host, tell } = this.#deps;
+    switch (effect.type) {
+      case 'pause':
+        host.loop?.pause();
+        return;
+      case 'resume':
+        host.loop?.resume();
+        return;
+      case 'throttle':
+        host.loop?.throttle(effect.share);
+        return;
+      case 'activate':
+        host.arrived(effect.machine, this.#disk);
+        return;
+      case 'claim':
+        tell({ type: 'claim', migration, owner: effect.owner });
+        return;
+      case 'page':
+        host.loop?.pageArrived(effect.page);
+        return;
+      case 'destroy':
+        if (side === 'source') host.left();
+        this.#disk = undefined;
+        return;
+      case 'ended': {
+        const { outcome, reason } = effect;
+        if (this.#move?.drive === drive) this.#move = undefined;
+        this.#arrival = undefined;
+        host.watch(undefined);
+        tell({ type: 'migration', migration, side, figures: drive.end.figures, outcome, reason });
+        if (side === 'target' && outcome === 'aborted' && host.machine !== undefined) host.lost(reason);
+        return;
+      }
+      default:
+        effect satisfies never;
+    }
+  }
+
+  /** Connects once more, for as long as the migration goes on. */
+  #reconnect(departure: Departure, tries: number): void {
+    const { host, clock } = this.#deps;
+    const { migration, target, identity, node } = departure;
+    const move = this.#move;
+    if (move?.migration !== migration || tries === 0) return;
+    clock.setTimeout(() => {
+      const wire = host.wireState({ host: departure.host, port: target.port, node });
+      connectToNode(identity, { address: target, hello: { kind: 'machine', migration, wire }, clock }).then(
+        (socket) => {
+          if (this.#move !== move) socket.destroy();
+          else {
+            move.drive.connected(socket);
+            move.drive.happened({ type: 'reconnected' });
+          }
+        },
+        () => this.#reconnect(departure, tries - 1),
+      );
+    }, reconnectMs);
+  }
+}

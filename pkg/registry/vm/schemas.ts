@@ -1,0 +1,27 @@
+/** Pieces of schemas that the kinds of `vm.coxswain.dev` share. */
+
+/** Any text. @internal */
+export const text = { type: 'string' };
+/** @internal */
+export const flag = { type: 'boolean' };
+/** A number from 0. @internal */
+export const count = { type: 'integer', format: 'int64', minimum: 0 };
+/** As Kubernetes writes amounts. @internal */
+export const quantity = {
+  anyOf: [{ type: 'integer' }, { type: 'string' }],
+  'x-kubernetes-int-or-string': true,
+  pattern:
+    '^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$',
+};
+/** @internal */
+export const condition = {
+  type: 'object',
+  required: ['type', 'status'],
+  properties: {
+    type: text,
+    status: text,
+    reason: text,
+    message: text,
+    lastTransitionTime: { type: 'string', format: 'date-time' },
+  },
+};
