@@ -1,0 +1,80 @@
+/** Makes a guest under a monitor, its way; see the contract. */
+import { GuestImageError, type KernelImage, readKernel } from '../boot/elf.ts';
+import { PAGE_SIZE } from '../memory-map.ts';
+import type { Io, Monitor, MonitorConfig, Outcome, Way } from './contract.ts';
+import { Deprivileged, ownCode } from './deprivileged.ts';
+import { GuestRam } from './guest-tables.ts';
+import { type HartParts, Native, Nested } from './hardware.ts';
+import { PhysicalMachine } from './physical.ts';
+import { Tally } from './tally.ts';
+import { VirtualRegisters } from './virtual-registers.ts';
+
+/** The monitor's part of the machine: tables of all sorts, and translated code. */
+const OWN = 16 << 20;
+const MEMORY_MIN = 1 << 20;
+const MEMORY_MAX = 1 << 30;
+const PARAMETERS_MAX = 6;
+
+interface Guest {
+  run(instructions: number): Outcome;
+}
+
+/** The ways by name. */
+const makers: Readonly<Partial<Record<Way, (parts: HartParts) => Guest>>> = {
+  native: (parts) => new Native(parts),
+  trap: (parts) => {
+    const guest = new Deprivileged({
+      ...parts,
+      registers: new VirtualRegisters(parts.machine, parts.machine.takePages()),
+    });
+    guest.useCode(ownCode);
+    return guest;
+  },
+  hardware: (parts) => new Nested(parts),
+};
+
+/** Makes a guest that is about to run its first instruction. */
+export function createMonitor(config: MonitorConfig): Monitor {
+  check(config);
+  // Without a monitor the machine is the guest's, and begins where it does.
+  const isNative = config.way === 'native';
+  const machine = new PhysicalMachine(OWN, config.memory, isNative ? 'after' : 'before');
+  const ram = new GuestRam(machine, machine.guestBase, config.memory);
+  const tally = new Tally(machine, config.trace);
+  const kernel = readKernel(config.guest, config.memory);
+  load(machine, ram, kernel);
+  for (const [index, value] of config.parameters.entries()) machine.hart.setBig(10 + index, BigInt(value));
+  const maker = makers[config.way];
+  if (maker === undefined)
+    throw new GuestImageError(`Cannot run a guest under ${config.way}: there is no such monitor yet`);
+  const guest = maker({ machine, ram, tally, io: isNative ? 'passthrough' : config.io, pc: BigInt(kernel.entry) });
+  return {
+    get counters() {
+      return tally.counters;
+    },
+    get console() {
+      return machine.devices.console;
+    },
+    run: (instructions) => guest.run(instructions),
+    memory: () => machine.memory.copyOut(ram.physical(0x8000_0000), config.memory) ?? new Uint8Array(),
+  };
+}
+
+function load(machine: PhysicalMachine, ram: GuestRam, { segments }: KernelImage): void {
+  for (const { address, bytes } of segments) machine.memory.copyIn(ram.physical(address), bytes);
+}
+
+function check({ way, io, memory, parameters }: MonitorConfig): void {
+  if (memory % PAGE_SIZE !== 0 || memory < MEMORY_MIN || memory > MEMORY_MAX) {
+    throw new GuestImageError(`Cannot make a guest of ${memory} bytes: memory is whole pages, from 1 MiB to 1 GiB`);
+  }
+  if (parameters.length > PARAMETERS_MAX) {
+    throw new GuestImageError(`Cannot give a guest ${parameters.length} parameters: it has at most ${PARAMETERS_MAX}`);
+  }
+  const isSplit: Io = 'split';
+  if (io === isSplit && way !== 'paravirtual') {
+    throw new GuestImageError(
+      `Cannot split the console of a guest under ${way}: only a ported kernel has the other half`,
+    );
+  }
+}
