@@ -28,6 +28,7 @@ export interface Stopped {
   readonly pc: bigint;
   /** It was the code's own request: for one instruction to be done, or for code of `pc`, of which it has none. */
   readonly request?: 'instruction' | 'code';
+  readonly instruction?: Instruction | undefined;
 }
 
 /** Where the instructions of a guest's kernel really are. */
@@ -41,7 +42,11 @@ export interface Code {
   /** The guest wrote to such a page. */
   written(page: number): void;
   /** The guest looks at its memory differently. */
-  moved(): void;
+  moved(satp: bigint): void;
+  /** An entry of the guest's tables changed, or any of them may have. */
+  remapped(entry: number | undefined): void;
+  /** Whether an address is the monitor's own while the guest's kernel runs. */
+  reserves(virtual: bigint): boolean;
   /** A store at `pc` was to a traced page. */
   traced(pc: bigint): void;
 }
@@ -107,15 +112,15 @@ export class Deprivileged {
     return high === undefined ? undefined : decode(low | (high << 16));
   }
 
-  /** Where an address of the guest's code is in its memory. */
-  codeAddress(pc: bigint): number | undefined {
+  /** Where an address of the guest's code is in its memory, and the entry that led there. */
+  codePlace(pc: bigint): { readonly address: number; readonly entry: number } | undefined {
     const found = this.parts.ram.find(this.view, pc, 'execute');
-    return found.kind === 'page' && this.parts.ram.holds(found.address, 2) ? found.address : undefined;
+    return found.kind === 'page' && this.parts.ram.holds(found.address, 2) ? found : undefined;
   }
 
   private half(pc: bigint): number | undefined {
     const { ram, machine } = this.parts;
-    const address = this.codeAddress(pc);
+    const address = this.codePlace(pc)?.address;
     return address === undefined
       ? undefined
       : machine.memory.view.getUint16(machine.memory.readable(ram.physical(address)), true);
@@ -142,10 +147,11 @@ export class Deprivileged {
     const cause = Number(machine.csr('mcause'));
     const at = machine.csr('mepc');
     const { kernel } = registers;
-    const stopped = kernel && this.code !== undefined ? this.code.stopped(at, cause) : { pc: at };
+    const stopped: Stopped = kernel && this.code !== undefined ? this.code.stopped(at, cause) : { pc: at };
     this.pc = stopped.pc;
     if (stopped.request === 'code') tally.exit('untranslated', { cause, kernel, atEnd: true });
-    else if (stopped.request === 'instruction') this.callOut({ cause, kernel });
+    else if (stopped.request === 'instruction')
+      this.callOut({ cause, kernel }, stopped.instruction ?? this.fetch(this.pc));
     else if (touches[cause] !== undefined) this.fault({ cause, kernel }, touches[cause]);
     else if (cause === ILLEGAL && kernel) this.illegal({ cause, kernel });
     else if (cause === SYSCALL && kernel) this.stop('calls firmware, of which it has none');
@@ -159,7 +165,7 @@ export class Deprivileged {
   private pass(cause: number, value: bigint): void {
     const { registers } = this.parts;
     this.pc = registers.enterTrap({ cause, pc: this.pc, value });
-    this.code?.moved();
+    this.code?.moved(registers.get('satp'));
   }
 
   private stop(what: string): void {
@@ -172,8 +178,7 @@ export class Deprivileged {
     this.privileged(decode(word), { ...event, word }, 'trap');
   }
 
-  private callOut(event: Partial<ExitEvent>): void {
-    const instruction = this.fetch(this.pc);
+  private callOut(event: Partial<ExitEvent>, instruction: Instruction | undefined): void {
     if (instruction === undefined) {
       this.stop('runs code that is no longer there');
       return;
@@ -201,7 +206,7 @@ export class Deprivileged {
     tally.exit(how === 'call' ? 'call-out' : done.reason, event);
     this.pc = done.next;
     if (done.changes === 'root' && this.pages.useRoot(registers.get('satp'))) this.shadow.forgetAll();
-    if (done.changes !== 'nothing') this.code?.moved();
+    if (done.changes !== 'nothing') this.code?.moved(registers.get('satp'));
   }
 
   private fault(event: Partial<ExitEvent>, touch: Touch): void {
@@ -230,6 +235,12 @@ export class Deprivileged {
   }
 
   private fill(virtual: bigint, found: Found & { readonly kind: 'page' }): void {
+    if (this.view.kernel && this.code?.reserves(virtual) === true) {
+      this.stop(
+        `maps 0x${virtual.toString(16)}, which is where the monitor keeps its own while the guest's kernel runs`,
+      );
+      return;
+    }
     const page = found.address - (found.address % PAGE_SIZE);
     const isWatched = this.pages.has(page) || this.code?.watches(page) === true;
     const rights = isWatched ? { ...found.rights, write: false } : found.rights;
@@ -312,7 +323,10 @@ export class Deprivileged {
     if (!this.pages.has(page)) return;
     for (const [index, entry] of entries.entries()) {
       this.shadow.forgetEntry(entry);
-      if (this.pages.changed(entry, entryOf(words[index] ?? 0n))) this.shadow.forgetAll();
+      this.code?.remapped(entry);
+      if (!this.pages.changed(entry, entryOf(words[index] ?? 0n))) continue;
+      this.shadow.forgetAll();
+      this.code?.remapped(undefined);
     }
   }
 }
@@ -324,5 +338,7 @@ export const ownCode: Code = {
   watches: () => false,
   written: () => undefined,
   moved: () => undefined,
+  remapped: () => undefined,
+  reserves: () => false,
   traced: () => undefined,
 };

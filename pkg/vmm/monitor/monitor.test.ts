@@ -7,7 +7,7 @@ import { createMonitor } from './monitor.ts';
 import { recount } from './recount.ts';
 
 const guest = readFileSync(join(import.meta.dirname, '../guests/pages/pages.elf'));
-const unmodified = ['native', 'trap', 'hardware'] as const;
+const unmodified = ['native', 'trap', 'translate', 'hardware'] as const;
 
 function run(way: Way, parameters: readonly number[], more: Partial<MonitorConfig> = {}) {
   const trace: TraceEvent[] = [];
@@ -65,4 +65,15 @@ test('a walk through two stages reads up to 15 entries, and one through shadow t
   expect(run('hardware', [600, 900, 600, 0]).counters.walkReferencesMax).toBe(15);
   expect(run('trap', [600, 900, 600, 0]).counters.walkReferencesMax).toBe(3);
   expect(run('native', [600, 900, 600, 0]).counters.walkReferencesMax).toBe(3);
+});
+
+test('translated code is made once, connected, and calls out where a store keeps hitting tables', () => {
+  const { counters } = run('translate', [512, 512, 512, 8]);
+  const { exits, blocksTranslated, blocksChained } = counters;
+  expect(exits['traced-write']).toBeLessThan(20);
+  expect(exits['call-out']).toBeGreaterThan(500);
+  // The kernel's loops run in the cache: what is not connected is come to once.
+  expect(blocksChained).toBeGreaterThan(50);
+  expect(exits.untranslated).toBeLessThan(3 * blocksTranslated);
+  expect(exits.register + exits.return + exits.fence).toBe(0);
 });

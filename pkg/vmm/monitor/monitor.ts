@@ -7,6 +7,7 @@ import { GuestRam } from './guest-tables.ts';
 import { type HartParts, Native, Nested } from './hardware.ts';
 import { PhysicalMachine } from './physical.ts';
 import { Tally } from './tally.ts';
+import { Translator } from './translator.ts';
 import { VirtualRegisters } from './virtual-registers.ts';
 
 /** The monitor's part of the machine: tables of all sorts, and translated code. */
@@ -28,6 +29,12 @@ const makers: Readonly<Partial<Record<Way, (parts: HartParts) => Guest>>> = {
       registers: new VirtualRegisters(parts.machine, parts.machine.takePages()),
     });
     guest.useCode(ownCode);
+    return guest;
+  },
+  translate: (parts) => {
+    const state = parts.machine.takePages();
+    const guest = new Deprivileged({ ...parts, registers: new VirtualRegisters(parts.machine, state + PAGE_SIZE / 2) });
+    guest.useCode(new Translator(guest, state));
     return guest;
   },
   hardware: (parts) => new Nested(parts),

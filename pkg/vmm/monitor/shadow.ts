@@ -35,7 +35,7 @@ export class ShadowTables {
   private readonly free: number[] = [];
   private readonly used: number[] = [];
   /** Called with a new root, for what the monitor itself has there. */
-  onRoot: ((root: number) => void) | undefined;
+  onRoot: ((root: number, view: string) => void) | undefined;
 
   constructor(machine: PhysicalMachine) {
     this.machine = machine;
@@ -47,7 +47,7 @@ export class ShadowTables {
     if (known !== undefined) return known;
     const root = this.takeTable();
     this.roots.set(view, root);
-    this.onRoot?.(root);
+    this.onRoot?.(root, view);
     return root;
   }
 

@@ -41,6 +41,11 @@ function isVirtualName(name: string): name is VirtualName {
   return name in registers;
 }
 
+/** Where in the page a register is. */
+export function virtualOffset(name: VirtualName): number {
+  return registers[name].at;
+}
+
 /** A guest's registers, and whether its kernel runs. */
 export class VirtualRegisters {
   /** The guest is in its own mode S. */
