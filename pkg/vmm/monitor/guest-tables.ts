@@ -93,6 +93,22 @@ export class GuestRam {
     return { kind: 'page-fault' };
   }
 
+  /** The machine's address that tables of the guest with machine's addresses lead a kernel in mode U to; undefined where they do not. */
+  findPhysical(root: number, virtual: bigint, touch: Touch): number | undefined {
+    if (BigInt.asIntN(39, virtual) !== BigInt.asIntN(64, virtual)) return undefined;
+    let table = root;
+    for (let level = 2; level >= 0; level--) {
+      const at = table + Number((virtual >> BigInt(12 + 9 * level)) & 511n) * 8;
+      const entry = entryOf(this.machine.read64(at));
+      if (!entry.isValid) return undefined;
+      table = entry.frame * PAGE_SIZE;
+      if (!entry.isLeaf) continue;
+      const isOpen = level === 0 && rightsOf(entry.bits, { satp: 0n, kernel: false, sum: false, mxr: false })[touch];
+      return isOpen ? table + Number(virtual & 0xfffn) : undefined;
+    }
+    return undefined;
+  }
+
   private bare(virtual: bigint): Found {
     if (virtual >> 56n !== 0n) return { kind: 'access-fault' };
     return { kind: 'page', address: Number(virtual), rights: { read: true, write: true, execute: true }, entry: -1 };

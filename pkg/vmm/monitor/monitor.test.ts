@@ -7,6 +7,8 @@ import { createMonitor } from './monitor.ts';
 import { recount } from './recount.ts';
 
 const guest = readFileSync(join(import.meta.dirname, '../guests/pages/pages.elf'));
+const ported = readFileSync(join(import.meta.dirname, '../guests/pages/ported.elf'));
+const asPorted = { io: 'split', guest: ported } as const;
 const unmodified = ['native', 'trap', 'translate', 'hardware'] as const;
 
 function run(way: Way, parameters: readonly number[], more: Partial<MonitorConfig> = {}) {
@@ -48,8 +50,8 @@ test('the same binary prints the same and leaves the same memory in each way tha
   }
 });
 
-test.each(unmodified)('a full trace of %s gives its counters again', (way) => {
-  const { counters, trace } = run(way, [600, 900, 600, 4]);
+test.each([...unmodified, 'paravirtual'] as const)('a full trace of %s gives its counters again', (way) => {
+  const { counters, trace } = run(way, [600, 900, 600, 4], way === 'paravirtual' ? asPorted : {});
   const { exits, pageWalks, walkReferences, walkReferencesMax } = counters;
   expect(recount(trace, way)).toEqual({ exits, pageWalks, walkReferences, walkReferencesMax });
 });
@@ -76,4 +78,30 @@ test('translated code is made once, connected, and calls out where a store keeps
   expect(blocksChained).toBeGreaterThan(50);
   expect(exits.untranslated).toBeLessThan(3 * blocksTranslated);
   expect(exits.register + exits.return + exits.fence).toBe(0);
+});
+
+test('a ported kernel asks for its tables by few calls, and gets no more than its own memory', () => {
+  const { outcome, output, counters } = run('paravirtual', [600, 900, 600, 4], asPorted);
+  expect(outcome).toEqual({ reason: 'off', code: 0 });
+  // It asks for a foreign page, a table that it could write, an entry of no table and a big page.
+  expect(output).toBe(`refused 4\npages\nentries 600\nsum ${sumOf(900, 600)}\nfaults 1\nanswer 30\n`);
+  expect(counters.updatesAsked).toBeGreaterThan(600);
+  expect(counters.exits.hypercall).toBeLessThan(40);
+  expect(counters.walkReferencesMax).toBe(3);
+});
+
+test('a device that is passed through is reached without exits after the first', () => {
+  for (const way of ['trap', 'translate', 'hardware'] as const) {
+    const emulated = run(way, [0, 0, 0, 0]);
+    const passed = run(way, [0, 0, 0, 0], { io: 'passthrough' });
+    expect(emulated.counters.exits.device).toBe(emulated.output.length + 1);
+    expect(passed.counters.exits.device).toBe(0);
+    expect(passed.output).toBe(emulated.output);
+  }
+});
+
+test('what cannot be made is refused with one line', () => {
+  expect(() => run('trap', [], { io: 'split' })).toThrow('Cannot split the console of a guest under trap');
+  expect(() => run('paravirtual', [], { guest: ported })).toThrow('Cannot give a ported kernel a device');
+  expect(() => run('trap', [], { memory: 100 })).toThrow('Cannot make a guest of 100 bytes');
 });

@@ -1,10 +1,11 @@
 /** Makes a guest under a monitor, its way; see the contract. */
 import { GuestImageError, type KernelImage, readKernel } from '../boot/elf.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
-import type { Io, Monitor, MonitorConfig, Outcome, Way } from './contract.ts';
+import type { Monitor, MonitorConfig, Outcome, Way } from './contract.ts';
 import { Deprivileged, ownCode } from './deprivileged.ts';
 import { GuestRam } from './guest-tables.ts';
 import { type HartParts, Native, Nested } from './hardware.ts';
+import { Paravirtual } from './paravirtual.ts';
 import { PhysicalMachine } from './physical.ts';
 import { Tally } from './tally.ts';
 import { Translator } from './translator.ts';
@@ -15,13 +16,14 @@ const OWN = 16 << 20;
 const MEMORY_MIN = 1 << 20;
 const MEMORY_MAX = 1 << 30;
 const PARAMETERS_MAX = 6;
+const PORTED_MAX = 4;
 
 interface Guest {
   run(instructions: number): Outcome;
 }
 
 /** The ways by name. */
-const makers: Readonly<Partial<Record<Way, (parts: HartParts) => Guest>>> = {
+const makers: Readonly<Record<Way, (parts: HartParts, parameters: number) => Guest>> = {
   native: (parts) => new Native(parts),
   trap: (parts) => {
     const guest = new Deprivileged({
@@ -37,6 +39,7 @@ const makers: Readonly<Partial<Record<Way, (parts: HartParts) => Guest>>> = {
     guest.useCode(new Translator(guest, state));
     return guest;
   },
+  paravirtual: (parts, parameters) => new Paravirtual(parts, parameters),
   hardware: (parts) => new Nested(parts),
 };
 
@@ -51,10 +54,10 @@ export function createMonitor(config: MonitorConfig): Monitor {
   const kernel = readKernel(config.guest, config.memory);
   load(machine, ram, kernel);
   for (const [index, value] of config.parameters.entries()) machine.hart.setBig(10 + index, BigInt(value));
-  const maker = makers[config.way];
-  if (maker === undefined)
-    throw new GuestImageError(`Cannot run a guest under ${config.way}: there is no such monitor yet`);
-  const guest = maker({ machine, ram, tally, io: isNative ? 'passthrough' : config.io, pc: BigInt(kernel.entry) });
+  const guest = makers[config.way](
+    { machine, ram, tally, io: isNative ? 'passthrough' : config.io, pc: BigInt(kernel.entry) },
+    config.parameters.length,
+  );
   return {
     get counters() {
       return tally.counters;
@@ -78,8 +81,12 @@ function check({ way, io, memory, parameters }: MonitorConfig): void {
   if (parameters.length > PARAMETERS_MAX) {
     throw new GuestImageError(`Cannot give a guest ${parameters.length} parameters: it has at most ${PARAMETERS_MAX}`);
   }
-  const isSplit: Io = 'split';
-  if (io === isSplit && way !== 'paravirtual') {
+  if (way === 'paravirtual' && (io !== 'split' || parameters.length > PORTED_MAX)) {
+    throw new GuestImageError(
+      'Cannot give a ported kernel a device or more than 4 parameters: it has a ring, and calls',
+    );
+  }
+  if (io === 'split' && way !== 'paravirtual') {
     throw new GuestImageError(
       `Cannot split the console of a guest under ${way}: only a ported kernel has the other half`,
     );
