@@ -280,6 +280,12 @@ function pmpConfig(first: number): ControlRegister {
   };
 }
 
+/** sstatus for mode U of a hart that ignores writes of it. */
+const lenientStatus: ControlRegister = {
+  read: (hart) => readStatus(hart) & SSTATUS,
+  write: () => undefined,
+};
+
 /** Registers of the hypervisor extension, which exist where the hart has it. */
 function addHypervisor(): void {
   const exists = (hart: Hart): boolean => hart.hypervisor !== undefined && !hart.isVirtual;
@@ -322,6 +328,7 @@ export function controlRegister(hart: Hart, number: number, isWrite: boolean): C
   const register = registers.get(asGuest ?? number);
   const needed = (number >> 8) & 3;
   // Registers of the hypervisor have a number of their own for their mode, which is supervisor's.
+  if (number === 0x100 && hart.ignoresStatus && hart.mode === USER) return lenientStatus;
   if (register === undefined || hart.mode < (needed === 2 ? SUPERVISOR : needed)) return undefined;
   if (isWrite && number >> 10 === 3) return undefined;
   return asGuest !== undefined || register.exists === undefined || register.exists(hart) ? register : undefined;

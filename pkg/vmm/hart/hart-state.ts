@@ -87,6 +87,8 @@ export class HartState {
   readonly csr: Record<RegisterName, bigint> = { ...zeroRegisters };
   /** There where the hart has the hypervisor extension. */
   hypervisor: Hypervisor | undefined;
+  /** A variant for what cannot be virtualized by traps: mode U reads sstatus as it is, and its writes are ignored, as `popf` does with the interrupt flag on x86. */
+  ignoresStatus = false;
   readonly pmpConfig = new Uint8Array(PMP_ENTRIES);
   /** What the entries below cover; undefined after they changed. */
   pmpRanges: readonly PmpRange[] | undefined;

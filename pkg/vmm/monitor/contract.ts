@@ -118,6 +118,8 @@ export interface MonitorConfig {
   /** What the guest finds in a0, a1, …, at most 6. */
   readonly parameters: readonly number[];
   readonly trace?: (event: TraceEvent) => void;
+  /** The machine is the variant whose mode U reads sstatus and writes it without effect (`HartState.ignoresStatus`). */
+  readonly ignoresStatus?: boolean;
 }
 
 /** A guest under its monitor. */

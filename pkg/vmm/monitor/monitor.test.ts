@@ -42,7 +42,7 @@ function sumOf(touches: number, spread: number): number {
 test('the same binary prints the same and leaves the same memory in each way that runs it unmodified', () => {
   const expected = run('native', [600, 900, 600, 4]);
   expect(expected.outcome).toEqual({ reason: 'off', code: 0 });
-  expect(expected.output).toBe(`pages\nentries 600\nsum ${sumOf(900, 600)}\nfaults 1\nanswer 30\n`);
+  expect(expected.output).toBe(`pages\nentries 600\nsum ${sumOf(900, 600)}\nfaults 1\nstatus 1\nanswer 30\n`);
   for (const way of unmodified) {
     const { outcome, output, memory } = run(way, [600, 900, 600, 4]);
     expect({ way, outcome, output }).toEqual({ way, outcome: expected.outcome, output: expected.output });
@@ -84,7 +84,7 @@ test('a ported kernel asks for its tables by few calls, and gets no more than it
   const { outcome, output, counters } = run('paravirtual', [600, 900, 600, 4], asPorted);
   expect(outcome).toEqual({ reason: 'off', code: 0 });
   // It asks for a foreign page, a table that it could write, an entry of no table and a big page.
-  expect(output).toBe(`refused 4\npages\nentries 600\nsum ${sumOf(900, 600)}\nfaults 1\nanswer 30\n`);
+  expect(output).toBe(`refused 4\npages\nentries 600\nsum ${sumOf(900, 600)}\nfaults 1\nstatus 1\nanswer 30\n`);
   expect(counters.updatesAsked).toBeGreaterThan(600);
   expect(counters.exits.hypercall).toBeLessThan(40);
   expect(counters.walkReferencesMax).toBe(3);

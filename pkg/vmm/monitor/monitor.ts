@@ -50,6 +50,7 @@ export function createMonitor(config: MonitorConfig): Monitor {
   const isNative = config.way === 'native';
   const machine = new PhysicalMachine(OWN, config.memory, isNative ? 'after' : 'before');
   const ram = new GuestRam(machine, machine.guestBase, config.memory);
+  machine.hart.ignoresStatus = config.ignoresStatus === true;
   const tally = new Tally(machine, config.trace);
   const kernel = readKernel(config.guest, config.memory);
   load(machine, ram, kernel);

@@ -16,5 +16,7 @@ u64 entry_of(u64 page, u64 bits);
 void set_entry(u64 *entry, u64 value);
 /* After it what was set holds. */
 void flush_entries(void);
+/* Sets a bit of the kernel's status, says whether it is set, and clears it again. */
+u64 set_status(void);
 void put_byte(char byte);
 void switch_off(int code) __attribute__((noreturn));

@@ -108,6 +108,7 @@ void main(u64 updates, u64 touches, u64 spread, u64 syscalls) {
   }
   __asm__ volatile(".option push\n.option norvc\nebreak\n.option pop");
   say_number("faults ", faults);
+  say_number("status ", set_status());
   say_number("answer ", enter_user(USER_CODE, USER_STACK + 4096, syscalls));
   switch_off(0);
 }
