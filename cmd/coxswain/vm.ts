@@ -69,14 +69,23 @@ const commands: Readonly<Record<string, VmCommand>> = {
   top: { summary: 'Show what a machine uses.', takesName: true, run: top },
 };
 
+const compareSummary = 'Compare four ways to virtualize, as table and picture; needs no cluster.';
+
 /** Runs the command; resolves to its exit code. Throws `UserError`, and what the cluster says. */
 export async function vm(world: World, args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
+  if (name === 'compare') return (await import('./vm-compare.ts')).compare(world, rest);
   const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command !== undefined) return run(world, rest, { command, name: name ?? '' });
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     const summary = 'The virtual machines of a cluster.';
-    world.write(commandOverview({ summary, usage: 'coxswain vm <command>', commands }));
+    world.write(
+      commandOverview({
+        summary,
+        usage: 'coxswain vm <command>',
+        commands: { ...commands, compare: { summary: compareSummary } },
+      }),
+    );
     return name === undefined ? 1 : 0;
   }
   throw new UserError(`unknown command "vm ${name}": "coxswain vm --help" lists them`);

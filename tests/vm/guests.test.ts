@@ -20,7 +20,7 @@ test('the guests are what their sources say', (context) => {
   const folder = mkdtempSync(join(tmpdir(), 'guests-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   execFileSync(join(guests, 'build.sh'), [folder], { stdio: 'inherit' });
-  for (const name of ['compute', 'echo', 'kernel']) {
+  for (const name of ['compute', 'echo', 'kernel', 'pages']) {
     const file = join(name, `${name}.elf`);
     expect(readFileSync(join(folder, file)).equals(readFileSync(join(guests, file)))).toBe(true);
   }

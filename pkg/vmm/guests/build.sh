@@ -28,3 +28,8 @@ kernel echo echo/serve.c
 mkdir -p "$out/compute"
 # shellcheck disable=SC2086
 riscv64-unknown-elf-gcc $flags -T compute/link.ld -o "$out/compute/compute.elf" compute/start.S compute/compute.c common/lib.c common/fdt.c
+mkdir -p "$out/pages"
+# shellcheck disable=SC2086
+riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/pages/pages.elf" pages/start.S pages/pages.c pages/bare.c common/lib.c
+# shellcheck disable=SC2086
+riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/pages/ported.elf" pages/ported-start.S pages/pages.c pages/ported.c common/lib.c

@@ -5,6 +5,7 @@
  */
 import type { Hart } from './hart.ts';
 import { FS, MACHINE, PMP_ENTRIES, type RegisterName, SEIP, SSIP, STIP, SUPERVISOR, USER } from './hart-state.ts';
+import { hypervisorRegisters, substitutes } from './hypervisor.ts';
 import { MXR } from './mmu.ts';
 import { PMP_LOCK } from './protection.ts';
 import { hasSupervisorTimer, noteInterrupts, pendingBits } from './traps.ts';
@@ -27,6 +28,7 @@ const MSTATUS_WRITABLE = 0x7e_61aan;
 const SUPERVISOR_BITS = BigInt(SSIP | STIP | SEIP);
 /** RV64 with A, C, D, F, I, M, S and U. */
 const MISA = (2n << 62n) | 0x14_112dn;
+const MISA_H = 1n << 7n;
 
 /** A register of which the bits in `mask` can be written. */
 function plain(name: RegisterName, mask: bigint): ControlRegister {
@@ -92,6 +94,7 @@ function mayCount(bit: number): (hart: Hart) => boolean {
   return (hart) => {
     const forSupervisor = ((hart.csr.mcounteren >> BigInt(bit)) & 1n) === 1n;
     if (hart.mode === MACHINE) return true;
+    if (hart.isVirtual && (((hart.hypervisor?.csr.hcounteren ?? 0n) >> BigInt(bit)) & 1n) === 0n) return false;
     return forSupervisor && (hart.mode === SUPERVISOR || ((hart.csr.scounteren >> BigInt(bit)) & 1n) === 1n);
   };
 }
@@ -172,7 +175,7 @@ const registers = new Map<number, ControlRegister>([
   ],
   [0x180, { exists: isTrapFree, read: (hart) => hart.csr.satp, write: writeSatp }],
   [0x300, { read: readStatus, write: (hart, value) => writeStatus(hart, value, ALL) }],
-  [0x301, constant(MISA)],
+  [0x301, { read: (hart) => (hart.hypervisor === undefined ? MISA : MISA | MISA_H), write: () => undefined }],
   [0x302, plain('medeleg', 0xb3ffn)],
   [0x303, plain('mideleg', SUPERVISOR_BITS)],
   [0x304, { read: (hart) => hart.csr.mie, write: (hart, value) => writeEnabled(hart, value, 0xaaan) }],
@@ -277,10 +280,56 @@ function pmpConfig(first: number): ControlRegister {
   };
 }
 
+/** sstatus for mode U of a hart that ignores writes of it. */
+const lenientStatus: ControlRegister = {
+  read: (hart) => readStatus(hart) & SSTATUS,
+  write: () => undefined,
+};
+
+/** Registers of the hypervisor extension, which exist where the hart has it. */
+function addHypervisor(): void {
+  const exists = (hart: Hart): boolean => hart.hypervisor !== undefined && !hart.isVirtual;
+  for (const [number, name, mask] of hypervisorRegisters) {
+    const write = (hart: Hart, value: bigint): void => {
+      if (hart.hypervisor === undefined) return;
+      hart.hypervisor.csr[name] = (hart.hypervisor.csr[name] & ~mask) | (value & mask);
+      hart.mmu.changeContext();
+    };
+    registers.set(number, { exists, read: (hart) => hart.hypervisor?.csr[name] ?? 0n, write });
+  }
+  for (const [number, name] of [
+    [0x280, 'vsatp'],
+    [0x680, 'hgatp'],
+  ] as const) {
+    const write = (hart: Hart, value: bigint): void => {
+      if (hart.hypervisor === undefined || (value >> 60n !== 0n && value >> 60n !== 8n)) return;
+      hart.hypervisor.csr[name] = name === 'hgatp' ? value & ~3n : value;
+      hart.mmu.flush();
+    };
+    registers.set(number, { exists, read: (hart) => hart.hypervisor?.csr[name] ?? 0n, write });
+  }
+}
+
+addHypervisor();
+
+/** Whether an access that a guest may not make is one that its hypervisor is asked about (a virtual instruction), rather than an illegal one. */
+export function isVirtualAccess(hart: Hart, number: number): boolean {
+  const forMachine = ((number >> 8) & 3) === 3;
+  if (!hart.isVirtual || forMachine) return false;
+  if (((number >> 8) & 3) === 2) return true;
+  const isCounter = number >= 0xc00 && number < 0xc20;
+  if (isCounter) return ((hart.csr.mcounteren >> BigInt(number - 0xc00)) & 1n) === 1n;
+  return registers.has(number) && hart.mode === USER && ((number >> 8) & 3) === 1;
+}
+
 /** The register of a number as the hart may now see it; undefined where the access is illegal. */
 export function controlRegister(hart: Hart, number: number, isWrite: boolean): ControlRegister | undefined {
-  const register = registers.get(number);
-  if (register === undefined || hart.mode < ((number >> 8) & 3)) return undefined;
+  const asGuest = hart.isVirtual ? substitutes.get(number) : undefined;
+  const register = registers.get(asGuest ?? number);
+  const needed = (number >> 8) & 3;
+  // Registers of the hypervisor have a number of their own for their mode, which is supervisor's.
+  if (number === 0x100 && hart.ignoresStatus && hart.mode === USER) return lenientStatus;
+  if (register === undefined || hart.mode < (needed === 2 ? SUPERVISOR : needed)) return undefined;
   if (isWrite && number >> 10 === 3) return undefined;
-  return register.exists === undefined || register.exists(hart) ? register : undefined;
+  return asGuest !== undefined || register.exists === undefined || register.exists(hart) ? register : undefined;
 }

@@ -4,6 +4,7 @@
  * bigints are slow; control registers are bigints, as they are seldom touched. Does not execute anything.
  */
 import { hartLayout } from '../memory-map.ts';
+import type { Hypervisor } from './hypervisor.ts';
 
 /** User mode; modes are ordered by what they may. */
 export const USER = 0;
@@ -84,6 +85,10 @@ export class HartState {
   nextHi = 0;
   mode = MACHINE;
   readonly csr: Record<RegisterName, bigint> = { ...zeroRegisters };
+  /** There where the hart has the hypervisor extension. */
+  hypervisor: Hypervisor | undefined;
+  /** A variant for what cannot be virtualized by traps: mode U reads sstatus as it is, and its writes are ignored, as `popf` does with the interrupt flag on x86. */
+  ignoresStatus = false;
   readonly pmpConfig = new Uint8Array(PMP_ENTRIES);
   /** What the entries below cover; undefined after they changed. */
   pmpRanges: readonly PmpRange[] | undefined;
@@ -179,6 +184,11 @@ export class HartState {
   /** After a change of mstatus: keeps its field FS where it is quickly read. */
   noteFloats(): void {
     this.view.setInt32(this.at + hartLayout.floats, Number((this.csr.mstatus & FS) >> 13n), true);
+  }
+
+  /** V: whether a guest of the hypervisor extension runs. */
+  get isVirtual(): boolean {
+    return this.hypervisor?.virtual === true;
   }
 
   /** Instructions run so far, without the one that runs. */

@@ -2,7 +2,8 @@
  * Addresses of a hart: Sv39 page tables walked, translation buffers filled, physical memory protection asked. Bits A and D of page tables
  * are set here, as hardware may (Svadu). Invariant: an entry of a buffer stands for all of what an access would check (rights, protection,
  * log, code), so that whoever finds it needs no other question; see `GuestMemory` for what empties them. Buffers are parted by context:
- * machine mode, user, supervisor, supervisor with SUM. Source: RISC-V privileged architecture 20211203, sections 4.3 and 4.4.
+ * machine mode, user, supervisor, supervisor with SUM.
+ * While a guest of the hypervisor extension runs, there are two stages. Source: RISC-V privileged architecture 20211203, sections 4.3, 4.4 and 8.5.
  */
 import type { GuestMemory } from '../guest-memory.ts';
 import { CONTEXTS, hartLayout, MEMORY_BASE, PAGE_SIZE, TLB_BYTES, TLB_ENTRIES } from '../memory-map.ts';
@@ -23,6 +24,7 @@ const SUM = 1n << 18n;
 export const MXR = 1n << 19n;
 
 const PAGE_FAULTS = { [READ]: 13, [WRITE]: 15, [EXECUTE]: 12 } as const;
+const GUEST_PAGE_FAULTS = { [READ]: 21, [WRITE]: 23, [EXECUTE]: 20 } as const;
 const ACCESS_FAULTS = { [READ]: 5, [WRITE]: 7, [EXECUTE]: 1 } as const;
 
 /** What one of READ, WRITE and EXECUTE is to a table by access. */
@@ -40,16 +42,24 @@ const D = 128;
 export interface MmuCounters {
   pageWalks: number;
   tlbMisses: number;
+  /** Entries of tables read by walks, of both stages where there are two. */
+  walkReferences: number;
 }
 
 /** The memory management of one hart. */
 export class Mmu {
-  readonly counters: MmuCounters = { pageWalks: 0, tlbMisses: 0 };
+  readonly counters: MmuCounters = { pageWalks: 0, tlbMisses: 0, walkReferences: 0 };
+  /** Told of each entry that a walk reads: its physical address, and whether it is the first of the walk. */
+  onReference: ((address: number, isFirst: boolean) => void) | undefined;
+  private isFirst = false;
   private readonly state: HartState;
   private readonly memory: GuestMemory;
   /** Raised when the buffers are emptied. */
   stamp = 0;
   private seen = -1;
+  /** Whether the second stage lets the entry that was read last be marked: its page may be written, and is known to have been. */
+  private mayMarkTable = true;
+  private tableAddress = 0;
 
   constructor(state: HartState, memory: GuestMemory) {
     this.state = state;
@@ -69,10 +79,30 @@ export class Mmu {
   changeContext(): void {
     this.state.noteFloats();
     const mode = this.dataMode();
-    const sum = (this.state.csr.mstatus & SUM) !== 0n;
+    this.partGuests(mode);
+    const sum = (this.status() & SUM) !== 0n;
     const context = mode === MACHINE ? 0 : mode === USER ? 1 : sum ? 3 : 2;
     const { view, at } = this.state;
     view.setInt32(at + hartLayout.dataTlb, at + hartLayout.readTlb + context * TLB_BYTES, true);
+  }
+
+  /** Buffers have no tag of whose translations they hold: they are emptied where a guest comes after none or none after a guest. */
+  private partGuests(mode: number): void {
+    const { hypervisor } = this.state;
+    if (hypervisor === undefined || mode === MACHINE || hypervisor.buffersOf === hypervisor.virtual) return;
+    hypervisor.buffersOf = hypervisor.virtual;
+    this.flush();
+  }
+
+  /** The register with SUM and MXR of who runs. */
+  private status(): bigint {
+    const { hypervisor, csr } = this.state;
+    return hypervisor?.virtual === true ? hypervisor.csr.vsstatus : csr.mstatus;
+  }
+
+  private root(): bigint {
+    const { hypervisor, csr } = this.state;
+    return hypervisor?.virtual === true ? hypervisor.csr.vsatp : csr.satp;
   }
 
   /** Empties all buffers. */
@@ -106,7 +136,11 @@ export class Mmu {
   translate(access: Access, lo: number, hi: number, length: number): number {
     const mode = access === EXECUTE ? this.state.mode : this.dataMode();
     this.counters.tlbMisses++;
-    const address = this.isBare(mode) ? this.bare(access, lo, hi) : this.walk(access, lo, hi, mode);
+    const isGuest = mode !== MACHINE && this.state.isVirtual;
+    this.isFirst = true;
+    if (isGuest || !this.isBare(mode)) this.counters.pageWalks++;
+    const first = this.isBare(mode) ? this.bare(access, lo, hi) : this.walk(access, lo, hi, mode);
+    const address = isGuest ? this.secondStage(access, first, lo, hi) : first;
     if (!isPermitted(this.state, address, length, access, mode)) this.state.fault(ACCESS_FAULTS[access], lo, hi);
     if (access !== EXECUTE && this.memory.holds(address, length)) this.fill(access, lo, hi, address);
     return address;
@@ -118,7 +152,7 @@ export class Mmu {
   }
 
   private isBare(mode: number): boolean {
-    return mode === MACHINE || this.state.csr.satp >> 60n === 0n;
+    return mode === MACHINE || this.root() >> 60n === 0n;
   }
 
   private bare(access: Access, lo: number, hi: number): number {
@@ -141,10 +175,9 @@ export class Mmu {
   }
 
   private walk(access: Access, lo: number, hi: number, mode: number): number {
-    this.counters.pageWalks++;
     // Bits 63 to 39 are copies of bit 38.
     if (hi >> 6 !== (hi << 25) >> 31) return this.pageFault(access, lo, hi);
-    let table = Number(this.state.csr.satp & 0xfff_ffff_ffffn) * PAGE_SIZE;
+    let table = Number(this.root() & 0xfff_ffff_ffffn) * PAGE_SIZE;
     for (let level = 2; level >= 0; level--) {
       const shift = 12 + 9 * level;
       const index = level === 2 ? ((hi & 0x7f) << 2) | (lo >>> 30) : (lo >>> shift) & 511;
@@ -171,16 +204,62 @@ export class Mmu {
 
   /** Offset in the buffer of an entry of a table. */
   private tableEntry(access: Access, at: number, lo: number, hi: number): number {
+    const address = this.state.isVirtual ? this.secondStage(access, at, lo, hi, 'table') : at;
+    this.tableAddress = address;
+    return this.readEntry(access, address, lo, hi);
+  }
+
+  private readEntry(access: Access, at: number, lo: number, hi: number): number {
     const isAllowed = isPermitted(this.state, at, 8, READ, SUPERVISOR);
     if (!isAllowed || !this.memory.holds(at, 8)) this.accessFault(access, lo, hi);
+    this.counters.walkReferences++;
+    this.onReference?.(at, this.isFirst);
+    this.isFirst = false;
     return this.memory.readable(at);
   }
 
+  /** The machine's address of a guest's (Sv39x4): its tables have a root of 16 KiB, and all of their leaves are as for user mode. */
+  private secondStage(access: Access, address: number, lo: number, hi: number, of: 'data' | 'table' = 'data'): number {
+    const gate = this.state.hypervisor?.csr.hgatp ?? 0n;
+    if (gate >> 60n === 0n) return address;
+    if (address >= 2 ** 41) return this.guestFault(access, address, lo, hi, of);
+    let table = Number(gate & 0xfff_ffff_ffffn) * PAGE_SIZE;
+    for (let level = 2; level >= 0; level--) {
+      const reach = PAGE_SIZE * 512 ** level;
+      const index = Math.floor(address / reach) % (level === 2 ? 2048 : 512);
+      const offset = this.readEntry(access, table + index * 8, lo, hi);
+      const entryLo = this.state.view.getInt32(offset, true);
+      const entryHi = this.state.view.getInt32(offset + 4, true);
+      const bits = entryLo & 0x3ff;
+      const frame = ((entryHi & 0x3f_ffff) * 0x1_0000_0000 + (entryLo >>> 0) - bits) / 1024;
+      if ((bits & V) === 0 || (bits & (R | W)) === W || entryHi >>> 22 !== 0) break;
+      if ((bits & (R | X)) === 0) {
+        if ((bits & (U | A | D)) !== 0) break;
+        table = frame * PAGE_SIZE;
+        continue;
+      }
+      // Tables of the guest are read, and marked where their page may be written.
+      const wanted = of === 'table' ? R : access * 2;
+      const isReadable = wanted === R && (this.state.csr.mstatus & MXR) !== 0n && (bits & X) !== 0;
+      if ((bits & U) === 0 || frame % 512 ** level !== 0 || ((bits & wanted) === 0 && !isReadable)) break;
+      const isMarked = this.isMarked(of === 'table' ? READ : access, bits);
+      if (!isMarked) this.markAt(access, table + index * 8, lo, hi);
+      this.mayMarkTable = (bits & (W | D)) === (W | D);
+      return frame * PAGE_SIZE + (address % reach);
+    }
+    return this.guestFault(access, address, lo, hi, of);
+  }
+
+  private guestFault(access: Access, address: number, lo: number, hi: number, of: 'data' | 'table'): never {
+    this.state.hypervisor?.noteFault(address, of === 'table');
+    return this.state.fault(GUEST_PAGE_FAULTS[access], lo, hi);
+  }
+
   private mayAccess(access: Access, bits: number, mode: number): boolean {
-    const { mstatus } = this.state.csr;
+    const status = this.status();
     if (mode === USER && (bits & U) === 0) return false;
-    if (mode === SUPERVISOR && (bits & U) !== 0 && (access === EXECUTE || (mstatus & SUM) === 0n)) return false;
-    if (access === READ) return (bits & R) !== 0 || ((mstatus & MXR) !== 0n && (bits & X) !== 0);
+    if (mode === SUPERVISOR && (bits & U) !== 0 && (access === EXECUTE || (status & SUM) === 0n)) return false;
+    if (access === READ) return (bits & R) !== 0 || ((status & MXR) !== 0n && (bits & X) !== 0);
     return (bits & (access * 2)) !== 0;
   }
 
@@ -190,6 +269,12 @@ export class Mmu {
   }
 
   private mark(access: Access, at: number, lo: number, hi: number): void {
+    if (this.state.isVirtual && !this.mayMarkTable) this.guestFault(WRITE, at, lo, hi, 'table');
+    const address = this.state.isVirtual ? this.tableAddress : at;
+    this.markAt(access, address, lo, hi);
+  }
+
+  private markAt(access: Access, at: number, lo: number, hi: number): void {
     if (!isPermitted(this.state, at, 8, WRITE, SUPERVISOR)) this.accessFault(access, lo, hi);
     const offset = this.memory.writable(at, 8);
     const marked = this.state.view.getInt32(offset, true) | A | (access === WRITE ? D : 0);

@@ -18,8 +18,18 @@ import {
   SUPERVISOR,
   USER,
 } from './hart-state.ts';
+import type { Hypervisor } from './hypervisor.ts';
 import { MPRV } from './mmu.ts';
 
+/** Of mstatus: the trap came out of a guest, and its value is an address of that guest. */
+const MPV = 1n << 39n;
+const GVA = 1n << 38n;
+/** Of hstatus, the same, and the guest's mode. */
+const SPV = 1n << 7n;
+const SPVP = 1n << 8n;
+const HSTATUS_GVA = 1n << 6n;
+/** Traps whose value is a virtual address. */
+const ADDRESS_FAULTS: ReadonlySet<number> = new Set([0, 1, 4, 5, 6, 7, 12, 13, 15, 20, 21, 23]);
 const SIE = 1n << 1n;
 const MIE = 1n << 3n;
 const SPIE = 1n << 5n;
@@ -90,6 +100,14 @@ function enter(
   const cause = trap.isInterrupt ? INTERRUPT | code : code;
   const delegated = trap.isInterrupt ? csr.mideleg : csr.medeleg;
   const toSupervisor = hart.mode !== MACHINE && ((delegated >> code) & 1n) === 1n;
+  if (hart.hypervisor !== undefined && hart.isVirtual) {
+    const toGuest = toSupervisor && !trap.isInterrupt && ((hart.hypervisor.csr.hedeleg >> code) & 1n) === 1n;
+    if (toGuest) {
+      enterGuest(hart, hart.hypervisor, { pc, cause, value: trap.value });
+      return;
+    }
+    leaveGuest(hart, hart.hypervisor, toSupervisor);
+  } else if (hart.hypervisor !== undefined && !toSupervisor) csr.mstatus &= ~(MPV | GVA);
   const vector = toSupervisor ? csr.stvec : csr.mtvec;
   const target = (vector & ~3n) + ((vector & 3n) === 1n && trap.isInterrupt ? 4n * code : 0n);
   if (target === pc && !trap.isInterrupt && hart.mode === MACHINE) {
@@ -99,8 +117,7 @@ function enter(
     csr.sepc = pc;
     csr.scause = cause;
     csr.stval = trap.value;
-    const enabled = (csr.mstatus & SIE) !== 0n ? SPIE : 0n;
-    csr.mstatus = (csr.mstatus & ~(SIE | SPIE | SPP)) | enabled | (hart.mode === SUPERVISOR ? SPP : 0n);
+    csr.mstatus = pushed(csr.mstatus, hart.mode);
     hart.mode = SUPERVISOR;
   } else {
     csr.mepc = pc;
@@ -113,11 +130,54 @@ function enter(
   jump(hart, target);
 }
 
+/** A trap that the guest takes itself: its own registers stand for the supervisor's. */
+function enterGuest(
+  hart: Hart,
+  hypervisor: Hypervisor,
+  trap: { readonly pc: bigint; readonly cause: bigint; readonly value: bigint },
+): void {
+  const { csr } = hypervisor;
+  csr.vsepc = trap.pc;
+  csr.vscause = trap.cause;
+  csr.vstval = trap.value;
+  csr.vsstatus = pushed(csr.vsstatus, hart.mode);
+  hart.mode = SUPERVISOR;
+  jump(hart, csr.vstvec & ~3n);
+}
+
+/** A trap out of a guest: notes for whoever takes it that there was one, and where it faulted. */
+function leaveGuest(hart: Hart, hypervisor: Hypervisor, toSupervisor: boolean): void {
+  const { value, instruction } = hypervisor.takeFault();
+  const { csr } = hypervisor;
+  const isAddress = ADDRESS_FAULTS.has(hart.trap.cause) ? GVA : 0n;
+  if (toSupervisor) {
+    csr.htval = value;
+    csr.htinst = instruction;
+    const previous = hart.mode === SUPERVISOR ? SPVP : 0n;
+    csr.hstatus = (csr.hstatus & ~(HSTATUS_GVA | SPVP)) | SPV | previous | (isAddress === 0n ? 0n : HSTATUS_GVA);
+  } else {
+    csr.mtval2 = value;
+    csr.mtinst = instruction;
+    hart.csr.mstatus = (hart.csr.mstatus & ~GVA) | MPV | isAddress;
+  }
+  hypervisor.virtual = false;
+}
+
+/** A status register of supervisor mode after a trap from `mode`. */
+function pushed(status: bigint, mode: number): bigint {
+  const enabled = (status & SIE) !== 0n ? SPIE : 0n;
+  return (status & ~(SIE | SPIE | SPP)) | enabled | (mode === SUPERVISOR ? SPP : 0n);
+}
+
 /** Back from a trap of machine mode. */
 export function returnFromMachine(hart: Hart): void {
   const { csr } = hart;
   const mode = Number((csr.mstatus >> 11n) & 3n);
   const enabled = (csr.mstatus & MPIE) !== 0n ? MIE : 0n;
+  if (hart.hypervisor !== undefined) {
+    hart.hypervisor.virtual = mode !== MACHINE && (csr.mstatus & MPV) !== 0n;
+    csr.mstatus &= ~MPV;
+  }
   csr.mstatus = (csr.mstatus & ~(MIE | MPP | (mode === MACHINE ? 0n : MPRV))) | enabled | MPIE;
   hart.mode = mode;
   leave(hart, csr.mepc);
@@ -125,12 +185,27 @@ export function returnFromMachine(hart: Hart): void {
 
 /** Back from a trap of supervisor mode. */
 export function returnFromSupervisor(hart: Hart): void {
-  const { csr } = hart;
+  const { csr, hypervisor } = hart;
+  if (hypervisor?.virtual === true) {
+    returnInGuest(hart, hypervisor);
+    return;
+  }
+  if (hypervisor !== undefined) {
+    hypervisor.virtual = (hypervisor.csr.hstatus & SPV) !== 0n;
+    hypervisor.csr.hstatus &= ~SPV;
+  }
   const mode = (csr.mstatus & SPP) !== 0n ? SUPERVISOR : USER;
   const enabled = (csr.mstatus & SPIE) !== 0n ? SIE : 0n;
   csr.mstatus = (csr.mstatus & ~(SIE | SPP | MPRV)) | enabled | SPIE;
   hart.mode = mode;
   leave(hart, csr.sepc);
+}
+
+function returnInGuest(hart: Hart, { csr }: Hypervisor): void {
+  hart.mode = (csr.vsstatus & SPP) !== 0n ? SUPERVISOR : USER;
+  const enabled = (csr.vsstatus & SPIE) !== 0n ? SIE : 0n;
+  csr.vsstatus = (csr.vsstatus & ~(SIE | SPP)) | enabled | SPIE;
+  leave(hart, csr.vsepc);
 }
 
 function jump(hart: Hart, target: bigint): void {

@@ -2,12 +2,17 @@
  * Zicsr, Zifencei and the privileged instructions. Memory is coherent for loads, stores and fetches alike, so fences have nothing to do.
  * Source: RISC-V unprivileged architecture 20191213, chapters 3 and 9; privileged architecture 20211203, sections 3.3 and 4.2.
  */
-import { controlRegister } from '../hart/control-registers.ts';
+import { controlRegister, isVirtualAccess } from '../hart/control-registers.ts';
 import type { Hart } from '../hart/hart.ts';
 import { MACHINE, SUPERVISOR, USER } from '../hart/hart-state.ts';
 import { returnFromMachine, returnFromSupervisor } from '../hart/traps.ts';
 import { type Handler, type Instruction, type Operation, op } from './instruction.ts';
 
+const VIRTUAL_INSTRUCTION = 22;
+/** Of hstatus: as TVM, TW and TSR of mstatus for guests. */
+const VTVM = 1n << 20n;
+const VTW = 1n << 21n;
+const VTSR = 1n << 22n;
 const TVM = 1n << 20n;
 const TW = 1n << 21n;
 const TSR = 1n << 22n;
@@ -17,12 +22,20 @@ function illegal(hart: Hart, { raw }: Instruction): never {
   return hart.fault(2, raw, 0);
 }
 
+/** The same, as a virtual-instruction trap where a guest ran it. */
+function refused(hart: Hart, { raw }: Instruction): never {
+  return hart.fault(hart.isVirtual ? VIRTUAL_INSTRUCTION : 2, raw, 0);
+}
+
 type Change = (old: bigint, given: bigint) => bigint;
 
 /** `isWrite` is about the instruction that runs: set and clear with x0 only read. */
 function access(hart: Hart, i: Instruction, given: bigint, change: Change | undefined): void {
   const register = controlRegister(hart, i.imm & 0xfff, change !== undefined);
-  if (register === undefined) illegal(hart, i);
+  if (register === undefined || isTrapped(hart, i.imm & 0xfff)) {
+    if (register !== undefined || isVirtualAccess(hart, i.imm & 0xfff)) refused(hart, i);
+    illegal(hart, i);
+  }
   const old = register.read(hart);
   if (change !== undefined) {
     const kept = register.kept?.(hart) ?? old;
@@ -44,7 +57,21 @@ const fromImmediate =
   (hart, i) =>
     access(hart, i, BigInt(i.rs1), change === swap || i.rs1 !== 0 ? change : undefined);
 
-const ecall: Handler = (hart) => hart.fault(8 + hart.mode, 0, 0);
+const ecall: Handler = (hart) => hart.fault(hart.isVirtual && hart.mode === SUPERVISOR ? 10 : 8 + hart.mode, 0, 0);
+
+/** Ends where user mode runs what is the supervisor's, or a bit keeps it from the supervisor, or from the one of a guest. */
+function forSupervisor(hart: Hart, i: Instruction, bit: bigint, guestBit: bigint): void {
+  if (hart.isVirtual) {
+    if (hart.mode === USER || ((hart.hypervisor?.csr.hstatus ?? 0n) & guestBit) !== 0n) refused(hart, i);
+    return;
+  }
+  if (hart.mode === USER || (hart.mode === SUPERVISOR && (hart.csr.mstatus & bit) !== 0n)) illegal(hart, i);
+}
+
+/** satp of a guest whose hypervisor wants to hear of it. */
+function isTrapped(hart: Hart, number: number): boolean {
+  return number === 0x180 && hart.isVirtual && ((hart.hypervisor?.csr.hstatus ?? 0n) & VTVM) !== 0n;
+}
 
 const nothing: Handler = () => undefined;
 
@@ -54,18 +81,25 @@ const mret: Handler = (hart, i) => {
 };
 
 const sret: Handler = (hart, i) => {
-  if (hart.mode === USER || (hart.mode === SUPERVISOR && (hart.csr.mstatus & TSR) !== 0n)) illegal(hart, i);
+  forSupervisor(hart, i, TSR, VTSR);
   returnFromSupervisor(hart);
 };
 
 const wfi: Handler = (hart, i) => {
-  if (hart.mode === USER || (hart.mode === SUPERVISOR && (hart.csr.mstatus & TW) !== 0n)) illegal(hart, i);
+  forSupervisor(hart, i, TW, VTW);
   hart.waiting = true;
   hart.attention = true;
 };
 
 const fenceAddresses: Handler = (hart, i) => {
-  if (hart.mode === USER || (hart.mode === SUPERVISOR && (hart.csr.mstatus & TVM) !== 0n)) illegal(hart, i);
+  forSupervisor(hart, i, TVM, VTVM);
+  hart.mmu.flush();
+  hart.attention = true;
+};
+
+const fenceGuests: Handler = (hart, i) => {
+  if (hart.hypervisor === undefined) illegal(hart, i);
+  if (hart.isVirtual || hart.mode === USER) refused(hart, i);
   hart.mmu.flush();
   hart.attention = true;
 };
@@ -89,4 +123,6 @@ export const systemOperations: readonly Operation[] = [
   op('sret', 'exact', 0x1020_0073, sret),
   op('wfi', 'exact', 0x1050_0073, wfi),
   op('sfence.vma', 'sfence', 0x1200_0073, fenceAddresses),
+  op('hfence.vvma', 'sfence', 0x2200_0073, fenceGuests),
+  op('hfence.gvma', 'sfence', 0x6200_0073, fenceGuests),
 ];

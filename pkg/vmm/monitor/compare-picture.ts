@@ -1,0 +1,86 @@
+/** The comparison as a picture (SVG): exits and time of each way, and shadow against nested tables. Axes are logarithmic, as the ways are powers of ten apart. */
+import { type Crossing, exitsOf, type Row } from './compare.ts';
+
+const WIDTH = 760;
+const BAR = 18;
+const LEFT = 110;
+const TOP = 40;
+const PLOT = 220;
+const colours = { exits: '#3b6ea5', time: '#c2703d', shadow: '#3b6ea5', nested: '#c2703d' } as const;
+
+const text = (x: number, y: number, words: string, more = ''): string =>
+  `<text x="${x}" y="${y}" ${more}>${words}</text>`;
+
+/** Length on a logarithmic axis that ends at `most`. */
+function length(value: number, most: number, whole: number): number {
+  return value <= 0 ? 0 : (whole * Math.log10(1 + value)) / Math.log10(1 + Math.max(most, 1));
+}
+
+function bars(rows: readonly Row[]): string {
+  const whole = WIDTH - LEFT - 130;
+  const exitsMost = Math.max(...rows.map(({ counters }) => exitsOf(counters)));
+  const timeMost = Math.max(...rows.map(({ milliseconds }) => milliseconds));
+  return rows
+    .map(({ way, counters, milliseconds }, index) => {
+      const y = TOP + index * (2 * BAR + 12);
+      const exits = exitsOf(counters);
+      const bar = (at: number, width: number, fill: string): string =>
+        `<rect x="${LEFT}" y="${at}" width="${width.toFixed(1)}" height="${BAR - 2}" fill="${fill}"/>`;
+      const first = length(exits, exitsMost, whole);
+      const second = length(milliseconds, timeMost, whole);
+      return [
+        text(LEFT - 8, y + BAR + 3, way, 'text-anchor="end"'),
+        bar(y, first, colours.exits) + text(LEFT + first + 6, y + 13, `${exits.toLocaleString('en')} exits`),
+        bar(y + BAR, second, colours.time) + text(LEFT + second + 6, y + BAR + 13, `${milliseconds.toFixed(0)} ms`),
+      ].join('\n');
+    })
+    .join('\n');
+}
+
+function curves(points: readonly Crossing[], top: number): string {
+  const most = Math.max(...points.flatMap(({ shadow, nested }) => [shadow.milliseconds, nested.milliseconds]));
+  const least = Math.min(...points.flatMap(({ shadow, nested }) => [shadow.milliseconds, nested.milliseconds]));
+  const last = points.at(-1)?.touchesPerUpdate ?? 1;
+  const x = (touches: number): number =>
+    LEFT + ((WIDTH - LEFT - 90) * Math.log2(touches)) / Math.max(1, Math.log2(last));
+  const y = (value: number): number =>
+    top + PLOT - (PLOT * Math.log(value / least)) / Math.max(0.01, Math.log(most / least));
+  const line = (side: 'shadow' | 'nested'): string => {
+    const path = points.map(
+      (point) => `${x(point.touchesPerUpdate).toFixed(1)},${y(point[side].milliseconds).toFixed(1)}`,
+    );
+    const end = points.at(-1);
+    const label = end === undefined ? '' : text(x(end.touchesPerUpdate) + 6, y(end[side].milliseconds) + 4, side);
+    return `<polyline points="${path.join(' ')}" fill="none" stroke="${colours[side]}" stroke-width="2"/>${label}`;
+  };
+  const ticks = points.map(({ touchesPerUpdate }) =>
+    text(x(touchesPerUpdate), top + PLOT + 18, String(touchesPerUpdate), 'text-anchor="middle"'),
+  );
+  return [
+    text(
+      LEFT,
+      top - 14,
+      'Shadow and nested tables: time by touches per entry written (each misses the translation buffer)',
+    ),
+    text(LEFT - 8, top + 8, `${most.toFixed(0)} ms`, 'text-anchor="end"'),
+    text(LEFT - 8, top + PLOT, `${least.toFixed(0)} ms`, 'text-anchor="end"'),
+    line('shadow'),
+    line('nested'),
+    ...ticks,
+  ].join('\n');
+}
+
+/** The picture of measured runs. */
+export function picture(rows: readonly Row[], points: readonly Crossing[]): string {
+  const top = TOP + rows.length * (2 * BAR + 12) + 50;
+  const height = top + PLOT + 40;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
+    text(LEFT, TOP - 16, 'The same work under each way'),
+    bars(rows),
+    curves(points, top),
+    '</svg>',
+    '',
+  ].join('\n');
+}

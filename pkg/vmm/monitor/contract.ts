@@ -1,0 +1,134 @@
+/**
+ * Monitors: programs that give a guest a machine of its own on a physical machine of ours (`physical.ts`), each its own way. The physical machine's hart executes
+ * every instruction of every guest; a monitor is what runs in that machine's mode M, here hosted in TypeScript: the hart stops at the trap vector, the monitor
+ * reads and writes the hart's registers and the machine's memory, and sends the hart back.
+ *
+ * | way | the guest's kernel runs | tables that the hart walks | what the guest is |
+ * |---|---|---|---|
+ * | `native` | in mode S, no monitor | its own | the binary |
+ * | `trap` | in mode U; what is sensitive traps and is done by the monitor | shadow | the same binary |
+ * | `translate` | never; code made of it runs in mode U out of a cache | shadow | the same binary |
+ * | `paravirtual` | in mode U, and asks by hypercalls | its own, which it cannot write | a port of it |
+ * | `hardware` | in mode VS | its own and nested ones | the same binary |
+ *
+ * Laws, which `monitor-conformance.ts` holds each way to:
+ * 1. Equivalence: under `native`, `trap`, `translate` and `hardware` the same binary with the same parameters ends the same way, with the same console output and the same
+ *    bytes in all of its memory. Time is not part of it, nor is it promised to a guest that looks for its monitor by time.
+ * 2. Control: a guest reaches no byte that is not its own and no device but its own, whatever it does; it ends with `off` or with `fault`, or its instructions are used up.
+ * 3. Counting: each counter counts something that the hart did, or that the monitor did for one exit. Trap events and walk events of a full trace give the counters
+ *    again (`recount.ts`), by rules that look at causes and instructions only.
+ * 4. Only what was executed is told: no cost is made up. Nanoseconds are the host's, of this machine at this time; all else is exact and repeats.
+ *
+ * Not given to guests: interrupts, floating point, more than one hart. An access that a monitor cannot do (an atomic one to a traced page or a device) ends the
+ * guest with `fault` and a line that says so. Sources: Popek and Goldberg 1974; Adams and Agesen 2006; Barham et al. 2003; RISC-V privileged architecture 20211203.
+ */
+
+/** The ways; `native` is the machine without a monitor, to compare with. */
+export type Way = 'native' | 'trap' | 'translate' | 'paravirtual' | 'hardware';
+
+/** How the guest's console works: each access exits; a ring that front and back end share, with a hypercall when it is full or a line ends; or the device itself. */
+export type Io = 'emulated' | 'split' | 'passthrough';
+
+/** Why a guest was left, one for each exit. */
+export type ExitReason =
+  /** A control register read or written. */
+  | 'register'
+  /** A return from a trap. */
+  | 'return'
+  /** A fence of address translation. */
+  | 'fence'
+  /** A wait for interrupts. */
+  | 'wait'
+  /** A system call of the guest's program, passed on to its kernel. */
+  | 'syscall'
+  /** A fault that is the guest's own, passed on to its kernel. */
+  | 'reflected'
+  /** The shadow table lacked what the guest's table has. */
+  | 'shadow-fault'
+  /** A store to a page that is a table of the guest, or holds code that was translated. */
+  | 'traced-write'
+  /** The nested table lacked a page. */
+  | 'nested-fault'
+  /** A load or store of a device. */
+  | 'device'
+  /** A call of a ported kernel. */
+  | 'hypercall'
+  /** Translated code came to a place that was not translated, or not connected yet. */
+  | 'untranslated'
+  /** Translated code asked the monitor to do one instruction. */
+  | 'call-out';
+
+/** What was counted since the guest began. */
+export interface MonitorCounters {
+  /** Of the physical hart, for guest and translated code alike. */
+  readonly instructions: number;
+  /** Traps of the physical hart: exits, and those that the guest's kernel took without a monitor. */
+  readonly traps: number;
+  readonly exits: Readonly<Record<ExitReason, number>>;
+  readonly pageWalks: number;
+  /** Entries of tables that the hart read. */
+  readonly walkReferences: number;
+  readonly walkReferencesMax: number;
+  readonly tlbMisses: number;
+  /** Entries of tables that a ported kernel asked for. */
+  readonly updatesAsked: number;
+  readonly blocksTranslated: number;
+  readonly blocksChained: number;
+  /** Times that all translated code was forgotten. */
+  readonly cacheFlushes: number;
+}
+
+/** What a faulting address led to: the guest's memory, a traced page of it, a device, or nothing that the guest may reach; `none` for other traps. */
+export type Target = 'memory' | 'traced' | 'device' | 'refused' | 'none';
+
+/** The hart came to the monitor, by a trap of a cause. */
+export interface ExitEvent {
+  readonly kind: 'exit';
+  readonly cause: number;
+  /** The instruction of the guest that trapped, where the trap was about the instruction; else 0. */
+  readonly word: number;
+  /** The guest was in its own mode S. */
+  readonly kernel: boolean;
+  /** For translated code: it had no more code there. */
+  readonly atEnd: boolean;
+  readonly target: Target;
+}
+
+/** What a full trace is made of, in order. */
+export type TraceEvent =
+  | ExitEvent
+  /** The hart read an entry of a table. */
+  | { readonly kind: 'reference'; readonly isFirst: boolean };
+
+/** How a guest ended, or that it did not. */
+export type Outcome =
+  | { readonly reason: 'off'; readonly code: number }
+  | { readonly reason: 'fault'; readonly message: string }
+  | { readonly reason: 'budget' };
+
+/** What to run. */
+export interface MonitorConfig {
+  readonly way: Way;
+  /** `split` is for ported kernels. */
+  readonly io: Io;
+  /** ELF, linked for 0x80000000 and up; begins in mode S without paging. */
+  readonly guest: Uint8Array;
+  /** Bytes of the guest's memory. */
+  readonly memory: number;
+  /** What the guest finds in a0, a1, …, at most 6. */
+  readonly parameters: readonly number[];
+  readonly trace?: (event: TraceEvent) => void;
+  /** The machine is the variant whose mode U reads sstatus and writes it without effect (`HartState.ignoresStatus`). */
+  readonly ignoresStatus?: boolean;
+}
+
+/** A guest under its monitor. */
+export interface Monitor {
+  readonly counters: MonitorCounters;
+  /** What the guest wrote to its console so far. */
+  readonly console: string;
+  /** Runs up to so many instructions of the physical hart, or to the end. */
+  run(instructions: number): Outcome;
+  /** All of the guest's memory, as the guest has it. */
+  memory(): Uint8Array;
+}

@@ -1,0 +1,344 @@
+/**
+ * What trap-and-emulate and binary translation have in common: the guest, its kernel too, runs in mode U of the hart behind shadow tables, and this answers
+ * each trap, by doing what the hart would have done for the guest. Where the guest's kernel really executes is a `Code`: the guest's own instructions, or ones made of them.
+ */
+import { USER } from '../hart/hart-state.ts';
+import { decode } from '../isa/decode.ts';
+import type { Instruction } from '../isa/instruction.ts';
+import { PAGE_SIZE } from '../memory-map.ts';
+import { putLoaded, transferOf } from './access.ts';
+import type { ExitEvent, Io, Outcome, Target } from './contract.ts';
+import { entryOf, type Found, type GuestRam, type Touch, type View } from './guest-tables.ts';
+import type { PhysicalMachine } from './physical.ts';
+import { doPrivileged } from './privileged.ts';
+import { ShadowTables } from './shadow.ts';
+import type { Tally } from './tally.ts';
+import { TracedPages } from './traced-pages.ts';
+import type { VirtualRegisters } from './virtual-registers.ts';
+
+const ILLEGAL = 2;
+const BREAKPOINT = 3;
+const SYSCALL = 8;
+const touches: Readonly<Record<number, Touch>> = { 12: 'execute', 13: 'read', 15: 'write' };
+const accessFaults: Readonly<Record<Touch, number>> = { execute: 1, read: 5, write: 7 };
+
+/** What a trap in a place of the hart was about. */
+export interface Stopped {
+  /** The guest's address that it stands for. */
+  readonly pc: bigint;
+  /** It was the code's own request: for one instruction to be done, or for code of `pc`, of which it has none. */
+  readonly request?: 'instruction' | 'code';
+  readonly instruction?: Instruction | undefined;
+}
+
+/** Where the instructions of a guest's kernel really are. */
+export interface Code {
+  /** Where the hart goes for the guest to go on at `pc`. */
+  enter(pc: bigint): bigint;
+  /** What a trap of the hart at `at` is about. */
+  stopped(at: bigint, cause: number): Stopped;
+  /** A page that a store to must be told to `written`. */
+  watches(page: number): boolean;
+  /** The guest wrote to such a page. */
+  written(page: number): void;
+  /** The guest looks at its memory differently. */
+  moved(satp: bigint): void;
+  /** An entry of the guest's tables changed, or any of them may have. */
+  remapped(entry: number | undefined): void;
+  /** Whether an address is the monitor's own while the guest's kernel runs. */
+  reserves(virtual: bigint): boolean;
+  /** A store at `pc` was to a traced page. */
+  traced(pc: bigint): void;
+}
+
+/** What a deprivileged guest is made of. */
+export interface Parts {
+  readonly machine: PhysicalMachine;
+  readonly ram: GuestRam;
+  readonly registers: VirtualRegisters;
+  readonly tally: Tally;
+  readonly io: Io;
+  readonly pc: bigint;
+}
+
+/** A guest that runs in mode U. */
+export class Deprivileged {
+  readonly shadow: ShadowTables;
+  readonly parts: Parts;
+  private readonly pages: TracedPages;
+  private code: Code | undefined;
+  private pc: bigint;
+  private inGuest = false;
+  private lost: string | undefined;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+    this.pc = parts.pc;
+    this.shadow = new ShadowTables(parts.machine);
+    this.pages = new TracedPages(parts.ram, (page) => this.shadow.forgetFrame(page));
+  }
+
+  /** To be called once, before it runs. */
+  useCode(code: Code): void {
+    this.code = code;
+  }
+
+  /** How the guest looks at its memory now. */
+  get view(): View {
+    const { registers } = this.parts;
+    return { satp: registers.get('satp'), kernel: registers.kernel, ...registers.rights };
+  }
+
+  run(instructions: number): Outcome {
+    const { machine } = this.parts;
+    const end = machine.hart.executed + instructions;
+    for (;;) {
+      if (machine.devices.code !== undefined) return { reason: 'off', code: machine.devices.code };
+      if (this.lost !== undefined) return { reason: 'fault', message: this.lost };
+      const left = end - machine.hart.executed;
+      if (left <= 0) return { reason: 'budget' };
+      const isOut = this.inGuest ? machine.go(left) : this.enter(left);
+      this.inGuest = !isOut;
+      if (isOut && machine.devices.code === undefined) this.exit();
+    }
+  }
+
+  /** Bytes of the guest's code at an address, as an instruction; undefined if they cannot be fetched. */
+  fetch(pc: bigint): Instruction | undefined {
+    const low = this.half(pc);
+    if (low === undefined) return undefined;
+    if ((low & 3) !== 3) return decode(low);
+    const high = this.half(pc + 2n);
+    return high === undefined ? undefined : decode(low | (high << 16));
+  }
+
+  /** Where an address of the guest's code is in its memory, and the entry that led there. */
+  codePlace(pc: bigint): { readonly address: number; readonly entry: number } | undefined {
+    const found = this.parts.ram.find(this.view, pc, 'execute');
+    return found.kind === 'page' && this.parts.ram.holds(found.address, 2) ? found : undefined;
+  }
+
+  private half(pc: bigint): number | undefined {
+    const { ram, machine } = this.parts;
+    const address = this.codePlace(pc)?.address;
+    return address === undefined
+      ? undefined
+      : machine.memory.view.getUint16(machine.memory.readable(ram.physical(address)), true);
+  }
+
+  private get viewName(): string {
+    const { satp, kernel, sum, mxr } = this.view;
+    return `${satp}/${kernel ? 'kernel' : 'user'}${sum && kernel ? '+sum' : ''}${mxr ? '+mxr' : ''}`;
+  }
+
+  private enter(instructions: number): boolean {
+    const { machine, registers } = this.parts;
+    const pc = registers.kernel && this.code !== undefined ? this.code.enter(this.pc) : this.pc;
+    const satp = (8n << 60n) | BigInt(this.shadow.root(this.viewName) / PAGE_SIZE);
+    if (machine.hart.csr.satp !== satp) {
+      machine.hart.csr.satp = satp;
+      machine.hart.mmu.flush();
+    }
+    return machine.resume({ pc, mode: USER, virtual: false }, instructions);
+  }
+
+  private exit(): void {
+    const { machine, registers, tally } = this.parts;
+    const cause = Number(machine.csr('mcause'));
+    const at = machine.csr('mepc');
+    const { kernel } = registers;
+    const stopped: Stopped = kernel && this.code !== undefined ? this.code.stopped(at, cause) : { pc: at };
+    this.pc = stopped.pc;
+    if (stopped.request === 'code') tally.exit('untranslated', { cause, kernel, atEnd: true });
+    else if (stopped.request === 'instruction')
+      this.callOut({ cause, kernel }, stopped.instruction ?? this.fetch(this.pc));
+    else if (touches[cause] !== undefined) this.fault({ cause, kernel }, touches[cause]);
+    else if (cause === ILLEGAL && kernel) this.illegal({ cause, kernel });
+    else if (cause === SYSCALL && kernel) this.stop('calls firmware, of which it has none');
+    else {
+      tally.exit(cause === SYSCALL ? 'syscall' : 'reflected', { cause, kernel });
+      this.pass(cause, machine.csr('mtval'));
+    }
+  }
+
+  /** Has the guest's kernel take a trap. */
+  private pass(cause: number, value: bigint): void {
+    const { registers } = this.parts;
+    this.pc = registers.enterTrap({ cause, pc: this.pc, value });
+    this.code?.moved(registers.get('satp'));
+  }
+
+  private stop(what: string): void {
+    this.lost = `the guest ${what}, at 0x${this.pc.toString(16)}`;
+  }
+
+  private illegal(event: Partial<ExitEvent>): void {
+    const { machine } = this.parts;
+    const word = Number(machine.csr('mtval'));
+    this.privileged(decode(word), { ...event, word }, 'trap');
+  }
+
+  private callOut(event: Partial<ExitEvent>, instruction: Instruction | undefined): void {
+    if (instruction === undefined) {
+      this.stop('runs code that is no longer there');
+      return;
+    }
+    const { name } = instruction.operation;
+    const word = instruction.raw;
+    if (name === 'ebreak' || name === 'ecall') {
+      this.parts.tally.exit('call-out', { ...event, word });
+      if (name === 'ebreak') this.pass(BREAKPOINT, 0n);
+      else this.stop('calls firmware, of which it has none');
+      return;
+    }
+    if (transferOf(instruction)?.kind === 'store') this.calledStore(instruction, event);
+    else this.privileged(instruction, { ...event, word }, 'call');
+  }
+
+  private privileged(instruction: Instruction, event: Partial<ExitEvent>, how: 'trap' | 'call'): void {
+    const { machine, registers, tally } = this.parts;
+    const done = doPrivileged(machine.hart, registers, instruction, this.pc);
+    if (done.kind === 'illegal') {
+      tally.exit(how === 'call' ? 'call-out' : 'reflected', event);
+      this.pass(ILLEGAL, BigInt(instruction.raw >>> 0) & (instruction.length === 2 ? 0xffffn : 0xffff_ffffn));
+      return;
+    }
+    tally.exit(how === 'call' ? 'call-out' : done.reason, event);
+    this.pc = done.next;
+    if (done.changes === 'root' && this.pages.useRoot(registers.get('satp'))) this.shadow.forgetAll();
+    if (done.changes !== 'nothing') this.code?.moved(registers.get('satp'));
+  }
+
+  private fault(event: Partial<ExitEvent>, touch: Touch): void {
+    const { machine, ram, tally } = this.parts;
+    const virtual = machine.csr('mtval');
+    const found = ram.find(this.view, virtual, touch);
+    const target = this.targetOf(found, touch);
+    if (found.kind !== 'page' || target === 'refused') {
+      tally.exit('reflected', { ...event, target });
+      this.pass(found.kind === 'page-fault' ? Number(machine.csr('mcause')) : accessFaults[touch], virtual);
+    } else if (target === 'memory') {
+      tally.exit('shadow-fault', { ...event, target });
+      this.fill(virtual, found);
+    } else this.transfer({ ...event, target }, found.address);
+  }
+
+  private targetOf(found: Found, touch: Touch): Target {
+    const { ram, machine } = this.parts;
+    if (found.kind !== 'page') return 'refused';
+    const page = found.address - (found.address % PAGE_SIZE);
+    if (ram.holds(found.address, 1)) {
+      const isWatched = this.pages.has(page) || this.code?.watches(page) === true;
+      return touch === 'write' && isWatched ? 'traced' : 'memory';
+    }
+    return machine.devices.has(found.address) && touch !== 'execute' ? 'device' : 'refused';
+  }
+
+  private fill(virtual: bigint, found: Found & { readonly kind: 'page' }): void {
+    if (this.view.kernel && this.code?.reserves(virtual) === true) {
+      this.stop(
+        `maps 0x${virtual.toString(16)}, which is where the monitor keeps its own while the guest's kernel runs`,
+      );
+      return;
+    }
+    const page = found.address - (found.address % PAGE_SIZE);
+    const isWatched = this.pages.has(page) || this.code?.watches(page) === true;
+    const rights = isWatched ? { ...found.rights, write: false } : found.rights;
+    this.shadow.map(this.viewName, virtual, {
+      entry: found.entry,
+      frame: page,
+      physical: this.parts.ram.physical(page),
+      rights,
+    });
+  }
+
+  /** A device's load or store, or a store to a traced page: done here. */
+  private transfer(event: Partial<ExitEvent> & { readonly target: Target }, address: number): void {
+    const { machine, tally, io } = this.parts;
+    if (event.target === 'device' && io === 'passthrough') {
+      tally.exit('shadow-fault', event);
+      const rights = { read: true, write: true, execute: false };
+      const physical = address - (address % PAGE_SIZE);
+      this.shadow.map(this.viewName, machine.csr('mtval'), { entry: -1, frame: -1, physical, rights });
+      return;
+    }
+    const instruction = this.fetch(this.pc);
+    const transfer = instruction === undefined ? undefined : transferOf(instruction);
+    tally.exit(event.target === 'device' ? 'device' : 'traced-write', { ...event, word: instruction?.raw ?? 0 });
+    if (instruction === undefined || transfer === undefined || (address % PAGE_SIZE) + transfer.size > PAGE_SIZE) {
+      this.stop(
+        'reaches a device or a table in a way that no monitor here can do for it (an atomic access, or one across pages)',
+      );
+      return;
+    }
+    if (transfer.kind === 'store') {
+      if (event.target === 'traced') this.code?.traced(this.pc);
+      this.store(address, transfer.size, machine.hart.big(instruction.rs2));
+    } else {
+      const value = machine.devices.load(address, transfer.size);
+      if (value === undefined) {
+        this.pass(accessFaults.read, machine.csr('mtval'));
+        return;
+      }
+      putLoaded(machine.hart, instruction, BigInt(value), transfer);
+    }
+    this.pc += BigInt(instruction.length);
+  }
+
+  /** A store that translated code calls out for, as it was to a traced page before. */
+  private calledStore(instruction: Instruction, event: Partial<ExitEvent>): void {
+    const { machine, ram, tally } = this.parts;
+    const virtual = BigInt.asUintN(64, machine.hart.big(instruction.rs1) + BigInt(instruction.imm));
+    const found = ram.find(this.view, virtual, 'write');
+    const target = this.targetOf(found, 'write');
+    tally.exit('call-out', { ...event, word: instruction.raw, target });
+    const transfer = transferOf(instruction);
+    const size = transfer?.size ?? 8;
+    if (found.kind !== 'page' || target === 'refused') {
+      this.pass(found.kind === 'page-fault' ? 15 : accessFaults.write, virtual);
+      return;
+    }
+    if ((found.address % PAGE_SIZE) + size > PAGE_SIZE) {
+      this.stop('writes a table and the page after it at once, which no monitor here can do for it');
+      return;
+    }
+    this.store(found.address, size, machine.hart.big(instruction.rs2));
+    this.pc += BigInt(instruction.length);
+  }
+
+  private store(address: number, size: number, value: bigint): void {
+    const { machine, ram } = this.parts;
+    if (!ram.holds(address, size)) {
+      machine.devices.store(address, size, Number(value & 0xffff_ffffn));
+      return;
+    }
+    const first = address - (address % 8);
+    const entries = first + 8 < address + size ? [first, first + 8] : [first];
+    const words = entries.map((entry) => machine.read64(ram.physical(entry)));
+    const at = machine.memory.writable(ram.physical(address), size);
+    for (let index = 0; index < size; index++)
+      machine.memory.view.setUint8(at + index, Number((value >> BigInt(8 * index)) & 0xffn));
+    const page = address - (address % PAGE_SIZE);
+    if (this.code?.watches(page) === true) this.code.written(page);
+    if (!this.pages.has(page)) return;
+    for (const [index, entry] of entries.entries()) {
+      this.shadow.forgetEntry(entry);
+      this.code?.remapped(entry);
+      if (!this.pages.changed(entry, entryOf(words[index] ?? 0n))) continue;
+      this.shadow.forgetAll();
+      this.code?.remapped(undefined);
+    }
+  }
+}
+
+/** Code that is the guest's own: what trap-and-emulate runs. */
+export const ownCode: Code = {
+  enter: (pc) => pc,
+  stopped: (pc) => ({ pc }),
+  watches: () => false,
+  written: () => undefined,
+  moved: () => undefined,
+  remapped: () => undefined,
+  reserves: () => false,
+  traced: () => undefined,
+};

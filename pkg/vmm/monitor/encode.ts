@@ -1,0 +1,54 @@
+/** Words of the few instructions that translated code is made of besides the guest's own. Source: RISC-V unprivileged architecture 20191213, chapters 2 and 5. */
+
+/** Registers that sequences borrow. */
+export const T0 = 5;
+/** The second. */
+export const T1 = 6;
+/** The third. */
+export const T2 = 7;
+
+const immediate = (rd: number, rs1: number, imm: number, rest: number): number =>
+  ((imm & 0xfff) << 20) | (rs1 << 15) | (rd << 7) | rest;
+
+/** rd = 8 bytes at rs1 + imm. */
+export const ld = (rd: number, rs1: number, imm: number): number => immediate(rd, rs1, imm, 0x3003);
+/** rd = rs1 + imm. */
+export const addi = (rd: number, rs1: number, imm: number): number => immediate(rd, rs1, imm, 0x13);
+/** rd = rs1 & imm. */
+export const andi = (rd: number, rs1: number, imm: number): number => immediate(rd, rs1, imm, 0x7013);
+/** To the address in rs1. */
+export const jr = (rs1: number): number => immediate(0, rs1, 0, 0x67);
+/** rd = where this instruction is. */
+export const here = (rd: number): number => (rd << 7) | 0x17;
+/** To the monitor. */
+export const BREAK = 0x10_0073;
+
+/** 8 bytes at rs1 + imm = rs2. */
+export function sd(rs2: number, rs1: number, imm: number): number {
+  return (((imm >> 5) & 0x7f) << 25) | (rs2 << 20) | (rs1 << 15) | ((imm & 31) << 7) | 0x3023;
+}
+
+/** The branch `word` (its condition and registers), by `offset` bytes. */
+export function branch(word: number, offset: number): number {
+  const bits =
+    (((offset >> 12) & 1) << 31) |
+    (((offset >> 5) & 63) << 25) |
+    (((offset >> 1) & 15) << 8) |
+    (((offset >> 11) & 1) << 7);
+  return (word & 0x1ff_f07f) | bits;
+}
+
+/** A branch if two registers differ. */
+export const bne = (rs1: number, rs2: number, offset: number): number =>
+  branch((rs2 << 20) | (rs1 << 15) | 0x1063, offset);
+
+/** A jump by `offset` bytes, less than 1 MiB either way. */
+export function jump(offset: number): number {
+  return (
+    (((offset >> 20) & 1) << 31) |
+    (((offset >> 1) & 0x3ff) << 21) |
+    (((offset >> 11) & 1) << 20) |
+    (((offset >> 12) & 0xff) << 12) |
+    0x6f
+  );
+}

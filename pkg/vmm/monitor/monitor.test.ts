@@ -1,0 +1,107 @@
+/** The laws of monitors, for each way, with a guest that writes page tables, touches what they map, and runs a program. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { MonitorConfig, MonitorCounters, TraceEvent, Way } from './contract.ts';
+import { createMonitor } from './monitor.ts';
+import { recount } from './recount.ts';
+
+const guest = readFileSync(join(import.meta.dirname, '../guests/pages/pages.elf'));
+const ported = readFileSync(join(import.meta.dirname, '../guests/pages/ported.elf'));
+const asPorted = { io: 'split', guest: ported } as const;
+const unmodified = ['native', 'trap', 'translate', 'hardware'] as const;
+
+function run(way: Way, parameters: readonly number[], more: Partial<MonitorConfig> = {}) {
+  const trace: TraceEvent[] = [];
+  const monitor = createMonitor({
+    way,
+    io: 'emulated',
+    guest,
+    memory: 4 << 20,
+    parameters,
+    trace: (event) => trace.push(event),
+    ...more,
+  });
+  const outcome = monitor.run(5_000_000);
+  const { counters, console: output } = monitor;
+  return { outcome, counters, output, memory: monitor.memory(), trace };
+}
+
+/** What the guest's touches add up to, worked out anew: page after page, word after word, over its 16 pages of data. */
+function sumOf(touches: number, spread: number): number {
+  const words = new Map<number, number>();
+  let sum = 0;
+  for (let index = 0; index < touches; index++) {
+    const word = ((index % spread) % 16) * 512 + (index % 512);
+    words.set(word, (words.get(word) ?? 0) + index);
+    sum += words.get(word) ?? 0;
+  }
+  return sum;
+}
+
+test('the same binary prints the same and leaves the same memory in each way that runs it unmodified', () => {
+  const expected = run('native', [600, 900, 600, 4]);
+  expect(expected.outcome).toEqual({ reason: 'off', code: 0 });
+  expect(expected.output).toBe(`pages\nentries 600\nsum ${sumOf(900, 600)}\nfaults 1\nstatus 1\nanswer 30\n`);
+  for (const way of unmodified) {
+    const { outcome, output, memory } = run(way, [600, 900, 600, 4]);
+    expect({ way, outcome, output }).toEqual({ way, outcome: expected.outcome, output: expected.output });
+    expect(Buffer.compare(memory, expected.memory)).toBe(0);
+  }
+});
+
+test.each([...unmodified, 'paravirtual'] as const)('a full trace of %s gives its counters again', (way) => {
+  const { counters, trace } = run(way, [600, 900, 600, 4], way === 'paravirtual' ? asPorted : {});
+  const { exits, pageWalks, walkReferences, walkReferencesMax } = counters;
+  expect(recount(trace, way)).toEqual({ exits, pageWalks, walkReferences, walkReferencesMax });
+});
+
+test('an entry of a page table is one exit for trap-and-emulate and none with nested tables', () => {
+  const difference = (way: Way, of: (counters: MonitorCounters) => number): number =>
+    of(run(way, [512, 0, 1, 0]).counters) - of(run(way, [1, 0, 1, 0]).counters);
+  expect(difference('trap', ({ exits }) => exits['traced-write'])).toBe(511);
+  expect(difference('hardware', ({ exits }) => exits['nested-fault'] + exits['traced-write'] + exits.register)).toBe(0);
+});
+
+test('a walk through two stages reads up to 15 entries, and one through shadow tables 3', () => {
+  expect(run('hardware', [600, 900, 600, 0]).counters.walkReferencesMax).toBe(15);
+  expect(run('trap', [600, 900, 600, 0]).counters.walkReferencesMax).toBe(3);
+  expect(run('native', [600, 900, 600, 0]).counters.walkReferencesMax).toBe(3);
+});
+
+test('translated code is made once, connected, and calls out where a store keeps hitting tables', () => {
+  const { counters } = run('translate', [512, 512, 512, 8]);
+  const { exits, blocksTranslated, blocksChained } = counters;
+  expect(exits['traced-write']).toBeLessThan(20);
+  expect(exits['call-out']).toBeGreaterThan(500);
+  // The kernel's loops run in the cache: what is not connected is come to once.
+  expect(blocksChained).toBeGreaterThan(50);
+  expect(exits.untranslated).toBeLessThan(3 * blocksTranslated);
+  expect(exits.register + exits.return + exits.fence).toBe(0);
+});
+
+test('a ported kernel asks for its tables by few calls, and gets no more than its own memory', () => {
+  const { outcome, output, counters } = run('paravirtual', [600, 900, 600, 4], asPorted);
+  expect(outcome).toEqual({ reason: 'off', code: 0 });
+  // It asks for a foreign page, a table that it could write, an entry of no table and a big page.
+  expect(output).toBe(`refused 4\npages\nentries 600\nsum ${sumOf(900, 600)}\nfaults 1\nstatus 1\nanswer 30\n`);
+  expect(counters.updatesAsked).toBeGreaterThan(600);
+  expect(counters.exits.hypercall).toBeLessThan(40);
+  expect(counters.walkReferencesMax).toBe(3);
+});
+
+test('a device that is passed through is reached without exits after the first', () => {
+  for (const way of ['trap', 'translate', 'hardware'] as const) {
+    const emulated = run(way, [0, 0, 0, 0]);
+    const passed = run(way, [0, 0, 0, 0], { io: 'passthrough' });
+    expect(emulated.counters.exits.device).toBe(emulated.output.length + 1);
+    expect(passed.counters.exits.device).toBe(0);
+    expect(passed.output).toBe(emulated.output);
+  }
+});
+
+test('what cannot be made is refused with one line', () => {
+  expect(() => run('trap', [], { io: 'split' })).toThrow('Cannot split the console of a guest under trap');
+  expect(() => run('paravirtual', [], { guest: ported })).toThrow('Cannot give a ported kernel a device');
+  expect(() => run('trap', [], { memory: 100 })).toThrow('Cannot make a guest of 100 bytes');
+});

@@ -1,0 +1,95 @@
+/** Makes a guest under a monitor, its way; see the contract. */
+import { GuestImageError, type KernelImage, readKernel } from '../boot/elf.ts';
+import { PAGE_SIZE } from '../memory-map.ts';
+import type { Monitor, MonitorConfig, Outcome, Way } from './contract.ts';
+import { Deprivileged, ownCode } from './deprivileged.ts';
+import { GuestRam } from './guest-tables.ts';
+import { type HartParts, Native, Nested } from './hardware.ts';
+import { Paravirtual } from './paravirtual.ts';
+import { PhysicalMachine } from './physical.ts';
+import { Tally } from './tally.ts';
+import { Translator } from './translator.ts';
+import { VirtualRegisters } from './virtual-registers.ts';
+
+/** The monitor's part of the machine: tables of all sorts, and translated code. */
+const OWN = 16 << 20;
+const MEMORY_MIN = 1 << 20;
+const MEMORY_MAX = 1 << 30;
+const PARAMETERS_MAX = 6;
+const PORTED_MAX = 4;
+
+interface Guest {
+  run(instructions: number): Outcome;
+}
+
+/** The ways by name. */
+const makers: Readonly<Record<Way, (parts: HartParts, parameters: number) => Guest>> = {
+  native: (parts) => new Native(parts),
+  trap: (parts) => {
+    const guest = new Deprivileged({
+      ...parts,
+      registers: new VirtualRegisters(parts.machine, parts.machine.takePages()),
+    });
+    guest.useCode(ownCode);
+    return guest;
+  },
+  translate: (parts) => {
+    const state = parts.machine.takePages();
+    const guest = new Deprivileged({ ...parts, registers: new VirtualRegisters(parts.machine, state + PAGE_SIZE / 2) });
+    guest.useCode(new Translator(guest, state));
+    return guest;
+  },
+  paravirtual: (parts, parameters) => new Paravirtual(parts, parameters),
+  hardware: (parts) => new Nested(parts),
+};
+
+/** Makes a guest that is about to run its first instruction. */
+export function createMonitor(config: MonitorConfig): Monitor {
+  check(config);
+  // Without a monitor the machine is the guest's, and begins where it does.
+  const isNative = config.way === 'native';
+  const machine = new PhysicalMachine(OWN, config.memory, isNative ? 'after' : 'before');
+  const ram = new GuestRam(machine, machine.guestBase, config.memory);
+  machine.hart.ignoresStatus = config.ignoresStatus === true;
+  const tally = new Tally(machine, config.trace);
+  const kernel = readKernel(config.guest, config.memory);
+  load(machine, ram, kernel);
+  for (const [index, value] of config.parameters.entries()) machine.hart.setBig(10 + index, BigInt(value));
+  const guest = makers[config.way](
+    { machine, ram, tally, io: isNative ? 'passthrough' : config.io, pc: BigInt(kernel.entry) },
+    config.parameters.length,
+  );
+  return {
+    get counters() {
+      return tally.counters;
+    },
+    get console() {
+      return machine.devices.console;
+    },
+    run: (instructions) => guest.run(instructions),
+    memory: () => machine.memory.copyOut(ram.physical(0x8000_0000), config.memory) ?? new Uint8Array(),
+  };
+}
+
+function load(machine: PhysicalMachine, ram: GuestRam, { segments }: KernelImage): void {
+  for (const { address, bytes } of segments) machine.memory.copyIn(ram.physical(address), bytes);
+}
+
+function check({ way, io, memory, parameters }: MonitorConfig): void {
+  if (memory % PAGE_SIZE !== 0 || memory < MEMORY_MIN || memory > MEMORY_MAX) {
+    throw new GuestImageError(`Cannot make a guest of ${memory} bytes: memory is whole pages, from 1 MiB to 1 GiB`);
+  }
+  if (parameters.length > PARAMETERS_MAX) {
+    throw new GuestImageError(`Cannot give a guest ${parameters.length} parameters: it has at most ${PARAMETERS_MAX}`);
+  }
+  if (way === 'paravirtual' && (io !== 'split' || parameters.length > PORTED_MAX)) {
+    throw new GuestImageError(
+      'Cannot give a ported kernel a device or more than 4 parameters: it has a ring, and calls',
+    );
+  }
+  if (io === 'split' && way !== 'paravirtual') {
+    throw new GuestImageError(
+      `Cannot split the console of a guest under ${way}: only a ported kernel has the other half`,
+    );
+  }
+}

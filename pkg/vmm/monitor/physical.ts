@@ -1,0 +1,173 @@
+/**
+ * The machine that monitors run on: one hart with the hypervisor extension, memory, a serial port, and a switch. Its hart is that of `pkg/vmm/machine.ts`, run by the
+ * interpreter. Memory begins with the monitor's part; at its first address stands one `wfi`, the trap vector of mode M, where the hart stops and the monitor goes on.
+ */
+import { GuestMemory } from '../guest-memory.ts';
+import { Hart } from '../hart/hart.ts';
+import { hiOf, loOf, MACHINE, type RegisterName, SUPERVISOR, USER } from '../hart/hart-state.ts';
+import { Hypervisor } from '../hart/hypervisor.ts';
+import { Interpreter } from '../hart/interpreter.ts';
+import { returnFromMachine } from '../hart/traps.ts';
+import { CodeCache } from '../isa/code-cache.ts';
+import { FINISHER_BASE, MEMORY_BASE, PAGE_SIZE, UART_BASE } from '../memory-map.ts';
+
+const WFI = 0x1050_0073;
+/** MPP and MPV of mstatus. */
+const MPP = 3n << 11n;
+const MPV = 1n << 39n;
+const ALL = 0xffff_ffff_ffff_ffffn;
+/** Bytes of a console that nobody reads; more is dropped, and said. */
+const CONSOLE_MAX = 1 << 20;
+
+/** The devices, as one guest sees them. */
+class Devices {
+  /** What was written to the serial port. */
+  console = '';
+  /** Set when the guest switched itself off. */
+  code: number | undefined;
+  accesses = 0;
+
+  readonly load = (address: number, _size: number): number | undefined => {
+    this.accesses++;
+    // The register that says that the port takes another byte.
+    if (address === UART_BASE + 5) return 0x60;
+    return address >= UART_BASE && address < UART_BASE + 8 ? 0 : undefined;
+  };
+
+  readonly store = (address: number, _size: number, value: number): boolean => {
+    this.accesses++;
+    if (address === UART_BASE) this.write(value & 0xff);
+    else if (address === FINISHER_BASE) this.code = (value & 0xffff) === 0x5555 ? 0 : value >>> 16;
+    else return address > UART_BASE && address < UART_BASE + 8;
+    return true;
+  };
+
+  write(byte: number): void {
+    if (this.console.length < CONSOLE_MAX) this.console += String.fromCharCode(byte);
+    else if (this.console.length === CONSOLE_MAX) this.console += '\n(the rest of the output was dropped)';
+  }
+
+  /** Whether an address is a device's. */
+  has(address: number): boolean {
+    return (address >= UART_BASE && address < UART_BASE + PAGE_SIZE) || address === FINISHER_BASE;
+  }
+}
+
+/** Where the hart goes when the monitor lets it. */
+export interface Place {
+  readonly pc: bigint;
+  /** USER or SUPERVISOR. */
+  readonly mode: number;
+  readonly virtual: boolean;
+}
+
+/** A physical machine. */
+export class PhysicalMachine {
+  readonly memory: GuestMemory;
+  readonly hart: Hart;
+  readonly devices = new Devices();
+  private readonly engine: Interpreter;
+  /** Where guests' memory begins. */
+  readonly guestBase: number;
+  private nextPage: number;
+  private readonly end: number;
+
+  /** `size` bytes for guests and `own` bytes for the monitor, which lie before them, or after them, where guests without a monitor cannot reach. */
+  constructor(own: number, size: number, monitorIs: 'before' | 'after') {
+    this.memory = new GuestMemory(own + size, 1);
+    const outer = this;
+    this.hart = new Hart(0, this.memory, {
+      load: this.devices.load,
+      store: (address, bytes, value) => this.devices.store(address, bytes, value),
+      get ticks() {
+        return outer.hart.executed;
+      },
+    });
+    this.hart.hypervisor = new Hypervisor();
+    this.engine = new Interpreter([this.hart], new CodeCache(this.memory));
+    const vector = monitorIs === 'before' ? MEMORY_BASE : MEMORY_BASE + size;
+    this.guestBase = monitorIs === 'before' ? MEMORY_BASE + own : MEMORY_BASE;
+    this.write32(vector, WFI);
+    this.hart.csr.mtvec = BigInt(vector);
+    // One range from 0 (TOR): all of memory, or up to the monitor's part.
+    this.hart.pmpAddress[0] = BigInt((monitorIs === 'before' ? MEMORY_BASE + own + size : vector) / 4);
+    this.hart.pmpConfig[0] = 0x0f;
+    this.nextPage = vector + PAGE_SIZE;
+    this.end = vector + own;
+  }
+
+  /** A zeroed page of the monitor's part; `count` of them lie together, and begin at a multiple of their size. */
+  takePages(count = 1): number {
+    const bytes = count * PAGE_SIZE;
+    const at = Math.ceil(this.nextPage / bytes) * bytes;
+    if (at + bytes > this.end) throw new RangeError('Cannot take a page: the monitor has no memory left');
+    this.nextPage = at + bytes;
+    return at;
+  }
+
+  read32(address: number): number {
+    return this.memory.view.getInt32(this.memory.readable(address), true);
+  }
+
+  write32(address: number, value: number): void {
+    this.memory.view.setInt32(this.memory.writable(address, 4), value, true);
+  }
+
+  read64(address: number): bigint {
+    return this.memory.view.getBigUint64(this.memory.readable(address), true);
+  }
+
+  write64(address: number, value: bigint): void {
+    this.memory.view.setBigUint64(this.memory.writable(address, 8), value & ALL, true);
+  }
+
+  clearPage(address: number): void {
+    const at = this.memory.writable(address, PAGE_SIZE);
+    this.memory.bytes.fill(0, at, at + PAGE_SIZE);
+  }
+
+  /** A register as mode M sees it. */
+  csr(name: RegisterName): bigint {
+    return this.hart.csr[name];
+  }
+
+  /** Sends the hart to a place as `mret` does, and runs it until it traps to mode M, up to `instructions`. False if these are used up first. */
+  resume(place: Place, instructions: number): boolean {
+    const { hart } = this;
+    hart.mode = MACHINE;
+    hart.waiting = false;
+    hart.csr.mepc = place.pc;
+    const mode = BigInt(place.mode === USER ? USER : SUPERVISOR) << 11n;
+    hart.csr.mstatus = (hart.csr.mstatus & ~(MPP | MPV)) | mode | (place.virtual ? MPV : 0n);
+    returnFromMachine(hart);
+    hart.pcLo = hart.nextLo;
+    hart.pcHi = hart.nextHi;
+    return this.go(instructions);
+  }
+
+  /** Runs the hart on from where it is. */
+  go(instructions: number): boolean {
+    const { hart } = this;
+    hart.granted = instructions;
+    hart.left = instructions;
+    while (hart.left > 0 && hart.mode !== MACHINE && this.devices.code === undefined) {
+      hart.attention = false;
+      hart.mmu.refresh();
+      // A wait of a guest that nothing will end: it goes on, as the architecture allows.
+      hart.waiting = false;
+      this.engine.run(hart);
+    }
+    // The hart's own stop at the vector is the monitor's, no instruction of a guest.
+    if (hart.mode === MACHINE && !hart.waiting && hart.left > 0) this.engine.runOne(hart);
+    hart.retired += hart.granted - hart.left;
+    hart.granted = 0;
+    hart.left = 0;
+    return hart.mode === MACHINE || this.devices.code !== undefined;
+  }
+
+  /** Sets the hart's pc without running anything. */
+  jump(pc: bigint): void {
+    this.hart.pcLo = loOf(pc);
+    this.hart.pcHi = hiOf(pc);
+  }
+}

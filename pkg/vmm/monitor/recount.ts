@@ -1,0 +1,53 @@
+/**
+ * The counters that a full trace gives: by cause, instruction and what a faulting address led to, without what the monitor thought of it. Law 3 of the contract.
+ */
+import { decode } from '../isa/decode.ts';
+import type { ExitEvent, ExitReason, MonitorCounters, TraceEvent, Way } from './contract.ts';
+import { noExits } from './tally.ts';
+import { virtualName } from './virtual-registers.ts';
+
+/** What a trace tells. */
+export type Recounted = Pick<MonitorCounters, 'exits' | 'pageWalks' | 'walkReferences' | 'walkReferencesMax'>;
+
+/** Counts a trace of a guest under one way, none of whose walks ended before its first entry. */
+export function recount(events: readonly TraceEvent[], way: Way): Recounted {
+  const exits = noExits();
+  let pageWalks = 0;
+  let walkReferences = 0;
+  let walkReferencesMax = 0;
+  let inWalk = 0;
+  for (const event of events) {
+    if (event.kind === 'exit') exits[reasonOf(event, way)]++;
+    else {
+      walkReferences++;
+      if (event.isFirst) pageWalks++;
+      inWalk = event.isFirst ? 1 : inWalk + 1;
+      walkReferencesMax = Math.max(walkReferencesMax, inWalk);
+    }
+  }
+  return { exits, pageWalks, walkReferences, walkReferencesMax };
+}
+
+function reasonOf(event: ExitEvent, way: Way): ExitReason {
+  const { cause, kernel, word } = event;
+  if (event.atEnd) return 'untranslated';
+  if (cause === 3 && word !== 0) return 'call-out';
+  if (cause === 8 || cause === 10) return kernel ? 'hypercall' : 'syscall';
+  if (event.target !== 'none') return ofFault(event);
+  return cause === 2 && kernel && way !== 'paravirtual' ? ofInstruction(word) : 'reflected';
+}
+
+function ofFault({ target, word, cause }: ExitEvent): ExitReason {
+  if (target === 'refused') return 'reflected';
+  if (target === 'traced') return 'traced-write';
+  if (target === 'device' && word !== 0) return 'device';
+  return cause >= 20 ? 'nested-fault' : 'shadow-fault';
+}
+
+function ofInstruction(word: number): ExitReason {
+  const { operation, imm } = decode(word);
+  if (operation.name === 'sret') return 'return';
+  if (operation.name === 'sfence.vma') return 'fence';
+  if (operation.name === 'wfi') return 'wait';
+  return operation.format === 'csr' && virtualName(imm & 0xfff) !== undefined ? 'register' : 'reflected';
+}

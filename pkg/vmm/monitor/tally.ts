@@ -1,0 +1,55 @@
+/** What is counted of one guest, and told to whoever traces it. */
+import type { ExitEvent, ExitReason, MonitorCounters, TraceEvent } from './contract.ts';
+import type { PhysicalMachine } from './physical.ts';
+
+/** The counters of a monitor. */
+export class Tally {
+  readonly exits: Record<ExitReason, number>;
+  updatesAsked = 0;
+  blocksTranslated = 0;
+  blocksChained = 0;
+  cacheFlushes = 0;
+  private readonly machine: PhysicalMachine;
+  private readonly trace: ((event: TraceEvent) => void) | undefined;
+  private inWalk = 0;
+  private walkMax = 0;
+
+  constructor(machine: PhysicalMachine, trace: ((event: TraceEvent) => void) | undefined) {
+    this.machine = machine;
+    this.trace = trace;
+    this.exits = noExits();
+    machine.hart.mmu.onReference = (_, isFirst) => {
+      this.inWalk = isFirst ? 1 : this.inWalk + 1;
+      if (this.inWalk > this.walkMax) this.walkMax = this.inWalk;
+      trace?.({ kind: 'reference', isFirst });
+    };
+  }
+
+  exit(reason: ExitReason, event: Partial<ExitEvent>): void {
+    this.exits[reason]++;
+    if (this.trace === undefined) return;
+    const none = { cause: 0, word: 0, kernel: false, atEnd: false, target: 'none' } as const;
+    this.trace({ ...none, ...event, kind: 'exit' });
+  }
+
+  get counters(): MonitorCounters {
+    const { hart } = this.machine;
+    const { pageWalks, tlbMisses, walkReferences } = hart.mmu.counters;
+    const { updatesAsked, blocksTranslated, blocksChained, cacheFlushes } = this;
+    return {
+      instructions: hart.executed,
+      traps: hart.traps,
+      exits: { ...this.exits },
+      ...{ pageWalks, walkReferences, walkReferencesMax: this.walkMax, tlbMisses },
+      ...{ updatesAsked, blocksTranslated, blocksChained, cacheFlushes },
+    };
+  }
+}
+
+/** No exit of any reason. */
+export function noExits(): Record<ExitReason, number> {
+  return {
+    ...{ register: 0, return: 0, fence: 0, wait: 0, syscall: 0, reflected: 0, 'shadow-fault': 0, 'traced-write': 0 },
+    ...{ 'nested-fault': 0, device: 0, hypercall: 0, untranslated: 0, 'call-out': 0 },
+  };
+}
