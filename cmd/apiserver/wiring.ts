@@ -7,7 +7,7 @@ import { machineAddress } from '#cmd/common/machine-address.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { processMetrics } from '#cmd/common/process-metrics.ts';
 import { parseTokenFile } from '#pkg/apiserver/authn/token-file.ts';
-import { type ApiPartOptions, apiPart } from '#pkg/cluster/api-part.ts';
+import { type ApiPart, type ApiPartOptions, apiPart } from '#pkg/cluster/api-part.ts';
 import type { AuthenticationSettings } from '#pkg/cluster/authentication.ts';
 import type { EtcdFiles } from '#pkg/cluster/etcd-files.ts';
 import { grantsOf } from '#pkg/cluster/grants.ts';
@@ -15,26 +15,25 @@ import { encryptionOf } from '#pkg/cluster/server-flags.ts';
 import { openStore } from '#pkg/cluster/store.ts';
 import { etcdFilesProblem, storeDriverOf } from '#pkg/cluster/stores.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
-import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { signingKey, verifyingKey } from '#pkg/pki/jwt.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
+import type { Store } from '#pkg/storage/store.ts';
 import { readAuthorizers, readUsersElsewhere, usable } from './access.ts';
 import type { apiServerFlags } from './options.ts';
 
 /**
- * Opens the store and makes the API server over it, which listens once it runs. Throws `UserError` for files that cannot be read, and what the
+ * Opens the store and makes the API server over it, which answers from then on. Throws `UserError` for files that cannot be read, and what the
  * store says.
  */
 export async function wireApiServer(
   values: FlagValues<typeof apiServerFlags>,
   context: ProcessContext,
-): Promise<Component> {
+  { openOwn = openStoreOf }: { readonly openOwn?: OpenStore } = {},
+): Promise<ApiPart> {
   const folder = values['data-dir'];
-  const etcd = values['etcd-servers'];
-  const storeName = etcd.length > 0 ? etcd.join(',') : values.store;
-  if (folder === '' && storeDriverOf(storeName)?.needsFolder === true)
+  if (folder === '' && storeDriverOf(storeNameIn(values))?.needsFolder === true)
     throw new UserError('the flag --data-dir is required, unless --etcd-servers or --store=memory is given');
   const file = (given: string, name: string): string =>
     given !== '' || folder === '' ? given : join(folder, 'pki', name);
@@ -55,16 +54,7 @@ export async function wireApiServer(
   const clientCa = await readPem('client-ca-file', file(values['client-ca-file'], 'ca.crt'));
   const frontProxy = await readFrontProxy(values, file);
   const { clock, random, log } = context;
-  const files = etcdFilesIn(values, storeName);
-  const store = await openStore({
-    store: storeName,
-    ...files,
-    folder,
-    clock,
-    random,
-    log,
-    encryption: encryptionOf(values),
-  });
+  const store = await openOwn(values, context);
   try {
     if (folder === '' && values['service-account-signing-key-file'] === '')
       log.warn('Tokens of service accounts count at this server alone and end with it, as no signing key is given');
@@ -97,6 +87,29 @@ export async function wireApiServer(
     throw error;
   }
 }
+
+/** Opens the store of a server, before anything else of it is made. */
+type OpenStore = (values: FlagValues<typeof apiServerFlags>, context: ProcessContext) => Promise<Store>;
+
+function storeNameIn(values: FlagValues<typeof apiServerFlags>): string {
+  const etcd = values['etcd-servers'];
+  return etcd.length > 0 ? etcd.join(',') : values.store;
+}
+
+/** The store that the flags name. Throws `UserError` for flags that do not fit together, and what the store says. */
+export const openStoreOf: OpenStore = (values, { clock, random, log }) => {
+  const store = storeNameIn(values);
+  const folder = values['data-dir'];
+  return openStore({
+    store,
+    ...etcdFilesIn(values, store),
+    folder,
+    clock,
+    random,
+    log,
+    encryption: encryptionOf(values),
+  });
+};
 
 /** Upstream takes the machine's own address too where a server listens at every one. */
 function advertisedOf(values: FlagValues<typeof apiServerFlags>): string {

@@ -76,6 +76,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'List, start, stop and look at virtual machines.',
     load: async () => (await import('./vm.ts')).vm,
   },
+  envtest: {
+    summary: 'Make stand-ins for the binaries that envtest suites start.',
+    load: async () => (await import('./envtest.ts')).envtest,
+  },
   version: { summary: 'Print the version.', load: async () => (await import('./version.ts')).version },
 };
 

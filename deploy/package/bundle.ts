@@ -22,6 +22,8 @@ export const packageEntries: readonly string[] = ['coxswain', 'testing', 'client
 const entries: Readonly<Record<string, string>> = {
   command: 'cmd/coxswain/command.ts',
   behind: 'cmd/coxswain/behind.ts',
+  'envtest-apiserver': 'cmd/envtest-apiserver/main.ts',
+  'envtest-etcd': 'cmd/envtest-etcd/main.ts',
   // Of the processes of their own, by their folders.
   ...Object.fromEntries(Object.values(componentTable).map(({ folder }) => [folder, `cmd/${folder}/main.ts`])),
   ...Object.fromEntries(packageEntries.map((name) => [name, `pkg/entry/${name}.ts`])),

@@ -33,7 +33,7 @@ import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
 import { onDemandGrants } from './on-demand-grants.ts';
-import { requestSettings, runtimeConfigOf, type ServerFlagValues } from './server-flags.ts';
+import { disabledAdmissionOf, requestSettings, runtimeConfigOf, type ServerFlagValues } from './server-flags.ts';
 import { type ServerAddress, serverPresence } from './server-presence.ts';
 import { createTokenTracking } from './token-tracking.ts';
 import { createWebhookCaller, type WebhookCaller } from './webhook-caller.ts';
@@ -222,7 +222,13 @@ function givenOf(options: ApiPartOptions): Partial<LocalApiOptions> {
     ...(authentication === undefined ? {} : { authentication }),
     ...(authorizationModes === undefined ? {} : { authorizationModes }),
     ...(process === undefined ? {} : { process }),
-    ...(flags === undefined ? {} : { requests: requestSettings(flags), runtimeConfig }),
+    ...(flags === undefined
+      ? {}
+      : {
+          requests: requestSettings(flags),
+          runtimeConfig,
+          disabledAdmission: disabledAdmissionOf(flags),
+        }),
     grants: [...(grants ?? []), ...onDemandGrants(runtimeConfig)],
   };
 }

@@ -59,6 +59,8 @@ export interface LocalApiOptions {
   readonly definitions?: readonly ResourceDefinition[];
   /** Before what users have registered. Default: all that there are. */
   readonly admission?: readonly AdmissionPlugin[];
+  /** Names of admission plugins that do not run. Default: none. */
+  readonly disabledAdmission?: readonly string[];
   /** Who decides what users may do, in order. Default: `Node` and `RBAC`. */
   readonly authorizationModes?: readonly AuthorizerChoice[];
   /** What is granted beside the default roles and bindings. */
@@ -108,12 +110,17 @@ const noRemotes: ConnectRemote = () => ({
 });
 
 function pluginsOf(
-  { admission }: LocalApiOptions,
+  { admission, disabledAdmission = [] }: LocalApiOptions,
   { authorizer, rbac }: Authorization,
   { plugins: registered }: RegisteredAdmission,
 ): readonly AdmissionPlugin[] {
   if (admission !== undefined) return [...admission, ...registered];
-  return createAdmissionPlugins({ authorizer, registered, ...(rbac === undefined ? {} : { rights: rbac }) });
+  return createAdmissionPlugins({
+    authorizer,
+    registered,
+    disabled: disabledAdmission,
+    ...(rbac === undefined ? {} : { rights: rbac }),
+  });
 }
 
 function strategiesOf(

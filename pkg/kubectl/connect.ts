@@ -1,7 +1,7 @@
 /** A connection to the API server that a kubeconfig names, with the credentials that are found in it. */
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, type RequestOptions, request as requestHttps } from 'node:https';
 import { jsonText } from '#pkg/apimachinery/json.ts';
@@ -10,7 +10,7 @@ import { request as requestHttp } from '#pkg/serving/node-http.ts';
 import { type ApiCall, createKubeApi, errorOf, type Forward, type KubeApi, type RawAnswer } from './api.ts';
 import { ClientSocket } from './client-socket.ts';
 import type { ConnectionValues } from './context.ts';
-import { type KubeconfigPlace, readPlainKubeconfig } from './plain-kubeconfig.ts';
+import { type Connection, type KubeconfigPlace, readPlainKubeconfig } from './plain-kubeconfig.ts';
 
 /** What the flags of the connection say. */
 export interface ConnectOptions extends KubeconfigPlace {
@@ -26,8 +26,7 @@ export interface ConnectOptions extends KubeconfigPlace {
 
 /** Opens the connection. Throws `UserError` where no kubeconfig names a server. */
 export async function connect(options: ConnectOptions): Promise<KubeApi & { close(): void }> {
-  const found =
-    readPlainKubeconfig(options) ?? (await (await import('./library-kubeconfig.ts')).readLibraryKubeconfig(options));
+  const found = readPlainKubeconfig(options) ?? withoutKubeconfig(options) ?? (await readWithLibrary(options));
   const { server } = found;
   const credentials = withOverrides(found.credentials, options.overrides ?? {});
   const namespace = options.namespace ?? found.namespace ?? 'default';
@@ -42,6 +41,17 @@ export async function connect(options: ConnectOptions): Promise<KubeApi & { clos
   const address = base.href.replace(/\/$/, '');
   const api = createKubeApi({ send, namespace, onWarning: options.onWarning, server: address, openSocket, forward });
   return { ...api, close: () => agent.destroy() };
+}
+
+async function readWithLibrary(options: ConnectOptions): Promise<Connection> {
+  return (await import('./library-kubeconfig.ts')).readLibraryKubeconfig(options);
+}
+
+/** Where the flags name the server, files that the environment names need not be there, as with kubectl. */
+function withoutKubeconfig({ server, kubeconfig, kubeconfigVariable = '' }: ConnectOptions): Connection | undefined {
+  if (server === undefined || kubeconfig !== undefined || kubeconfigVariable === '') return undefined;
+  if (kubeconfigVariable.split(':').some((path) => existsSync(path))) return undefined;
+  return { server, namespace: undefined, credentials: {} };
 }
 
 function serverUrl(text: string): URL {
