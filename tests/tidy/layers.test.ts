@@ -25,6 +25,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/proxy/': 4,
   'pkg/dns/': 4,
   'pkg/cluster/': 5,
+  'pkg/replay/': 5,
   'pkg/testing/': 5,
   'pkg/entry/': 5,
   'pkg/kubectl/': 5,
@@ -45,6 +46,9 @@ const siblings: readonly (readonly [string, string])[] = [
   ['pkg/testing/', 'pkg/kubectl/'],
   ['cmd/', 'pkg/cluster/'],
   ['cmd/', 'pkg/testing/'],
+  ['cmd/', 'pkg/replay/'],
+  ['pkg/replay/', 'pkg/cluster/'],
+  ['pkg/replay/', 'pkg/testing/'],
 ];
 
 /** Never, whatever the layers say: components meet only through the API. */
