@@ -11,16 +11,20 @@ const history = madeHistory({ nodes: 3, hours: 1 });
 const patience = { timeout: 240_000 };
 const limits = { untilMs: history.endMs };
 
-test('the same seed gives the same result, byte for byte, and jobs take as long as they were recorded to', patience, async () => {
-  const first = await replay(history, { seed: 3 }, limits);
-  expect(JSON.stringify(await replay(history, { seed: 3 }, limits))).toBe(JSON.stringify(first));
-  expect(first.refused).toEqual([]);
-  const jobs = first.lives.filter(({ pod }) => pod.startsWith('default/batch-0-'));
-  const minutes = jobs.map(({ createdMs, endedMs = 0 }) => (endedMs - createdMs) / 60_000);
-  expect(minutes.toSorted((a, b) => a - b)).toEqual([10, 11]);
-  // The node that is silent has pods, which are evicted and made anew.
-  expect(first.figures.evictions).toBeGreaterThan(0);
-});
+test(
+  'the same seed gives the same result, byte for byte, and jobs take as long as they were recorded to',
+  patience,
+  async () => {
+    const first = await replay(history, { seed: 3 }, limits);
+    expect(JSON.stringify(await replay(history, { seed: 3 }, limits))).toBe(JSON.stringify(first));
+    expect(first.refused).toEqual([]);
+    const jobs = first.lives.filter(({ pod }) => pod.startsWith('default/batch-0-'));
+    const minutes = jobs.map(({ createdMs, endedMs = 0 }) => (endedMs - createdMs) / 60_000);
+    expect(minutes.toSorted((a, b) => a - b)).toEqual([10, 11]);
+    // The node that is silent has pods, which are evicted and made anew.
+    expect(first.figures.evictions).toBeGreaterThan(0);
+  },
+);
 
 test('branches are compared in a table and a picture', patience, async () => {
   const packed = await replay(history, {}, limits);
