@@ -44,6 +44,14 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Say where pods would go, without touching the cluster.',
     load: async () => (await import('./simulate.ts')).simulate,
   },
+  record: {
+    summary: 'Write every change of a cluster with its time.',
+    load: async () => (await import('./record.ts')).record,
+  },
+  replay: {
+    summary: 'Play a recording, a dump or an audit log again on virtual time, and compare runs.',
+    load: async () => (await import('./replay.ts')).replay,
+  },
   rebalance: {
     summary: 'Find, or make, evictions that leave nodes empty.',
     load: async () => (await import('./rebalance.ts')).rebalance,

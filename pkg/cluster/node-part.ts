@@ -45,6 +45,8 @@ export interface NodePartOptions {
   readonly keepsContainers?: boolean;
   /** Port at which the kubelet's own API answers. */
   readonly kubeletPort: number;
+  /** How long a renewal of its lease counts, in seconds. Default 40. */
+  readonly leaseSeconds?: number;
   /** How many nodes share this machine: each offers its part. */
   readonly nodesOnMachine: number;
   /** What the node says of itself in place of what this machine has. */
@@ -226,6 +228,7 @@ async function openNode(
         { type: 'InternalIP', address: nodeAddress },
         { type: 'Hostname', address: nodeName },
       ],
+      ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       capacity: options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine)),
       version: kubernetesRelease,
       machine: options.machine?.facts ?? machineFacts(),

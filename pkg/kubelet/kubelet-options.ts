@@ -15,6 +15,8 @@ import type { VolumePlugin } from './volumes/volume-plugin.ts';
 /** What one kubelet is made of. */
 export interface KubeletOptions extends NodeSettings {
   readonly deps: ComponentDeps;
+  /** How long a renewal of the node's lease counts, in seconds; it is renewed four times in that. Default 40. */
+  readonly leaseSeconds?: number;
   readonly network: PodNetwork;
   /** For runtimes whose programs listen on the network. Whoever made it closes it. */
   readonly hostPorts?: HostPorts;

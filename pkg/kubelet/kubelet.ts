@@ -137,6 +137,7 @@ class KubeletRun {
       readsFiles: (pod) => this.#runtimeOf(pod)?.capabilities.features.has('files') === true,
     });
     this.#node = new NodeAgent({
+      leaseSeconds: options.leaseSeconds,
       client: deps.client,
       clock: deps.clock,
       log: this.#log,

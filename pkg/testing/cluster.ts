@@ -23,6 +23,7 @@ import type { Random } from '#pkg/base/random.ts';
 import type { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { Lister } from '#pkg/client/informer.ts';
+import type { ComponentFlags } from '#pkg/cluster/settings.ts';
 import type { FaultRule } from '#pkg/faults/fault-rule.ts';
 import type { FaultState } from '#pkg/faults/fault-set.ts';
 import type { FakeRuntime } from '#pkg/kubelet/runtime/fake/fake-runtime.ts';
@@ -39,6 +40,8 @@ export interface TestClusterOptions {
   readonly capacity?: Readonly<Record<string, string>>;
   /** Names of the controllers that run, none where the list is empty. Default: all. */
   readonly controllers?: readonly string[];
+  /** Flags of components that differ from their defaults, as `up --extra-config` takes them: `{ 'kube-scheduler': { scheduling: 'spreading' } }`. */
+  readonly flags?: ComponentFlags;
   /** Files and folders of CustomResourceDefinitions that are established before anything else is applied. Default: none. */
   readonly crds?: readonly string[];
   /** Files and folders of manifests that are applied before it is returned, in their order, as `apply` does. Default: none. */

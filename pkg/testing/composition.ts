@@ -158,7 +158,11 @@ export class Composition {
       // The same on every machine.
       machine: { capacity: cluster.capacity ?? capacityDefault, facts: {} },
       members: this.#members,
-      flagsOf: async () => ({}),
+      flagsOf: async (component) => {
+        if (cluster.flags === undefined) return {};
+        const { componentValues } = await import('#pkg/cluster/component-flags.ts');
+        return componentValues(cluster.flags, component, tables);
+      },
       as: (identity) => this.#as(identity),
       asAccount: (name) => inProcessTransport(api.handle, accountSubject(name)),
       addKubelet: api.addKubelet,

@@ -26,6 +26,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/dns/': 4,
   'pkg/pipeline/': 4,
   'pkg/cluster/': 5,
+  'pkg/replay/': 5,
   'pkg/testing/': 5,
   'pkg/entry/': 5,
   'pkg/kubectl/': 5,
@@ -48,6 +49,9 @@ const siblings: readonly (readonly [string, string])[] = [
   ['cmd/', 'pkg/addons/'],
   ['cmd/', 'pkg/cluster/'],
   ['cmd/', 'pkg/testing/'],
+  ['cmd/', 'pkg/replay/'],
+  ['pkg/replay/', 'pkg/cluster/'],
+  ['pkg/replay/', 'pkg/testing/'],
 ];
 
 /** Never, whatever the layers say: components meet only through the API. */

@@ -22,8 +22,9 @@ import {
 } from './node-status.ts';
 
 const leaseNamespace = 'kube-node-lease';
-const leaseSeconds = 40;
-const renewMs = 10_000;
+const leaseSecondsDefault = 40;
+/** Renewals in the time that a lease counts. Source: kubelet `nodeLeaseRenewIntervalFraction`. */
+const renewalsPerLease = 4;
 /** Tries to renew within one period, and the time between them. */
 const renewTries = 5;
 const renewRetryMs = 1_000;
@@ -41,6 +42,8 @@ export interface NodeAgentDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly nodeName: string;
+  /** How long a renewal counts. Default 40. Source: kubelet `nodeLeaseDurationSeconds`. */
+  readonly leaseSeconds?: number | undefined;
   /** Registered with the node when it is new. */
   readonly podCidr: string | undefined;
   facts(): NodeFacts;
@@ -104,7 +107,8 @@ export class NodeAgent {
 
   /** Keeps status and lease until aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#deps;
+    const { clock, leaseSeconds = leaseSecondsDefault } = this.#deps;
+    const renewMs = (leaseSeconds * 1_000) / renewalsPerLease;
     await Promise.all([
       repeat(clock, { periodMs: () => renewMs, signal }, () => this.#renew(signal)),
       this.#keepStatus(signal),
@@ -259,7 +263,11 @@ export class NodeAgent {
 
   #leaseSpec(): NonNullable<Lease['spec']> {
     const renewTime = formatMicroTime(this.#deps.clock.nowMs());
-    return { holderIdentity: this.#deps.nodeName, leaseDurationSeconds: leaseSeconds, renewTime };
+    return {
+      holderIdentity: this.#deps.nodeName,
+      leaseDurationSeconds: this.#deps.leaseSeconds ?? leaseSecondsDefault,
+      renewTime,
+    };
   }
 
   async #findLease(name: string): Promise<Lease | undefined> {

@@ -1,0 +1,183 @@
+/** `coxswain replay`: plays a recording, a dump or an audit log again on virtual time, and compares runs with other settings. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { isObject } from '#pkg/apimachinery/json.ts';
+import { sleep } from '#pkg/base/async.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
+import { errorText } from '#pkg/base/error-text.ts';
+import { schedulings } from '#pkg/cluster/scheduler-flags.ts';
+import { duration, type FlagTable, helpText, integer, parseFlags, repeated, text } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
+import { readRuleText } from '#pkg/faults/read-rules.ts';
+import { TableLayout } from '#pkg/kubectl/tables.ts';
+import { conditionOf } from '#pkg/replay/condition.ts';
+import { historyOfAudit, historyOfDump } from '#pkg/replay/foreign-history.ts';
+import { type History, HistoryError } from '#pkg/replay/history.ts';
+import { readRecording } from '#pkg/replay/recording-file.ts';
+import {
+  type RunLimits,
+  type RunResult,
+  type RunSettings,
+  recordedRun,
+  replay as replayHistory,
+} from '#pkg/replay/replay.ts';
+import { comparison, type NamedRun, picture } from '#pkg/replay/report.ts';
+import type { World } from './world.ts';
+
+const flags = {
+  seed: integer({ help: 'Every random choice follows from it.', fallback: 1, min: 0, max: 2 ** 31 }),
+  speed: integer({ help: 'Virtual seconds per second. 0: as fast as it goes.', fallback: 0, min: 0, max: 1_000_000 }),
+  until: duration({
+    help: 'Where to stop, from the start on. Default: the end of the recording, and ten minutes of a dump.',
+    fallback: 0,
+  }),
+  'until-condition': text({
+    help: 'CEL over run.ms, run.pods, run.pending, run.running, run.nodes, run.nodesUsed and run.evictions, looked at each minute: stop where it holds.',
+    placeholder: 'expression',
+  }),
+  branch: repeated({
+    help: 'Another run with other settings, joined by commas: scheduling=spreading, nodes=+5 or nodes=-5, seed=7, faults=FILE; may be given again.',
+    placeholder: 'settings',
+  }),
+  output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
+  svg: text({ help: 'Also draw the comparison into this file.', placeholder: 'file' }),
+} satisfies FlagTable;
+
+const summary = 'Play a recording (or a dump of kubectl, or an audit log) again on virtual time, and compare runs.';
+
+const dumpMs = 600_000;
+
+/** Runs the command; resolves to its exit code. Throws `UserError` for what cannot be read or used. */
+export async function replay(world: World, args: readonly string[]): Promise<number> {
+  const hint = '(see "coxswain replay --help")';
+  const parsed = parseFlags(flags, args);
+  if (!parsed.ok) throw new UserError(`${parsed.message} ${hint}`);
+  if (parsed.help) {
+    world.write(helpText(flags, { usage: 'coxswain replay FILE [flags]', summary }));
+    return 0;
+  }
+  const { values, rest } = parsed;
+  const [path, surplus] = rest;
+  if (path === undefined) throw new UserError(`say FILE ${hint}`);
+  if (surplus !== undefined) throw new UserError(`unexpected argument: ${surplus} ${hint}`);
+  const branches = await Promise.all(
+    values.branch.map(async (words) => ({ name: words, settings: await settingsOf(words, values.seed) })),
+  );
+  try {
+    const condition = values['until-condition'] === '' ? undefined : conditionOf(values['until-condition']);
+    const history = await readHistory(path);
+    const untilMs = values.until > 0 ? values.until : history.endMs > 0 ? history.endMs : dumpMs;
+    const limits: RunLimits = {
+      untilMs,
+      ...(condition === undefined ? {} : { isOver: condition }),
+      ...(values.speed === 0 ? {} : { pace: paceOf(world, values.speed) }),
+    };
+    const runs: { readonly name: string; readonly result: RunResult }[] = [];
+    for (const { name, settings } of [{ name: 'replay', settings: { seed: values.seed } }, ...branches])
+      runs.push({ name, result: await replayHistory(history, settings, limits) });
+    const recorded: readonly NamedRun[] =
+      history.endMs > 0 ? [{ name: 'recorded', ...recordedRun(history, untilMs) }] : [];
+    const named = [...recorded, ...runs.map(({ name, result }) => ({ name, ...result }))];
+    if (values.svg !== '') await writeFile(values.svg, picture(named));
+    if (values.output === 'json') world.write(`${JSON.stringify({ untilMs, recorded, runs }, null, 1)}\n`);
+    else world.write(textOf(named, runs));
+    return 0;
+  } catch (error) {
+    throw error instanceof HistoryError ? new UserError(error.message, error) : error;
+  }
+}
+
+function textOf(
+  named: readonly NamedRun[],
+  runs: readonly { readonly name: string; readonly result: RunResult }[],
+): string {
+  const lines = runs.flatMap(({ name, result: { refused, refusedCount } }) =>
+    refusedCount === 0 ? [] : [`${name}: the API refused ${refusedCount} of the causes, first ${refused[0]}`],
+  );
+  return `${new TableLayout().render(comparison(named))}${lines.map((line) => `${line}\n`).join('')}`;
+}
+
+/** Keeps virtual time from running ahead of real time by more than `speed` allows. */
+function paceOf({ clock }: World, speed: number): (ms: number) => Promise<void> {
+  const startMs = clock.monotonicMs();
+  return async (ms) => {
+    const waitMs = startMs + ms / speed - clock.monotonicMs();
+    if (waitMs > 0) await sleep(clock, waitMs);
+  };
+}
+
+async function settingsOf(words: string, seed: number): Promise<RunSettings> {
+  let settings: RunSettings = { seed };
+  for (const word of words.split(',')) {
+    const at = word.indexOf('=');
+    const [key, value] = [word.slice(0, Math.max(0, at)), word.slice(at + 1)];
+    const refuse = (why: string): never => {
+      throw new UserError(`invalid value ${JSON.stringify(word)} for --branch: ${why}`);
+    };
+    if (key === 'scheduling') {
+      if (!schedulings.some((known) => known === value)) refuse(`it must be one of ${schedulings.join(', ')}`);
+      settings = { ...settings, scheduling: value };
+    } else if (key === 'nodes') {
+      if (!/^[+-]\d{1,5}$/.test(value)) refuse('it must be how many nodes more or fewer, such as +5 or -5');
+      settings = { ...settings, moreNodes: Number(value) };
+    } else if (key === 'seed') {
+      if (!/^\d{1,9}$/.test(value)) refuse('it must be a number');
+      settings = { ...settings, seed: Number(value) };
+    } else if (key === 'faults') settings = { ...settings, faults: await rulesIn(value) };
+    else refuse('it must be scheduling=, nodes=, seed= or faults=');
+  }
+  return settings;
+}
+
+async function rulesIn(path: string): Promise<NonNullable<RunSettings['faults']>> {
+  const content = await readText(path);
+  try {
+    return readRuleText(content, ['cluster', 'server']);
+  } catch (error) {
+    throw new UserError(`${path}: ${errorText(error)}`, error);
+  }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`Cannot read ${path} (${errorCode(error)})`, error);
+  }
+}
+
+/** By what the file begins with. */
+async function readHistory(path: string): Promise<History> {
+  const content = await readText(path);
+  if (!content.trimStart().startsWith('{')) return readRecording(path);
+  const [first = ''] = content.trimStart().split('\n', 1);
+  if (isAuditEvent(first)) {
+    const lines = content.split('\n').filter((line) => line.trim() !== '');
+    return historyOfAudit(
+      lines.map((line, index) => objectOf(line, `${path}: line ${index + 1}`)),
+      path,
+    );
+  }
+  const { items, kind } = objectOf(content, path);
+  if (!Array.isArray(items) || !`${kind}`.endsWith('List'))
+    throw new UserError(`${path} is no recording, no list of objects and no audit log`);
+  return historyOfDump(items);
+}
+
+function isAuditEvent(line: string): boolean {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isObject(value) && value.kind === 'Event' && `${value.apiVersion}`.startsWith('audit.k8s.io/');
+  } catch {
+    return false;
+  }
+}
+
+function objectOf(source: string, where: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(source);
+    if (isObject(value)) return value;
+  } catch {
+    // Said below.
+  }
+  throw new UserError(`${where} is no object of JSON`);
+}

@@ -1,0 +1,151 @@
+/** The nodes of a replay: kubelets with the runtime `fake` under the names, and with the capacity, that were recorded; they join, leave and fall silent. */
+import { nodes } from '#pkg/api/types/refs.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { timestamp } from '#pkg/base/clock.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import { defaultKubeletPort, type NodePart, type NodeWatches, nodePart, nodeWatches } from '#pkg/cluster/node-part.ts';
+import type { PartContext } from '#pkg/cluster/parts.ts';
+import { identitySubject } from '#pkg/cluster/pki.ts';
+import { clusterTables } from '#pkg/cluster/tables.ts';
+import type { Component } from '#pkg/component/component.ts';
+import type { TestCluster } from '#pkg/testing/cluster.ts';
+import type { NodeFacts } from './causes.ts';
+
+interface Running {
+  readonly part: NodePart;
+  stop: AbortController;
+  ended: Promise<void>;
+}
+
+/** The nodes of one run. */
+export class ReplayNodes {
+  readonly #cluster: TestCluster;
+  readonly #watches: NodeWatches;
+  readonly #watching: { readonly stop: AbortController; readonly ended: Promise<void> };
+  readonly #running = new Map<string, Running>();
+
+  readonly #leaseSeconds: number | undefined;
+
+  private constructor(cluster: TestCluster, watches: NodeWatches, leaseSeconds: number | undefined) {
+    this.#cluster = cluster;
+    this.#leaseSeconds = leaseSeconds;
+    this.#watches = watches;
+    this.#watching = start(watches);
+  }
+
+  /** For nodes of these names, none of which is there yet, with leases of `leaseSeconds` (default: a kubelet's). */
+  static async open(
+    cluster: TestCluster,
+    { names, leaseSeconds }: { readonly names: readonly string[]; readonly leaseSeconds: number | undefined },
+  ): Promise<ReplayNodes> {
+    return new ReplayNodes(cluster, await nodeWatches(contextOf(cluster, 'nodes'), names), leaseSeconds);
+  }
+
+  get count(): number {
+    return this.#running.size;
+  }
+
+  async join(nodeName: string, facts: NodeFacts): Promise<void> {
+    if (this.#running.has(nodeName)) return this.change(nodeName, facts);
+    const part = await nodePart(contextOf(this.#cluster, `node:${nodeName}`), {
+      nodeName,
+      runtime: 'fake',
+      network: 'loopback',
+      tables: clusterTables,
+      folder: '',
+      kubeletPort: defaultKubeletPort,
+      nodesOnMachine: 1,
+      ...(this.#leaseSeconds === undefined ? {} : { leaseSeconds: this.#leaseSeconds }),
+      machine: { capacity: facts.capacity, facts: {} },
+      shared: this.#watches,
+    });
+    this.#running.set(nodeName, { part, ...start(part) });
+    await this.#cluster.until(() => this.#isThere(nodeName));
+    await this.change(nodeName, facts);
+  }
+
+  async change(nodeName: string, { labels, taints, unschedulable }: NodeFacts): Promise<void> {
+    const { client } = this.#cluster;
+    const { metadata, spec } = await client.resource(nodes).get(nodeName);
+    const own = (spec?.taints ?? []).filter(({ key }) => key.startsWith('node.kubernetes.io/'));
+    const wanted = { ...metadata?.labels, ...labels };
+    const patch = {
+      metadata: { labels: wanted },
+      spec: { taints: [...own, ...taints], unschedulable: unschedulable || null },
+    };
+    await client.resource(nodes).patch(nodeName, patch, { type: 'merge' });
+  }
+
+  /** Nobody hears of the node any more, and it is known at once: when it was recorded, the time that it takes to notice had passed. */
+  async silence(nodeName: string): Promise<void> {
+    await this.#stop(nodeName);
+    const api = this.#cluster.client.resource(nodes);
+    const { status } = await api.get(nodeName);
+    const lastTransitionTime = timestamp(this.#cluster.clock);
+    const unknown = { status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' };
+    const conditions = (status?.conditions ?? []).map((condition) => ({
+      ...condition,
+      ...unknown,
+      lastTransitionTime,
+    }));
+    await api.patch(nodeName, { status: { conditions } }, { type: 'merge', subresource: 'status' });
+  }
+
+  async #stop(nodeName: string): Promise<void> {
+    const running = this.#running.get(nodeName);
+    running?.stop.abort();
+    await running?.ended;
+  }
+
+  resume(nodeName: string): void {
+    const running = this.#running.get(nodeName);
+    if (running?.stop.signal.aborted === true) Object.assign(running, start(running.part));
+  }
+
+  async leave(nodeName: string): Promise<void> {
+    const running = this.#running.get(nodeName);
+    if (running === undefined) return;
+    await this.#stop(nodeName);
+    await running.part.close();
+    this.#running.delete(nodeName);
+    try {
+      await this.#cluster.client.resource(nodes).delete(nodeName);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const name of [...this.#running.keys()]) await this.#stop(name);
+    for (const { part } of this.#running.values()) await part.close();
+    this.#watching.stop.abort();
+    await this.#watching.ended;
+  }
+
+  async #isThere(nodeName: string): Promise<boolean> {
+    try {
+      await this.#cluster.client.resource(nodes).get(nodeName);
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  }
+}
+
+function start(part: Component): { readonly stop: AbortController; readonly ended: Promise<void> } {
+  const stop = new AbortController();
+  return { stop, ended: part.run(stop.signal) };
+}
+
+function contextOf({ handle, clock, random, metrics }: TestCluster, identity: string): PartContext {
+  const { commonName, organizations = [] } = identitySubject(identity, clusterTables.components);
+  return {
+    transport: inProcessTransport(handle, { commonName, organizations }),
+    clock,
+    random,
+    log: silentLogger,
+    metrics,
+  };
+}
