@@ -38,6 +38,7 @@ export default defineConfig({
       processes('network'),
       processes('vm'),
       processes('long'),
+      processes('dashboard'),
       { test: { name: 'conformance', include: ['tests/conformance/**/*.test.ts'], exclude, ...patient(120_000) } },
     ],
   },
