@@ -22,8 +22,6 @@ export interface ResourceInfo extends ResourceId {
 export interface SessionInfo {
   readonly cluster: string;
   readonly user?: { readonly name: string; readonly groups: readonly string[] };
-  /** Whether the cluster's time is under the hand of whoever looks. */
-  readonly time?: boolean;
 }
 
 /** A refusal, in the API server's own words where it is its own. */
