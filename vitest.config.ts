@@ -39,6 +39,7 @@ export default defineConfig({
       processes('vm'),
       { test: { ...processes('course').test, maxConcurrency: 2 } },
       processes('long'),
+      processes('dashboard'),
       { test: { name: 'conformance', include: ['tests/conformance/**/*.test.ts'], exclude, ...patient(120_000) } },
     ],
   },

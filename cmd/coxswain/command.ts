@@ -24,6 +24,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Print the kubeconfig of a cluster.',
     load: async () => (await import('./kubeconfig.ts')).kubeconfig,
   },
+  dashboard: {
+    summary: 'Look at a cluster in a browser.',
+    load: async () => (await import('./dashboard.ts')).dashboard,
+  },
   doctor: {
     summary: 'Look at what this machine can and cannot do.',
     load: async () => (await import('./doctor.ts')).doctor,

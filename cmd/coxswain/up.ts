@@ -372,6 +372,7 @@ export function printResult(plan: UpPlan, record: ClusterRecord): void {
     '',
     '  kubectl get nodes                            (or: npx coxswain kubectl get nodes)',
     '  kubectl apply -f manifests/guestbook.yaml',
+    `  npx coxswain dashboard${flag}`,
     `  npx coxswain status${flag}`,
     `  npx coxswain down${flag}`,
     '',

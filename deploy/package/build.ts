@@ -12,13 +12,14 @@ import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { packageEntries, writeBundle } from './bundle.ts';
+import { writePage } from './page.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const dist = join(root, 'dist');
 
 /** Of no use without the checkout: tests with what only they import, and the tools that make its files. */
 const leftOut =
-  /\.test\.ts$|\/testing\/virtual-node\.ts$|\/conformance\.ts$|\/generate\/|\/test-[a-z-]+\.ts$|\/bench\.ts$|precompile\.ts$/;
+  /\.test\.ts$|^pkg\/dashboard\/page\/|\/testing\/virtual-node\.ts$|\/conformance\.ts$|\/generate\/|\/test-[a-z-]+\.ts$|\/bench\.ts$|precompile\.ts$/;
 
 const specifierPattern = /((?:\bfrom|\bimport)\s*\(?\s*)'((?:\.{1,2}\/|#pkg\/|#cmd\/)[^'\n]+)\.[jt]s'/g;
 
@@ -82,6 +83,7 @@ function declare(): void {
 rmSync(dist, { recursive: true, force: true });
 compile();
 await bundle();
+await writePage(join(dist, 'dashboard'));
 declare();
 const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, string>;
 write('package.json', `${JSON.stringify({ name, version, type: 'module' }, undefined, 2)}\n`);

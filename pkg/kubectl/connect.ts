@@ -20,6 +20,8 @@ export interface ConnectOptions extends KubeconfigPlace {
   /** Longest wait for an answer to begin; 0 for no limit. */
   readonly requestTimeoutMs: number;
   readonly onWarning: (text: string) => void;
+  /** Whom the server is asked by, in place of the user of the kubeconfig, of whose credentials nothing is used then. */
+  readonly token?: string;
   /** What the command line has in place of what the kubeconfig says. */
   readonly overrides?: Partial<ConnectionValues>;
 }
@@ -28,7 +30,8 @@ export interface ConnectOptions extends KubeconfigPlace {
 export async function connect(options: ConnectOptions): Promise<KubeApi & { close(): void }> {
   const found = readPlainKubeconfig(options) ?? withoutKubeconfig(options) ?? (await readWithLibrary(options));
   const { server } = found;
-  const credentials = withOverrides(found.credentials, options.overrides ?? {});
+  const user = options.token === undefined ? found.credentials : withToken(found.credentials, options.token);
+  const credentials = withOverrides(user, options.overrides ?? {});
   const namespace = options.namespace ?? found.namespace ?? 'default';
   const agent = new Agent({ keepAlive: true });
   const base = serverUrl(options.server ?? server);
@@ -60,6 +63,16 @@ function serverUrl(text: string): URL {
   } catch (error) {
     throw new UserError(`error: the server's address is no URL: ${text}`, error);
   }
+}
+
+/** How the server is known, and nothing of how the kubeconfig's user is. */
+function withToken({ ca, rejectUnauthorized, servername }: RequestOptions, token: string): RequestOptions {
+  return {
+    headers: { Authorization: `Bearer ${token}` },
+    ...(ca === undefined ? {} : { ca }),
+    ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
+    ...(servername === undefined ? {} : { servername }),
+  };
 }
 
 /** The credentials of the kubeconfig with what the flags say. */

@@ -7,7 +7,7 @@ import { sourceFiles } from './source-files.ts';
 const linesMax = 650;
 
 test('files have kebab-case names', () => {
-  const odd = sourceFiles().filter((file) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?\.ts$/.test(basename(file.path)));
+  const odd = sourceFiles().filter((file) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.test)?\.tsx?$/.test(basename(file.path)));
   expect(odd.map((file) => file.path)).toEqual([]);
 });
 

@@ -30,6 +30,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/testing/': 5,
   'pkg/entry/': 5,
   'pkg/kubectl/': 5,
+  'pkg/dashboard/': 5,
   'pkg/addons/': 5,
   'cmd/': 5,
 };
@@ -45,6 +46,8 @@ const siblings: readonly (readonly [string, string])[] = [
   ['pkg/entry/', 'pkg/cluster/'],
   ['pkg/entry/', 'pkg/testing/'],
   ['cmd/', 'pkg/kubectl/'],
+  ['cmd/', 'pkg/dashboard/'],
+  ['pkg/dashboard/', 'pkg/kubectl/'],
   ['pkg/testing/', 'pkg/kubectl/'],
   ['cmd/', 'pkg/addons/'],
   ['cmd/', 'pkg/cluster/'],

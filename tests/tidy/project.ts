@@ -21,6 +21,8 @@ export interface Taken {
 export interface ProjectFile {
   readonly path: string;
   readonly tree: SourceFile;
+  /** Of the program that the file is a part of. */
+  readonly checker: Checker;
   /** Tests, harnesses for tests and what only they read. */
   readonly isTest: boolean;
   readonly taken: readonly Taken[];
@@ -28,7 +30,6 @@ export interface ProjectFile {
 
 export interface Project {
   readonly files: readonly ProjectFile[];
-  readonly checker: Checker;
   close(): void;
 }
 
@@ -36,24 +37,32 @@ const ownFile = /^(?:cmd|pkg|tests|manifests|deploy)\/(?!api\/types\/)/;
 const testFile =
   /\.test\.ts$|^tests\/|^pkg\/(?:[a-z-]+\/)+testing\/|^pkg\/testing\/|\/conformance\.ts$|-conformance\.ts$|^pkg\/[a-z]+\/bench\.ts$|\/(?:test-[a-z-]+|testing)\.ts$/;
 
-/** Opens the program of `tsconfig.json`. Whoever opens it closes it: a process of the compiler hangs on it. */
+/** Code of the project that is checked apart, as it runs in a browser. */
+const configs = ['tsconfig.json', 'pkg/dashboard/page/tsconfig.json'];
+
+/** Opens the programs of the project. Whoever opens it closes it: a process of the compiler hangs on it. */
 export function openProject(): Project {
   const api = new API({ cwd: root });
-  const config = join(root, 'tsconfig.json');
-  const project = api.updateSnapshot({ openProjects: [config] }).getProject(config);
-  if (project === undefined) throw new Error(`Cannot open ${config} as the compiler has no such project`);
-  const { program, checker } = project;
-  const files = program
-    .getSourceFileNames()
-    .map((name) => ({ name, path: name.slice(root.length + 1) }))
-    .filter(({ name, path }) => name.startsWith(`${root}/`) && ownFile.test(path) && !path.startsWith('pkg/api/types/'))
-    .map(({ name, path }) => describe(path, program.getSourceFile(name)!))
-    .sort((a, b) => (a.path < b.path ? -1 : 1));
-  return { files, checker, close: () => api.close() };
+  const paths = configs.map((config) => join(root, config));
+  const snapshot = api.updateSnapshot({ openProjects: paths });
+  const files = new Map<string, ProjectFile>();
+  for (const config of paths) {
+    const project = snapshot.getProject(config);
+    if (project === undefined) throw new Error(`Cannot open ${config} as the compiler has no such project`);
+    const { program, checker } = project;
+    for (const name of program.getSourceFileNames()) {
+      const path = name.slice(root.length + 1);
+      const isOwn = name.startsWith(`${root}/`) && ownFile.test(path) && !path.startsWith('pkg/api/types/');
+      // What several programs have is looked at once.
+      if (isOwn && !files.has(path)) files.set(path, describe(path, program.getSourceFile(name)!, checker));
+    }
+  }
+  const sorted = [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { files: sorted, close: () => api.close() };
 }
 
-function describe(path: string, tree: SourceFile): ProjectFile {
-  return { path, tree, isTest: testFile.test(path), taken: takenBy(path, tree) };
+function describe(path: string, tree: SourceFile, checker: Checker): ProjectFile {
+  return { path, tree, checker, isTest: testFile.test(path), taken: takenBy(path, tree) };
 }
 
 function takenBy(path: string, tree: SourceFile): readonly Taken[] {

@@ -15,11 +15,11 @@ export interface SourceFile {
 
 const importPattern = /(?:^|\n)\s*(?:import|export)\s(?:[^'";]*?\sfrom\s)?'([^']+)'|import\('([^']+)'\)/g;
 
-/** Every `.ts` file of the project, in path order, without the generated types. */
+/** Every `.ts` and `.tsx` file of the project, in path order, without the generated types. */
 export function sourceFiles(): readonly SourceFile[] {
   return ['cmd', 'pkg', 'tests', 'manifests']
     .flatMap((folder) => list(folder))
-    .filter((path) => path.endsWith('.ts') && !path.startsWith('pkg/api/types/'))
+    .filter((path) => /\.tsx?$/.test(path) && !path.startsWith('pkg/api/types/'))
     .sort()
     .map(read);
 }

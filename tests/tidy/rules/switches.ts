@@ -8,7 +8,7 @@ import { type Checker, TypeFlags, type UnionType } from 'typescript/unstable/syn
 import { type ProjectFile, visit } from '../project.ts';
 
 /** `path: the value switched over` of each switch over a closed union that the compiler would not find when the union grows. */
-export function openSwitches({ path, tree }: ProjectFile, checker: Checker): readonly string[] {
+export function openSwitches({ path, tree, checker }: ProjectFile): readonly string[] {
   const found: string[] = [];
   visit(tree, (node) => {
     if (!is.isSwitchStatement(node) || is.isTypeOfExpression(node.expression) || saysWhatIsLeft(node)) return;

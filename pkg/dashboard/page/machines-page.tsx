@@ -1,0 +1,35 @@
+/** Virtual machines and, where the cluster has the resource, their migrations, as they run. */
+import { DataGrid } from './data-grid.tsx';
+import { objectHref } from './route.ts';
+import { resources } from './session.ts';
+
+/** The page. */
+export function MachinesPage() {
+  const shown = resources.value.filter(({ resource }) => resource.startsWith('virtualmachine'));
+  return (
+    <div class="page">
+      <h1>Virtual machines</h1>
+      {shown.length === 0 ? (
+        <p>
+          This cluster has no virtual machines: it has them when it is started with{' '}
+          <code>coxswain up --runtime inprocess,vm</code>.
+        </p>
+      ) : null}
+      {shown.map((resource) => (
+        <section key={resource.resource} class="page">
+          <h2>{resource.kind}</h2>
+          <DataGrid
+            label={resource.kind}
+            query={{ resource }}
+            hasNamespace={resource.namespaced}
+            isWide
+            hrefOf={(row) => objectHref(resource, row.namespace, row.name)}
+            onOpen={(row) => {
+              location.hash = objectHref(resource, row.namespace, row.name);
+            }}
+          />
+        </section>
+      ))}
+    </div>
+  );
+}

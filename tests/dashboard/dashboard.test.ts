@@ -1,0 +1,210 @@
+/** The dashboard in Chromium before a cluster that listens: signing in, live lists, changes, and what is refused. Its screenshots are those of the README. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { deployments, pods } from '#pkg/api/types/refs.ts';
+import { makeDeployment, makePod } from '#pkg/testing/builders.ts';
+import { type ListeningTestCluster, startTestCluster } from '#pkg/testing/cluster.ts';
+import { noBrowser, openPage, type ServedDashboard, serveDashboard, signIn, startBrowser } from './browser.ts';
+
+if (noBrowser !== undefined) console.log(`The dashboard is not tested: ${noBrowser}`);
+
+const images = join(import.meta.dirname, '..', '..', 'docs', 'images');
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Takes a picture of a view; the README's is renewed by COXSWAIN_PICTURES=1, as no two runs show the same times. */
+async function picture(page: Page, name: string): Promise<void> {
+  const bytes = await page.screenshot();
+  if (process.env.COXSWAIN_PICTURES === '1') writeFileSync(join(images, `${name}.png`), bytes);
+}
+
+/** What axe finds against WCAG 2.1 AA, a line each. */
+async function violations(page: Page): Promise<readonly string[]> {
+  // By the protocol of the browser: the page's own policy lets in no scripts of others.
+  const tools = await page.context().newCDPSession(page);
+  await tools.send('Runtime.evaluate', { expression: axe });
+  const run = `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }).then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => id + ' ' + target + ' ' + failureSummary)))`;
+  const { result } = await tools.send('Runtime.evaluate', { expression: run, awaitPromise: true, returnByValue: true });
+  await tools.detach();
+  return result.value as readonly string[];
+}
+
+describe.skipIf(noBrowser !== undefined)('the dashboard', () => {
+  let cluster: ListeningTestCluster;
+  let served: ServedDashboard;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    cluster = await startTestCluster({ listen: true, nodes: 12 });
+    const web = makeDeployment('web', { replicas: 9 });
+    const sized = (cpu: string, memory: string) => ({ requests: { cpu, memory } });
+    await cluster.apply(
+      web,
+      ...Array.from(
+        { length: 14 },
+        (_, i) =>
+          makePod(`batch-${i}`)
+            .labels({ app: 'batch' })
+            .request(sized(`${400 + 130 * i}m`, `${3_600 - 210 * i}Mi`).requests).object,
+      ),
+      makePod('too-large').request({ cpu: '64' }).object,
+    );
+    await cluster.until(() => cluster.pods().filter(({ status }) => status?.phase === 'Running').length === 23);
+    served = await serveDashboard(cluster.kubeconfigFile);
+    browser = await startBrowser();
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await served?.close();
+    await cluster?.stop();
+  });
+
+  /** Opens a view as somebody who is signed in, does something, and finds no fault of the page's own. */
+  async function on(
+    view: string,
+    use: (page: Page) => Promise<void>,
+    options: Parameters<typeof openPage>[1] = {},
+  ): Promise<void> {
+    const { context, page, faults } = await openPage(browser, options);
+    try {
+      await signIn(page, served, view);
+      await use(page);
+      expect(faults).toEqual([]);
+    } finally {
+      await context.close();
+    }
+  }
+
+  test('nobody is let in with a wrong code, and the session is out of the page’s reach', async () => {
+    const { context, page } = await openPage(browser);
+    await page.goto(served.address);
+    await page.getByLabel('Code that the terminal').fill('AAAAA-AAAAA');
+    await page.getByRole('button', { name: 'Sign in with the kubeconfig' }).click();
+    await page.getByText('this is not the code that the terminal shows now').waitFor();
+    expect(await violations(page)).toEqual([]);
+    await signIn(page, served);
+    await page.getByText('kubernetes-admin').waitFor();
+    expect(await page.evaluate('document.cookie')).toBe('');
+    expect((await context.cookies()).map(({ httpOnly, sameSite }) => ({ httpOnly, sameSite }))).toEqual([
+      { httpOnly: true, sameSite: 'Strict' },
+    ]);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('You have signed out.').waitFor();
+    expect((await context.request.get(`${served.address}api/resources`)).status()).toBe(401);
+    await context.close();
+  });
+
+  test('a list shows what there is and what changes, without being asked', async () => {
+    await on('#/list/-/v1/pods', async (page) => {
+      await page.getByText('24 objects').waitFor();
+      await page.getByLabel('Labels').fill('app=batch');
+      await page.getByText('14 of 24 objects').waitFor();
+      await picture(page, 'dashboard-pods');
+      await cluster.apply(makePod('batch-new').labels({ app: 'batch' }).object);
+      await page.getByRole('link', { name: 'batch-new' }).waitFor();
+      await cluster.client.resource(pods).delete('batch-new', { namespace: 'default', gracePeriodSeconds: 0 });
+      await page.getByRole('link', { name: 'batch-new' }).waitFor({ state: 'detached' });
+      await page.getByLabel('Labels').fill('app=(');
+      await page.getByText('the label selector is none').waitFor();
+    });
+  });
+
+  test('a list is gone through by keyboard', async () => {
+    await on('#/list/-/v1/pods?labels=app%3Dbatch', async (page) => {
+      await page.getByText('14 of 24 objects').waitFor();
+      await page.getByRole('grid').focus();
+      await page.keyboard.press('End');
+      await page.locator('[role=row][aria-selected=true]', { hasText: 'batch-9' }).waitFor();
+      await page.keyboard.press('Enter');
+      await page.getByRole('heading', { name: 'batch-9' }).waitFor();
+      await page.getByRole('tab', { name: 'YAML' }).focus();
+      await page.keyboard.press('ArrowRight');
+      await page.getByRole('grid', { name: 'Events about batch-9' }).getByText('Scheduled', { exact: true }).waitFor();
+    });
+  });
+
+  test('a change is applied by the server, and who else owns a field is said first', async () => {
+    await on('#/object/apps/v1/deployments/default/web', async (page) => {
+      const editor = page.getByRole('textbox', { name: 'YAML of the object' });
+      await editor.getByText('replicas: 9').waitFor();
+      const change = async (from: string, to: string): Promise<void> => {
+        await editor.getByText(from).click();
+        await page.keyboard.press('End');
+        for (let i = 0; i < from.length; i++) await page.keyboard.press('Backspace');
+        await page.keyboard.type(to);
+      };
+      await change('replicas: 9', 'replicas: 4');
+      await page.getByRole('button', { name: 'Apply', exact: true }).click();
+      await page.getByText('.spec.replicas', { exact: true }).waitFor();
+      const deployment = () => cluster.client.resource(deployments).get('web', { namespace: 'default' });
+      expect((await deployment()).spec?.replicas).toBe(9);
+      expect(await violations(page)).toEqual([]);
+      await page.getByRole('button', { name: 'Apply all the same' }).click();
+      await page.getByText('Applied.').waitFor();
+      const { spec, metadata } = await deployment();
+      expect(spec?.replicas).toBe(4);
+      expect(metadata?.managedFields?.map(({ manager }) => manager)).toContain('coxswain-dashboard');
+      await change('replicas: 4', 'replicas: some');
+      await page.getByRole('button', { name: 'Apply', exact: true }).click();
+      await page.getByRole('alert').waitFor();
+      expect((await deployment()).spec?.replicas).toBe(4);
+    });
+  });
+
+  test('rollouts are shown as they go, and can be restarted', async () => {
+    await on('#/rollouts', async (page) => {
+      await page.getByText('Complete:').first().waitFor();
+      await page.getByRole('button', { name: 'restart web' }).click();
+      await page.getByText('deployment.apps/web restarted').waitFor();
+      await page.getByText('Replica sets').click();
+      await page.getByRole('row').nth(2).waitFor();
+      await picture(page, 'dashboard-rollouts');
+      await page.getByText('Complete:').first().waitFor();
+    });
+  });
+
+  test('the map says of a node what is packed on it', async () => {
+    await on('#/nodes', async (page) => {
+      const map = page.getByRole('slider', { name: 'Nodes' });
+      await page.locator('canvas[aria-valuemax="12"]').focus();
+      await page.keyboard.press('Home');
+      await page.getByRole('heading', { name: 'node-1', exact: true }).waitFor();
+      expect(await map.getAttribute('aria-valuetext')).toMatch(/^node-1: CPU \d+ %, memory \d+ % taken/);
+      await page.getByRole('grid', { name: 'Pods on node-1' }).getByRole('link').first().waitFor();
+      await picture(page, 'dashboard-nodes');
+    });
+  });
+
+  test.each(['light', 'dark'] as const)('no view is in the way of anybody (WCAG 2.1 AA, %s)', async (colorScheme) => {
+    const views = [
+      'nodes',
+      'rollouts',
+      'events',
+      'machines',
+      'list/-/v1/pods',
+      'object/-/v1/pods/default/too-large?tab=events',
+    ];
+    await on(
+      '#/nodes',
+      async (page) => {
+        for (const view of [
+          ...views,
+          'object/-/v1/pods/default/too-large?tab=logs',
+          'object/-/v1/pods/default/batch-1?tab=terminal',
+        ]) {
+          await page.goto(`${served.address}#/${view}`);
+          await page.getByRole('heading', { level: 1 }).waitFor();
+          expect([view, await violations(page)]).toEqual([view, []]);
+        }
+        await page.goto(`${served.address}#/events`);
+        await page.getByRole('img', { name: /Time line/ }).waitFor();
+        if (colorScheme === 'dark') await picture(page, 'dashboard-events');
+      },
+      { colorScheme },
+    );
+  });
+});
