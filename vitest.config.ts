@@ -15,7 +15,7 @@ const processes = (name: string) => ({
 
 /**
  * What `npm test` runs; what real clients do with a cluster (e2e), what becomes of one whose members die (ha), what a container engine is needed for
- * (containers), what the kernel does with networks (network), virtual machines (vm), the long forms of such (long), and upstream's conformance list.
+ * (containers), what the kernel does with networks (network), virtual machines (vm), the pages of the course and the labs (course), the long forms of such (long), and upstream's conformance list.
  */
 export default defineConfig({
   test: {
@@ -37,6 +37,7 @@ export default defineConfig({
       processes('containers'),
       processes('network'),
       processes('vm'),
+      { test: { ...processes('course').test, maxConcurrency: 2 } },
       processes('long'),
       { test: { name: 'conformance', include: ['tests/conformance/**/*.test.ts'], exclude, ...patient(120_000) } },
     ],

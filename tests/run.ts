@@ -1,5 +1,5 @@
 /**
- * Runs one suite with vitest: `node tests/run.ts unit|e2e|ha|containers|conformance|network|vm|long [files or vitest options…]`. Writes a JSON report besides when
+ * Runs one suite with vitest: `node tests/run.ts unit|e2e|ha|containers|conformance|network|vm|course|long [files or vitest options…]`. Writes a JSON report besides when
  * COXSWAIN_TEST_REPORT_DIR is set, for what adds the suites up. The suite `network` has a network namespace of its own, which takes root.
  */
 import { spawn } from 'node:child_process';

@@ -48,6 +48,14 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Find, or make, evictions that leave nodes empty.',
     load: async () => (await import('./rebalance.ts')).rebalance,
   },
+  faults: {
+    summary: 'Add, list and remove faults that requests to a cluster meet.',
+    load: async () => (await import('./faults.ts')).faults,
+  },
+  addon: {
+    summary: 'List, enable and disable what can be added to a cluster.',
+    load: async () => (await import('./addon.ts')).addon,
+  },
   image: {
     summary: 'Get, list and remove the images that nodes have.',
     load: async () => (await import('./image.ts')).image,

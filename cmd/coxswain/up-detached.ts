@@ -7,7 +7,7 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { takeAhead } from './ahead.js';
 import { lastWords } from './last-words.ts';
 import type { ChildReport } from './parent-report.ts';
-import { printResult, stepsOf, type UpPlan } from './up.ts';
+import { enableAddons, printResult, stepsOf, type UpPlan } from './up.ts';
 
 /** Resolves to the exit code once the cluster is ready behind the terminal, or has said why it cannot be; its output goes to a log in the folder. */
 export async function upDetached(plan: UpPlan): Promise<number> {
@@ -33,6 +33,7 @@ export async function upDetached(plan: UpPlan): Promise<number> {
   if (record === undefined)
     throw new UserError(`The cluster has no record in ${join(folder.path, 'cluster.json')}: see ${logPath}`);
   printResult(plan, record);
+  await enableAddons(plan);
   return 0;
 }
 

@@ -14,7 +14,16 @@ import {
 } from '#pkg/cluster/settings.ts';
 import { isSharedStore } from '#pkg/cluster/store.ts';
 import { etcdFilesProblem, storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
-import { duration, type FlagTable, type FlagValues, integer, repeated, text, toggle } from '#pkg/component/flags.ts';
+import {
+  duration,
+  type FlagTable,
+  type FlagValues,
+  integer,
+  list,
+  repeated,
+  text,
+  toggle,
+} from '#pkg/component/flags.ts';
 import { logLevels } from '#pkg/component/logger.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { clusterFlags } from './cluster-flags.ts';
@@ -76,6 +85,10 @@ export const upFlags = {
     help: 'How pods are reached.',
     fallback: defaultSettings.network,
     placeholder: Object.keys(networkTable).join('|'),
+  }),
+  addons: list({
+    help: 'Addons that are enabled once the cluster is ready; "coxswain addon list" has them.',
+    placeholder: 'NAME,NAME',
   }),
   kubeconfig: text({
     help: 'Kubeconfig that the context is merged into. Default: $KUBECONFIG, then ~/.kube/config.',

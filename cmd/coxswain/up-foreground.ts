@@ -21,7 +21,7 @@ import { retractContext } from './down.ts';
 import type { ClusterRecord } from './folder.ts';
 import { type ChildReport, tellParent } from './parent-report.ts';
 import { runHeld } from './run-held.ts';
-import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
+import { addonsBeside, printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
 
 /** Resolves to the exit code once the cluster has stopped: by a signal, or because a part of it failed. */
 export async function upForeground(plan: UpPlan): Promise<number> {
@@ -83,14 +83,7 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
       await held.update({ healthz: health.url });
       trace('nodes ready');
       steps.end();
-      if (!signal.aborted) {
-        plan.onReady();
-        report({ type: 'ready' });
-        if (!values['report-to-parent'] && record !== undefined) {
-          printResult(plan, record);
-          if (values.output !== 'json') world.write('Ctrl-C stops it; its data stays.\n');
-        }
-      }
+      if (!signal.aborted) await announce(plan, record, report);
       // Those who wait were told; what takes a moment comes after that.
       storeCompiledCode();
       heapLimit.set();
@@ -106,6 +99,20 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
     if (await isDone(publishing)) await retractContext(folder);
     await health.close();
   }
+}
+
+/** Tells who waits for the cluster, and prints what it is. */
+async function announce(
+  plan: UpPlan,
+  record: ClusterRecord | undefined,
+  report: (message: ChildReport) => void,
+): Promise<void> {
+  plan.onReady();
+  report({ type: 'ready' });
+  if (plan.values['report-to-parent'] || record === undefined) return;
+  printResult(plan, record);
+  if (plan.values.output !== 'json') plan.world.write('Ctrl-C stops it; its data stays.\n');
+  await addonsBeside(plan);
 }
 
 /** Whether something was begun and has not failed. */

@@ -27,7 +27,7 @@ import { type ProcessPlan, processPlans, supervisorName } from './process-names.
 import { runHeld } from './run-held.ts';
 import { foundProcess, startProcess } from './start-process.ts';
 import { type Running, Supervisor } from './supervisor.ts';
-import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
+import { addonsBeside, enableAddons, printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
 
 /** What the processes are made of. */
 const tables = clusterTables;
@@ -100,6 +100,7 @@ async function joinSupervised(
   steps.end();
   plan.onReady();
   printResult(plan, before);
+  await enableAddons(plan);
   return 0;
 }
 
@@ -152,7 +153,7 @@ async function startAndKeep(plan: UpPlan, { running, held, signal }: Keeping): P
       await held.update({ healthz: health.url });
       isReady = true;
       end(true);
-      announce(plan, record);
+      await announce(plan, record);
     } catch (error) {
       end(false);
       throw error;
@@ -172,7 +173,7 @@ async function startAndKeep(plan: UpPlan, { running, held, signal }: Keeping): P
 }
 
 /** Tells who waits for the cluster, and prints what it is. */
-function announce(plan: UpPlan, record: ClusterRecord): void {
+async function announce(plan: UpPlan, record: ClusterRecord): Promise<void> {
   plan.onReady();
   if (plan.values['report-to-parent']) {
     void tellParent({ type: 'ready' });
@@ -180,6 +181,7 @@ function announce(plan: UpPlan, record: ClusterRecord): void {
   }
   printResult(plan, record);
   plan.world.write('Ctrl-C stops all of them; their data stays.\n');
+  await addonsBeside(plan);
 }
 
 /** Steps for the terminal, or for the process that waits behind it. */

@@ -7,6 +7,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { explain } from '#cmd/common/errors.ts';
 import { type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { containersProblem } from '#pkg/cluster/containers.ts';
@@ -89,6 +90,7 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const base = { world, values, args, folder, before, interrupted, kubeconfig: '', onReady() {} };
   if (running.length > 0 && before !== undefined)
     refuseChanges({ settings: chosen, values, given }, { ...before, processes: !isOneProcess(running) });
+  await checkAddons({ ...base, settings: chosen });
   if (isOneProcess(running)) return alreadyUp({ ...base, settings: chosen });
 
   const isSupervised = running.some((one) => one.name === supervisorName);
@@ -264,7 +266,7 @@ async function checkContext(folder: ClusterFolder, kubeconfig: string, name: str
   );
 }
 
-function alreadyUp(plan: UpPlan): number {
+async function alreadyUp(plan: UpPlan): Promise<number> {
   const { world, values, folder, before } = plan;
   if (values.output === 'json' && before !== undefined) printResult({ ...plan, settings: before.settings }, before);
   else {
@@ -273,7 +275,27 @@ function alreadyUp(plan: UpPlan): number {
     );
     world.write(`Kubeconfig: ${before?.userKubeconfig ?? folder.kubeconfig}\n`);
   }
+  await enableAddons({ ...plan, settings: before?.settings ?? plan.settings });
   return 0;
+}
+
+/** Refuses addons that cannot be in the cluster, before anything of it starts. */
+async function checkAddons(plan: UpPlan): Promise<void> {
+  if (plan.values.addons.length > 0) await (await import('./up-addons.ts')).checkAddons(plan);
+}
+
+/** As `enableAddons`, for a process that is the cluster and goes on whatever becomes of them. */
+export async function addonsBeside(plan: UpPlan): Promise<void> {
+  try {
+    await enableAddons(plan);
+  } catch (error) {
+    plan.world.writeError(`coxswain: ${explain(error)}\n`);
+  }
+}
+
+/** Enables what `--addons` names, once the cluster is ready. */
+export async function enableAddons(plan: UpPlan): Promise<void> {
+  if (plan.values.addons.length > 0) await (await import('./up-addons.ts')).enableNamed(plan);
 }
 
 /** Writes the cluster's own kubeconfig, merges its context into the person's, and remembers both. */

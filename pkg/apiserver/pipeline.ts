@@ -20,6 +20,7 @@ import { readBytes } from './endpoints/body.ts';
 import { answersOtherKind, handlerOf } from './endpoints/handlers.ts';
 import { isApply } from './endpoints/patch-value.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
+import { answerFaults, isFaultsPath } from './fault-point.ts';
 import type { Flow, FlowControl } from './flow/flow-control.ts';
 import { inTurn } from './flow/in-turn.ts';
 import { ApiMetrics } from './metrics.ts';
@@ -121,7 +122,18 @@ function answererOf(
   };
   const answerUnlessRefused = (coming: Coming, user: UserInfo, refused: Refusal): Answering => {
     if (refused !== undefined) throw refused;
-    const { request, trail } = coming;
+    const { faults } = core;
+    const { request } = coming;
+    if (faults === undefined) return answerAllowed(coming, user, request);
+    const { info } = coming.asked;
+    if (isFaultsPath(info.path)) return answerFaults(faults, request, info.path);
+    if (!info.isResource) return answerAllowed(coming, user, request);
+    const { group, resource, subresource, namespace, name, verb, query } = info;
+    const subject = { user: user.name, group, resource, subresource, namespace, name, verb, query };
+    return faults.answer(subject, request, (asked) => answerAllowed(coming, user, asked));
+  };
+  const answerAllowed = (coming: Coming, user: UserInfo, request: ApiRequest): Answering => {
+    const { trail } = coming;
     const { info, served } = coming.asked;
     if (core.aggregation?.isEmpty === false) {
       const remote = remoteOf(core.aggregation, info);

@@ -30,6 +30,7 @@ import { Catalog } from './catalog.ts';
 import type { ResourceDefinition } from './definition.ts';
 import type { DocumentProviderFactory } from './documents.ts';
 import type { NetworkTarget, ServerCore } from './endpoints/scope.ts';
+import type { FaultPoint } from './fault-point.ts';
 import type { FlowControl } from './flow/flow-control.ts';
 import { type ApiServerLimits, InFlight } from './flow/in-flight.ts';
 import { follow } from './follow.ts';
@@ -83,6 +84,8 @@ export interface ApiServerOptions {
   readonly limits?: ApiServerLimits;
   /** Which requests are audited, and where the events go. Default: none. */
   readonly audit?: Auditing;
+  /** What goes wrong on demand. Default: nothing, and nobody can ask for it. */
+  readonly faults?: FaultPoint | undefined;
   /** What the server's process uses, for its metrics. Default: nothing is told of it. */
   readonly processMetrics?: () => readonly MetricFamily[];
   /** What `/statusz` and `/flagz` tell. Default: a server without flags, from now on. */
@@ -169,6 +172,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     kubelet: options.kubelet,
     reach: options.reach,
     aggregation: options.aggregation,
+    faults: options.faults,
     stopping: stopping.signal,
   };
   const tell = (resource: FollowSubject, sink: FollowSink): Promise<void> =>

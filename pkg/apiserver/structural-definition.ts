@@ -201,7 +201,8 @@ function fieldSchema(name: string, property: StructuralSchema): FieldSchema {
     zero: undefined,
     unset: undefined,
     required: false,
-    omitEmpty: true,
+    // An empty default shows.
+    omitEmpty: false,
     isPointer: true,
     isNullable: property.nullable === true,
     patchStrategies: [],

@@ -69,6 +69,8 @@ export interface ApiPartOptions {
   readonly grants?: readonly Grant[];
   /** What differs from the default limits of connections, deadlines and bodies. */
   readonly limits?: Partial<ServingLimits>;
+  /** What goes wrong on demand. Default: nothing, unless the flags ask for it. */
+  readonly faults?: LocalApiOptions['faults'];
   /** What people have set of the server. Default: nothing. */
   readonly flags?: ServerFlagValues;
   /** What the process uses, and what it is. */
@@ -102,6 +104,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     limits: options.limits ?? {},
   });
   const audit = await auditOf(options);
+  const faults = await faultsOf(options);
   const webhooks = createWebhookCaller();
   const { port } = await https.listen({ host, port: options.port });
   const kubeletElsewhere = (nodeName: string): ApiHandler | undefined => kubelets?.handlerOf(nodeName);
@@ -122,6 +125,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       connectRemote: connectRemotes(options.frontProxy?.client),
       registersGroups: true,
       ...(audit === undefined ? {} : { audit }),
+      faults,
       ...givenOf(options),
     });
     opening.server = server;
@@ -221,6 +225,13 @@ function givenOf(options: ApiPartOptions): Partial<LocalApiOptions> {
     ...(flags === undefined ? {} : { requests: requestSettings(flags), runtimeConfig }),
     grants: [...(grants ?? []), ...onDemandGrants(runtimeConfig)],
   };
+}
+
+/** Loaded by a server that is told to have them. */
+async function faultsOf({ faults, flags, clock }: ApiPartOptions): Promise<LocalApiOptions['faults']> {
+  if (faults !== undefined || flags?.['fault-injection'] !== true) return faults;
+  const { serverFaults } = await import('#pkg/faults/request-faults.ts');
+  return serverFaults(clock);
 }
 
 /** Loaded by a server that audits. */

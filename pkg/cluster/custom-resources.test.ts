@@ -229,6 +229,20 @@ test('fields that are selectable select', async () => {
   );
 });
 
+test('a default that is empty or zero is a value, which other fields of the object are judged with', async () => {
+  const changed = structuredClone(schema) as Body;
+  Object.assign(changed.properties.spec.properties, {
+    group: { type: 'string', default: '' },
+    count: { type: 'integer', default: 0 },
+    isOn: { type: 'boolean', default: false },
+  });
+  changed.properties.spec['x-kubernetes-validations'] = [{ rule: "self.group == '' && self.count == 0 && !self.isOn" }];
+  await call('POST', crds, definition({ versions: [version('v1', { schema: { openAPIV3Schema: changed } })] }));
+  const made = await call('POST', foos, foo({ size: 's' }));
+  expect(made.body.spec).toEqual({ size: 's', replicas: 1, group: '', count: 0, isOn: false });
+  expect((await call('POST', foos, foo({ size: 's', count: 1 }, 'b'))).status).toBe(422);
+});
+
 test('versions show the same objects, read with the defaults of today', async () => {
   await call('POST', crds, definition({ versions: [version('v1'), version('v1beta1', { deprecated: true })] }));
   await call('POST', foos, foo({ size: 's' }));

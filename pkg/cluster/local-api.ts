@@ -79,6 +79,8 @@ export interface LocalApiOptions {
   readonly audit?: Auditing;
   /** How many requests are worked on at once, and whether by priority and fairness. Default: as upstream. */
   readonly requests?: RequestSettings;
+  /** What goes wrong on demand. Default: nothing. */
+  readonly faults?: ApiServerOptions['faults'];
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
   readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
@@ -183,6 +185,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     aggregation: aggregator,
     ...(reach === undefined ? {} : { reach }),
     ...options.process,
+    faults: options.faults,
     ...(options.audit === undefined ? {} : { audit: options.audit }),
     ...(options.runtimeConfig === undefined ? {} : { runtimeConfig: options.runtimeConfig }),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),

@@ -16,6 +16,9 @@ export const serverFlags = {
     help: 'Work on requests by priority levels and flow schemas; else those that read and all others have a lane each.',
     fallback: true,
   }),
+  'fault-injection': toggle({
+    help: 'Let administrators add faults that requests then meet ("coxswain faults"). Not for clusters that anybody relies on.',
+  }),
   'max-requests-inflight': integer({
     help: 'Requests that read, worked on at once; with --max-mutating-requests-inflight the seats of all priority levels. 0: no bound of its own.',
     fallback: readsMaxDefault,

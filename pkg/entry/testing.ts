@@ -2,6 +2,8 @@
 import './node-version.ts';
 
 export { isPodReady } from '#pkg/api/core/pod.ts';
+export type { FaultRule } from '#pkg/faults/fault-rule.ts';
+export type { FaultState } from '#pkg/faults/fault-set.ts';
 export {
   type Amounts,
   type DeploymentOptions,
@@ -17,5 +19,6 @@ export {
   startTestCluster,
   type TestCluster,
   type TestClusterOptions,
+  type TestFaults,
   type TestNode,
 } from '#pkg/testing/cluster.ts';

@@ -10,7 +10,7 @@ import { digText } from './api.ts';
 import { type Applied, type ApplyRun, type ApplyValues, clientSideManager } from './apply-flags.ts';
 import { serverSideApply } from './apply-server-side.ts';
 import type { KubectlContext } from './context.ts';
-import { pathOf } from './discovery.ts';
+import { pathOf, type UnknownKindError } from './discovery.ts';
 import { serverError, UsageError } from './errors.ts';
 import { lastApplied, lastAppliedText, patchType, schemaOf, withLastApplied } from './last-applied.ts';
 import { lookUp, withNamespace } from './live-object.ts';
@@ -28,7 +28,8 @@ const attemptsMax = 5;
 export async function apply(context: KubectlContext, values: ApplyValues, args: readonly string[]): Promise<number> {
   const printer = new ResultPrinter(context, values);
   checkValues(values, args);
-  const given = targetOptions(values);
+  const unknown: UnknownKindError[] = [];
+  const given = { ...targetOptions(values), onUnknownKind: (error: UnknownKindError) => void unknown.push(error) };
   const targets = (await parseTargets(context, [], given)).filter((target) => holdsLabels(target, values.selector));
   const applied: Applied[] = [];
   let code = 0;
@@ -36,6 +37,10 @@ export async function apply(context: KubectlContext, values: ApplyValues, args: 
     const object = await applyOne({ context, values, printer }, target);
     if (object === undefined) code = 1;
     else applied.push({ target, object });
+  }
+  for (const { message } of unknown) {
+    context.complain(message);
+    code = 1;
   }
   if (code === 0 && values.prune) await prune({ context, values, printer }, applied);
   if (code === 0) printer.printTogether();

@@ -8,6 +8,7 @@ import { roleGenerators } from './create-roles.ts';
 import { serviceGenerators } from './create-services.ts';
 import { createToken, tokenFlags } from './create-token.ts';
 import { workloadGenerators } from './create-workloads.ts';
+import type { UnknownKindError } from './discovery.ts';
 import { serverError, UsageError } from './errors.ts';
 import { type GeneratorValues, generatorFlags } from './generator.ts';
 import { withLastApplied } from './last-applied.ts';
@@ -57,10 +58,13 @@ async function create(context: KubectlContext, values: Values, args: readonly st
   }
   if (args.length > 0) throw new UsageError(`error: Unexpected args: [${args.join(' ')}]`);
   if (values.raw !== '') return postRaw(context, { path: values.raw, files: values.filename, method: 'POST' });
-  const targets = await parseTargets(context, args, targetOptions(values));
+  const unknown: UnknownKindError[] = [];
+  const onUnknownKind = (error: UnknownKindError) => void unknown.push(error);
+  const targets = await parseTargets(context, args, { ...targetOptions(values), onUnknownKind });
   let code = 0;
   for (const target of targets) code = Math.max(code, await createOne(context, values, { target, printer }));
-  return code;
+  for (const { message } of unknown) context.complain(message);
+  return unknown.length > 0 ? 1 : code;
 }
 
 async function createOne(

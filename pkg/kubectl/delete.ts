@@ -15,7 +15,7 @@ import {
   outputFlag,
   selectorFlag,
 } from './context.ts';
-import { kindName, pathOf } from './discovery.ts';
+import { kindName, pathOf, type UnknownKindError } from './discovery.ts';
 import { serverError } from './errors.ts';
 import { checkDryRun, dryRunQuery, drySuffix } from './printing.ts';
 import { parseTargets, resolveObjects, type Target, targetName, targetOptions } from './targets.ts';
@@ -54,7 +54,9 @@ export async function remove(
   checkOutput(values.output, ['name']);
   checkDryRun(values['dry-run']);
   checkCombination(values);
-  const targets = await parseTargets(context, args, targetOptions(values));
+  const unknown: UnknownKindError[] = [];
+  const onUnknownKind = (error: UnknownKindError) => void unknown.push(error);
+  const targets = await parseTargets(context, args, { ...targetOptions(values), onUnknownKind });
   const byName = targets.every((target) => target.name !== undefined);
   const selected = values.all || values.selector !== '' || values['field-selector'] !== '';
   if (!byName && !selected) throw new UserError('error: resource(s) were provided, but no name was specified');
@@ -87,6 +89,8 @@ export async function remove(
       code = 1;
     }
   }
+  for (const { message } of unknown) context.complain(message);
+  if (unknown.length > 0) code = 1;
   if (going.length === 0 && code === 0 && !byName) context.print('No resources found\n');
   if (values.wait && values['dry-run'] === 'none')
     for (const target of going) if (!(await waitUntilGone(context, target, values.timeout))) code = 1;

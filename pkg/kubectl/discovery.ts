@@ -18,6 +18,9 @@ export interface Mapping {
   readonly verbs: readonly string[];
 }
 
+/** No resource of the server has the kind of an object. */
+export class UnknownKindError extends UserError {}
+
 const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 
 /** All resources, in the server's order of preference. */
@@ -59,7 +62,7 @@ export class Discovery {
     const all = await this.mappings();
     const found = all.find((mapping) => groupVersion(mapping) === apiVersion && mapping.kind === kind);
     if (found !== undefined) return found;
-    throw new UserError(
+    throw new UnknownKindError(
       `error: resource mapping not found for ${where}: no matches for kind "${kind}" in version "${apiVersion}"\nensure CRDs are installed first`,
     );
   }

@@ -504,3 +504,28 @@ test('apply takes away the last label that a manifest no longer has (fault 1)', 
   expect(await apply('name: bare')).toEqual({ code: 0, out: 'configmap/bare configured\n', err: '' });
   expect((await run('get', 'cm/bare', '-o', 'jsonpath={.metadata.labels}')).out).toBe('');
 });
+
+test('objects of kinds that the server has not are named, and the others are done', async () => {
+  const file = ['kind: ConfigMap\napiVersion: v1', 'kind: Nope\napiVersion: example.com/v1']
+    .map((head) => `${head}\nmetadata: {name: beside}\n`)
+    .join('---\n');
+  const err =
+    'error: resource mapping not found for name: "beside" namespace: "" from "STDIN": no matches for kind "Nope" in version "example.com/v1"\nensure CRDs are installed first\n';
+  for (const [verb, done] of [
+    ['create', 'configmap/beside created\n'],
+    ['delete', 'configmap "beside" deleted from default namespace\n'],
+    ['apply', 'configmap/beside created\n'],
+  ] as const)
+    expect(await runKubectl(cluster, [verb, '-f', '-'], file)).toEqual({ code: 1, out: done, err });
+});
+
+test('a patch that lets an object go is a change', async () => {
+  const patch = (finalizers: string) =>
+    run('patch', 'cm/held', '--type=merge', '-p', `{"metadata":{"finalizers":${finalizers}}}`);
+  await run('create', 'cm', 'held');
+  expect((await patch('["example.com/held"]')).out).toBe('configmap/held patched\n');
+  expect((await patch('["example.com/held"]')).out).toBe('configmap/held patched (no change)\n');
+  await run('delete', 'cm/held', '--wait=false');
+  expect((await patch('null')).out).toBe('configmap/held patched\n');
+  expect((await run('get', 'cm/held')).code).toBe(1);
+});

@@ -1,6 +1,7 @@
 /** `patch`: a change as JSON or YAML, of a strategic merge, a merge or a list of operations. Source: kubectl `cmd/patch/patch.go`. */
 import { readFileSync } from 'node:fs';
 import { decodeYaml } from '#pkg/apimachinery/decode.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type FlagTable, type FlagValues, text, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -72,7 +73,9 @@ async function patchOne(context: KubectlContext, values: Values, run: PatchRun):
     body: run.body,
     contentType: run.contentType,
   });
-  const isSame = versionOf(before) === versionOf(object) && dryRun === 'none';
+  // What a subresource answers may be of another kind. An object that is gone by the patch has no version of its own.
+  const same = values.subresource === '' ? deepEqual(before, object) : versionOf(before) === versionOf(object);
+  const isSame = same && dryRun === 'none';
   const done = `patched${drySuffix(dryRun)}${isSame ? ' (no change)' : ''}`;
   printer.print(shownAs(target, object), object, done);
 }

@@ -5,7 +5,7 @@ import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { digList, digText } from './api.ts';
 import type { KubectlContext } from './context.ts';
-import { groupVersion, kindName, type Mapping, pathOf } from './discovery.ts';
+import { groupVersion, kindName, type Mapping, pathOf, UnknownKindError } from './discovery.ts';
 import { type OnDuplicates, readDocuments, type SourceDocument } from './files.ts';
 
 /** One object, or all objects of a resource when `name` is absent. */
@@ -28,6 +28,8 @@ export interface TargetOptions {
   readonly recursive?: boolean;
   /** What keys that come twice in a file do, by the value of `--validate`; ignored when it is absent, and the last one counts. */
   readonly validate?: string;
+  /** Told of an object of a kind that the server has not, which is then left out. Without it, that is an error of all of them. */
+  readonly onUnknownKind?: (error: UnknownKindError) => void;
 }
 
 /** The options that the flags of a command name. */
@@ -126,11 +128,8 @@ async function fileTargets(
   for (const { document, source } of documents) {
     const own = digText(document, 'metadata', 'namespace');
     const name = digText(document, 'metadata', 'name');
-    const mapping = await context.discovery.ofKind(
-      digText(document, 'apiVersion'),
-      digText(document, 'kind'),
-      `name: "${name}" namespace: "${own}" from "${source}"`,
-    );
+    const mapping = await mappingOf(context, { document, source }, options);
+    if (mapping === undefined) continue;
     if (own !== '' && options.namespace !== undefined && own !== options.namespace) {
       throw new UserError(
         `error: the namespace from the provided object "${own}" does not match the namespace "${options.namespace}". You must pass '--namespace=${own}' to perform this operation.`,
@@ -145,6 +144,23 @@ async function fileTargets(
     });
   }
   return targets;
+}
+
+async function mappingOf(
+  context: KubectlContext,
+  { document, source }: SourceDocument,
+  { onUnknownKind }: TargetOptions,
+): Promise<Mapping | undefined> {
+  const name = digText(document, 'metadata', 'name');
+  const namespace = digText(document, 'metadata', 'namespace');
+  const where = `name: "${name}" namespace: "${namespace}" from "${source}"`;
+  try {
+    return await context.discovery.ofKind(digText(document, 'apiVersion'), digText(document, 'kind'), where);
+  } catch (error) {
+    if (onUnknownKind === undefined || !(error instanceof UnknownKindError)) throw error;
+    onUnknownKind(error);
+    return undefined;
+  }
 }
 
 /** What the server does with keys that come twice, done here, as the server is sent objects in which they cannot. */

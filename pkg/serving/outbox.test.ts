@@ -23,8 +23,18 @@ function setUp() {
   };
 }
 
+/** After a turn with two answers. */
+async function setUpBusy() {
+  const all = setUp();
+  all.add('x');
+  all.add('y');
+  await all.endTurn();
+  all.sent.length = 0;
+  return all;
+}
+
 test('the answers of one turn leave together at its end, in order', async () => {
-  const { add, sent, turns, endTurn } = setUp();
+  const { add, sent, turns, endTurn } = await setUpBusy();
   add('a');
   add('b');
   expect(sent).toEqual([]);
@@ -37,13 +47,34 @@ test('the answers of one turn leave together at its end, in order', async () => 
   expect(sent).toEqual(['a', 'b', 'c']);
 });
 
+test('an answer that comes alone after one that did leaves at once', async () => {
+  const { add, sent, endTurn } = setUp();
+  add('a');
+  expect(sent).toEqual(['a']);
+  await endTurn();
+  add('b');
+  add('c');
+  expect(sent).toEqual(['a', 'b']);
+  await endTurn();
+  expect(sent).toEqual(['a', 'b', 'c']);
+  add('d');
+  expect(sent).toEqual(['a', 'b', 'c']);
+  await endTurn();
+  add('e');
+  expect(sent).toEqual(['a', 'b', 'c', 'd', 'e']);
+});
+
 test('what is added while others leave has the next turn', async () => {
-  const { outbox, add, sent, endTurn } = setUp();
-  outbox.add(() => add('later'));
+  const { outbox, add, sent, endTurn } = await setUpBusy();
+  add('first');
+  outbox.add(() => {
+    add('later');
+    add('last');
+  });
   await endTurn();
-  expect(sent).toEqual([]);
+  expect(sent).toEqual(['first']);
   await endTurn();
-  expect(sent).toEqual(['later']);
+  expect(sent).toEqual(['first', 'later', 'last']);
 });
 
 test('one that fails leaves the others alone', async () => {
@@ -51,8 +82,11 @@ test('one that fails leaves the others alone', async () => {
   outbox.add(() => {
     throw new Error('closed');
   });
+  outbox.add(() => {
+    throw new Error('gone');
+  });
   add('b');
   await endTurn();
   expect(sent).toEqual(['b']);
-  expect(errors).toMatchObject([{ error: { message: 'closed' } }]);
+  expect(errors).toMatchObject([{ error: { message: 'closed' } }, { error: { message: 'gone' } }]);
 });

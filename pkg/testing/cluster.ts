@@ -23,6 +23,8 @@ import type { Random } from '#pkg/base/random.ts';
 import type { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { Lister } from '#pkg/client/informer.ts';
+import type { FaultRule } from '#pkg/faults/fault-rule.ts';
+import type { FaultState } from '#pkg/faults/fault-set.ts';
 import type { FakeRuntime } from '#pkg/kubelet/runtime/fake/fake-runtime.ts';
 import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
 import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
@@ -41,6 +43,8 @@ export interface TestClusterOptions {
   readonly crds?: readonly string[];
   /** Files and folders of manifests that are applied before it is returned, in their order, as `apply` does. Default: none. */
   readonly manifests?: readonly string[];
+  /** Rules of faults that hold from the start (`docs/faults-on-demand.md`); an empty list lets some be added later. Default: there are none, and none can be added. */
+  readonly faults?: readonly FaultRule[];
   /** Default: silent. */
   readonly log?: Logger;
   /** Answers what webhooks are asked, in place of the network. Default: on virtual time there is no connection to them. */
@@ -66,6 +70,16 @@ export interface TestNode {
   resume(): Promise<void>;
 }
 
+/** The faults of a cluster that was started with `faults`. */
+export interface TestFaults {
+  /** Adds all these rules, from now on, or, where something is wrong with one of them, throws and adds none. */
+  add(...rules: readonly FaultRule[]): void;
+  /** Ends a rule; returns whether there was one of that name. */
+  remove(name: string): boolean;
+  /** The rules, with how often each has hit. */
+  list(): readonly FaultState[];
+}
+
 /** What every cluster for tests has. */
 interface AnyTestCluster {
   /** A client that may do everything. */
@@ -73,6 +87,8 @@ interface AnyTestCluster {
   /** The API server itself. */
   readonly handle: ApiHandler;
   readonly nodes: readonly TestNode[];
+  /** What goes wrong on demand. Throws where the cluster was started without `faults`. */
+  readonly faults: TestFaults;
   /** What the components beside the API server and the kubelets count, which say it themselves at `/metrics`. */
   readonly metrics: Metrics;
   /** What happened to pods, nodes and in events since the start, a line each, with their times. */

@@ -27,8 +27,10 @@ import { accountSubject, identitySubject } from '#pkg/cluster/pki.ts';
 import type { ClusterSettings } from '#pkg/cluster/settings.ts';
 import { type ClusterTables, clusterTables } from '#pkg/cluster/tables.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { ClusterFaults } from '#pkg/faults/cluster-faults.ts';
+import type { FaultRule } from '#pkg/faults/fault-rule.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
-import type { TestClusterOptions, TestNode } from './cluster.ts';
+import type { TestClusterOptions, TestFaults, TestNode } from './cluster.ts';
 import { Recording } from './recording.ts';
 import { SwitchedNode } from './switched-node.ts';
 
@@ -54,6 +56,8 @@ export interface CompositionOptions {
   readonly serviceAccountKey?: string;
   /** Default: all that there is. */
   readonly tables?: ClusterTables;
+  /** What goes wrong on demand; absent: nothing. */
+  readonly faults?: ClusterFaults | undefined;
   /**
    * Whether everything is made, and its modules loaded, before any of it runs: how long loading takes would else be seen in the order of what
    * happens. Default false: each part runs as soon as it is there.
@@ -78,6 +82,12 @@ export const testSettings: Omit<ClusterSettings, 'nodes'> = {
   nodeAddress: '127.0.0.1',
   componentFlags: {},
 };
+
+/** The faults of a cluster for tests; what they need is loaded by those that have them. Throws for rules that cannot be used. */
+export async function faultsOf(clock: Clock, seed: number, data: readonly FaultRule[]): Promise<ClusterFaults> {
+  const { clusterFaults } = await import('#pkg/faults/cluster-faults.ts');
+  return clusterFaults(clock, { seed, data });
+}
 
 export class Composition {
   readonly client: Client;
@@ -109,6 +119,17 @@ export class Composition {
 
   get nodes(): readonly TestNode[] {
     return this.#nodes;
+  }
+
+  get faults(): TestFaults {
+    const rules = this.#options.faults?.rules;
+    if (rules === undefined)
+      throw new Error('Cannot inject faults as the cluster was started without the option faults');
+    return {
+      add: (...added) => rules.add(added),
+      remove: (name) => rules.remove(name),
+      list: () => rules.list(),
+    };
   }
 
   /** Starts everything; resolves when the kubelets run. */
@@ -145,6 +166,8 @@ export class Composition {
       runNode: (part) => {
         const node = new SwitchedNode(part, settle);
         this.#nodes.push(node);
+        const { faults } = this.#options;
+        if (faults !== undefined) node.runtime.failProbes((probed) => faults.probe({ ...probed, node: node.name }));
         return node;
       },
     };

@@ -25,7 +25,7 @@ import type { CertificatePair } from '#pkg/pki/pair.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import type { ListeningTestCluster, TestClusterOptions } from './cluster.ts';
-import { Composition, testSettings } from './composition.ts';
+import { Composition, faultsOf, testSettings } from './composition.ts';
 
 const host = '127.0.0.1';
 const name = 'coxswain-test';
@@ -41,7 +41,9 @@ export async function startListeningCluster(
   options: TestClusterOptions & { readonly store?: Store | undefined },
 ): Promise<ListeningTestCluster> {
   const clock = new SystemClock();
-  const random = new SeededRandom(options.seed ?? 1);
+  const seed = options.seed ?? 1;
+  const random = new SeededRandom(seed);
+  const faults = options.faults === undefined ? undefined : await faultsOf(clock, seed, options.faults);
   const keys = makeKeys(clock.nowMs());
   const rootCa = keys.authority.certificate;
   const store = options.store ?? createMemoryStore({ clock });
@@ -49,7 +51,8 @@ export async function startListeningCluster(
   const api = await apiPart({
     authentication: { serviceAccountKey },
     store,
-    clock,
+    clock: faults?.clock ?? clock,
+    faults: faults?.requests,
     random,
     log: options.log ?? silentLogger,
     serviceCidr: testSettings.serviceCidr,
@@ -66,7 +69,8 @@ export async function startListeningCluster(
   const settle = (): Promise<void> => clock.yield();
   const parts = new Composition({
     cluster: options,
-    clock,
+    clock: faults?.clock ?? clock,
+    faults,
     random,
     api,
     settle,
@@ -140,6 +144,10 @@ class ListeningCluster implements ListeningTestCluster {
 
   get handle() {
     return this.#made.handle;
+  }
+
+  get faults() {
+    return this.#made.parts.faults;
   }
 
   get nodes() {

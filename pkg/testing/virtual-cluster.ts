@@ -11,7 +11,7 @@ import { localApi } from '#pkg/cluster/local-api.ts';
 import { closing } from '#pkg/component/closing.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import type { TestCluster, TestClusterOptions } from './cluster.ts';
-import { Composition, testSettings } from './composition.ts';
+import { Composition, faultsOf, testSettings } from './composition.ts';
 
 /** Virtual time that `until` lets pass at most unless it is told otherwise. */
 const untilMsDefault = 600_000;
@@ -19,13 +19,17 @@ const untilMsDefault = 600_000;
 /** Resolves once the nodes are Ready. */
 export async function startVirtualCluster(cluster: TestClusterOptions): Promise<TestCluster> {
   const clock = new VirtualClock();
-  const random = new SeededRandom(cluster.seed ?? 1);
+  const seed = cluster.seed ?? 1;
+  const random = new SeededRandom(seed);
+  const faults = cluster.faults === undefined ? undefined : await faultsOf(clock, seed, cluster.faults);
+  const ownClock = faults?.clock ?? clock;
   const store = createMemoryStore({ clock });
   const serviceAccountKey = newServiceAccountKey();
   const server = localApi({
     authentication: { serviceAccountKey },
     store,
-    clock,
+    clock: ownClock,
+    faults: faults?.requests,
     random,
     log: cluster.log ?? silentLogger,
     serviceCidr: testSettings.serviceCidr,
@@ -35,7 +39,8 @@ export async function startVirtualCluster(cluster: TestClusterOptions): Promise<
   const api = { ...server, run: closing(server, store).run };
   const parts = new Composition({
     cluster,
-    clock,
+    clock: ownClock,
+    faults,
     random,
     api,
     settle: () => clock.settle(),
@@ -70,6 +75,10 @@ class VirtualCluster implements TestCluster {
 
   get client() {
     return this.#parts.client;
+  }
+
+  get faults() {
+    return this.#parts.faults;
   }
 
   get nodes() {

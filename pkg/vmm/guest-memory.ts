@@ -30,6 +30,8 @@ export class GuestMemory {
   /** 1 for pages that are not there, written pages, and pages of which code is kept. */
   readonly missing: Uint8Array;
   readonly dirty: Uint8Array;
+  /** Pages that were written before `dirty` began anew. */
+  private readonly written: Uint8Array;
   readonly code: Uint8Array;
   /** 1 for lines of 64 bytes of such a page that hold decoded instructions: data beside them may be written. */
   private readonly codeLines: Uint8Array;
@@ -48,6 +50,7 @@ export class GuestMemory {
     this.bytes = new Uint8Array(this.wasm.buffer);
     this.missing = new Uint8Array(this.pages);
     this.dirty = new Uint8Array(this.pages);
+    this.written = new Uint8Array(this.pages);
     this.code = new Uint8Array(this.pages);
     this.codeLines = new Uint8Array(this.pages * LINES);
   }
@@ -98,7 +101,9 @@ export class GuestMemory {
     for (let page = (address - MEMORY_BASE) >>> 12; page <= last; page++) if (this.missing[page] === 1) this.miss(page);
   }
 
+  /** A copy; zeros where it is missing. */
   readPage(page: number): Uint8Array {
+    if (this.missing[page] === 1) return new Uint8Array(PAGE_SIZE);
     const at = this.base + page * PAGE_SIZE;
     return this.bytes.slice(at, at + PAGE_SIZE);
   }
@@ -114,13 +119,23 @@ export class GuestMemory {
     this.dropCode(page);
     this.missing[page] = 1;
     this.version++;
-    this.bytes.fill(0, this.base + page * PAGE_SIZE, this.base + (page + 1) * PAGE_SIZE);
   }
 
   startDirtyLog(): void {
     this.logging = true;
-    this.dirty.fill(0);
+    this.clearDirty();
     this.version++;
+  }
+
+  /** No page counts as written from now on, but for `isBlank`. */
+  clearDirty(): void {
+    for (let page = this.dirty.indexOf(1); page >= 0; page = this.dirty.indexOf(1, page + 1)) this.written[page] = 1;
+    this.dirty.fill(0);
+  }
+
+  /** Whether a page was never written: it is zeros, and the host need not give memory for it by looking at it. */
+  isBlank(page: number): boolean {
+    return this.dirty[page] === 0 && this.written[page] === 0;
   }
 
   takeDirty(): readonly number[] {

@@ -100,6 +100,8 @@ export interface Machine {
   writePage(page: number, bytes: Uint8Array): void;
   /** Takes a page away: the next touch stops the run with `page`. */
   forgetPage(page: number): void;
+  /** Whether a page was never written since the machine was made: all zeros, known without a look at it. */
+  isBlank(page: number): boolean;
   /** Begins to note which pages are written, by guest and devices. */
   startDirtyLog(): void;
   /** Pages written since the start of the log or the last call, ascending; begins anew. */
@@ -108,6 +110,8 @@ export interface Machine {
 
   /** All that is not memory, as JSON-able plain data (harts, devices, requests under way), with a version. */
   saveState(): MachineState;
+  /** Makes a machine that has not run what `saveState` told, but its memory, so that one can be made and filled before the state is known. Throws one line for what is no state. */
+  restoreState(state: MachineState): void;
 }
 
 /** State of a machine without its memory; `createMachine(config, state)` with the same pages written goes on exactly where it was. */

@@ -24,7 +24,7 @@ import type {
   MachineState,
   Stop,
 } from './machine-contract.ts';
-import { INSTRUCTIONS_PER_TICK, MEMORY_BASE, PAGE_SIZE } from './memory-map.ts';
+import { INSTRUCTIONS_PER_TICK, MEMORY_BASE, MEMORY_MAX, PAGE_SIZE } from './memory-map.ts';
 import { type Plain, PlainReader, plainBytes } from './plain-state.ts';
 
 /** Compiling costs as much as interpreting a place a few thousand times; what is come to so often will be come to more often. */
@@ -34,7 +34,6 @@ const TURN = 10_000;
 /** Of one hart, for which nobody waits. */
 const TURN_ALONE = 1_000_000_000;
 const MEMORY_MIN = 1 << 20;
-const MEMORY_MAX = 2 ** 31;
 const HARTS_MAX = 8;
 /** Guests find the tree at the last whole pages of memory. */
 const TREE_ALIGN = 8 * PAGE_SIZE;
@@ -168,6 +167,10 @@ class SimulatedMachine implements Machine {
     this.memory.forgetPage(this.checked(page));
   }
 
+  isBlank(page: number): boolean {
+    return this.memory.isBlank(this.checked(page));
+  }
+
   startDirtyLog(): void {
     this.memory.startDirtyLog();
   }
@@ -214,11 +217,10 @@ class SimulatedMachine implements Machine {
       hart.set(10, hart.id, 0);
       hart.set(11, at | 0, 0);
     }
-    this.memory.dirty.fill(0);
+    this.memory.clearDirty();
   }
 
-  /** Makes it what `saveState` told. */
-  restore(state: MachineState): void {
+  restoreState(state: MachineState): void {
     const parts = new PlainReader(state.parts, 'state');
     const machine = parts.part('machine');
     this.executed = machine.number('executed');
@@ -227,6 +229,7 @@ class SimulatedMachine implements Machine {
     this.turnLeft = machine.number('turnLeft');
     this.isAsking = machine.flag('isAsking');
     this.board.bus.accesses = machine.number('accesses');
+    this.board.console.take();
     for (const byte of parts.bytes('output')) this.board.console.write(byte);
     for (const [id, part] of parts.parts('harts').entries()) {
       const hart = this.harts[id];
@@ -358,7 +361,7 @@ export function createMachine(config: MachineConfig, state?: MachineState, tunin
   check(config);
   const machine = new SimulatedMachine(config, tuning);
   if (state === undefined) machine.boot();
-  else machine.restore(state);
+  else machine.restoreState(state);
   return machine;
 }
 

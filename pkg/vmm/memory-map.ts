@@ -7,6 +7,8 @@
 export const PAGE_SIZE = 4096;
 /** Physical address of the first byte of memory. */
 export const MEMORY_BASE = 0x8000_0000;
+/** Bytes of memory at most. */
+export const MEMORY_MAX = 2 ** 31;
 /** Where a guest switches itself off. */
 export const FINISHER_BASE = 0x10_0000;
 /** Timers and interrupts between harts. */

@@ -8,6 +8,7 @@ import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Stage } from './behaviour.ts';
 import { observe } from './observe.ts';
+import { rewrite } from './rewrite.ts';
 
 export interface Operations {
   /** An object the server accepts; its name and namespace are set here. */
@@ -84,8 +85,7 @@ async function objectsCanBeChanged(stage: Stage, info: ResourceInfo, operations:
     { ...inNamespace, type: 'merge' },
   );
   expect(patched.metadata?.annotations).toMatchObject({ patched: 'true' });
-  const annotations = { ...patched.metadata?.annotations, updated: 'true' };
-  const updated = await client.update({ ...patched, metadata: { ...patched.metadata, annotations } });
+  const updated = await rewrite(client, 'first', { ...inNamespace, change: annotated('updated') });
   expect(updated.metadata?.annotations).toMatchObject({ patched: 'true', updated: 'true' });
   await observer.saw('MODIFIED', (seen) => seen.metadata?.annotations?.['patched'] === 'true');
   await observer.saw('MODIFIED', (seen) => seen.metadata?.annotations?.['updated'] === 'true');
@@ -112,9 +112,9 @@ async function statusCanBeChanged(stage: Stage, info: ResourceInfo, operations: 
   const wanted = { status: there === undefined ? status : { ...status, conditions: expect.arrayContaining(there) } };
   const patched = await client.patch('first', { status }, { ...inNamespace, type: 'merge', subresource });
   expect(patched).toMatchObject(wanted);
-  const current = await client.get('first', { ...inNamespace, subresource });
-  expect(current).toMatchObject(wanted);
-  expect(await client.update(current, { subresource })).toMatchObject(wanted);
+  expect(await client.get('first', { ...inNamespace, subresource })).toMatchObject(wanted);
+  const same = { ...inNamespace, subresource, change: (current: KubeObject) => current };
+  expect(await rewrite(client, 'first', same)).toMatchObject(wanted);
   if (operations.statusTakesAnnotations === true) await annotationsPass(stage, info, subresource);
 }
 
@@ -126,7 +126,14 @@ async function annotationsPass(stage: Stage, info: ResourceInfo, subresource: st
   const body = { metadata: { annotations: { [patch]: 'true' } } };
   const patched = await client.patch('first', body, { ...inNamespace, type: 'merge', subresource });
   expect(patched.metadata?.annotations).toMatchObject({ [patch]: 'true' });
-  const annotations = { ...patched.metadata?.annotations, [update]: 'true' };
-  const updated = await client.update({ ...patched, metadata: { ...patched.metadata, annotations } }, { subresource });
+  const updated = await rewrite(client, 'first', { ...inNamespace, subresource, change: annotated(update) });
   expect(updated.metadata?.annotations).toMatchObject({ [patch]: 'true', [update]: 'true' });
+}
+
+/** Adds an annotation. */
+function annotated(name: string): (current: KubeObject) => KubeObject {
+  return (current) => {
+    const annotations = { ...current.metadata?.annotations, [name]: 'true' };
+    return { ...current, metadata: { ...current.metadata, annotations } };
+  };
 }

@@ -10,7 +10,7 @@ import type { Client, ResourceClient } from '#pkg/client/client.ts';
 import { startTestCluster, type TestCluster, type TestClusterOptions } from '#pkg/testing/cluster.ts';
 
 /** The cluster of one test, on virtual time or in real time. */
-export interface StageCluster extends Omit<TestCluster, 'clock' | 'random'> {
+export interface StageCluster extends Omit<TestCluster, 'clock' | 'faults' | 'random'> {
   readonly clock: Clock;
 }
 

@@ -6,6 +6,7 @@ import { controllerRevisions, daemonSets, nodes, pods } from '#pkg/api/types/ref
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { behaviour, type Stage } from './behaviour.ts';
 import { replicaSet, type WorkloadOptions } from './objects.ts';
+import { rewrite } from './rewrite.ts';
 import { statusEndpoints } from './status-endpoints.ts';
 
 const area = '[sig-apps] Daemon set [Serial]';
@@ -206,9 +207,12 @@ behaviour(
     await stage.cluster.until(async () => (await all()).length === 1);
     const [left] = await all();
     expect([left?.metadata?.name, left?.revision]).toEqual(['past-second', 2]);
-    const updated = await client.update({
-      ...left!,
-      metadata: { ...left!.metadata, labels: { ...left!.metadata?.labels, 'past-second': 'updated' } },
+    const updated = await rewrite(client, 'past-second', {
+      namespace,
+      change: (current) => ({
+        ...current,
+        metadata: { ...current.metadata, labels: { ...current.metadata?.labels, 'past-second': 'updated' } },
+      }),
     });
     expect(updated.metadata?.labels).toMatchObject({ 'past-second': 'updated' });
     await client.delete('past-second', { namespace });

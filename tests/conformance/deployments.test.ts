@@ -6,6 +6,7 @@ import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { behaviour, type Stage } from './behaviour.ts';
 import { deployment, pod, replicaSet } from './objects.ts';
 import { observe } from './observe.ts';
+import { rewrite } from './rewrite.ts';
 import { statusEndpoints, workingScale } from './status-endpoints.ts';
 
 const area = '[sig-apps] Deployment';
@@ -178,9 +179,14 @@ behaviour(`${area} should run the lifecycle of a Deployment`, async (stage) => {
   expect(
     (await client.list({ labelSelector })).items.map(({ spec }) => spec?.template.spec?.containers[0]?.image),
   ).toEqual(['coxswain.dev/pause:v2']);
-  const current = await client.get('lifecycle', { namespace, subresource: 'status' });
-  const status = { ...current.status, readyReplicas: 2, availableReplicas: 2, replicas: 2 };
-  const updated = await client.update({ ...current, status }, { subresource: 'status' });
+  const updated = await rewrite(client, 'lifecycle', {
+    namespace,
+    subresource: 'status',
+    change: (current) => ({
+      ...current,
+      status: { ...current.status, readyReplicas: 2, availableReplicas: 2, replicas: 2 },
+    }),
+  });
   expect(updated.status?.readyReplicas).toBe(2);
   const zero = { status: { readyReplicas: 0, availableReplicas: 0 } };
   const patched = await client.patch('lifecycle', zero, { ...strategic, subresource: 'status' });

@@ -7,6 +7,7 @@ import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { behaviour, type Stage } from './behaviour.ts';
 import { container, pod } from './objects.ts';
 import { observe } from './observe.ts';
+import { rewrite } from './rewrite.ts';
 
 const strategic = { namespace: 'conformance', type: 'strategic' } as const;
 const fake = 'fake.coxswain.dev';
@@ -54,8 +55,10 @@ behaviour('[sig-node] Pods should be updated [NodeConformance]', async (stage) =
   const { namespace } = stage;
   await create(stage, 'updated', {}, { labels: { time: '1' } });
   await until(stage, 'updated', isRunning);
-  const current = await stage.of(pods).get('updated', { namespace });
-  await stage.of(pods).update({ ...current, metadata: { ...current.metadata, labels: { time: 'updated-1' } } });
+  await rewrite(stage.of(pods), 'updated', {
+    namespace,
+    change: (current) => ({ ...current, metadata: { ...current.metadata, labels: { time: 'updated-1' } } }),
+  });
   const { items } = await stage.of(pods).list({ namespace, labelSelector: 'time=updated-1' });
   expect(items.map(({ metadata }) => metadata?.name)).toEqual(['updated']);
 });
@@ -113,14 +116,16 @@ behaviour('[sig-node] Pods should run through the lifecycle of Pods and PodStatu
     'patched',
     'coxswain.dev/pause:v2',
   ]);
-  const current = await client.get('pod-test', { namespace, subresource: 'status' });
-  const conditions = current.status!.conditions!.map((one) =>
-    one.type === 'Ready' ? { ...one, status: 'False' as const } : one,
-  );
-  const replaced = await client.update(
-    { ...current, status: { ...current.status, conditions } },
-    { subresource: 'status' },
-  );
+  const replaced = await rewrite(client, 'pod-test', {
+    namespace,
+    subresource: 'status',
+    change: (current) => {
+      const conditions = current.status!.conditions!.map((one) =>
+        one.type === 'Ready' ? { ...one, status: 'False' as const } : one,
+      );
+      return { ...current, status: { ...current.status, conditions } };
+    },
+  });
   expect(replaced.status?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('False');
   expect((await client.get('pod-test', { namespace, subresource: 'status' })).metadata?.name).toBe('pod-test');
   await client.deleteCollection({ namespace, labelSelector });

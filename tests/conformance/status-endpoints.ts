@@ -1,8 +1,8 @@
 /** What the `scale` and `status` subresources of workloads must do. */
 import { expect } from 'vitest';
 import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
-import { isConflict } from '#pkg/apimachinery/status-error.ts';
 import type { Stage } from './behaviour.ts';
+import { rewrite } from './rewrite.ts';
 
 /** Holds that scale can be read, updated to 2 and patched to 4 from 1. */
 export async function workingScale(stage: Stage, object: string): Promise<void> {
@@ -32,15 +32,12 @@ export async function statusEndpoints<T extends KubeObject>(
   const client = stage.of(ref as unknown as ResourceRef<WithStatus>);
   const options = { namespace: stage.namespace, subresource: 'status' };
   const condition = (type: string) => ({ type, status: 'True', reason: 'E2E', message: 'Set from an e2e test' });
-  const update = async (): Promise<WithStatus> => {
-    const current = await client.get(name, options);
-    const conditions = [...(current.status?.conditions ?? []), condition('StatusUpdate')];
-    return client.update({ ...current, status: { ...current.status, conditions } }, options);
-  };
-  // Again where the controller's own write came between, as upstream's test does.
-  const updated = await update().catch((error: unknown) => {
-    if (isConflict(error)) return update();
-    throw error;
+  const updated = await rewrite(client, name, {
+    ...options,
+    change: (current) => {
+      const conditions = [...(current.status?.conditions ?? []), condition('StatusUpdate')];
+      return { ...current, status: { ...current.status, conditions } };
+    },
   });
   expect(updated.status?.conditions).toContainEqual(expect.objectContaining(condition('StatusUpdate')));
   const patch: JsonObject = { status: { conditions: [condition('StatusPatched')] } };

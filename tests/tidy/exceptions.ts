@@ -76,7 +76,7 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/component': { as: 3, bang: 5 },
   'pkg/controllers': { as: 14, bang: 22 },
   'pkg/kubectl': { as: 17, bang: 6 },
-  'pkg/kubelet': { as: 60, bang: 70 },
+  'pkg/kubelet': { as: 60, bang: 69 },
   'pkg/network': { as: 0, bang: 1 },
   'pkg/pki': { as: 1, bang: 8 },
   'pkg/proxy': { as: 1, bang: 1 },

@@ -11,6 +11,7 @@ import type { Authenticator } from '../authn/authenticator.ts';
 import type { BearerTokens } from '../authn/bearer-tokens.ts';
 import type { Authorizer, RuleResolver } from '../authz/authorizer.ts';
 import type { Catalog, ServedResource } from '../catalog.ts';
+import type { FaultPoint } from '../fault-point.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { ServerCounts } from '../server-counts.ts';
 import type { RegistryReader, StrategyContext } from '../strategy.ts';
@@ -43,6 +44,8 @@ export interface ServerCore {
   readonly reach: ((target: NetworkTarget) => ApiHandler) | undefined;
   /** What other servers answer for; undefined where there are none. */
   readonly aggregation: Aggregation | undefined;
+  /** What goes wrong on demand; undefined where nobody may ask for that. */
+  readonly faults: FaultPoint | undefined;
   /** Aborted when the server shuts down: long answers end. */
   readonly stopping: AbortSignal;
 }

@@ -14,6 +14,7 @@ import { timestamp } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
+import { ShiftedClock } from '#pkg/base/shifted-clock.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
@@ -23,7 +24,6 @@ import { startBareApi } from '#pkg/testing/bare-api.ts';
 import type { ControllerOptions } from '../common/controller.ts';
 import { createControllerManager } from '../manager.ts';
 import { faultyTransport } from './faulty-transport.ts';
-import { JumpingClock } from './jumping-clock.ts';
 
 export interface HarnessOptions {
   /** Default: all. */
@@ -92,7 +92,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   });
   const recording = createClient({ userAgent: 'kube-controller-manager', transport: faulty });
   /** The controllers in a process of their own: nothing that they knew outlives them. */
-  const ownClock = new JumpingClock(clock);
+  let jumpedMs = 0;
+  const ownClock = new ShiftedClock(clock, () => jumpedMs);
   const startControllers = (): { readonly stop: AbortController; readonly ended: Promise<void> } => {
     const informers = createInformers({ client: recording, clock: ownClock, random, log });
     const manager = createControllerManager({
@@ -143,7 +144,9 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       await clock.settle();
     },
     dropWatches: faulty.dropWatches,
-    jumpClock: (byMs) => ownClock.jump(byMs),
+    jumpClock: (byMs) => {
+      jumpedMs += byMs;
+    },
     stop: async () => {
       controllers.stop.abort();
       podsStop.abort();

@@ -13,7 +13,6 @@ import type { ProbeAnswer, ProbeTarget, ProbeTransport } from '../probe-transpor
 import {
   type ContainerInspection,
   type ContainerService,
-  type ContainerStats,
   type ImageInfo,
   type ImageService,
   type LogLine,
@@ -28,7 +27,9 @@ import {
 import type { AttachOptions, ProcessStreams, StreamingService } from '../streams.ts';
 import { type ContainerEnd, containerSummary, runStateOf, sandboxSummary } from '../summary.ts';
 import { fakeFeatures } from './fake-features.ts';
-import { type ContainerScript, readScript, stepAt, usageAt } from './script.ts';
+import { type DecideProbe, probeAnswer } from './fake-probes.ts';
+import { fakeStats } from './fake-stats.ts';
+import { type ContainerScript, readScript } from './script.ts';
 
 /** Calls that `FakeRuntime.fault` can make fail. */
 export type FakeCall = 'sandboxes.run' | 'containers.create' | 'containers.start' | 'containers.update' | 'images.pull';
@@ -39,6 +40,8 @@ export interface FakeRuntime extends Runtime {
   exit(id: string, how: { readonly exitCode: number; readonly reason?: string }): void;
   /** Makes the next `times` calls of one kind fail with `message`. */
   fault(call: FakeCall, message: string, times?: number): void;
+  /** From now on asks `decide` at every probe of a running container: with a message the probe fails, whatever the pod's annotations say. */
+  failProbes(decide: DecideProbe): void;
 }
 
 interface ContainerRecord {
@@ -88,6 +91,7 @@ class Fake implements FakeRuntime {
   readonly #containers = new Map<string, ContainerRecord>();
   readonly #pulled = new Map<string, ImageInfo>();
   readonly #listeners = new Set<(container: RuntimeContainer) => void>();
+  #decideProbe: DecideProbe | undefined;
   readonly #faults = new Map<FakeCall, { readonly message: string; times: number }>();
 
   constructor(deps: { readonly clock: Clock; readonly random: Random }) {
@@ -117,7 +121,10 @@ class Fake implements FakeRuntime {
         return { exitCode: 0, stdout: '', stderr: '' };
       },
       logs: (id, options) => this.#logs(id, options),
-      stats: async (id) => this.#stats(this.#running(id)),
+      stats: async (id) => {
+        const { script, startedAtMs = 0 } = this.#running(id);
+        return fakeStats(script, this.#clock.nowMs() - startedAtMs);
+      },
     };
     this.streaming = {
       exec: async (id, options) => {
@@ -154,6 +161,10 @@ class Fake implements FakeRuntime {
 
   exit(id: string, how: { readonly exitCode: number; readonly reason?: string }): void {
     this.#finish(this.#running(id), how.exitCode, how.reason);
+  }
+
+  failProbes(decide: DecideProbe): void {
+    this.#decideProbe = decide;
   }
 
   fault(call: FakeCall, message: string, times = 1): void {
@@ -351,21 +362,10 @@ class Fake implements FakeRuntime {
     const record = this.#containers.get(target.containerId);
     if (record === undefined || runStateOf(record) !== 'running')
       return { ok: false, message: 'container is not running' };
-    const startedAtMs = record.startedAtMs!;
-    const { step, untilMs } = stepAt(record.script[target.kind], this.#clock.nowMs() - startedAtMs);
-    const { ok, statusCode } = step;
-    return { ok, statusCode, message: ok ? '' : message(statusCode), stableUntilMs: startedAtMs + untilMs };
-  }
-
-  /** What the annotations say; nothing is made up where they do not. */
-  #stats({ script, startedAtMs = 0 }: ContainerRecord): ContainerStats {
-    if (script.cpu === undefined && script.memory === undefined)
-      throw new RuntimeError('unsupported', 'what simulated containers use is not known');
-    const sinceMs = this.#clock.nowMs() - startedAtMs;
-    return {
-      cpuNanoseconds: Math.round(usageAt(script.cpu ?? [], sinceMs).total * 1e9),
-      memoryBytes: usageAt(script.memory ?? [], sinceMs).now,
-    };
+    const { podNamespace: namespace, podName: pod } = record.sandbox.config;
+    const { script, startedAtMs = 0 } = record;
+    const container = { script, startedAtMs, nowMs: this.#clock.nowMs(), message, decide: this.#decideProbe };
+    return probeAnswer({ namespace, pod, probe: target.kind }, container);
   }
 
   #running(id: string): ContainerRecord {

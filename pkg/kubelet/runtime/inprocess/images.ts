@@ -18,6 +18,9 @@ const registry = 'coxswain.dev/';
 /** Built-in images: module in `images/`. */
 const builtIn: readonly string[] = ['echo', 'guestbook', 'job', 'kv', 'load', 'pause', 'static'];
 
+/** Built-in images that come with addons: their modules, which nobody needs before. */
+const ofAddons: Readonly<Record<string, string>> = { gateway: 'addons/gateway/program' };
+
 /** Tags that built-in images have: versions differ in what they say of themselves, so that a rollout shows. */
 const knownTags = /^(latest|v?\d+(\.\d+)*)$/;
 
@@ -40,7 +43,7 @@ export async function resolveImage(
   if (image.startsWith('file://')) return resolveFile(image);
   const { repository, tag } = parseImageName(image);
   const name = repository.startsWith(registry) ? repository.slice(registry.length) : repository;
-  if (!builtIn.includes(name) || !knownTags.test(tag)) return undefined;
+  if ((!builtIn.includes(name) && !Object.hasOwn(ofAddons, name)) || !knownTags.test(tag)) return undefined;
   return { info: imageInfo(name, tag), module: moduleOf(name).href, entrypoint: name, tag };
 }
 
@@ -75,7 +78,8 @@ export function builtInModules(): readonly string[] {
 
 function moduleOf(name: string): URL {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return new URL(`./images/${name}.${extension}`, import.meta.url);
+  const path = Object.hasOwn(ofAddons, name) ? `../../../${ofAddons[name]}` : `./images/${name}`;
+  return new URL(`${path}.${extension}`, import.meta.url);
 }
 
 function imageInfo(name: string, tag: string): ImageInfo {

@@ -113,6 +113,8 @@ export class VirtioBlock implements Backend {
     this.answers = state
       .parts('answers')
       .map((part) => ({ id: part.number('id'), status: part.number('status'), data: part.bytes('data') }));
+    this.pending.clear();
+    this.requests = [];
     for (const part of state.parts('pending')) {
       const id = part.number('id');
       const kind = part.text('kind');

@@ -1,0 +1,140 @@
+/**
+ * The two ends of a migration of a simulated machine, as pure state machines: no sockets, no timers, no clock of their own. A host (the kubelet's guest
+ * thread; in tests a simulated link on virtual time) gives events in order and does the effects that come back, in order.
+ *
+ * Laws.
+ * 1. Exactly one copy runs. An end runs its machine only while it owns it. Ownership changes at one place, an arbiter outside of both ends that answers a
+ *    compare-and-swap (the VirtualMachine's status at the API server): `claim`. The source pauses before it offers to let go (`state` sent); from then on it resumes only
+ *    after its own claim `source` has won; the target activates only after its claim `target` has won. Who loses a claim destroys its copy. Who gets no answer stays
+ *    paused and asks again.
+ * 2. Nothing the source has not sent is made up: the target's memory at activation (pre-copy) or after its last page (post-copy) is the source's at the pause, byte for byte.
+ * 3. What comes from the other end is checked by shape, size, order and range before anything of it is used; anything else ends the migration with one line.
+ * 4. An end holds at most `windowBytes` of unsent data; it makes more when `sent` says that there is room. So the host alone decides the bandwidth.
+ * 5. The same events in the same order give the same effects.
+ */
+import type { Machine, MachineConfig } from '../machine-contract.ts';
+
+/** pre-copy, post-copy and hybrid are live; suspend saves, moves and resumes; cold moves what is off (disk and settings). */
+export type MigrationMode = 'pre-copy' | 'post-copy' | 'hybrid' | 'suspend' | 'cold';
+
+/** How a machine is to be moved. */
+export interface MigrationSettings {
+  readonly mode: MigrationMode;
+  /** Bytes a second that the host means to send; what downtime is reckoned by until enough was measured. */
+  readonly bandwidth: number;
+  /** How long the machine may stand still at the handover. */
+  readonly downtimeMs: number;
+  /** Rounds after which a pre-copy that does not converge throttles (then fails, or with `hybrid` goes over to post-copy). */
+  readonly roundsMax: number;
+  /** Whether a guest that writes faster than the link may be slowed down (to 20 % in steps). */
+  readonly throttle: boolean;
+  /** How post-copy fetches: on demand always; these besides. */
+  readonly push: boolean;
+  readonly prePaging: boolean;
+  readonly compress: boolean;
+}
+
+/** A disk that moves block by block (64 KiB) while it changes; absent for none or a shared one. */
+export interface BlockStore {
+  readonly blocks: number;
+  read(block: number): Uint8Array;
+  write(block: number, bytes: Uint8Array): void;
+  startDirtyLog(): void;
+  takeDirty(): readonly number[];
+  stopDirtyLog(): void;
+}
+
+/** Where a migration is; which of them an end sees depends on its mode. */
+export type Phase = 'reserving' | 'copying' | 'stopping' | 'committing' | 'paging' | 'completed' | 'aborted';
+
+/** What happens to an end. `nowMs` is the host's monotonic clock. */
+export type MigrationEvent =
+  | { readonly type: 'start'; readonly nowMs: number }
+  | { readonly type: 'received'; readonly bytes: Uint8Array; readonly nowMs: number }
+  /** So many bytes of the effects' `send` still wait at the host. */
+  | { readonly type: 'sent'; readonly waitingBytes: number; readonly nowMs: number }
+  /** Called between slices of the running guest, and while nothing else happens every 10 ms. */
+  | { readonly type: 'tick'; readonly nowMs: number }
+  /** Post-copy: the guest at the target stopped with `page`. */
+  | { readonly type: 'fault'; readonly page: number; readonly nowMs: number }
+  | { readonly type: 'claimed'; readonly owner: 'source' | 'target' | 'unknown'; readonly nowMs: number }
+  /** The connection is gone (it may be made again: `reconnected`). */
+  | { readonly type: 'lost'; readonly reason: string; readonly nowMs: number }
+  | { readonly type: 'reconnected'; readonly nowMs: number }
+  /** Somebody wants it ended. */
+  | { readonly type: 'abort'; readonly reason: string; readonly nowMs: number };
+
+/** What an end asks of its host. */
+export type MigrationEffect =
+  | { readonly type: 'send'; readonly bytes: Uint8Array; readonly urgent: boolean }
+  | { readonly type: 'pause' }
+  | { readonly type: 'resume' }
+  /** Source: let the guest run at this share of its own, 1 to 0.2. */
+  | { readonly type: 'throttle'; readonly share: number }
+  /** Target: the machine is made and holds what was sent; `activate` it (run it) only on this. */
+  | { readonly type: 'activate'; readonly machine: Machine }
+  | { readonly type: 'claim'; readonly owner: 'source' | 'target' }
+  /** The guest may go on: its missing page is there. */
+  | { readonly type: 'page'; readonly page: number }
+  /** The copy at this end is to be destroyed (it does not own the machine), or, at the source, is kept as it is. */
+  | { readonly type: 'destroy' }
+  | { readonly type: 'close' }
+  | { readonly type: 'ended'; readonly outcome: 'completed' | 'aborted'; readonly reason: string };
+
+/** One round of pre-copy, or all of post-copy. */
+export interface RoundFigures {
+  readonly round: number;
+  readonly pages: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+  /** Pages that were written while it was sent. */
+  readonly dirtied: number;
+}
+
+/** What pages of one class came to, and what they cost in processor time. */
+export interface ClassFigures {
+  readonly pages: number;
+  readonly rawBytes: number;
+  readonly sentBytes: number;
+  readonly cpuMs: number;
+}
+
+/** What is known of a migration while it runs and after; plain data. */
+export interface MigrationFigures {
+  readonly mode: MigrationMode;
+  readonly phase: Phase;
+  readonly rounds: readonly RoundFigures[];
+  readonly sentBytes: number;
+  readonly bandwidth: number;
+  readonly throttle: number;
+  /** Pause to activation as the ends know it (the client's view is measured outside). */
+  readonly downtimeMs?: number;
+  readonly usedBytes: number;
+  readonly classes: Readonly<Record<'zero' | 'repeated' | 'similar' | 'dictionary' | 'plain', ClassFigures>>;
+  /** Post-copy: pages by how they came. */
+  readonly faults: number;
+  readonly pushed: number;
+  readonly prePaged: number;
+}
+
+/** One end: a state machine that is given events and answers with effects. */
+export interface MigrationEnd {
+  readonly figures: MigrationFigures;
+  on(event: MigrationEvent): readonly MigrationEffect[];
+}
+
+/** Makes the source's end of a machine that runs (or, for `cold`, is off). */
+export type CreateSource = (options: {
+  readonly machine: Machine;
+  readonly config: MachineConfig;
+  readonly settings: MigrationSettings;
+  readonly disk?: BlockStore;
+  /** Processor time of the host in ms, for the figures alone; without it they say 0. */
+  readonly cpuMs?: () => number;
+}) => MigrationEnd;
+
+/** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not. */
+export type CreateTarget = (options: {
+  readonly accept: (config: Omit<MachineConfig, 'kernel'>) => string | undefined;
+  readonly makeDisk?: (blocks: number) => BlockStore;
+}) => MigrationEnd;

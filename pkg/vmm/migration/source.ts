@@ -1,0 +1,355 @@
+/**
+ * The source's end of a migration; see the contract for its laws. Phases: `reserving` until the target has accepted, `copying` in rounds while the machine runs, `stopping` from its pause on,
+ * `committing` from the moment at which the target may claim it, `paging` while the target runs it and lacks pages. Invariant: up to `stopping` the machine is this end's whatever
+ * happens; from `committing` on only an answer of the arbiter makes it so again, or lets this end destroy it.
+ */
+import type { Machine } from '../machine-contract.ts';
+import { PAGE_SIZE } from '../memory-map.ts';
+import { Claim } from './claim.ts';
+import type {
+  CreateSource,
+  MigrationEffect,
+  MigrationEnd,
+  MigrationEvent,
+  MigrationFigures,
+  MigrationSettings,
+  Phase,
+} from './contract.ts';
+import { Copier } from './copier.ts';
+import { introduce } from './introduction.ts';
+import { LinkMeter } from './link-meter.ts';
+import { handoverBytes, memoryDigest } from './messages.ts';
+import { Outbox } from './outbox.ts';
+import { PageEncoder } from './page-encoder.ts';
+import { zeroSum } from './page-format.ts';
+import { Paging } from './paging.ts';
+import { nextStep } from './pre-copy-plan.ts';
+import { Fields, type Frame, FrameReader, reasonBytes, reasonOf, u32Bytes, WireError } from './wire.ts';
+
+/** A target that has not accepted for so long is given up. */
+const acceptMs = 10_000;
+/** Without news of the target for so long after the handover, this end asks whose the machine is. */
+const commitMs = 3000;
+/** What reading, telling and writing a page costs, beside the time on the link. */
+const pageMs = 0.02;
+
+type Options = Parameters<CreateSource>[0];
+
+/** The source's end. */
+class MigrationSource implements MigrationEnd {
+  private readonly machine: Machine;
+  private readonly settings: MigrationSettings;
+  private readonly options: Options;
+  private readonly out: Outbox;
+  private readonly claim: Claim;
+  private readonly meter: LinkMeter;
+  private readonly encoder: PageEncoder;
+  private readonly copier: Copier;
+  private readonly reader = new FrameReader();
+  private paging: Paging | undefined;
+  private phase: Phase = 'reserving';
+  private nowMs = 0;
+  private beganMs = 0;
+  private pausedMs: number | undefined;
+  private downtimeMs: number | undefined;
+  private share = 1;
+  private isLinked = true;
+  /** The target has all that it needs; what is missing is the arbiter's word. */
+  private isDone = false;
+  /** Nobody makes the connection again over which pages would go. */
+  private isGivenUp = false;
+  private reason = '';
+  private isRoundAsked = false;
+  private dirtyBefore = Number.POSITIVE_INFINITY;
+  /** Pages that are not told until the target runs. */
+  private missing: Uint8Array;
+
+  constructor(options: Options) {
+    const { machine, settings, disk, config, cpuMs } = options;
+    this.options = options;
+    this.machine = machine;
+    this.settings = settings;
+    this.out = new Outbox(settings.bandwidth);
+    this.claim = new Claim('source', this.out);
+    this.meter = new LinkMeter(settings.bandwidth);
+    this.missing = new Uint8Array(machine.pages);
+    this.encoder = new PageEncoder({
+      pages: machine.pages,
+      isCompressing: settings.compress,
+      dictionary: config.kernel,
+      read: (page) => machine.readPage(page),
+      ...(cpuMs === undefined ? {} : { cpuMs }),
+    });
+    this.copier = new Copier({ machine, disk, encoder: this.encoder, out: this.out });
+  }
+
+  get figures(): MigrationFigures {
+    const { phase, share } = this;
+    const { rounds } = this.copier;
+    const { left, faults, pushed, prePaged } = this.paging ?? { left: 0, faults: 0, pushed: 0, prePaged: 0 };
+    const used = left + this.encoder.sums.reduce((count, sum) => (sum === zeroSum ? count : count + 1), 0);
+    return {
+      mode: this.settings.mode,
+      phase,
+      rounds: [...rounds],
+      sentBytes: this.out.sentBytes,
+      bandwidth: this.meter.bandwidth,
+      throttle: share,
+      ...(this.downtimeMs === undefined ? {} : { downtimeMs: this.downtimeMs }),
+      usedBytes: used * PAGE_SIZE,
+      classes: this.encoder.classes,
+      ...{ faults, pushed, prePaged },
+    };
+  }
+
+  on(event: MigrationEvent): readonly MigrationEffect[] {
+    if (this.isOver) return [];
+    this.nowMs = event.nowMs;
+    try {
+      this.handle(event);
+      this.pump();
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.fail(error.message);
+    }
+    return this.out.take();
+  }
+
+  private get isOver(): boolean {
+    return this.phase === 'completed' || this.phase === 'aborted';
+  }
+
+  private handle(event: MigrationEvent): void {
+    switch (event.type) {
+      case 'start':
+        this.begin();
+        return;
+      case 'received':
+        if (!this.isLinked) return;
+        for (const frame of this.reader.push(event.bytes)) if (!this.isOver) this.receive(frame);
+        return;
+      case 'sent':
+        this.out.hostHas(event.waitingBytes);
+        this.meter.note({ ...event, sentBytes: this.out.sentBytes });
+        return;
+      case 'tick':
+        this.tick();
+        return;
+      case 'claimed':
+        this.answered(this.claim.answered(event.owner));
+        return;
+      case 'lost':
+        this.isLinked = false;
+        if (this.phase !== 'paging') this.fail(event.reason);
+        return;
+      case 'reconnected':
+        this.reader.reset();
+        this.out.hostHas(0);
+        this.isLinked = true;
+        return;
+      case 'abort':
+        if (this.phase !== 'paging') this.fail(event.reason);
+        else if (!this.isLinked) this.giveUpPaging(event.reason);
+        return;
+      case 'fault':
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  private begin(): void {
+    const { options, copier, machine } = this;
+    this.beganMs = this.nowMs;
+    introduce(this.out, {
+      mode: this.settings.mode,
+      config: options.config,
+      blocks: copier.blocks,
+      state: machine.saveState(),
+    });
+  }
+
+  private tick(): void {
+    this.claim.tick(this.nowMs);
+    if (this.phase === 'reserving' && this.nowMs - this.beganMs > acceptMs) this.fail('the target does not answer');
+    if (this.phase === 'committing' && this.nowMs - (this.pausedMs ?? this.nowMs) > commitMs) {
+      this.askWhose('the target does not say that it runs the machine');
+    }
+  }
+
+  private receive({ type, payload }: Frame): void {
+    const { phase, paging } = this;
+    if (type === 'refuse') this.fail(`the target refuses the machine: ${reasonOf(payload)}`);
+    else if (type === 'abort') this.fail(`the target has given up: ${reasonOf(payload)}`);
+    else if (type === 'accept' && phase === 'reserving') this.startCopying();
+    else if (type === 'acknowledge' && phase === 'copying' && this.isRoundAsked) this.acknowledged(payload);
+    else if (type === 'active' && phase === 'committing') this.targetRuns();
+    else if (type === 'missing' && paging !== undefined) {
+      if (phase === 'committing') this.targetRuns();
+      paging.reset(payload);
+    } else if (type === 'request' && phase === 'paging') paging?.demand(new Fields(payload).u32(), this.nowMs);
+    else if (type === 'complete' && (phase === 'paging' || phase === 'committing')) this.confirm();
+    else throw new WireError(`Cannot take ${type} while ${phase}`);
+  }
+
+  private acknowledged(payload: Uint8Array): void {
+    if (new Fields(payload).u32() === this.copier.rounds.length) this.endRound();
+    else throw new WireError('Cannot go on: the target acknowledges another round');
+  }
+
+  private startCopying(): void {
+    this.phase = 'copying';
+    this.copier.start({ hasPages: this.settings.mode !== 'post-copy', nowMs: this.nowMs });
+  }
+
+  /** The target has all of the round: looks at what was written meanwhile. */
+  private endRound(): void {
+    const { settings, copier, share, nowMs } = this;
+    this.isRoundAsked = false;
+    const { pages, bytes } = copier.endRound(nowMs);
+    const step = nextStep({
+      settings,
+      rounds: copier.rounds.length,
+      dirtyPages: pages.length,
+      dirtyBefore: this.dirtyBefore,
+      restMs: (bytes * 1000) / this.meter.bandwidth + pages.length * pageMs,
+      share,
+    });
+    this.dirtyBefore = pages.length;
+    switch (step.kind) {
+      case 'give-up':
+        this.fail(step.reason);
+        return;
+      case 'round':
+        this.throttle(step.share);
+        copier.begin(pages, nowMs);
+        return;
+      case 'stop':
+        this.stop(pages);
+        return;
+      case 'post-copy':
+        for (const page of settings.mode === 'post-copy' ? this.writtenPages() : pages) this.missing[page] = 1;
+        this.stop([]);
+        return;
+      default:
+        step satisfies never;
+    }
+  }
+
+  private writtenPages(): readonly number[] {
+    const { pages } = this.machine;
+    return Array.from({ length: pages }, (_, page) => page).filter((page) => !this.machine.isBlank(page));
+  }
+
+  private throttle(share: number): void {
+    if (share === this.share) return;
+    this.share = share;
+    this.out.push({ type: 'throttle', share });
+  }
+
+  /** The machine stands still from here on: what it has not sent yet is sent. */
+  private stop(rest: readonly number[]): void {
+    this.phase = 'stopping';
+    this.pausedMs = this.nowMs;
+    this.out.push({ type: 'pause' });
+    this.copier.stop();
+    this.copier.begin(rest, this.nowMs);
+  }
+
+  private letGo(): void {
+    const { missing, settings, copier, encoder, out, nowMs } = this;
+    copier.note({ dirtied: 0, nowMs });
+    const digest = memoryDigest(encoder.sums, missing);
+    this.out.send('state', handoverBytes({ state: this.machine.saveState(), digest, missing }));
+    this.phase = 'committing';
+    if (missing.includes(1))
+      this.paging = new Paging({ missing, settings, out, encoder, round: copier.rounds.length, nowMs });
+    copier.begin([], nowMs);
+  }
+
+  private targetRuns(): void {
+    this.downtimeMs = this.nowMs - (this.pausedMs ?? this.nowMs);
+    if (this.paging === undefined) this.confirm();
+    else this.phase = 'paging';
+  }
+
+  /** The target says that it needs nothing more: the arbiter's word is what this end goes by. */
+  private confirm(): void {
+    this.isDone = true;
+    this.askWhose('');
+  }
+
+  /** Makes what there is room for: one batch while the machine runs beside it. */
+  private pump(): void {
+    if (this.phase === 'paging' && this.isLinked) this.paging?.pump(this.nowMs);
+    while (this.out.hasRoom && !this.isRoundAsked && (this.phase === 'copying' || this.phase === 'stopping')) {
+      const isSent = this.copier.send();
+      if (isSent && this.phase === 'copying') return;
+      if (isSent) continue;
+      if (this.phase === 'stopping') this.letGo();
+      else this.askRound();
+    }
+  }
+
+  private askRound(): void {
+    this.isRoundAsked = true;
+    this.out.send('round', u32Bytes(this.copier.rounds.length));
+  }
+
+  /** It does not go on. */
+  private fail(reason: string): void {
+    if (this.isOver) return;
+    if (this.phase === 'committing') this.askWhose(reason);
+    else if (this.phase === 'paging') {
+      this.isLinked = false;
+      this.out.push({ type: 'close' });
+    } else this.keep(reason);
+  }
+
+  /** The target is not reached any more, and nobody tries. */
+  private giveUpPaging(reason: string): void {
+    this.isGivenUp = true;
+    this.askWhose(reason);
+  }
+
+  private askWhose(reason: string): void {
+    if (this.reason === '') this.reason = reason;
+    this.claim.ask(this.nowMs);
+  }
+
+  private answered(owner: 'source' | 'target' | undefined): void {
+    if (owner === undefined) return;
+    if (owner === 'source') this.keep(this.reason === '' ? "the machine is still the source's" : this.reason);
+    else if (this.paging === undefined || this.isDone || this.isGivenUp) this.finish();
+    // The target runs it and lacks pages, which are this end's to give.
+    else this.phase = 'paging';
+  }
+
+  /** The machine stays here. */
+  private keep(reason: string): void {
+    this.copier.stop();
+    this.throttle(1);
+    if (this.pausedMs !== undefined) this.out.push({ type: 'resume' });
+    if (this.isLinked) this.out.send('abort', reasonBytes(reason));
+    this.end('aborted', reason);
+  }
+
+  /** The machine is the target's. */
+  private finish(): void {
+    if (this.paging !== undefined) {
+      this.copier.note({ dirtied: 0, nowMs: this.nowMs, pages: this.paging.pages });
+    }
+    if (this.isLinked) this.out.send('bye');
+    this.out.push({ type: 'destroy' });
+    this.end('completed', this.isDone ? '' : "the machine is the target's");
+  }
+
+  private end(outcome: 'completed' | 'aborted', reason: string): void {
+    this.phase = outcome;
+    this.out.push({ type: 'close' });
+    this.out.push({ type: 'ended', outcome, reason });
+  }
+}
+
+/** Makes the source's end. */
+export const createSource: CreateSource = (options) => new MigrationSource(options);
