@@ -84,6 +84,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Take away all that a cluster which was joined has made of this machine.',
     load: async () => (await import('./leave.ts')).leave,
   },
+  pipeline: {
+    summary: 'From a push to production: a Git server and the runs of pipelines.',
+    load: async () => (await import('./pipeline.ts')).pipeline,
+  },
   vm: {
     summary: 'List, start, stop and look at virtual machines.',
     load: async () => (await import('./vm.ts')).vm,

@@ -1,5 +1,5 @@
 /** The definitions of Pipelines and PipelineRuns, by which the server keeps them, and refuses what could not be run. */
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { pipelineRuns, pipelines } from './model/types.ts';
 import { pipelineSpec, runSpec, runStatus, type Schema } from './schema.ts';
 
@@ -36,11 +36,11 @@ const definitions: readonly Definition[] = [
 ];
 
 /** The definitions, ready to be created or applied. */
-export function pipelineDefinitions(): readonly KubeObject[] {
+export function pipelineDefinitions(): readonly (JsonObject & KubeObject)[] {
   return definitions.map(definitionOf);
 }
 
-function definitionOf({ ref, singular, shortNames, spec, status, columns }: Definition): KubeObject {
+function definitionOf({ ref, singular, shortNames, spec, status, columns }: Definition): JsonObject & KubeObject {
   const { group, version, resource, kind } = ref;
   const columnsOf = columns.map(([name, jsonPath]) => ({ name, type: 'string', jsonPath }));
   const age = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };

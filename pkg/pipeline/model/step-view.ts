@@ -40,7 +40,8 @@ export interface World {
 
 /** What is to be done. */
 export type Act =
-  | { readonly type: 'createPod' | 'deletePod'; readonly step: string }
+  | { readonly type: 'createPod'; readonly step: string }
+  | { readonly type: 'deletePod'; readonly step: string }
   /** One write: the image, the hold, and the image before; only if nobody has written since it was looked at. */
   | { readonly type: 'promote'; readonly step: string; readonly image: string }
   /** One write: the image before, and no hold. */

@@ -1,0 +1,163 @@
+/**
+ * The repositories over HTTP, as `git` speaks it: `git http-backend` answers, behind the cluster's own users and rights. It serves `/NAMESPACE/NAME.git`
+ * and nothing else of the disk; a damaged push is refused by git, which looks every pack through before it takes anything of it.
+ * Source: gitprotocol-http(5), git-http-backend(1), RFC 3875 (CGI).
+ */
+import { spawn } from 'node:child_process';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Client } from '#pkg/client/client.ts';
+import type { Places } from '../places.ts';
+import { mayAccess } from './access.ts';
+import { gitEnvironment } from './git.ts';
+import type { Repositories } from './repositories.ts';
+
+/** Requests that git works on at the same time; more are told to come again. */
+const requestsMax = 16;
+/** Longest push; what is longer is cut off, and git takes nothing of it. */
+const bodyBytesMax = 1 << 30;
+/** Headers of git's answer. */
+const headerBytesMax = 16 << 10;
+/** A request that takes longer is ended. */
+const requestMs = 600_000;
+
+/** What the server works with. */
+export interface GitServerDeps {
+  readonly client: Client;
+  readonly places: Places;
+  readonly repositories: Repositories;
+  readonly log: Logger;
+  /** Where programs are. */
+  readonly path: string | undefined;
+  /** A push has ended, whatever came of it. */
+  onPush(namespace: string, repository: string): void;
+}
+
+const urlPattern =
+  /^\/([a-z0-9][-a-z0-9]{0,62})\/([a-z0-9][-a-z0-9]{0,62})\.git\/(info\/refs|git-upload-pack|git-receive-pack)$/;
+
+/** What answers requests. */
+export function gitServer(deps: GitServerDeps): RequestListener {
+  let busy = 0;
+  return (request, response) => {
+    if (busy >= requestsMax) {
+      refuse(response, 503, 'too many requests at the same time: try again');
+      return;
+    }
+    busy++;
+    answer(deps, request, response)
+      .catch((error: unknown) => {
+        deps.log.warn('Cannot answer a request for a repository', { error, url: request.url });
+        refuse(response, 500, 'the server could not answer');
+      })
+      .finally(() => busy--);
+  };
+}
+
+async function answer(deps: GitServerDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { pathname, search } = new URL(request.url ?? '/', 'http://git');
+  const [, namespace = '', repository = '', service = ''] = urlPattern.exec(pathname) ?? [];
+  if (service === '') return refuse(response, 404, 'there are repositories at /NAMESPACE/NAME.git only');
+  const isPush = service === 'git-receive-pack' || search === '?service=git-receive-pack';
+  const { authorization } = request.headers;
+  const access = await mayAccess(deps.client, { authorization, namespace, isPush });
+  if (access === 'unknown') {
+    response.setHeader('www-authenticate', 'Basic realm="coxswain", charset="UTF-8"');
+    return refuse(response, 401, 'give a token of the cluster as the password');
+  }
+  const action = isPush ? 'push to' : 'read';
+  if (access === 'no') return refuse(response, 403, `you may not ${action} repositories of the namespace ${namespace}`);
+  if (!(await deps.repositories.has(namespace, repository)))
+    return refuse(response, 404, `no pipeline of the namespace ${namespace} names the repository ${repository}`);
+  await serve(deps, { request, response, search, path: `/${namespace}/${repository}.git/${service}` });
+  if (service === 'git-receive-pack') deps.onPush(namespace, repository);
+}
+
+function refuse(response: ServerResponse, code: number, why: string): void {
+  if (response.headersSent) response.destroy();
+  else response.writeHead(code, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' }).end(`${why}\n`);
+}
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly search: string;
+  readonly path: string;
+}
+
+function environmentOf(deps: GitServerDeps, { request, search, path }: Exchange): Record<string, string> {
+  const { headers, method = 'GET' } = request;
+  const given = {
+    CONTENT_TYPE: headers['content-type'],
+    CONTENT_LENGTH: headers['content-length'],
+    HTTP_CONTENT_ENCODING: headers['content-encoding'],
+  };
+  const protocol = headers['git-protocol'];
+  return {
+    ...gitEnvironment(deps.path),
+    ...Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== undefined)),
+    ...(typeof protocol === 'string' ? { GIT_PROTOCOL: protocol } : {}),
+    GIT_PROJECT_ROOT: deps.places.repositories,
+    GIT_HTTP_EXPORT_ALL: '1',
+    REQUEST_METHOD: method,
+    QUERY_STRING: search.slice(1),
+    PATH_INFO: path,
+    REMOTE_USER: 'cluster',
+    REMOTE_ADDR: request.socket.remoteAddress ?? '',
+  };
+}
+
+/** Resolves when git has ended and its answer is on its way. */
+function serve(deps: GitServerDeps, exchange: Exchange): Promise<void> {
+  const { request, response } = exchange;
+  return new Promise((resolve, reject) => {
+    const child = spawn('git', ['http-backend'], {
+      env: environmentOf(deps, exchange),
+      stdio: ['pipe', 'pipe', 'ignore'],
+      timeout: requestMs,
+    });
+    let bytes = 0;
+    request.on('data', (part: Uint8Array) => {
+      bytes += part.length;
+      if (bytes > bodyBytesMax) child.kill();
+    });
+    // Who goes away takes nothing with them: git ends without its input, and takes a push only when it is whole.
+    request.on('aborted', () => child.kill());
+    child.stdin.on('error', () => {});
+    request.pipe(child.stdin);
+    let head = Buffer.alloc(0);
+    child.stdout.on('data', (part: Buffer) => {
+      if (response.headersSent) {
+        if (!response.write(part)) {
+          child.stdout.pause();
+          response.once('drain', () => child.stdout.resume());
+        }
+        return;
+      }
+      head = Buffer.concat([head, part]);
+      const end = head.indexOf('\r\n\r\n');
+      if (end >= 0) begin(response, head.subarray(0, end).toString('latin1'), head.subarray(end + 4));
+      else if (head.length > headerBytesMax) child.kill();
+    });
+    response.on('close', () => child.stdout.resume());
+    child.on('error', reject);
+    child.on('close', () => {
+      if (response.headersSent) response.end();
+      else refuse(response, 500, 'git could not answer');
+      resolve();
+    });
+  });
+}
+
+function begin(response: ServerResponse, head: string, rest: Buffer): void {
+  let code = 200;
+  for (const line of head.split('\r\n')) {
+    const at = line.indexOf(':');
+    const name = line.slice(0, at).toLowerCase();
+    const value = line.slice(at + 1).trim();
+    if (name === 'status') code = Number.parseInt(value, 10);
+    else if (at > 0) response.setHeader(name, value);
+  }
+  response.writeHead(code);
+  response.write(rest);
+}
