@@ -20,7 +20,7 @@ let cluster: TestCluster;
 let table: RoutingTable;
 let stop: () => Promise<void>;
 
-const place = { name: 'dev', runtimes: ['inprocess'], network: 'loopback', folder: '/dev', nodes: [] };
+const place = { name: 'dev', runtimes: ['inprocess'], network: 'loopback', programPath: () => undefined };
 const group = 'gateway.networking.k8s.io';
 
 beforeEach(async () => {
