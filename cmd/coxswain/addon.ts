@@ -1,5 +1,7 @@
 /** `coxswain addon list|enable|disable|show`: what can be added to a cluster by one command, and taken away by another. */
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { type AddonCluster, type AddonParts, addonNamed } from '#pkg/addons/addon.ts';
 import { disableAddon, enableAddon, installedAddons } from '#pkg/addons/install.ts';
 import { addonTable, builtInParts } from '#pkg/addons/table.ts';
@@ -7,7 +9,7 @@ import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { runtimesOf } from '#pkg/cluster/runtimes.ts';
-import { type ClusterSettings, nodeNames } from '#pkg/cluster/settings.ts';
+import type { ClusterSettings } from '#pkg/cluster/settings.ts';
 import {
   commandOverview,
   duration,
@@ -109,9 +111,15 @@ export async function addonsFor(
 }
 
 /** What an addon is told of a cluster. */
-export function addonCluster(folder: string, settings: ClusterSettings): AddonCluster {
+export function addonCluster({ environment }: World, settings: ClusterSettings): AddonCluster {
   const { name, runtime, network } = settings;
-  return { name, runtimes: runtimesOf(runtime), network, folder, nodes: nodeNames(settings) };
+  const folders = (environment.PATH ?? '').split(':').filter((folder) => folder.startsWith('/'));
+  return {
+    name,
+    runtimes: runtimesOf(runtime),
+    network,
+    programPath: (program) => folders.map((folder) => join(folder, program)).find((path) => existsSync(path)),
+  };
 }
 
 async function clusterOf({ world, values }: Call): Promise<AddonCluster> {
@@ -119,7 +127,7 @@ async function clusterOf({ world, values }: Call): Promise<AddonCluster> {
   const record = await folder.read();
   if (record === undefined)
     throw new UserError(`Cannot find a cluster in ${folder.path}: start one with "coxswain up"`);
-  return addonCluster(folder.path, record.settings);
+  return addonCluster(world, record.settings);
 }
 
 async function withCluster(call: Call, use: (client: Client, cluster: AddonCluster) => Promise<void>): Promise<void> {

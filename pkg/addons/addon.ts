@@ -19,10 +19,8 @@ export interface AddonCluster {
   readonly runtimes: readonly string[];
   /** Name of the pod network. */
   readonly network: string;
-  /** Folder of the cluster's data on this machine. */
-  readonly folder: string;
-  /** Names of the nodes of this machine. */
-  readonly nodes: readonly string[];
+  /** Where this machine has a program of that name; undefined where it has none. */
+  programPath(name: string): string | undefined;
 }
 
 /** An addon, once it is loaded. */

@@ -15,8 +15,7 @@ const place: AddonCluster = {
   name: 'dev',
   runtimes: ['inprocess'],
   network: 'loopback',
-  folder: '/clusters/dev',
-  nodes: ['node-1'],
+  programPath: (name) => `/usr/bin/${name}`,
 };
 
 async function inCluster(work: (cluster: TestCluster) => Promise<void>): Promise<void> {

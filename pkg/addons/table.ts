@@ -7,6 +7,10 @@ export const addonTable: AddonTable = {
     summary: 'Ingress and Gateway API: a reverse proxy with its own GatewayClass and IngressClass.',
     load: async () => (await import('./gateway/addon.ts')).gatewayAddon,
   },
+  prometheus: {
+    summary: 'Prometheus of this machine, configured for the cluster, with rules and a dashboard for Grafana.',
+    load: async () => (await import('./prometheus/addon.ts')).prometheusAddon,
+  },
 };
 
 /** What minikube and others have as addons, and a cluster here has without one. */

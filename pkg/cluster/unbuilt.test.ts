@@ -34,10 +34,6 @@ const objects: Readonly<Record<string, readonly [path: string, object: object]>>
   services: ['/api/v1/namespaces/default', { spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } }],
   resourceclaims: [inDefault('resource.k8s.io/v1'), { spec: {} }],
   networkpolicies: [inDefault('networking.k8s.io/v1'), { spec: { podSelector: {} } }],
-  ingresses: [
-    inDefault('networking.k8s.io/v1'),
-    { spec: { defaultBackend: { service: { name: 's', port: { number: 80 } } } } },
-  ],
   mutatingwebhookconfigurations: ['/apis/admissionregistration.k8s.io/v1', { webhooks: [] }],
   validatingwebhookconfigurations: ['/apis/admissionregistration.k8s.io/v1', { webhooks: [] }],
   validatingadmissionpolicies: [

@@ -47,7 +47,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     effect: 'all traffic is let through',
     onLoopbackOnly: true,
   },
-  { group: 'networking.k8s.io', resource: 'ingresses', missing: [], effect: 'nothing routes traffic by it' },
 ];
 
 /** The same strategies; those of kinds that are only stored warn of it, when an object is made and when what it asks for changes. */

@@ -19,7 +19,10 @@ const registry = 'coxswain.dev/';
 const builtIn: readonly string[] = ['echo', 'guestbook', 'job', 'kv', 'load', 'pause', 'static'];
 
 /** Built-in images that come with addons: their modules, which nobody needs before. */
-const ofAddons: Readonly<Record<string, string>> = { gateway: 'addons/gateway/program' };
+const ofAddons: Readonly<Record<string, string>> = {
+  gateway: 'addons/gateway/program',
+  prometheus: 'addons/prometheus/program',
+};
 
 /** Tags that built-in images have: versions differ in what they say of themselves, so that a rollout shows. */
 const knownTags = /^(latest|v?\d+(\.\d+)*)$/;
