@@ -79,6 +79,11 @@ export class FramesHome {
     this.#wake = wake;
   }
 
+  /** Somebody has said that the machine is there. */
+  get hasPlace(): boolean {
+    return this.#present !== undefined;
+  }
+
   /** Somebody who has the machine, or is about to: from when it says so, frames go there. */
   connected(socket: TLSSocket): void {
     const tunnel: Tunnel = new Tunnel(socket, {

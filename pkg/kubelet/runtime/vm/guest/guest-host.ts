@@ -88,8 +88,8 @@ export class GuestHost {
 
   /** There is something for the guest, or for where it is. */
   wake(): void {
-    if (this.#loop !== undefined) this.#loop.wake();
-    else this.#pump();
+    if (this.#isAway) this.#pump();
+    else this.#loop?.wake();
   }
 
   /** Told from now on of slices and missing pages; nobody else is. */
@@ -222,9 +222,14 @@ export class GuestHost {
     this.wake();
   }
 
+  /** Another place has the machine, if the copy that stands still here is not yet taken away. */
+  get #isAway(): boolean {
+    return this.#loop === undefined || (this.#loop.isPaused && this.#home.hasPlace);
+  }
+
   /** Frames of a relay go to where the machine is. */
   #pump(): void {
-    if (this.#loop !== undefined) return;
+    if (!this.#isAway) return;
     const { clock } = this.#deps;
     const nowMs = clock.monotonicMs();
     const resendMs = this.network.tick(nowMs);
