@@ -32,10 +32,7 @@ function treeDepth(pages: number): number {
 }
 
 /** How many pages the piece with number `index` at a level stands for. */
-function pagesOfPiece(
-  pages: number,
-  { level, index }: { readonly level: number; readonly index: number },
-): number {
+function pagesOfPiece(pages: number, { level, index }: { readonly level: number; readonly index: number }): number {
   const each = pieceFanOut ** (level + 1);
   return Math.min(each, pages - index * each);
 }
