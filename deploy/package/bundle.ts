@@ -76,6 +76,8 @@ const loadedTogether: Readonly<Record<string, readonly string[]>> = {
     'pkg/scheduler/plugin-table.ts',
     'pkg/scheduler/scheduler.ts',
   ],
+  // What tests start, and replays of recordings.
+  'test-cluster': ['pkg/testing/cluster.ts'],
 };
 
 /** Where a bundle goes, and where the code finds what it comes with. */

@@ -88,6 +88,7 @@ test('who tests loads the cluster in a handful of files, and no store on a disk 
     './facts.js',
     './node-version.js',
     './start.js',
+    './test-cluster.js',
     './testing.js',
     'js-yaml',
   ]);
