@@ -57,7 +57,7 @@ function readAnswer(
   if (statusCode === 409) return { kind: 'refused', message: text.trim() };
   if (statusCode !== 200) return { kind: 'other' };
   try {
-    const { dataDir, id } = JSON.parse(text) as { dataDir?: unknown; id?: unknown };
+    const { dataDir, id }: { readonly dataDir?: unknown; readonly id?: unknown } = JSON.parse(text);
     if (typeof dataDir === 'string' && typeof id === 'string') return { kind: 'held', dataDir, id, ...hold };
   } catch {
     // Some other server that has a page there.

@@ -57,7 +57,7 @@ export function standInArguments(args: readonly string[]): StandInArguments {
   }
   if (parsed.help) return { kind: 'help' };
   if (parsed.rest.length > 0) return refused(`unexpected argument: ${parsed.rest[0]}`);
-  const values = parsed.values as StandInValues;
+  const { values } = parsed;
   const wrong = values['enable-admission-plugins'].find((plugin) => !admissionPlugins.includes(plugin));
   if (wrong !== undefined) return refused(`--enable-admission-plugins: ${JSON.stringify(wrong)} is not built here`);
   if (values['etcd-servers'].length === 0) return refused('--etcd-servers must be specified');

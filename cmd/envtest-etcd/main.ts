@@ -31,16 +31,16 @@ try {
 async function serve({ dataDir, clientUrls }: EtcdOptions): Promise<void> {
   const folder = resolve(dataDir);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const servers = standInServers({ dataDir: folder, id: idOf(folder) }, clientUrls);
+  const all = standInServers({ dataDir: folder, id: idOf(folder) }, clientUrls);
   const end = (): void => {
-    for (const server of servers) {
+    for (const { server } of all) {
       server.close();
       server.closeAllConnections();
     }
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);
   try {
-    await Promise.all(servers.map((server, index) => listen(server, new URL(clientUrls[index]!))));
+    await Promise.all(all.map(({ server, url }) => listen(server, new URL(url))));
   } catch (error) {
     end();
     throw error;

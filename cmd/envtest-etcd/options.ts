@@ -74,14 +74,14 @@ const defaultClientUrl = 'http://localhost:2379';
 /** Reads the arguments of the program. */
 export function etcdArguments(args: readonly string[]): EtcdArguments {
   const given = new Map<string, string>();
-  for (let index = 0; index < args.length; index++) {
-    const argument = args[index]!;
+  const waiting = args.values();
+  for (const argument of waiting) {
     const [, name = '', attached] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(argument) ?? [];
     if (name === 'help' || name === 'h') return { kind: 'help' };
     if (name === 'version') return { kind: 'version' };
     if (name === '') return refused(`${JSON.stringify(argument)} is not a valid flag`);
     if (!isKnown(name)) return refused(`flag provided but not defined: -${name}`);
-    const value = attached ?? (switches.has(name) ? 'true' : args[++index]);
+    const value = attached ?? (switches.has(name) ? 'true' : waiting.next().value);
     if (value === undefined) return refused(`flag needs an argument: -${name}`);
     given.set(name, value);
   }

@@ -17,6 +17,12 @@ export interface StandIn {
   readonly id: string;
 }
 
+/** A server, and where it is to listen. */
+interface ServerAt {
+  readonly server: Server;
+  readonly url: string;
+}
+
 const refusal =
   'this is the etcd stand-in of "coxswain envtest", which keeps the data of a kube-apiserver stand-in alone';
 
@@ -29,15 +35,15 @@ const pages: Readonly<Record<string, string>> = {
 };
 
 /** A server for each URL at which it is to listen, all with one claim between them. Listens nowhere yet. */
-export function standInServers(standIn: StandIn, urls: readonly string[]): readonly Server[] {
+export function standInServers(standIn: StandIn, urls: readonly string[]): readonly ServerAt[] {
   const claim: Claim = { holder: undefined };
-  return urls.map(() => {
+  return urls.map((url) => {
     const server = createServer((request, response) => answer(standIn, claim, { request, response }));
     // What gRPC begins with is no request of HTTP/1.1.
     server.on('clientError', (_, socket) => {
       if (socket.writable) socket.end(`HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n\r\n${refusal}\n`);
     });
-    return server;
+    return { server, url };
   });
 }
 

@@ -66,6 +66,13 @@ test('a rule is kept by what is made and what is changed, in the words of the ru
   expect((await change({ min: 2 })).status).toBe(200);
 });
 
+test('finalizers of custom resources need no domain', async () => {
+  await define({ properties: { name: text } });
+  const metadata = { name: 'a', finalizers: ['finalizer.example.com'] };
+  const made = await call('POST', foos, { apiVersion: 'example.com/v1', kind: 'Foo', metadata });
+  expect([made.status, made.body.metadata?.finalizers]).toEqual([201, metadata.finalizers]);
+});
+
 test('rules compare with what was before, where items are the same by their keys', async () => {
   const items = {
     type: 'object',

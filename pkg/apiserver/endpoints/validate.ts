@@ -43,7 +43,7 @@ function isSpecKept({ served }: Scope, draft: JsonObject, old: KubeObject | unde
 }
 
 function metadataErrors(scope: Scope, metadata: ObjectMeta, old: KubeObject | undefined): FieldError[] {
-  const { strategy, info } = scope.served;
+  const { strategy, info, checkValues } = scope.served;
   const rules = {
     namespaced: info.namespaced,
     ...(strategy.nameRule === undefined ? {} : { nameRule: strategy.nameRule }),
@@ -52,7 +52,9 @@ function metadataErrors(scope: Scope, metadata: ObjectMeta, old: KubeObject | un
     old === undefined
       ? validateObjectMeta(metadata, rules)
       : validateObjectMetaUpdate(metadata, old.metadata ?? {}, rules);
-  if (!anyFinalizerGroups.has(info.group)) append(errors, finalizerErrors(metadata.finalizers ?? []));
+  // Custom resources have checks of values; their finalizers may have any name, as upstream's do.
+  if (checkValues === undefined && !anyFinalizerGroups.has(info.group))
+    append(errors, finalizerErrors(metadata.finalizers ?? []));
   return errors;
 }
 
