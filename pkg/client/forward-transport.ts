@@ -7,6 +7,7 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { hopHeaders } from '#pkg/apimachinery/hop-headers.ts';
 import type { ApiRequest, ApiResponse, HttpHeaders, ResponseBody, UpgradedConnection } from '#pkg/apimachinery/http.ts';
 import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -49,20 +50,6 @@ const idleConnectionsMax = 8;
 const keepAliveMs = 4_000;
 /** How long a target may take to accept a connection. Source: apimachinery `util/net` dial timeout. */
 const connectMs = 30_000;
-
-/** What concerns one connection. Source: RFC 9110 section 7.6.1, as `ReverseProxy` has it. */
-const hopHeaders: ReadonlySet<string> = new Set([
-  'connection',
-  'expect',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 /** Passes requests on to one target. */
 export function forwardTransport(target: ForwardTarget): ForwardTransport {

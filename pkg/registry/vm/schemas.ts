@@ -1,4 +1,5 @@
 /** Pieces of schemas that the kinds of `vm.coxswain.dev` share. */
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
 
 /** Any text. @internal */
 export const text = { type: 'string' };
@@ -13,8 +14,7 @@ export const quantity = {
   pattern:
     '^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$',
 };
-/** @internal */
-export const condition = {
+const condition = {
   type: 'object',
   required: ['type', 'status'],
   properties: {
@@ -25,3 +25,20 @@ export const condition = {
     lastTransitionTime: { type: 'string', format: 'date-time' },
   },
 };
+
+/** Conditions, one of each type. @internal */
+export const conditions = {
+  type: 'array',
+  'x-kubernetes-list-type': 'map',
+  'x-kubernetes-list-map-keys': ['type'],
+  items: condition,
+};
+
+/** The schema of a kind that is made of these two. @internal */
+export function objectSchema(spec: JsonObject, status: JsonObject): JsonObject {
+  return {
+    type: 'object',
+    required: ['spec'],
+    properties: { apiVersion: text, kind: text, metadata: { type: 'object' }, spec, status },
+  };
+}

@@ -6,14 +6,13 @@ import { type VirtualMachineMigration, virtualMachineMigrations } from '#pkg/api
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import { invalid, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { parseQuantity, quantityValue } from '#pkg/apimachinery/quantity.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { rulesOf, type TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { structuralDefinition } from '#pkg/apiserver/structural-definition.ts';
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
 import { ownStatus } from '../status.ts';
-import { condition, flag, quantity, text } from './schemas.ts';
+import { conditions, flag, objectSchema, quantity, text } from './schemas.ts';
 
 const path = pathsOf<VirtualMachineMigration>();
 /** With less, a page is on its way for seconds. */
@@ -68,20 +67,11 @@ const status = {
     completionTime: time,
     source: end,
     target: end,
-    conditions: {
-      type: 'array',
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['type'],
-      items: condition,
-    },
+    conditions,
   },
 };
 
-const schema: JsonObject = {
-  type: 'object',
-  required: ['spec'],
-  properties: { apiVersion: text, kind: text, metadata: { type: 'object' }, spec, status },
-};
+const schema = objectSchema(spec, status);
 
 const table: TablePrinter<Given<VirtualMachineMigration>> = {
   columns: [

@@ -2,13 +2,12 @@
 import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import { type FieldError, invalid, pathsOf } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { rulesOf, type TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { structuralDefinition } from '#pkg/apiserver/structural-definition.ts';
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
 import { ownStatus } from '../status.ts';
-import { condition, count, flag, quantity, text } from './schemas.ts';
+import { conditions, count, flag, objectSchema, quantity, text } from './schemas.ts';
 
 const path = pathsOf<VirtualMachine>();
 const texts = { type: 'object', additionalProperties: text };
@@ -68,20 +67,11 @@ const status = {
         properties: { action: { type: 'string', enum: ['Start', 'Stop'] } },
       },
     },
-    conditions: {
-      type: 'array',
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['type'],
-      items: condition,
-    },
+    conditions,
   },
 };
 
-const schema: JsonObject = {
-  type: 'object',
-  required: ['spec'],
-  properties: { apiVersion: text, kind: text, metadata: { type: 'object' }, spec, status },
-};
+const schema = objectSchema(spec, status);
 
 const table: TablePrinter<Given<VirtualMachine>> = {
   columns: [

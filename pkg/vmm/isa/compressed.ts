@@ -67,8 +67,8 @@ function branchOffset(half: number): number {
   );
 }
 
-/** jal x0 to an offset. */
-function jump(offset: number): number {
+/** The instruction `jal x0`: a jump by `offset` bytes, less than 1 MiB either way. */
+export function jump(offset: number): number {
   return (
     (((offset >> 20) & 1) << 31) |
     (((offset >> 1) & 0x3ff) << 21) |

@@ -41,14 +41,3 @@ export function branch(word: number, offset: number): number {
 /** A branch if two registers differ. */
 export const bne = (rs1: number, rs2: number, offset: number): number =>
   branch((rs2 << 20) | (rs1 << 15) | 0x1063, offset);
-
-/** A jump by `offset` bytes, less than 1 MiB either way. */
-export function jump(offset: number): number {
-  return (
-    (((offset >> 20) & 1) << 31) |
-    (((offset >> 1) & 0x3ff) << 21) |
-    (((offset >> 11) & 1) << 20) |
-    (((offset >> 12) & 0xff) << 12) |
-    0x6f
-  );
-}

@@ -3,9 +3,11 @@
  * (chained) where the next is known. Invariant: each block is what the guest's bytes say, as pages with such bytes are write-protected, and entries of tables that led to
  * them are known; a change of either forgets all code. A store that keeps hitting traced pages becomes a call-out, which costs no fault.
  */
+
+import { jump } from '../isa/compressed.ts';
 import { MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
 import type { Code, Deprivileged, Stopped } from './deprivileged.ts';
-import { BREAK, jump } from './encode.ts';
+import { BREAK } from './encode.ts';
 import { page, type Site, TABLE_ENTRIES, translateBlock } from './translate-block.ts';
 
 /** Jumps reach so far. */

@@ -1,22 +1,9 @@
 /** What filters do to headers, paths and addresses. Pure. Source: Gateway API reference, `HTTPHeaderFilter`, `HTTPPathModifier`, `HTTPRequestRedirectFilter`. */
+import { hopHeaders } from '#pkg/apimachinery/hop-headers.ts';
 import type { CompiledMatch, Filters, HeaderEdit, PathEdit, Redirect } from '../model/table.ts';
 
 /** Headers by name in lower case, each with its values in order. */
 export type HeaderMap = Map<string, readonly string[]>;
-
-/** Of one connection only; a proxy passes none of them on. Source: RFC 9110, section 7.6.1. */
-const hopByHop = [
-  'connection',
-  'expect',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-];
 
 /** The headers that go on, without those of the connection, which may name more of them. */
 export function endToEnd(headers: Readonly<Record<string, readonly string[] | undefined>>): HeaderMap {
@@ -26,7 +13,7 @@ export function endToEnd(headers: Readonly<Record<string, readonly string[] | un
       .split(',')
       .map((name) => name.trim()),
   );
-  const dropped = new Set([...hopByHop, ...named]);
+  const dropped = new Set([...hopHeaders, ...named]);
   const kept: HeaderMap = new Map();
   for (const [name, values] of Object.entries(headers))
     if (values !== undefined && !dropped.has(name)) kept.set(name, values);
