@@ -14,7 +14,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemClock } from '#pkg/base/clock.ts';
@@ -81,7 +80,7 @@ export class OwnContainerd {
     });
     this.#process = started;
     const late = Date.now() + patienceMs;
-    while (!(await answers(this.socketPath))) {
+    while (!(await this.#isReady())) {
       if (started.exitCode !== null || Date.now() > late)
         throw new Error(`containerd does not start:\n${readFileSync(join(this.folder, 'log'), 'utf8').slice(-4096)}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -121,8 +120,12 @@ export class OwnContainerd {
     return [...mounts, ...(existsSync(shims) ? readdirSync(shims) : [])];
   }
 
-  /** Ends it all. */
+  /** Ends it all, with what a test that failed has left. */
   async remove(): Promise<void> {
+    const ctr = ['--address', this.socketPath, '--namespace', 'k8s.io', 'task', 'delete', '--force'];
+    const left = this.remains();
+    for (const one of left) if (!one.startsWith('/')) spawnSync('ctr', [...ctr, one]);
+    for (const one of left) if (one.startsWith('/')) spawnSync('umount', ['--lazy', one]);
     await this.end();
     await new Promise<void>((resolve) => {
       this.#registry.close(() => resolve());
@@ -130,6 +133,16 @@ export class OwnContainerd {
     });
     spawnSync('ip', ['link', 'delete', this.#bridge()]);
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** It answers some time before it can do anything. */
+  async #isReady(): Promise<boolean> {
+    try {
+      (await this.open('none')).detach();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #bridge(): string {
@@ -175,16 +188,6 @@ export class OwnContainerd {
     const list = { cniVersion: '0.4.0', name: this.#bridge(), plugins: [bridge] };
     writeFileSync(join(this.folder, 'cni/10-test.conflist'), JSON.stringify(list));
   }
-}
-
-function answers(socketPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(socketPath, () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }
 
 /** A registry's answers about manifests and contents. Source: OCI distribution specification. */

@@ -5,6 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { readLog } from '../log-reader.ts';
@@ -50,8 +51,25 @@ export interface CriRuntimeDeps {
   readonly seccompFolder: string;
 }
 
-/** Connects. Rejects with `RuntimeError` where no runtime answers, or one that is not ready. */
+/** How long a runtime that was just started may take: containerd answers before it has looked at what there is. */
+const readyTimeoutMs = 20_000;
+const readyPeriodMs = 250;
+
+/** Connects. Rejects with `RuntimeError` where no runtime answers, or one that does not get ready. */
 export async function openCriRuntime(deps: CriRuntimeDeps): Promise<CriRuntime> {
+  const { clock } = deps;
+  const lateMs = clock.monotonicMs() + readyTimeoutMs;
+  for (;;) {
+    try {
+      return await tryOpen(deps);
+    } catch (error) {
+      if (clock.monotonicMs() >= lateMs) throw error;
+      await sleep(clock, readyPeriodMs);
+    }
+  }
+}
+
+async function tryOpen(deps: CriRuntimeDeps): Promise<CriRuntime> {
   const client = new CriClient(deps);
   try {
     const { name, version } = await client.runtime('Version', { message: versionRequest, read: versionOf });
