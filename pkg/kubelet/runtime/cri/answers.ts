@@ -16,6 +16,7 @@ export interface ListedContainer {
   readonly id: string;
   readonly sandboxId: string;
   readonly state: CriContainerState;
+  readonly annotations: Readonly<Record<string, string>>;
 }
 
 /** `unknown`: the runtime has lost sight of it. */
@@ -103,6 +104,7 @@ export function containersOf(bytes: Uint8Array): readonly ListedContainer[] {
     id: fields.string(1),
     sandboxId: fields.string(2),
     state: states[fields.number(6)] ?? 'unknown',
+    annotations: textMap(fields, 9),
   }));
 }
 

@@ -22,15 +22,17 @@ import {
   type SandboxService,
 } from '../runtime.ts';
 import type { StreamingService } from '../streams.ts';
-import { execResultOf, unmetConditions, versionOf } from './answers.ts';
-import { CriClient } from './cri-client.ts';
+import { execResultOf, type ListedContainer, unmetConditions, versionOf } from './answers.ts';
+import { CriClient, nothing } from './cri-client.ts';
 import { CriContainers } from './cri-containers.ts';
 import { criImages } from './cri-images.ts';
 import { CriSandboxes } from './cri-sandboxes.ts';
 import { CriStreams } from './cri-streams.ts';
 import { ExitWatch } from './exit-watch.ts';
 import { criFeatures } from './features.ts';
-import { emptyRequest, execSyncRequest, versionRequest } from './requests.ts';
+import { LogRotation, type RotatedLog } from './log-rotation.ts';
+import { markedContainer } from './marks.ts';
+import { emptyRequest, execSyncRequest, idRequest, versionRequest } from './requests.ts';
 
 /** Output of a command that is kept; the rest is cut off. Source: kubelet probes read 10 KiB; hooks show less. */
 const execBytesMax = 256 * 1024;
@@ -106,7 +108,15 @@ export class CriRuntime implements Runtime {
     this.#client = client;
     this.images = criImages(client);
     this.#sandboxes = new CriSandboxes({ client, node, logs: join(node, 'logs'), ownNetwork });
-    this.#exits = new ExitWatch({ clock, list: () => this.#all.listed(), look: (id) => this.#all.status(id) });
+    const reopen = (id: string): Promise<void> =>
+      client.runtime('ReopenContainerLog', { message: idRequest(id), read: nothing });
+    const rotation = new LogRotation({ clock, reopen });
+    this.#exits = new ExitWatch({
+      clock,
+      list: () => this.#all.listed(),
+      look: (id) => this.#all.status(id),
+      tend: (running) => rotation.tend(running.flatMap(logOf)),
+    });
     this.#all = new CriContainers({
       ...{ client, random, node, seccompFolder },
       sandboxes: this.#sandboxes,
@@ -192,4 +202,9 @@ export class CriRuntime implements Runtime {
     const { container } = await this.#all.find(id);
     if (container.state !== 'running') throw new RuntimeError('failed', `container "${id}" is not running`);
   }
+}
+
+function logOf({ id, annotations }: ListedContainer): readonly RotatedLog[] {
+  const kept = markedContainer(annotations);
+  return kept === undefined ? [] : [{ id, path: `${kept.files}.log` }];
 }

@@ -16,6 +16,8 @@ export interface ExitWatchOptions {
   list(): Promise<readonly ListedContainer[]>;
   /** Looks at one, and tells `ended` of it; undefined for one that is gone. */
   look(id: string): Promise<RuntimeContainer | undefined>;
+  /** Does what else is to be done from time to time about those that run. */
+  tend(running: readonly ListedContainer[]): Promise<void>;
 }
 
 /** The watch. */
@@ -72,13 +74,15 @@ export class ExitWatch {
 
   async #lookAround(): Promise<void> {
     try {
-      const listed = new Map((await this.#options.list()).map(({ id, state }) => [id, state]));
+      const all = await this.#options.list();
+      const listed = new Map(all.map(({ id, state }) => [id, state]));
       for (const id of [...this.#running]) {
         if (listed.get(id) === 'running' || this.#isClosed) continue;
         if ((await this.#options.look(id)) !== undefined) continue;
         this.#running.delete(id);
         this.#release(id, undefined);
       }
+      await this.#options.tend(all.filter(({ state }) => state === 'running'));
     } catch {
       // A runtime that does not answer is looked at again: what runs in it runs on.
     }
