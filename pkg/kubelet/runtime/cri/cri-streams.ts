@@ -128,7 +128,13 @@ function processStreams(
 ): ProcessStreams {
   // Whoever reads the output alone is told by that. What was not read yet stays readable.
   const leave = (): void => void session.close();
-  exitCode.then(() => Promise.all([stdout.over, stderr?.over]).then(leave), leave);
+  const outputs = [stdout, ...(stderr === undefined ? [] : [stderr])];
+  const whole = async (): Promise<void> => {
+    for (const output of outputs) output.end();
+    await Promise.all(outputs.map((output) => output.over));
+    leave();
+  };
+  exitCode.then(whole, leave);
   return {
     ...(stdin === undefined ? {} : { stdin: { write: async (bytes) => stdin.write(bytes), end: () => stdin.end() } }),
     stdout: stdout.input,
