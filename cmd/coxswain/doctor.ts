@@ -8,6 +8,7 @@ import { explain } from '#cmd/common/errors.ts';
 import { runningProcesses } from '#cmd/common/process-files.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { containersProblem } from '#pkg/cluster/containers.ts';
+import { criEndpointDefault } from '#pkg/cluster/cri-endpoint.ts';
 import { checkKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { type FlagTable, helpText, integer, parseFlags } from '#pkg/component/flags.ts';
@@ -67,6 +68,7 @@ export async function doctor(world: World, args: readonly string[]): Promise<num
     await inotify(),
     bridgeRights(),
     containers(),
+    await criRuntime(),
     ...(await Promise.all(optionalPrograms.map((program) => findProgram(world, program)))),
   ];
   const marks = { good: 'ok  ', note: 'note', bad: 'FAIL' };
@@ -190,6 +192,14 @@ function containers(): Finding {
   return problem === undefined
     ? { level: 'good', what: 'Real containers can be run (--runtime container)' }
     : { level: 'note', what: '--runtime container is not available here', advice: problem };
+}
+
+/** Whether a container runtime answers where one usually does. */
+async function criRuntime(): Promise<Finding> {
+  const problem = await (await import('#pkg/cluster/cri.ts')).criProblem(criEndpointDefault);
+  return problem === undefined
+    ? { level: 'good', what: `A container runtime answers at ${criEndpointDefault} (--runtime cri)` }
+    : { level: 'note', what: '--runtime cri is not available here', advice: problem };
 }
 
 const optionalPrograms = [

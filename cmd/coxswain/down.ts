@@ -6,7 +6,7 @@ import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/proc
 import { sleep } from '#pkg/base/async.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { contextFields, readKubeconfig, removeFromKubeconfig, useContext } from '#pkg/cluster/kubeconfig.ts';
-import { runtimesOf } from '#pkg/cluster/runtimes.ts';
+import { runtimesOf, runtimeTable } from '#pkg/cluster/runtimes.ts';
 import { type ClusterSettings, contextName, nodeNames, storeOf } from '#pkg/cluster/settings.ts';
 import { duration, type FlagTable, helpText, parseFlags, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -65,7 +65,8 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   const existed = await folder.exists();
   if (values['delete-data'] && record !== undefined) await emptyStore(world, folder, record.settings);
   // The code of containers and images is only loaded by who has any.
-  if (record === undefined ? values['delete-data'] : runtimesOf(record.settings.runtime).includes('container'))
+  const hasContainers = runtimesOf(record?.settings.runtime ?? '').some((one) => runtimeTable[one]?.mountsVolumes);
+  if (record === undefined ? values['delete-data'] : hasContainers)
     await (await import('./end-containers.ts')).endLeftContainers(world, folder.path);
   if (values['delete-data'] && (await folder.entries())?.includes('images'))
     await (await import('./image/release-roots.ts')).releaseRoots(world, folder.path);

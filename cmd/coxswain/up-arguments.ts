@@ -37,12 +37,13 @@ export async function readUpArguments(
   const { values, given } = path === '' ? first : parseUp(args, { path, fields });
   const fromFile = components === undefined ? undefined : await componentsOf(components, { path, tables });
   const encryption = values['encryption-provider-config'];
-  const { scheduling, 'scheduler-config': schedulerConfig } = values;
+  const { scheduling, 'scheduler-config': schedulerConfig, 'cri-socket': criSocket } = values;
   const extra = [
     ...values['extra-config'],
     // Absolute, as the next start may be in another folder.
     ...(encryption === '' ? [] : [`kube-apiserver.encryption-provider-config=${resolve(encryption)}`]),
     ...(scheduling === '' ? [] : [`kube-scheduler.scheduling=${scheduling}`]),
+    ...(criSocket === '' ? [] : [`kubelet.container-runtime-endpoint=unix://${resolve(criSocket)}`]),
     ...(schedulerConfig === '' ? [] : [`kube-scheduler.scheduler-config=${resolve(schedulerConfig)}`]),
   ];
   if (fromFile === undefined && extra.length === 0) return { values, given, help: false };

@@ -73,10 +73,10 @@ test('the flags that a running cluster cannot follow are known (fault 46)', () =
 
 test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string]>([
   [
-    'a runtime that is not built',
-    ['--runtime=cri'],
+    'a network that another process knows nothing of',
+    ['--network=bridge', '--runtime=cri'],
     undefined,
-    'The runtime "cri" is not available yet: use one of inprocess, container, vm, fake',
+    'Cannot use the runtime cri on the network bridge as its pods have no network namespaces: name another with --runtime',
   ],
   [
     'more nodes than have addresses for programs (fault 60)',
@@ -106,7 +106,7 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     'a runtime that there is not',
     ['--runtime=fake,docker'],
     undefined,
-    'invalid value "fake,docker" for --runtime: there is no runtime "docker": use inprocess, container, vm, fake, or several with commas between them',
+    'invalid value "fake,docker" for --runtime: there is no runtime "docker": use inprocess, container, cri, vm, fake, or several with commas between them',
   ],
   [
     'a runtime twice',

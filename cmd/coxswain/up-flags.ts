@@ -30,7 +30,7 @@ import { clusterFlags } from './cluster-flags.ts';
 
 /** Parts of the design that are refused by name until they are built. */
 const planned: Readonly<Record<'network' | 'runtime', readonly string[]>> = {
-  runtime: ['cri'],
+  runtime: [],
   network: [],
 };
 
@@ -79,6 +79,10 @@ export const upFlags = {
   }),
   'scheduler-config': text({
     help: 'A KubeSchedulerConfiguration file with profiles and extenders. As --extra-config of the scheduler.',
+    placeholder: 'file',
+  }),
+  'cri-socket': text({
+    help: 'Socket of the container runtime that --runtime cri asks. As --extra-config of the kubelet.',
     placeholder: 'file',
   }),
   network: text({

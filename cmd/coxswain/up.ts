@@ -11,6 +11,7 @@ import { explain } from '#cmd/common/errors.ts';
 import { type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { containersProblem } from '#pkg/cluster/containers.ts';
+import { criEndpointOf } from '#pkg/cluster/cri-endpoint.ts';
 import {
   checkKubeconfig,
   entryIn,
@@ -85,7 +86,7 @@ export async function up(world: World, args: readonly string[]): Promise<number>
     ...settingsOf(values, given, before?.settings),
     ...(componentFlags === undefined ? {} : { componentFlags }),
   };
-  refuseContainers(chosen.runtime);
+  await refuseContainers(chosen);
   const running = await settledProcesses(world, folder, values.wait);
   const base = { world, values, args, folder, before, interrupted, kubeconfig: '', onReady() {} };
   if (running.length > 0 && before !== undefined)
@@ -135,9 +136,13 @@ export async function up(world: World, args: readonly string[]): Promise<number>
 }
 
 /** Says what the machine lacks before anything starts. */
-function refuseContainers(runtime: string): void {
-  if (!runtimesOf(runtime).includes('container')) return;
-  const problem = containersProblem();
+async function refuseContainers({ runtime, componentFlags }: ClusterSettings): Promise<void> {
+  const names = runtimesOf(runtime);
+  const problem =
+    (names.includes('container') ? containersProblem() : undefined) ??
+    (names.includes('cri')
+      ? await (await import('#pkg/cluster/cri.ts')).criProblem(criEndpointOf(componentFlags))
+      : undefined);
   if (problem !== undefined) throw new UserError(`Cannot use --runtime ${runtime} as ${problem}`);
 }
 

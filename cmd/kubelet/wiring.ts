@@ -65,6 +65,7 @@ export async function wireKubelet(
       ...(cluster === undefined ? {} : { cluster }),
       ...(values['cluster-dns'].length === 0 ? {} : { clusterDns: values['cluster-dns'] }),
       imageAliases: values['image-aliases'],
+      criEndpoint: values['container-runtime-endpoint'],
       eviction: evictionOf(values),
       domain: values['cluster-domain'],
       resolvConf: values['resolv-conf'],

@@ -12,6 +12,7 @@ import type { Random } from '#pkg/base/random.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
 import { unmountBelow } from '#pkg/kubelet/volumes/mounts.ts';
+import { criFolder } from './cri-endpoint.ts';
 
 /** Where it is in a node's folder. */
 const runtimeFolder = 'oci';
@@ -76,9 +77,11 @@ export async function endContainers(
   deps: Pick<ContainersPlace, 'clock' | 'log' | 'random'>,
 ): Promise<number> {
   const nodes = namesIn(join(clusterFolder, 'kubelet'));
-  const left = nodes.filter((node) => namesIn(join(clusterFolder, 'kubelet', node)).includes(runtimeFolder));
+  const has = (node: string, name: string): boolean => namesIn(join(clusterFolder, 'kubelet', node)).includes(name);
+  const left = nodes.filter((node) => has(node, runtimeFolder) || has(node, criFolder));
   for (const node of left) {
     const folder = join(clusterFolder, 'kubelet', node);
+    if (has(node, criFolder)) await (await import('./cri.ts')).endCriContainers(folder, deps);
     if (namesIn(join(folder, runtimeFolder, 'sandboxes')).length > 0) {
       const runtime = await openContainers({ ...deps, folder, imagesFolder: clusterFolder, ownNetwork: false });
       await runtime.close();

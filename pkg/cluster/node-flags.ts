@@ -1,6 +1,7 @@
 /** Flags of kubelets that people may set, whether nodes are processes or all in one. */
 
 import { type FlagTable, text } from '#pkg/component/flags.ts';
+import { criEndpointDefault, criEndpointProblem } from './cri-endpoint.ts';
 import { evictionFlags } from './eviction-flags.ts';
 
 /** The table. */
@@ -9,6 +10,12 @@ export const nodeFlags = {
     help: 'File that says which programs of the in-process runtime stand for which container images (a YAML map); empty for none.',
     fallback: '',
     placeholder: 'file',
+  }),
+  'container-runtime-endpoint': text({
+    help: 'Where the container runtime of another process answers, for the runtime cri: unix:///path, or a path.',
+    fallback: criEndpointDefault,
+    placeholder: 'address',
+    problem: criEndpointProblem,
   }),
   ...evictionFlags,
 } satisfies FlagTable;

@@ -17,6 +17,7 @@ import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import type { LinkIdentity } from '#pkg/kubelet/runtime/vm/guest/link.ts';
 import type { Machines } from '#pkg/kubelet/runtime/vm/machines.ts';
 import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
+import { criEndpointDefault } from './cri-endpoint.ts';
 import type { NetworkPlace } from './networks.ts';
 import type { PartTables } from './part-tables.ts';
 import { depsOf, type PartContext, withInformers } from './parts.ts';
@@ -55,6 +56,8 @@ export interface NodePartOptions {
   readonly clusterDns?: readonly string[];
   /** File that says which programs stand for which images. Default: none do. */
   readonly imageAliases?: string;
+  /** Where the container runtime of another process answers. Default: containerd's place. */
+  readonly criEndpoint?: string;
   /** When it ends pods as it has too little left. Default: never, but for those beyond limits of their own. */
   readonly eviction?: EvictionSettings;
   /** By what other nodes know this one, for machines that move between them. Without it none do. */
@@ -204,6 +207,7 @@ async function openNode(
     log,
     folder,
     imageAliases: options.imageAliases ?? '',
+    criEndpoint: options.criEndpoint ?? criEndpointDefault,
     imagesFolder: options.imagesFolder ?? folder,
     ownNetwork: networkKind.sharesNode !== true,
     nodeNetwork: networkKind.kernel?.namespaceOf(nodeName),
@@ -253,7 +257,7 @@ async function realHost(deps: ComponentDeps, folder: string, options: NodePartOp
     import('#pkg/kubelet/probes/socket-transport.ts'),
     import('#pkg/network/resolv-conf.ts'),
   ]);
-  const isForContainers = runtimesOf(options.runtime).includes('container');
+  const isForContainers = runtimesOf(options.runtime).some((name) => options.tables.runtimes[name]?.mountsVolumes);
   const host = {
     volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers }),
     probes: socketProbeTransport(deps),

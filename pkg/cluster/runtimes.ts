@@ -21,6 +21,8 @@ export interface RuntimePlace {
   readonly imageAliases: string;
   /** Folder of the images that the nodes of this machine share. */
   readonly imagesFolder: string;
+  /** Where the container runtime of another process answers, for the runtime `cri`. */
+  readonly criEndpoint: string;
   /** Whether pods have networks of their own. */
   readonly ownNetwork: boolean;
   /** Path of the network namespace of the node, in which pods on its network are; absent for that of this machine. */
@@ -47,6 +49,8 @@ export interface RuntimeKind {
   readonly isSimulated: boolean;
   /** Its pods are on the network of the process that runs them, and can be on no other. */
   readonly sharesNetwork?: true;
+  /** Its containers have volumes mounted, by root. */
+  readonly mountsVolumes?: true;
   open(place: RuntimePlace): Promise<OpenRuntime>;
 }
 
@@ -74,9 +78,21 @@ export const runtimeTable: RuntimeTable = {
   },
   container: {
     isSimulated: false,
+    mountsVolumes: true,
     open: async ({ keepsContainers, ...place }) => {
       const { openContainers } = await import('./containers.ts');
       const runtime = await openContainers(place);
+      return { runtime, close: async () => (keepsContainers ? runtime.detach() : runtime.close()) };
+    },
+  },
+  cri: {
+    isSimulated: false,
+    // What answers there makes pods' networks of its own, of which the cluster's know nothing.
+    sharesNetwork: true,
+    mountsVolumes: true,
+    open: async ({ keepsContainers, ...place }) => {
+      const { openCri } = await import('./cri.ts');
+      const runtime = await openCri(place);
       return { runtime, close: async () => (keepsContainers ? runtime.detach() : runtime.close()) };
     },
   },

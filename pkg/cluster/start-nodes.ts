@@ -25,7 +25,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
   if (areMany) members.health.set('kubelets', group.check);
   members.start('node watches', shared, { group });
   const flags = await host.flagsOf('kubelet');
-  const { 'image-aliases': imageAliases } = flags;
+  const { 'image-aliases': imageAliases, 'container-runtime-endpoint': criEndpoint } = flags;
   const eviction = evictionOf(flags);
   const places = new RequestPlaces(nodeRequestsMax);
   const kernel = tables.networks[settings.network]?.kernel;
@@ -42,6 +42,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
         network: settings.network,
         tables,
         ...(typeof imageAliases === 'string' ? { imageAliases } : {}),
+        ...(typeof criEndpoint === 'string' ? { criEndpoint } : {}),
         eviction,
         clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),

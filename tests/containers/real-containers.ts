@@ -9,6 +9,7 @@ import { type ContainerRuntime, openContainerRuntime } from '#pkg/kubelet/runtim
 import { readMachine } from '#pkg/kubelet/runtime/container/machine.ts';
 import { type Places, placesOf } from '#pkg/kubelet/runtime/container/places.ts';
 import type { ContainerConfig, SandboxConfig } from '#pkg/kubelet/runtime/container-config.ts';
+import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import { makeContainerConfig, makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
 import { folderImages } from './folder-images.ts';
 
@@ -77,7 +78,7 @@ export function script(text: string, fields: Partial<ContainerConfig> = {}): Con
 
 /** Runs a container in a sandbox of its own. */
 export async function start(
-  runtime: ContainerRuntime,
+  runtime: Runtime,
   config: ContainerConfig,
   sandboxFields: Partial<SandboxConfig> = {},
 ): Promise<{ readonly id: string; readonly sandboxId: string }> {
@@ -88,18 +89,14 @@ export async function start(
 }
 
 /** The whole output of a container, once it has ended. */
-export async function outputOf(runtime: ContainerRuntime, id: string): Promise<readonly string[]> {
+export async function outputOf(runtime: Runtime, id: string): Promise<readonly string[]> {
   const lines: string[] = [];
   for await (const { text } of runtime.inspection.logs(id, { follow: true })) lines.push(text);
   return lines;
 }
 
 /** Runs a container to its end: what it wrote, and how it ended. */
-export async function runToEnd(
-  runtime: ContainerRuntime,
-  config: ContainerConfig,
-  sandboxFields: Partial<SandboxConfig> = {},
-) {
+export async function runToEnd(runtime: Runtime, config: ContainerConfig, sandboxFields: Partial<SandboxConfig> = {}) {
   const { id } = await start(runtime, config, sandboxFields);
   const lines = await outputOf(runtime, id);
   return { lines, status: await runtime.containers.status(id) };

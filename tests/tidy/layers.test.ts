@@ -9,6 +9,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/api/': 1,
   'pkg/cel/': 1,
   'pkg/vmm/': 1,
+  'pkg/grpc/': 1,
   'pkg/pki/': 1,
   'pkg/storage/': 2,
   'pkg/images/': 2,
@@ -39,6 +40,7 @@ const layers: Readonly<Record<string, number>> = {
 const siblings: readonly (readonly [string, string])[] = [
   ['pkg/api/', 'pkg/apimachinery/'],
   ['pkg/pki/', 'pkg/apimachinery/'],
+  ['pkg/grpc/', 'pkg/apimachinery/'],
   ['pkg/cel/', 'pkg/apimachinery/'],
   ['pkg/component/', 'pkg/client/'],
   ['pkg/cluster/', 'pkg/testing/'],

@@ -125,7 +125,7 @@ export class Reader {
     for (let i = 0; i < 10; i++) {
       const byte = this.#bytes[this.#position++];
       if (byte === undefined) throw new WireError('unexpected EOF');
-      if (i === 9) return this.#bigVarint();
+      if (i === 9) return this.#bigVarintOf(10);
       value += (byte & 127) * factor;
       if (byte < 128) return value > Number.MAX_SAFE_INTEGER ? this.#bigVarintOf(i + 1) : value;
       factor *= 128;
@@ -133,15 +133,25 @@ export class Reader {
     throw new WireError('integer overflow');
   }
 
-  #bigVarint(): number {
-    return this.#bigVarintOf(10);
+  /** A signed 64-bit number, whatever it is. */
+  bigVarint(): bigint {
+    const start = this.#position;
+    this.#skipVarint();
+    const size = this.#position - start;
+    if (this.#position > this.#bytes.length) throw new WireError('unexpected EOF');
+    if (size > 10) throw new WireError('integer overflow');
+    return this.#exactly(size);
   }
 
-  /** Reads the last `size` bytes again, exactly. */
-  #bigVarintOf(size: number): number {
+  /** Reads the last `size` bytes again. */
+  #exactly(size: number): bigint {
     let bits = 0n;
     for (let i = 1; i <= size; i++) bits = (bits << 7n) | BigInt(this.#bytes[this.#position - i]! & 127);
-    const value = BigInt.asIntN(64, bits);
+    return BigInt.asIntN(64, bits);
+  }
+
+  #bigVarintOf(size: number): number {
+    const value = this.#exactly(size);
     if (BigInt(Number(value)) !== value) throw new WireError(`cannot hold the integer ${value} exactly`);
     return Number(value);
   }

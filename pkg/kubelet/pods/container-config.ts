@@ -9,7 +9,7 @@ import { buildEnvironment } from '../env/environment.ts';
 import { ArgumentSpace, expand } from '../env/expand.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import { quantityValue } from '../model/amounts.ts';
-import { specHashOf } from '../model/pod-view.ts';
+import { allContainers, specHashOf } from '../model/pod-view.ts';
 import type { ContainerConfig, Mount, MountPropagation, SandboxConfig } from '../runtime/container-config.ts';
 import { unmetWishes } from '../runtime/requirements.ts';
 import type { ImageInfo, Runtime } from '../runtime/runtime.ts';
@@ -52,6 +52,7 @@ export function sandboxConfig(context: PodContext, pod: Pod, attempt: number): S
     namespaces: namespacesOf(pod),
     ...(context.names === undefined ? {} : { dns: podDns(pod, context.names).config }),
     sysctls: Object.fromEntries(sysctls.map((sysctl) => [sysctl.name, sysctl.value])),
+    ...(allContainers(pod).some((one) => one.securityContext?.privileged) ? { hasPrivileged: true } : {}),
   };
 }
 

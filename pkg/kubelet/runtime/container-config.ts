@@ -39,6 +39,8 @@ export interface SandboxConfig {
   readonly sysctls: Readonly<Record<string, string>>;
   /** Absent: as the node resolves names. */
   readonly dns?: DnsConfig;
+  /** A container of it will be privileged. */
+  readonly hasPrivileged?: true;
 }
 
 /** Whether mounts made later are seen on the other side. */

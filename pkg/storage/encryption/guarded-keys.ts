@@ -6,7 +6,7 @@
  */
 import type { Clock } from '#pkg/base/clock.ts';
 import { exponentialBuckets, type Metrics } from '#pkg/base/metrics.ts';
-import { GrpcError, grpcCodeNames } from '../drivers/etcd/grpc-error.ts';
+import { GrpcError, grpcCodeNames } from '#pkg/grpc/grpc-error.ts';
 import { identityGuard, type OpenedValue, type SealedValue, type ValueGuard } from './value-guard.ts';
 
 /** A resource as keys are guarded by. */

@@ -1,5 +1,5 @@
 /** Makes what an OCI runtime runs of a record: the files that a container gets besides its volumes, and its `config.json`. */
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerConfig } from '../container-config.ts';
 import { resolvConfText } from '../resolv-conf-text.ts';
@@ -52,12 +52,6 @@ export async function wishedDevices({ devices }: ContainerConfig): Promise<reado
 export async function seccompText({ security }: ContainerConfig, folder: string): Promise<string | undefined> {
   if (security.seccomp?.type !== 'localhost') return undefined;
   return readFile(join(folder, join('/', security.seccomp.reference)), 'utf8').catch(() => undefined);
-}
-
-/** Paths of the machine that a container mounts are made where they are missing. Source: containerd `cri/opts.WithMounts`. */
-export async function makeMountSources({ mounts }: ContainerConfig): Promise<void> {
-  for (const { hostPath } of mounts)
-    if ((await stat(hostPath).catch(() => undefined)) === undefined) await mkdir(hostPath, { recursive: true });
 }
 
 /** The bundle of a container in the terms of `ociSpec`. */

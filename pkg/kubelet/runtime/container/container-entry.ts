@@ -1,15 +1,12 @@
 /** One container of the runtime: where it is in its life, and who waits for its end. Invariant: its end is known before anybody is told. */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { Deferred } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { type RuntimeContainer, RuntimeError } from '../runtime.ts';
 import { type ContainerEnd, containerSummary, runStateOf } from '../summary.ts';
+import { lastWords } from '../termination-message.ts';
 import type { ExitRecord, MonitoredContainer } from './monitor/protocol.ts';
 import type { ContainerFile, SandboxFile } from './records.ts';
 
-/** Source: container termination messages are cut at 4,096 bytes; of a longer one the end is read. */
-const messageBytesMax = 4096;
 const sigkill = 9;
 
 /** What it needs of the runtime. */
@@ -123,20 +120,4 @@ const startErrorExitCode = 128;
 function reasonOf({ exitCode, isOutOfMemory, isUnseen }: ExitRecord): string | undefined {
   if (isUnseen === true) return 'Unknown';
   return isOutOfMemory && exitCode !== 0 ? 'OOMKilled' : undefined;
-}
-
-/** What the program left as its last message. The file is the runtime's own, but what it holds is the program's. */
-async function lastWords(path: string): Promise<string> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    () => undefined,
-  );
-  try {
-    if (file === undefined) return '';
-    const { size } = await file.stat();
-    const start = Math.max(0, size - messageBytesMax);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(messageBytesMax), 0, messageBytesMax, start);
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await file?.close();
-  }
 }

@@ -4,6 +4,7 @@
  * after a crash finds all that is half made; what is on disk is there whole. Networks give pods their addresses. Upstream counterpart: containerd's CRI plugin.
  */
 import { constants } from 'node:os';
+import { readLog } from '../log-reader.ts';
 import { requireFeature } from '../plain-streams.ts';
 import { connectTo } from '../port-forward.ts';
 import {
@@ -28,7 +29,6 @@ import type {
 import type { ContainerEntry } from './container-entry.ts';
 import { containerFeatures } from './features.ts';
 import { imageService } from './images.ts';
-import { readLog } from './log-reader.ts';
 import { type ContainerRuntimeDeps, NodeContainers } from './node-containers.ts';
 import { openProcess } from './process-connection.ts';
 import { ociProcess } from './spec/oci-spec.ts';

@@ -37,6 +37,6 @@ const always: readonly RuntimeFeature[] = [
 ];
 
 /** Its features; user namespaces are not among them. */
-export function containerFeatures({ hasAppArmor }: MachineFacts): ReadonlySet<RuntimeFeature> {
+export function containerFeatures({ hasAppArmor }: Pick<MachineFacts, 'hasAppArmor'>): Set<RuntimeFeature> {
   return new Set([...always, ...(hasAppArmor ? (['appArmor'] satisfies RuntimeFeature[]) : [])]);
 }

@@ -2,9 +2,9 @@
 import type { ImageStore } from '#pkg/images/image-store.ts';
 import type { Mount } from '../container-config.ts';
 import { RuntimeError } from '../runtime.ts';
+import { readWhole, writeWhole } from '../whole-files.ts';
 import { fromStore } from './images.ts';
 import { resolveInside } from './inside-root.ts';
-import { readWhole, writeWhole } from './whole-files.ts';
 
 /** Whose, and where it is written how many there are. */
 export interface ImageVolumesPlace {

@@ -1,5 +1,5 @@
 /** The containers of a node, from what is on disk and what the monitor knows: made, started, changed and taken away. */
-import { chmod, rmdir, writeFile } from 'node:fs/promises';
+import { rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -7,8 +7,11 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { ImageStore } from '#pkg/images/image-store.ts';
 import type { ContainerConfig, ContainerResources } from '../container-config.ts';
+import { makeMountSources } from '../mount-sources.ts';
 import { type RuntimeContainer, RuntimeError } from '../runtime.ts';
-import { makeMountSources, seccompText, specOptions, userOf, wishedDevices } from './bundle.ts';
+import { makeMessageFile } from '../termination-message.ts';
+import { readWhole, writeWhole } from '../whole-files.ts';
+import { seccompText, specOptions, userOf, wishedDevices } from './bundle.ts';
 import { ContainerEntry } from './container-entry.ts';
 import { prepareImageVolumes, releaseImageVolumes } from './image-volumes.ts';
 import { fromStore } from './images.ts';
@@ -21,7 +24,6 @@ import { type ContainerFile, hasMark, leaveMark, makeFolder, namesIn, removeFold
 import { ociSpec, type SpecOptions } from './spec/oci-spec.ts';
 import { ociResources } from './spec/resources.ts';
 import { cgroupUsage } from './usage.ts';
-import { readWhole, writeWhole } from './whole-files.ts';
 
 /** What the runtime is made of. */
 export interface ContainerRuntimeDeps {
@@ -149,7 +151,7 @@ export class NodeContainers {
       };
       await Promise.all([
         makeMountSources(config),
-        makeTerminationLog(at.terminationLog),
+        makeMessageFile(at.terminationLog),
         writeFile(at.config, JSON.stringify(ociSpec(this.specOptions({ record, sandbox })))),
       ]);
       await writeWhole(at.record, record);
@@ -331,10 +333,4 @@ export class NodeContainers {
     await fromStore(images.release(id));
     await removeFolder(folder);
   }
-}
-
-/** Whatever user the program is, it may write here. Not with the mode of the write, which loses the bits of the umask. */
-async function makeTerminationLog(path: string): Promise<void> {
-  await writeFile(path, '');
-  await chmod(path, 0o666);
 }

@@ -7,13 +7,13 @@ import type { Random } from '#pkg/base/random.ts';
 import type { SandboxConfig } from '../container-config.ts';
 import { RuntimeError, type Sandbox } from '../runtime.ts';
 import { sandboxSummary } from '../summary.ts';
+import { readWhole, writeWhole } from '../whole-files.ts';
 import { writePauseBundle, writeSandboxFiles } from './bundle.ts';
 import { cgroupFolders, type Machine } from './machine.ts';
 import type { MonitoredContainer } from './monitor/protocol.ts';
 import type { MonitorClient } from './monitor-client.ts';
 import { type Places, sandboxPlaces } from './places.ts';
 import { hasMark, leaveMark, makeFolder, namesIn, removeFolder, type SandboxFile } from './records.ts';
-import { readWhole, writeWhole } from './whole-files.ts';
 
 /** What they are made with. */
 export interface NodeSandboxesOptions {

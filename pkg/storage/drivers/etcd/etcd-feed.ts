@@ -9,6 +9,7 @@
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import type { GrpcStream, GrpcStreamSink } from '#pkg/grpc/grpc-connection.ts';
 import { EventTail } from '../../event-tail.ts';
 import {
   CompactedError,
@@ -21,7 +22,6 @@ import {
 import { eventRevision, WatchHub } from '../../watch-hub.ts';
 import { watchRequest, watchResponseOf } from './etcd-messages.ts';
 import { endOfRevision, etcdRevision } from './etcd-revisions.ts';
-import type { GrpcStream, GrpcStreamSink } from './grpc-connection.ts';
 import type { OwnWrites } from './own-writes.ts';
 
 /** Recent events kept for watches that start a little in the past; older ones take a feed of their own. */

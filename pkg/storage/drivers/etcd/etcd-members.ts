@@ -7,9 +7,9 @@
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { type Random, randomInt } from '#pkg/base/random.ts';
+import { GrpcConnection, type GrpcStream, type GrpcStreamSink, type GrpcTls } from '#pkg/grpc/grpc-connection.ts';
+import { GrpcError, grpcCodes } from '#pkg/grpc/grpc-error.ts';
 import { authenticateRequest, etcdCalls, tokenOf } from './etcd-messages.ts';
-import { type EtcdTls, GrpcConnection, type GrpcStream, type GrpcStreamSink } from './grpc-connection.ts';
-import { GrpcError, grpcCodes } from './grpc-error.ts';
 
 /** How long one call may take: etcd itself gives up after seven seconds. Source: etcd `ReqTimeout`. */
 const callTimeoutMs = 10_000;
@@ -22,7 +22,7 @@ const partedPattern =
 export interface EtcdMembersOptions {
   /** Addresses: `http://127.0.0.1:2379`. */
   readonly endpoints: readonly string[];
-  readonly tls?: EtcdTls | undefined;
+  readonly tls?: GrpcTls | undefined;
   /** Whom to be, where etcd has users. */
   readonly user?: { readonly name: string; readonly password: string } | undefined;
   readonly clock: Clock;
@@ -47,7 +47,9 @@ export class EtcdMembers {
     const { endpoints, tls, clock, random } = options;
     this.#options = options;
     const [first = '', ...others] = endpoints;
-    const connect = (endpoint: string): GrpcConnection => new GrpcConnection({ endpoint, tls, clock });
+    // A member that has lost the others says so, where its watches would else just be silent.
+    const headers = { hasleader: 'true' };
+    const connect = (endpoint: string): GrpcConnection => new GrpcConnection({ endpoint, tls, headers, clock });
     this.#connections = [connect(first), ...others.map(connect)];
     this.#current = randomInt(random, endpoints.length);
   }

@@ -3,11 +3,11 @@
  * over. Revisions are etcd's in the messages, and as they are shown (`etcd-revisions.ts`) on this side of them. Source: etcd `api/etcdserverpb/rpc.proto`, `api/mvccpb/kv.proto`.
  */
 import { BackwardWriter, Reader, wireVarint } from '#pkg/apimachinery/protobuf/wire.ts';
+import { frameHead } from '#pkg/grpc/grpc-frames.ts';
 import { endOfPrefix } from '../../prefix.ts';
 import { compareKeys } from '../../sorted-map.ts';
 import type { KeyValue, RangeOptions, StoreEvent } from '../../store.ts';
 import { endOfRevision, etcdRevision, markFor, placedValue, shownRevision } from './etcd-revisions.ts';
-import { frameHead } from './grpc-frames.ts';
 import type { EtcdWrite, EtcdWriteResult } from './write-groups.ts';
 
 /** The calls. */

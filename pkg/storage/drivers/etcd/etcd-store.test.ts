@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
+import { GrpcConnection } from '#pkg/grpc/grpc-connection.ts';
+import { frameHead } from '#pkg/grpc/grpc-frames.ts';
 import { storeConformance } from '../../conformance.ts';
 import { type Store, type StoreEvent, StoreUnavailableError } from '../../store.ts';
 import { createResourceCache } from '../../watch-cache.ts';
 import { eventKey } from '../../watch-hub.ts';
 import { openEtcdStore } from './etcd-store.ts';
-import { GrpcConnection } from './grpc-connection.ts';
-import { frameHead } from './grpc-frames.ts';
 import { findEtcd, startTestEtcd, startTestEtcdCluster, type TestEtcd } from './test-etcd.ts';
 
 const program = findEtcd(process.env.PATH);

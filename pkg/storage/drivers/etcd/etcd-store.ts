@@ -10,6 +10,8 @@ import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { type Random, randomInt } from '#pkg/base/random.ts';
+import type { GrpcTls } from '#pkg/grpc/grpc-connection.ts';
+import { GrpcError } from '#pkg/grpc/grpc-error.ts';
 import { checkOperation, conflictOf } from '../../operation.ts';
 import type { SnapshotItem } from '../../snapshot/snapshot-format.ts';
 import {
@@ -44,8 +46,6 @@ import {
   txnResultsOf,
 } from './etcd-messages.ts';
 import { isOfEtcd, startOfRevision } from './etcd-revisions.ts';
-import type { EtcdTls } from './grpc-connection.ts';
-import { GrpcError } from './grpc-error.ts';
 import { OwnWrites } from './own-writes.ts';
 import { type EtcdWrite, type EtcdWriteResult, WriteGroups } from './write-groups.ts';
 
@@ -59,7 +59,7 @@ export interface EtcdStoreOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  readonly tls?: EtcdTls;
+  readonly tls?: GrpcTls;
   /** Whom to be, where etcd has users. */
   readonly user?: { readonly name: string; readonly password: string };
 }
@@ -329,7 +329,7 @@ function fullText(where: string): string {
   return `Cannot write to etcd at ${where} as it is out of space: compact and defragment it, or give it a greater --quota-backend-bytes, then run "etcdctl alarm disarm"`;
 }
 
-function tlsOf({ endpoints, tls }: EtcdStoreOptions): EtcdTls | undefined {
+function tlsOf({ endpoints, tls }: EtcdStoreOptions): GrpcTls | undefined {
   if (!endpoints.some((endpoint) => endpoint.startsWith('https:'))) return undefined;
   return { ...tls, ca: tls?.ca ?? getCACertificates('default').join('\n') };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { GrpcError, grpcCodes } from '#pkg/grpc/grpc-error.ts';
 import { StoreUnavailableError } from '../../store.ts';
-import { GrpcError, grpcCodes } from './grpc-error.ts';
 import { type EtcdWriteResult, type GroupedWrite, WriteGroups } from './write-groups.ts';
 
 /** An etcd that answers when it is told to. */

@@ -8,8 +8,8 @@
  * asked for again one by one, as nothing of it has happened. A transaction that is not answered soon holds nobody up.
  */
 import type { Clock } from '#pkg/base/clock.ts';
+import { GrpcError, grpcCodes } from '#pkg/grpc/grpc-error.ts';
 import { type KeyValue, type PutOperation, StoreUnavailableError, type WriteOperation } from '../../store.ts';
-import { GrpcError, grpcCodes } from './grpc-error.ts';
 
 /** Writes of one transaction. etcd takes 128 operations in all, of which each write has two and the transaction one for each. */
 const writesMax = 100;

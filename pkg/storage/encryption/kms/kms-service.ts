@@ -4,8 +4,8 @@
  */
 import type { Clock } from '#pkg/base/clock.ts';
 import { exponentialBuckets, type Histograms, type Metrics } from '#pkg/base/metrics.ts';
-import { GrpcConnection } from '../../drivers/etcd/grpc-connection.ts';
-import { GrpcError, grpcCodeNames } from '../../drivers/etcd/grpc-error.ts';
+import { GrpcConnection } from '#pkg/grpc/grpc-connection.ts';
+import { GrpcError, grpcCodeNames } from '#pkg/grpc/grpc-error.ts';
 import {
   decryptRequest,
   encryptedOf,

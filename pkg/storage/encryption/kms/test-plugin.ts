@@ -10,7 +10,7 @@ import { execPath, stdin, stdout } from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { BackwardWriter, Reader } from '#pkg/apimachinery/protobuf/wire.ts';
-import { frameHead } from '../../drivers/etcd/grpc-frames.ts';
+import { frameHead } from '#pkg/grpc/grpc-frames.ts';
 
 /** A plugin that runs. */
 export interface TestKmsPlugin {

@@ -55,7 +55,8 @@ export interface SpecOptions {
 /** What containers have where neither pod nor image says. Source: containerd `oci.WithDefaultPathEnv`. */
 const pathDefault = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-const maskedPaths: readonly string[] = [
+/** What containers do not see of `/proc` and `/sys`. */
+export const maskedPaths: readonly string[] = [
   '/proc/acpi',
   '/proc/asound',
   '/proc/interrupts',
@@ -69,7 +70,14 @@ const maskedPaths: readonly string[] = [
   '/sys/devices/virtual/powercap',
   '/sys/firmware',
 ];
-const readonlyPaths: readonly string[] = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+/** What containers may only read of `/proc`. */
+export const readonlyPaths: readonly string[] = [
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger',
+];
 
 const allDevices: OciDeviceRule = { allow: true, access: 'rwm' };
 const noDevices: OciDeviceRule = { allow: false, access: 'rwm' };

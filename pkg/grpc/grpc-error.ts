@@ -1,4 +1,4 @@
-/** Why a call to an etcd member has failed, and whether it may have happened all the same. Source: gRPC status codes. */
+/** Why a call has failed, and whether it may have happened all the same. Source: gRPC status codes. */
 
 /** The codes that are told apart here. */
 export const grpcCodes = {
@@ -9,6 +9,7 @@ export const grpcCodes = {
   resourceExhausted: 8,
   failedPrecondition: 9,
   outOfRange: 11,
+  unimplemented: 12,
   internal: 13,
   unavailable: 14,
   unauthenticated: 16,
@@ -25,9 +26,9 @@ export const grpcCodeNames: readonly string[] = [
 export class GrpcError extends Error {
   override readonly name = 'GrpcError';
   readonly code: number;
-  /** Whether the member may have got the request. */
+  /** Whether the server may have got the request. */
   readonly wasSent: boolean;
-  /** Whether the connection is to blame, and not what the member said. */
+  /** Whether the connection is to blame, and not what the server said. */
   readonly isLost: boolean;
 
   constructor(message: string, how: { readonly code: number; readonly wasSent: boolean; readonly isLost?: boolean }) {
@@ -38,7 +39,7 @@ export class GrpcError extends Error {
   }
 }
 
-/** The connection to a member, or the time for its answer, is over. */
+/** The connection, or the time for its answer, is over. */
 export function lostError(message: string, wasSent: boolean): GrpcError {
   return new GrpcError(message, { code: grpcCodes.unavailable, wasSent, isLost: true });
 }

@@ -5,7 +5,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import type { LogLine, LogOptions } from '../runtime.ts';
+import type { LogLine, LogOptions } from './runtime.ts';
 
 const blockBytes = 64 * 1024;
 const newline = 10;

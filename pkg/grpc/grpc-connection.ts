@@ -1,10 +1,11 @@
 /**
- * The connection to one etcd member: gRPC over Node's HTTP/2, opened by the first call and again by the first after it was lost. The gRPC package that
+ * A connection to one server: gRPC over Node's HTTP/2, opened by the first call and again by the first after it was lost. The gRPC package that
  * etcd3 brings takes twice the processor time of this for a write, names members in TLS by what Node refuses, and waits longer after each
  * failure; so none of it is used.
  *
  * Invariant: every call ends, with its answer or a `GrpcError`, within its time. Nothing is repeated here, and nothing queued: that many calls at a time
- * as the member takes streams (etcd: no limit). A connection with something under way is asked for a sign of life, so one that is cut or paused is given up.
+ * as the server takes streams (etcd: no limit). Over a network, a connection with something under way is asked for a sign of life, so one that is cut or
+ * paused is given up; a Unix socket ends with its server, and is not asked: servers end connections that ask more often than they like.
  */
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { getBuiltinModule } from 'node:process';
@@ -13,28 +14,30 @@ import { errorText } from '#pkg/base/error-text.ts';
 import { GrpcError, lostError } from './grpc-error.ts';
 import { FrameReader } from './grpc-frames.ts';
 
-/** How long a connection may take to be there: a member that is not may have a sound one beside it. */
+/** How long a connection may take to be there: a server that is not may have a sound one beside it. */
 const connectTimeoutMs = 2_000;
 /** How often a sign of life is asked for, and how long it may take. Source: etcd ends connections that ask more often than each 5 s. */
 const pingPeriodMs = 6_000;
 const pingTimeoutMs = 3_000;
-/** Bytes that a member may send before they are taken: what a slow reader of a watch holds up in this process. */
+/** Bytes that a server may send before they are taken: what a slow reader of a watch holds up in this process. */
 const windowBytes = 8 * 1024 * 1024;
 
-/** PEM texts for `https`: the authority of the member (default: those that Node trusts), and the certificate and key to show it. */
-export interface EtcdTls {
+/** PEM texts for `https`: the authority of the server (default: those that Node trusts), and the certificate and key to show it. */
+export interface GrpcTls {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
 }
 
-/** The member, and how it is reached. */
+/** The server, and how it is reached. */
 export interface GrpcConnectionOptions {
   /** `http://127.0.0.1:2379`. */
   readonly endpoint: string;
-  readonly tls?: EtcdTls | undefined;
+  readonly tls?: GrpcTls | undefined;
   /** A Unix socket to connect to, in place of the endpoint's address. */
   readonly socketPath?: string;
+  /** Sent with every call. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly clock: Clock;
 }
 
@@ -43,7 +46,15 @@ export interface GrpcCall {
   /** `/etcdserverpb.KV/Range`. */
   readonly path: string;
   /** A token of etcd's, where it wants one. */
-  readonly token: string | undefined;
+  readonly token?: string | undefined;
+}
+
+/** What is said in a call, and how long it may take; `signal` gives it up. */
+export interface GrpcQuestion {
+  /** With its frame. */
+  readonly message: Uint8Array;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a stream says; `onEnd` is called once, and nothing after it. */
@@ -60,10 +71,10 @@ export interface GrpcStream {
   close(): void;
 }
 
-/** One member. */
+/** One server. */
 export class GrpcConnection {
   readonly #options: GrpcConnectionOptions;
-  #session: MemberSession | undefined;
+  #session: ServerSession | undefined;
   #isClosed = false;
 
   constructor(options: GrpcConnectionOptions) {
@@ -71,25 +82,33 @@ export class GrpcConnection {
   }
 
   /** The answer to one message, which has its frame already. Rejects with `GrpcError`. */
-  call({ path, token }: GrpcCall, { message, timeoutMs }: { message: Uint8Array; timeoutMs: number }): Promise<Buffer> {
+  call({ path, token }: GrpcCall, { message, timeoutMs, signal }: GrpcQuestion): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       let answer: Buffer | undefined;
+      const giveUp = (why: string): void => {
+        timer.cancel();
+        signal?.removeEventListener('abort', cancel);
+        stream?.close();
+        reject(lostError(why, true));
+      };
+      const cancel = (): void => giveUp('the call was cancelled');
       const sink: GrpcStreamSink = {
         onMessage: (whole) => {
           answer = whole;
         },
         onEnd: (error) => {
           timer.cancel();
+          signal?.removeEventListener('abort', cancel);
           if (error instanceof GrpcError && error.code === 0 && answer !== undefined) resolve(answer);
           else reject(error);
         },
       };
-      const timer = this.#options.clock.setTimeout(() => {
-        stream?.close();
-        reject(lostError(`no answer within ${timeoutMs / 1000} s`, true));
-      }, timeoutMs);
+      const late = (): void => giveUp(`no answer within ${timeoutMs / 1000} s`);
+      const timer = this.#options.clock.setTimeout(late, timeoutMs);
       const stream = this.#start({ path, token }, sink);
       stream?.end(message);
+      if (signal?.aborted === true) cancel();
+      else signal?.addEventListener('abort', cancel, { once: true });
     });
   }
 
@@ -104,27 +123,31 @@ export class GrpcConnection {
     this.#session?.end(lostError('the connection was closed', true));
   }
 
-  #start({ path, token }: GrpcCall, sink: GrpcStreamSink): MemberStream | undefined {
+  #start({ path, token }: GrpcCall, sink: GrpcStreamSink): ServerStream | undefined {
     if (this.#isClosed) {
       sink.onEnd(lostError('the connection was closed', false));
       return undefined;
     }
-    if (this.#session === undefined || !this.#session.isUsable) this.#session = new MemberSession(this.#options);
+    if (this.#session === undefined || !this.#session.isUsable) this.#session = new ServerSession(this.#options);
     return this.#session.start({ path, token }, sink);
   }
 }
 
 /** One HTTP/2 session. */
-class MemberSession {
+class ServerSession {
   readonly #http: ClientHttp2Session;
   readonly #clock: Clock;
-  readonly #open = new Set<MemberStream>();
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #pings: boolean;
+  readonly #open = new Set<ServerStream>();
   #timer: Timer;
   #isConnected = false;
   #error: GrpcError | undefined;
 
-  constructor({ endpoint, tls, socketPath, clock }: GrpcConnectionOptions) {
+  constructor({ endpoint, tls, socketPath, headers = {}, clock }: GrpcConnectionOptions) {
     this.#clock = clock;
+    this.#headers = headers;
+    this.#pings = socketPath === undefined;
     // Loaded by the first session: clusters without etcd have no use for it.
     const { connect } = getBuiltinModule('node:http2');
     this.#http = connect(endpoint, {
@@ -143,7 +166,7 @@ class MemberSession {
       this.#armPing();
     });
     this.#http.on('error', (error) => this.end(lostError(errorText(error), this.#isConnected)));
-    this.#http.on('close', () => this.end(lostError('the member closed the connection', this.#isConnected)));
+    this.#http.on('close', () => this.end(lostError('the server closed the connection', this.#isConnected)));
   }
 
   get isUsable(): boolean {
@@ -154,18 +177,17 @@ class MemberSession {
     return this.#isConnected;
   }
 
-  start({ path, token }: GrpcCall, sink: GrpcStreamSink): MemberStream | undefined {
+  start({ path, token }: GrpcCall, sink: GrpcStreamSink): ServerStream | undefined {
     try {
       const http = this.#http.request({
         ':method': 'POST',
         ':path': path,
         'content-type': 'application/grpc',
         te: 'trailers',
-        // A member that has lost the others says so, where its watches would else just be silent.
-        hasleader: 'true',
+        ...this.#headers,
         ...(token === undefined ? {} : { token }),
       });
-      const stream: MemberStream = new MemberStream(http, {
+      const stream: ServerStream = new ServerStream(http, {
         sink,
         isConnected: () => this.#isConnected,
         forget: () => void this.#open.delete(stream),
@@ -188,7 +210,7 @@ class MemberSession {
   }
 
   #armPing(): void {
-    if (this.#error !== undefined) return;
+    if (!this.#pings || this.#error !== undefined) return;
     this.#timer = this.#clock.setTimeout(() => {
       if (this.#open.size > 0 && this.isUsable) this.#ping();
       else this.#armPing();
@@ -196,7 +218,7 @@ class MemberSession {
   }
 
   #ping(): void {
-    const silent = (): void => this.end(lostError('the member gives no sign of life', true));
+    const silent = (): void => this.end(lostError('the server gives no sign of life', true));
     this.#timer = this.#clock.setTimeout(silent, pingTimeoutMs);
     this.#http.ping((error) => {
       if (error !== null) return;
@@ -213,7 +235,7 @@ interface StreamPart {
 }
 
 /** One call of a session. */
-class MemberStream implements GrpcStream {
+class ServerStream implements GrpcStream {
   readonly #http: ClientHttp2Stream;
   readonly #part: StreamPart;
   readonly #reader = new FrameReader();

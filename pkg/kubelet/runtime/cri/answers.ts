@@ -1,0 +1,180 @@
+/** What a CRI runtime answers, as far as it is needed. Pure; each throws `WireError` for what is no such message. Source: `k8s.io/cri-api` `runtime/v1` `api.proto`. */
+import { Fields } from '#pkg/grpc/message.ts';
+import type { ContainerRunState, ContainerStats, ExecResult, ImageInfo } from '../runtime.ts';
+
+/** A sandbox, as it is listed. */
+export interface ListedSandbox {
+  readonly id: string;
+  readonly isReady: boolean;
+  readonly createdAtMs: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** A container, as it is listed. */
+export interface ListedContainer {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly state: CriContainerState;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** `unknown`: the runtime has lost sight of it. */
+export type CriContainerState = ContainerRunState | 'unknown';
+
+/** What is known of one container. */
+export interface CriContainerStatus {
+  readonly id: string;
+  readonly name: string;
+  readonly attempt: number;
+  readonly state: CriContainerState;
+  readonly createdAtMs: number;
+  /** 0: not yet. */
+  readonly startedAtMs: number;
+  readonly finishedAtMs: number;
+  readonly exitCode: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+const states: readonly CriContainerState[] = ['created', 'running', 'exited'];
+
+/** `Version`. */
+export function versionOf(bytes: Uint8Array): { readonly name: string; readonly version: string } {
+  const fields = new Fields(bytes);
+  return { name: fields.string(2), version: fields.string(3) };
+}
+
+/** A condition of the runtime that does not hold. */
+export interface UnmetCondition {
+  readonly type: string;
+  readonly message: string;
+}
+
+/** `Status`: the conditions that do not hold. */
+export function unmetConditions(bytes: Uint8Array): readonly UnmetCondition[] {
+  return new Fields(bytes)
+    .message(1)
+    .messages(1)
+    .filter((condition) => !condition.flag(2))
+    .map((condition) => ({ type: condition.string(1), message: condition.string(4) || condition.string(3) }));
+}
+
+/** What is one string: an identity, an address. */
+export function stringOf(bytes: Uint8Array): string {
+  return new Fields(bytes).string(1);
+}
+
+/** `ListPodSandbox`. */
+export function sandboxesOf(bytes: Uint8Array): readonly ListedSandbox[] {
+  return new Fields(bytes).messages(1).map((fields) => ({
+    id: fields.string(1),
+    isReady: fields.number(3) === 0,
+    createdAtMs: milliseconds(fields.integer(4)),
+    labels: textMap(fields, 5),
+    annotations: textMap(fields, 6),
+  }));
+}
+
+/** `PodSandboxStatus`: its addresses, and the process that holds its namespaces where the runtime tells. */
+export function sandboxStatusOf(bytes: Uint8Array): {
+  readonly addresses: readonly string[];
+  readonly pid: number | undefined;
+} {
+  const fields = new Fields(bytes);
+  const network = fields.message(1).message(5);
+  const addresses = [network.string(1), ...network.messages(2).map((one) => one.string(1))];
+  return { addresses: addresses.filter((address) => address !== ''), pid: pidOf(textMap(fields, 2)) };
+}
+
+/** Source: containerd and CRI-O put a document with `pid` under `info`. */
+function pidOf({ info = '{}' }: Readonly<Record<string, string>>): number | undefined {
+  try {
+    const { pid }: { readonly pid?: unknown } = JSON.parse(info);
+    return typeof pid === 'number' && pid > 0 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `ListContainers`. */
+export function containersOf(bytes: Uint8Array): readonly ListedContainer[] {
+  return new Fields(bytes).messages(1).map((fields) => ({
+    id: fields.string(1),
+    sandboxId: fields.string(2),
+    state: states[fields.number(6)] ?? 'unknown',
+    annotations: textMap(fields, 9),
+  }));
+}
+
+/** `ContainerStatus`. */
+export function containerStatusOf(bytes: Uint8Array): CriContainerStatus {
+  const fields = new Fields(bytes).message(1);
+  const metadata = fields.message(2);
+  return {
+    id: fields.string(1),
+    name: metadata.string(1),
+    attempt: metadata.number(2),
+    state: states[fields.number(3)] ?? 'unknown',
+    createdAtMs: milliseconds(fields.integer(4)),
+    startedAtMs: milliseconds(fields.integer(5)),
+    finishedAtMs: milliseconds(fields.integer(6)),
+    exitCode: fields.number(7),
+    reason: fields.string(10),
+    message: fields.string(11),
+    annotations: textMap(fields, 13),
+  };
+}
+
+/** `ExecSync`, of whose output so many bytes are kept. */
+export function execResultOf(bytes: Uint8Array, bytesMax: number): ExecResult {
+  const fields = new Fields(bytes);
+  const text = (field: number): string => fields.bytes(field).toString('utf8', 0, bytesMax);
+  return { stdout: text(1), stderr: text(2), exitCode: fields.number(3) };
+}
+
+/** `ContainerStats`. */
+export function statsOf(bytes: Uint8Array): ContainerStats {
+  const stats = new Fields(bytes).message(1);
+  const [cpu, memory, files] = [stats.message(2), stats.message(3), stats.message(4)];
+  const workingSetBytes = memory.message(2).number(1);
+  return {
+    memoryBytes: memory.has(4) ? memory.message(4).number(1) : workingSetBytes,
+    workingSetBytes,
+    cpuNanoseconds: cpu.message(2).number(1),
+    ...(files.has(3) ? { filesystemBytes: files.message(3).number(1) } : {}),
+    ...(files.has(4) ? { filesystemInodes: files.message(4).number(1) } : {}),
+  };
+}
+
+/** `ListImages`. */
+export function imagesOf(bytes: Uint8Array): readonly ImageInfo[] {
+  return new Fields(bytes).messages(1).map(imageOf);
+}
+
+/** `ImageStatus`; undefined where there is none. */
+export function imageStatusOf(bytes: Uint8Array): ImageInfo | undefined {
+  const fields = new Fields(bytes);
+  return fields.has(1) ? imageOf(fields.message(1)) : undefined;
+}
+
+function imageOf(fields: Fields): ImageInfo {
+  const name = fields.string(6);
+  const user = fields.has(5) ? { uid: fields.message(5).number(1) } : name === '' ? undefined : { name };
+  return {
+    id: fields.string(1),
+    repoTags: fields.strings(2),
+    repoDigests: fields.strings(3),
+    sizeBytes: fields.number(4),
+    ...(user === undefined ? {} : { user }),
+  };
+}
+
+function textMap(fields: Fields, number: number): Readonly<Record<string, string>> {
+  return Object.fromEntries([...fields.map(number)].map(([name, value]) => [name, value.toString('utf8')]));
+}
+
+function milliseconds(nanoseconds: bigint): number {
+  return Number(nanoseconds / 1_000_000n);
+}

@@ -1,0 +1,130 @@
+/** What a runtime is told, read again by the numbers of the interface's fields. */
+import { expect, test } from 'vitest';
+import { FrameReader } from '#pkg/grpc/grpc-frames.ts';
+import { Fields, framed } from '#pkg/grpc/message.ts';
+import { makeContainerConfig, makeSandboxConfig } from '../../testing/configs.ts';
+import type { SecurityContext } from '../container-config.ts';
+import { containerStatusOf, sandboxesOf, sandboxStatusOf, unmetConditions } from './answers.ts';
+import { containerMarks, markedContainer, markedSandbox, sandboxMarks } from './marks.ts';
+import { createRequest, runSandboxRequest } from './requests.ts';
+
+const sandbox = makeSandboxConfig({ labels: { app: 'x' }, annotations: { note: 'n' }, sysctls: { 'kernel.a': '1' } });
+const sandboxWish = { config: sandbox, logFolder: '/logs', ...sandboxMarks('node', sandbox) };
+
+function read(framedMessage: Uint8Array): Fields {
+  const [message] = new FrameReader().push(Buffer.from(framedMessage));
+  return new Fields(message ?? Buffer.alloc(0));
+}
+
+/** The security context of a container with this wish. */
+function securityOf(security: SecurityContext, imageUser?: { readonly name: string }): Fields {
+  const config = makeContainerConfig({ image: 'busybox', security });
+  const wish = {
+    ...{ config, namespaces: sandbox.namespaces, logPath: 'a', terminationLog: '/t', seccompFolder: '/profiles' },
+    ...{ imageUser, labels: {}, annotations: {} },
+  };
+  return read(createRequest('s', wish, sandboxWish))
+    .message(2)
+    .message(15)
+    .message(2);
+}
+
+test('a sandbox is told with its names, and is the same again by its marks', () => {
+  const config = read(runSandboxRequest(sandboxWish)).message(1);
+  expect([config.message(1).string(1), config.string(2), config.string(3)]).toEqual(['web', 'web', '/logs']);
+  // Processes of their own for each container.
+  expect(config.message(8).message(2).message(1).number(2)).toBe(1);
+  expect(config.message(8).map(3).get('kernel.a')?.toString()).toBe('1');
+  expect(sandboxWish.labels).toMatchObject({ 'io.kubernetes.pod.name': 'web', 'coxswain.dev/node': 'node', app: 'x' });
+  expect(markedSandbox(sandboxWish)).toEqual(sandbox);
+});
+
+test('what others have made has no marks', () => {
+  expect(markedSandbox({ labels: { app: 'x' }, annotations: {} })).toBeUndefined();
+  expect(markedContainer({ 'coxswain.dev/container': 'no JSON' })).toBeUndefined();
+});
+
+test('what is kept of a container is there again', () => {
+  const config = makeContainerConfig({ image: 'busybox', labels: { app: 'x' } });
+  const kept = {
+    ...{ image: 'busybox', imageRef: 'sha256:1', specHash: 'h', podUid: 'u', sandboxId: 's' },
+    ...{ resources: { cpuShares: 2 }, files: '/logs/app/0' },
+  };
+  expect(markedContainer(containerMarks('node', { config, sandbox, kept }).annotations)).toEqual(kept);
+});
+
+test.each<[string, SecurityContext, (fields: Fields) => unknown, unknown]>([
+  [
+    'root is a user that was asked for',
+    { runAsUser: 0 },
+    (fields) => [fields.has(5), fields.message(5).number(1)],
+    [true, 0],
+  ],
+  [
+    'a group alone comes with the user of the image',
+    { runAsGroup: 7 },
+    (fields) => [fields.string(6), fields.message(12).number(1)],
+    ['web', 7],
+  ],
+  [
+    'nothing of /proc is hidden only where that was asked for',
+    { isProcUnmasked: true },
+    (fields) => fields.strings(13),
+    [],
+  ],
+  [
+    'a profile stays in the folder of profiles',
+    { seccomp: { type: 'localhost', reference: '../../etc/passwd' } },
+    (fields) => [fields.message(15).number(1), fields.message(15).string(2)],
+    [2, '/profiles/etc/passwd'],
+  ],
+  [
+    'capabilities',
+    { addCapabilities: ['NET_ADMIN'], dropCapabilities: ['ALL'] },
+    (fields) => [fields.message(1).strings(1), fields.message(1).strings(2)],
+    [['NET_ADMIN'], ['ALL']],
+  ],
+])('of a security context: %s', (_, security, look, expected) => {
+  expect(look(securityOf(security, { name: 'web' }))).toEqual(expected);
+});
+
+test('what is masked is told even when nobody asks', () => {
+  expect(securityOf({}).strings(13)).toContain('/proc/kcore');
+});
+
+test('answers are read, with times in nanoseconds', () => {
+  const body = (message: Uint8Array): Buffer => Buffer.from(message.subarray(5));
+  const status = framed((message) =>
+    message.message(1, () => {
+      message.string(1, 'id');
+      message.number(3, 2);
+      message.number(5, 1_780_000_000_000_000_000);
+      message.number(7, 137);
+      message.string(10, 'OOMKilled');
+    }),
+  );
+  expect(containerStatusOf(body(status))).toMatchObject({
+    ...{ id: 'id', state: 'exited', startedAtMs: 1_780_000_000_000, exitCode: 137, reason: 'OOMKilled' },
+  });
+  expect(sandboxesOf(Buffer.alloc(0))).toEqual([]);
+  const info = framed((message) => {
+    message.map(2, [['info', '{"pid":12}']]);
+    message.message(1, () =>
+      message.message(5, () => {
+        message.string(1, '192.0.2.1');
+        message.messages(2, ['2001:db8::1'], (ip) => message.string(1, ip));
+      }),
+    );
+  });
+  expect(sandboxStatusOf(body(info))).toEqual({ addresses: ['192.0.2.1', '2001:db8::1'], pid: 12 });
+  const conditions = framed((message) =>
+    message.message(1, () =>
+      message.messages(1, ['RuntimeReady', 'NetworkReady'], (type) => {
+        message.string(1, type);
+        message.flag(2, type === 'RuntimeReady');
+        message.string(4, 'cni plugin not initialized');
+      }),
+    ),
+  );
+  expect(unmetConditions(body(conditions))).toEqual([{ type: 'NetworkReady', message: 'cni plugin not initialized' }]);
+});
