@@ -97,7 +97,7 @@ function explainBy(
       import('#pkg/scheduler/model/pod-info.ts'),
       import('#pkg/api/types/refs.ts'),
     ]);
-    const settings = { ...values, scheduling: '', 'scheduler-config': '', output: '' };
+    const settings = { ...values, scheduling: '', 'scheduler-config': '', 'feature-gates': '', output: '' };
     const { simulation, objects } = await simulationOf(world, settings);
     await readCluster(objects, createClient({ transport: readerOf(api), userAgent: 'coxswain-dashboard' }));
     simulation.load();

@@ -3,7 +3,7 @@ import { pods } from '#pkg/api/types/refs.ts';
 import { type FlagTable, helpText, parseFlags, text } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
-import type { Explanation, NodeExplanation } from '#pkg/scheduler/framework/explain.ts';
+import type { Explanation, GangExplanation, NodeExplanation } from '#pkg/scheduler/framework/explain.ts';
 import { podInfoOf } from '#pkg/scheduler/model/pod-info.ts';
 import { readCluster, readDump, withClient } from './cluster-objects.ts';
 import { schedulingFlags, simulationOf } from './scheduling-flags.ts';
@@ -43,7 +43,7 @@ export async function explainPod(world: World, args: readonly string[]): Promise
   const { nodeName } = pod.spec ?? {};
   if (values.output === 'json') world.write(`${JSON.stringify({ ...explanation, isOn: nodeName }, null, 2)}\n`);
   else world.write(textOf(`${values.namespace}/${name}`, explanation, nodeName));
-  return explanation.node === undefined ? 1 : 0;
+  return explanation.node === undefined || explanation.gang?.message !== undefined ? 1 : 0;
 }
 
 function nameOf(rest: readonly string[]): string {
@@ -58,7 +58,18 @@ function nameOf(rest: readonly string[]): string {
   return name;
 }
 
-function textOf(pod: string, { refusedWhole, nodes, node }: Explanation, nodeName: string | undefined): string {
+function textOf(pod: string, explanation: Explanation, nodeName: string | undefined): string {
+  return gangText(pod, explanation.gang) + ofNodes(pod, explanation, nodeName);
+}
+
+function gangText(pod: string, gang: GangExplanation | undefined): string {
+  if (gang === undefined) return '';
+  const { group, waiting, needed, found, message } = gang;
+  if (message !== undefined) return `Pod ${pod} waits with its gang: ${message}\nBy itself:\n\n`;
+  return `Pod ${pod} is of the gang ${group}: of ${waiting} pods that wait ${needed} need a place at once, and ${found} find one.\nBy itself:\n\n`;
+}
+
+function ofNodes(pod: string, { refusedWhole, nodes, node }: Explanation, nodeName: string | undefined): string {
   const where = nodeName ? ` It is on ${nodeName}; this is what would be decided now.` : '';
   if (refusedWhole !== undefined) {
     const by = refusedWhole.plugin === '' ? '' : `${refusedWhole.plugin}: `;

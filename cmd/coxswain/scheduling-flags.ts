@@ -24,6 +24,10 @@ export const schedulingFlags = {
     help: 'A KubeSchedulerConfiguration file. Default: the one of the cluster.',
     placeholder: 'file',
   }),
+  'feature-gates': text({
+    help: 'GenericWorkload=true,GangScheduling=true: pods of a gang are scheduled as a whole. Default: as in the cluster.',
+    placeholder: schedulerOptionFlags['feature-gates'].placeholder ?? '',
+  }),
   output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
 } satisfies FlagTable;
 
@@ -38,7 +42,8 @@ export async function simulationOf(
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
   const record = values.kubeconfig === '' ? await folder.read() : undefined;
   const ofCluster = record?.settings.componentFlags['kube-scheduler'] ?? {};
-  const given = Object.entries({ scheduling: values.scheduling, 'scheduler-config': values['scheduler-config'] });
+  const names = ['scheduling', 'scheduler-config', 'feature-gates'] as const;
+  const given = names.map((name) => [name, values[name]] as const);
   const said = Object.fromEntries(given.filter(([, value]) => value !== ''));
   const table = await clusterTables.schedulerPlugins();
   const settings = await schedulerSettings({ ...ofCluster, ...said }, table);

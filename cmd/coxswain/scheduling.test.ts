@@ -91,3 +91,28 @@ test.each<[string, KubeObject, string]>([
   const path = await save('one.json', object);
   await expect(simulate(world, ['--dump', path, '-f', path])).rejects.toThrow(message);
 });
+
+test('explain says why a pod waits with its gang', async () => {
+  const { world, save, output } = await makeWorld();
+  const group = {
+    apiVersion: 'scheduling.k8s.io/v1alpha2',
+    kind: 'PodGroup',
+    metadata: { name: 'train', namespace: 'default' },
+    spec: { schedulingPolicy: { gang: { minCount: 2 } } },
+  };
+  const members = ['x', 'y'].map(
+    (name) =>
+      makePod(name)
+        .request({ cpu: '3' })
+        .spec({ schedulingGroup: { podGroupName: 'train' } }).object,
+  );
+  const dump = await save('dump.json', node('a', '4'), group, ...members);
+  const gates = '--feature-gates=GenericWorkload=true,GangScheduling=true';
+  expect(await explainPod(world, ['pod/y', '--dump', dump, gates])).toBe(1);
+  expect(output().split('\n').slice(0, 4)).toEqual([
+    'Pod default/y waits with its gang: pod group "default/train" is scheduled as a whole, and only 1 of the 2 pods that it still needs have room: 0/1 nodes are available: 1 Insufficient cpu.',
+    'By itself:',
+    '',
+    'Pod default/y goes to a: 1 of 1 nodes take it.',
+  ]);
+});

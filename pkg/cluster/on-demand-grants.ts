@@ -1,17 +1,27 @@
-/** What controllers may do that run only where a version is switched on, as upstream has their roles only with its feature gates. */
+/** What components may do that run, or do it, only where a version is switched on, as upstream has their rights only with its feature gates. */
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { accountSubject } from './pki.ts';
 
 const migrator = 'storage-version-migrator-controller';
 
-/** The grants of a server's `--runtime-config`. Source: `bootstrappolicy/controller_policy.go`. */
+/** The grants of a server's `--runtime-config`. Source: `bootstrappolicy/controller_policy.go`, `bootstrappolicy/policy.go`. */
 export function onDemandGrants(runtimeConfig: Readonly<Record<string, boolean>>): readonly Grant[] {
-  const isServed = ['storagemigration.k8s.io/v1beta1', 'api/beta', 'api/all'].some((name) => runtimeConfig[name]);
-  if (!isServed) return [];
-  const rules = [
-    'list,patch * *',
-    'get,list,watch storagemigration.k8s.io storageversionmigrations',
-    'update storagemigration.k8s.io storageversionmigrations/status',
-  ];
-  return [{ role: `system:controller:${migrator}`, user: accountSubject(migrator).commonName, rules }];
+  const grants: Grant[] = [];
+  const isServed = (...names: readonly string[]): boolean => names.some((name) => runtimeConfig[name]);
+  if (isServed('storagemigration.k8s.io/v1beta1', 'api/beta', 'api/all')) {
+    const rules = [
+      'list,patch * *',
+      'get,list,watch storagemigration.k8s.io storageversionmigrations',
+      'update storagemigration.k8s.io storageversionmigrations/status',
+    ];
+    grants.push({ role: `system:controller:${migrator}`, user: accountSubject(migrator).commonName, rules });
+  }
+  if (isServed('scheduling.k8s.io/v1alpha2', 'api/alpha', 'api/all')) {
+    const rules = [
+      'get,list,watch scheduling.k8s.io podgroups,workloads',
+      'patch,update scheduling.k8s.io podgroups/status',
+    ];
+    grants.push({ role: 'system:kube-scheduler:podgroups', user: 'system:kube-scheduler', rules });
+  }
+  return grants;
 }

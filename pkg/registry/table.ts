@@ -52,6 +52,7 @@ import { podDisruptionBudgetStrategy } from './policy/pod-disruption-budget.ts';
 import type { Grant } from './rbac/policy/default-policy.ts';
 import { rbacStrategies, strategiesWithPolicy } from './rbac/strategies.ts';
 import { resourceStrategies } from './resource/strategies.ts';
+import { podGroupStrategies } from './scheduling/pod-groups.ts';
 import { priorityClassStrategy } from './scheduling/priority-class.ts';
 import { storageStrategies } from './storage/strategies.ts';
 import { storageMigrationStrategies } from './storagemigration/strategies.ts';
@@ -161,6 +162,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     ...storageStrategies,
     ...storageMigrationStrategies,
     priorityClassStrategy,
+    ...podGroupStrategies,
     runtimeClassStrategy,
     certificateSigningRequestStrategy,
     ...admissionRegistrationStrategies,

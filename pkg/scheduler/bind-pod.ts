@@ -4,7 +4,9 @@ import type { Extender } from './extender/extender.ts';
 import type { Cycle } from './framework/cycle.ts';
 import type { Plugin } from './framework/plugin.ts';
 import type { Profile } from './framework/profile.ts';
-import { isRejected, type Status, success } from './framework/status.ts';
+import { isRejected, type Status, success, unschedulable } from './framework/status.ts';
+import type { Agreement } from './gang/agreement.ts';
+import { gangScheduling } from './gang/pod-group.ts';
 
 /** What binding one pod takes. */
 export interface BindOptions {
@@ -13,6 +15,8 @@ export interface BindOptions {
   readonly signal: AbortSignal;
   /** Who binds in place of the plugins. */
   readonly binder?: Pick<Extender, 'bind'> | undefined;
+  /** Of the pod's gang. Absent: it is bound whatever becomes of others. */
+  readonly agreement?: Agreement | undefined;
   /** Called once the pod is permitted: whatever stops it from then on is an error, no refusal. */
   onPermitted(): void;
 }
@@ -20,10 +24,13 @@ export interface BindOptions {
 /** The first answer that is not a success. */
 export async function permitAndBind(cycle: Cycle, options: BindOptions): Promise<Status> {
   const { profile, nodeName, signal } = options;
-  for (const plugin of profile.permit) {
-    const status = await plugin.permit(cycle, nodeName, signal);
-    if (status.code !== 'Success') return attributed(status, { plugin, point: 'Permit' });
+  const refusal = await permit(cycle, options);
+  if (refusal !== undefined) {
+    options.agreement?.refuse();
+    return refusal;
   }
+  if (options.agreement !== undefined && !(await options.agreement.agree()))
+    return { ...unschedulable('too few pods of its group were permitted'), plugin: gangScheduling };
   options.onPermitted();
   for (const plugin of profile.preBind) {
     const status = await plugin.preBind(cycle, nodeName, signal).catch(errorStatus);
@@ -43,6 +50,15 @@ export async function permitAndBind(cycle: Cycle, options: BindOptions): Promise
     }
   }
   return { code: 'Error', reasons: ['no plugin bound the pod'] };
+}
+
+/** Why a plugin does not permit the pod. */
+async function permit(cycle: Cycle, { profile, nodeName, signal }: BindOptions): Promise<Status | undefined> {
+  for (const plugin of profile.permit) {
+    const status = await plugin.permit(cycle, nodeName, signal).catch(errorStatus);
+    if (status.code !== 'Success') return attributed(status, { plugin, point: 'Permit' });
+  }
+  return undefined;
 }
 
 /** An answer with the name of the plugin that gave it, which an error also says in words. */

@@ -13,6 +13,8 @@ import { repeat } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
+import { askForRoom } from './ask-for-room.ts';
+import type { Attempt, Eviction, NodeStatus } from './attempt.ts';
 import { attributed, errorStatus, permitAndBind } from './bind-pod.ts';
 import { Nominator } from './cache/nominator.ts';
 import { SchedulerCache } from './cache/scheduler-cache.ts';
@@ -27,9 +29,11 @@ import type { Decision } from './framework/decide.ts';
 import { explainAnnotation, explanationText } from './framework/explanation-text.ts';
 import { fitErrorMessage } from './framework/fit-error.ts';
 import type { NodeRefusal, PostFilterResult } from './framework/plugin.ts';
-import { isRejected, type Status, success, unschedulable } from './framework/status.ts';
+import { isRejected, success } from './framework/status.ts';
+import type { Agreement } from './gang/agreement.ts';
+import { GangRun } from './gang/gang-run.ts';
+import { gangEvents, gangScheduling } from './gang/pod-group.ts';
 import { InFlight } from './in-flight.ts';
-import type { NodeInfo } from './model/node-info.ts';
 import type { PodInfo } from './model/pod-info.ts';
 import type { PluginSources } from './plugin-sources.ts';
 import { eventsOfAll, type ProfileRun, runProfiles } from './profile-run.ts';
@@ -47,6 +51,8 @@ export interface RunOptions {
   readonly sources: PluginSources;
   readonly configuration: SchedulerConfiguration;
   readonly extenders: readonly Extender[];
+  /** Whether pods of a gang are scheduled as a whole. */
+  readonly hasGangs: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -62,8 +68,9 @@ export class SchedulerRun {
   readonly #lister: Lister<Pod>;
   readonly #extenders: readonly Extender[];
   readonly #bindings = new InFlight(bindingsInFlightMax);
+  readonly #gangs: GangRun | undefined;
 
-  constructor({ deps, sources, configuration, extenders, signal }: RunOptions) {
+  constructor({ deps, sources, configuration, extenders, hasGangs, signal }: RunOptions) {
     const { clock, informers } = deps;
     this.#deps = deps;
     this.#signal = signal;
@@ -78,7 +85,7 @@ export class SchedulerRun {
       // All profiles have the same.
       sort: first.profile.queueSort,
       preEnqueue: (pod) => this.#profileOf(pod).profile.preEnqueue,
-      events: eventsOfAll(sources.profiles.values()),
+      events: new Map([...eventsOfAll(sources.profiles.values()), [gangScheduling, gangEvents]]),
       backoff: {
         initialMs: configuration.podInitialBackoffSeconds * 1_000,
         maxMs: configuration.podMaxBackoffSeconds * 1_000,
@@ -87,6 +94,25 @@ export class SchedulerRun {
     });
     first.metrics.follow(this.#queue, deps.metrics);
     this.#lister = informers.informer(pods).lister;
+    if (hasGangs) this.#gangs = this.#gangRun();
+  }
+
+  #gangRun(): GangRun {
+    return new GangRun({
+      deps: this.#deps,
+      cache: this.#cache,
+      queue: this.#queue,
+      nominator: this.#nominator,
+      signal: this.#signal,
+      bindings: this.#bindings,
+      attemptOf: (entry) => this.#attemptOf(entry),
+      decide: (attempt) => this.#decide(attempt),
+      askForRoom: (attempt, refusals) => this.#makeRoom(attempt, refusals),
+      follow: (attempt, decision) => this.#follow(attempt, decision),
+      bind: (attempt, nodeName, agreement) => this.#bind(attempt, nodeName, agreement),
+      evict: (attempt, eviction) => this.#evictFor(attempt, eviction),
+      report: (attempt, failure) => this.#report(attempt, failure),
+    });
   }
 
   get #first(): ProfileRun {
@@ -111,6 +137,7 @@ export class SchedulerRun {
     informers.informer(namespaces).addHandler(namespaceHandler(context));
     this.#sources.listen((events) => this.#queue.wake(events));
     informers.informer(pods).addHandler(podHandler(context));
+    this.#gangs?.listen();
     if (!(await informers.synced(this.#signal))) return;
     const onAbort = (): void => this.#queue.close();
     this.#signal.addEventListener('abort', onAbort, { once: true });
@@ -160,27 +187,40 @@ export class SchedulerRun {
   /** One attempt: decides and starts the binding. Resolves before the binding ends. */
   #schedule(entry: QueuedPod): Promise<void> | undefined {
     const { pod } = entry;
-    const by = this.#profileOf(pod);
     if (pod.pod.metadata?.deletionTimestamp !== undefined) {
       const message = `skip schedule deleting pod: ${pod.key}`;
-      by.recorder.record(asEventObject(pod.pod), { type: 'Warning', reason: 'FailedScheduling', message });
+      this.#profileOf(pod).recorder.record(asEventObject(pod.pod), {
+        type: 'Warning',
+        reason: 'FailedScheduling',
+        message,
+      });
       this.#queue.done(entry);
       return undefined;
     }
+    const gang = this.#gangs?.gangOf(pod);
+    if (gang !== undefined) return this.#gangs?.schedule(entry, gang);
+    const attempt = this.#attemptOf(entry);
+    if (attempt.extenders.length > 0) return this.#scheduleExtended(attempt);
+    return this.#follow(attempt, this.#decide(attempt));
+  }
+
+  #attemptOf(entry: QueuedPod): Attempt {
+    const { pod } = entry;
     const cycle: Cycle = { pod, cluster: this.#cache.table, state: new CycleState() };
     const extenders = this.#extenders.filter((extender) => extender.isInterested(pod.pod));
-    const attempt: Attempt = { entry, cycle, by, extenders, startMs: this.#deps.clock.monotonicMs() };
-    if (extenders.length > 0) return this.#scheduleExtended(attempt);
-    let decision: Decision;
+    return { entry, cycle, by: this.#profileOf(pod), extenders, startMs: this.#deps.clock.monotonicMs() };
+  }
+
+  #decide({ cycle, by }: Attempt): Decision {
+    const { pod, state } = cycle;
     try {
       if (pod.pod.metadata?.annotations?.[explainAnnotation] === 'true')
-        cycle.state.write(explanationText, by.explain(cycle));
-      decision = by.decider.decide(cycle);
+        state.write(explanationText, by.explain(cycle));
+      return by.decider.decide(cycle);
     } catch (error) {
       this.#deps.log.error('A plugin failed', { pod: pod.key, error });
-      decision = { kind: 'error', message: errorText(error) };
+      return { kind: 'error', message: errorText(error) };
     }
-    return this.#follow(attempt, decision);
   }
 
   /** As `#schedule`, with extenders, which are waited for: what was decided holds only if the cluster still is so. */
@@ -227,7 +267,7 @@ export class SchedulerRun {
     else if (nominatedNodeName !== undefined) this.#nominator.set(cycle.pod, nominatedNodeName);
     if (nominatedNodeName && victims !== undefined && victims.length > 0) {
       by.metrics.preempted(victims.length);
-      this.#bindings.track(this.#evict(attempt, { victims, nodeName: nominatedNodeName, rejectors }));
+      this.#bindings.track(this.#evict(attempt, { victims, nodeName: nominatedNodeName }, rejectors));
     } else this.#queue.refused(entry, rejectors);
     const message = fitErrorMessage({ ...diagnosis, postFilterMessage: status.reasons.join(', ') });
     return this.#report(attempt, { reason: 'Unschedulable', message, nominatedNodeName });
@@ -241,45 +281,38 @@ export class SchedulerRun {
   /** Asks the post-filters for room until one has made some. */
   #makeRoom(attempt: Attempt, refusals: readonly NodeRefusal[]): PostFilterResult {
     const startMs = this.#deps.clock.monotonicMs();
-    const result = this.#askForRoom(attempt, refusals);
+    const result = askForRoom(attempt, { refusals, nominator: this.#nominator });
     attempt.by.metrics.point('PostFilter', result.status.code, startMs);
     return result;
-  }
-
-  #askForRoom({ cycle, by }: Attempt, refusals: readonly NodeRefusal[]): PostFilterResult {
-    const fits = (node: NodeInfo): Status => by.decider.check(cycle, node);
-    const context = { cycle, refusals, fits, nominatedNodeName: this.#nominator.nodeOf(cycle.pod.uid) };
-    const reasons: string[] = [];
-    let nominatedNodeName: string | undefined;
-    for (const plugin of by.profile.postFilter) {
-      const result = plugin.postFilter(context);
-      if (result.status.code === 'Success') return result;
-      reasons.push(...result.status.reasons);
-      nominatedNodeName = result.nominatedNodeName ?? nominatedNodeName;
-      if (result.status.code === 'UnschedulableAndUnresolvable') break;
-    }
-    return { status: unschedulable(...reasons), ...(nominatedNodeName === undefined ? {} : { nominatedNodeName }) };
   }
 
   /**
    * Evicts for a pod that was refused. The pod stays in flight meanwhile: what its victims leave wakes it only once all of them have been told
    * to go, lest it choose more. Never rejects.
    */
-  async #evict({ entry, by }: Attempt, { victims, nodeName, rejectors }: Eviction): Promise<void> {
+  async #evict(attempt: Attempt, eviction: Eviction, rejectors: ReadonlySet<string>): Promise<void> {
+    const { entry } = attempt;
+    if (await this.#evictFor(attempt, eviction)) this.#queue.refused(entry, rejectors);
+    else if (!this.#signal.aborted) {
+      this.#nominator.delete(entry.pod.uid);
+      this.#queue.failed(entry);
+    }
+  }
+
+  /** Evicts, and takes back what was promised on the node to less important pods. Resolves to whether all could be; never rejects. */
+  async #evictFor({ entry: { pod }, by }: Attempt, { victims, nodeName }: Eviction): Promise<boolean> {
     const { client, clock, log } = this.#deps;
-    const { pod } = entry;
     const displaced = this.#nominator.behind(pod, nodeName);
     for (const { uid } of displaced) this.#nominator.delete(uid);
     const { recorder, schedulerName } = by;
     const options = { client, clock, recorder, preemptor: pod, nodeName, schedulerName, signal: this.#signal };
     try {
       await evict({ victims, displaced }, options);
-      this.#queue.refused(entry, rejectors);
+      return true;
     } catch (error) {
-      if (this.#signal.aborted) return;
-      log.warn('Cannot evict for a pod of higher priority', { pod: pod.key, node: nodeName, error });
-      this.#nominator.delete(pod.uid);
-      this.#queue.failed(entry);
+      if (!this.#signal.aborted)
+        log.warn('Cannot evict for a pod of higher priority', { pod: pod.key, node: nodeName, error });
+      return false;
     }
   }
 
@@ -303,18 +336,18 @@ export class SchedulerRun {
   }
 
   /** Waits for permits, binds, and tells; never rejects. */
-  async #bind(attempt: Attempt, nodeName: string): Promise<void> {
+  async #bind(attempt: Attempt, nodeName: string, agreement?: Agreement): Promise<void> {
     const { entry, cycle, by, startMs } = attempt;
     const { profile, metrics } = by;
     const bindStartMs = this.#deps.clock.monotonicMs();
     const onPermitted = (): void => this.#queue.settled(entry);
     const binder = attempt.extenders.find(({ spec }) => spec.bindVerb);
-    const options = { profile, nodeName, signal: this.#signal, onPermitted, binder };
+    const options = { profile, nodeName, signal: this.#signal, onPermitted, binder, agreement };
     const status = await permitAndBind(cycle, options).catch(errorStatus);
     metrics.point('Bind', status.code, bindStartMs);
     if (status !== success) {
       metrics.attempted(isRejected(status) ? 'unschedulable' : 'error', startMs);
-      await this.#takeBack(attempt, { nodeName, status });
+      await this.#takeBack(attempt, { nodeName, status, keepsPromise: agreement !== undefined });
       return;
     }
     metrics.attempted('scheduled', startMs);
@@ -330,7 +363,7 @@ export class SchedulerRun {
   }
 
   /** Undoes an assumption and puts the pod back, unless the API says that there is nothing left to schedule. */
-  async #takeBack(attempt: Attempt, { nodeName, status }: NodeStatus): Promise<void> {
+  async #takeBack(attempt: Attempt, { nodeName, status, keepsPromise }: NodeStatus): Promise<void> {
     const { entry, cycle, by } = attempt;
     for (const plugin of by.profile.reserve.toReversed()) plugin.unreserve(cycle, nodeName);
     const { pod } = cycle;
@@ -353,32 +386,9 @@ export class SchedulerRun {
     this.#queue.failed(entry);
     const message = status.reasons.join(', ');
     this.#deps.log.warn('Pod was not bound', { pod: pod.key, node: nodeName, message });
-    await this.#report(attempt, { reason: 'SchedulerError', message, nominatedNodeName: '' });
+    // The others of its gang may be bound: it is to find its room again.
+    if (keepsPromise) this.#nominator.set(pod, nodeName);
+    const nominatedNodeName = keepsPromise ? undefined : '';
+    await this.#report(attempt, { reason: 'SchedulerError', message, nominatedNodeName });
   }
-}
-
-/** One attempt to schedule a pod. */
-interface Attempt {
-  /** The pod's place in the queue, whose pod may change meanwhile. */
-  readonly entry: QueuedPod;
-  /** The decision's view of the cluster, with the pod as it was when it was taken. */
-  readonly cycle: Cycle;
-  /** By which it is decided. */
-  readonly by: ProfileRun;
-  /** Those that are interested in the pod. */
-  readonly extenders: readonly Extender[];
-  /** When the pod was taken. Milliseconds. */
-  readonly startMs: number;
-}
-
-interface Eviction {
-  readonly victims: readonly PodInfo[];
-  readonly nodeName: string;
-  /** The plugins that refused the pod to be made room for. */
-  readonly rejectors: ReadonlySet<string>;
-}
-
-interface NodeStatus {
-  readonly nodeName: string;
-  readonly status: Status;
 }

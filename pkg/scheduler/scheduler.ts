@@ -2,6 +2,7 @@
  * The scheduler as a component: its plugins, profiles and extenders, made anew for each run (`scheduler-run.ts`), of which there is one while it leads.
  * Upstream counterpart: kube-scheduler `scheduler.go`.
  */
+import { podGroups } from '#pkg/api/types/refs.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { defaultConfiguration, type SchedulerConfiguration, withIgnoredResources } from './config/configuration.ts';
@@ -20,13 +21,15 @@ export interface SchedulerOptions {
   readonly scheduling?: Scheduling;
   /** Default: one profile of all plugins, for the pods that name no other scheduler. */
   readonly configuration?: SchedulerConfiguration;
+  /** Whether pods of a gang are scheduled as a whole, which needs an API server that has pod groups. Default: they are scheduled one by one. */
+  readonly hasGangs?: boolean;
   /** How extenders are reached. Default: a configuration may have none. */
   readonly callExtender?: CallExtender;
 }
 
 /** The scheduler as a component. Its informers are those of `deps`, which the composition runs. Throws `UserError` for a configuration that is no profile. */
 export function createScheduler(options: SchedulerOptions): Component {
-  const { deps, plugins: table = pluginTable, scheduling = 'packing' } = options;
+  const { deps, plugins: table = pluginTable, scheduling = 'packing', hasGangs = false } = options;
   const { configuration: given = defaultConfiguration, callExtender: call } = options;
   const configuration = withIgnoredResources(given);
   if (configuration.extenders.length > 0 && call === undefined)
@@ -37,5 +40,8 @@ export function createScheduler(options: SchedulerOptions): Component {
   const sourcesOf = (): PluginSources => pluginSources(deps, { table, scheduling, profiles: configuration.profiles });
   // Made at once to refuse what is no profile, and so that whoever waits to lead reads what the plugins do; each run has plugins of its own.
   sourcesOf();
-  return { run: (signal) => new SchedulerRun({ deps, sources: sourcesOf(), configuration, extenders, signal }).run() };
+  if (hasGangs) deps.informers.informer(podGroups);
+  return {
+    run: (signal) => new SchedulerRun({ deps, sources: sourcesOf(), configuration, extenders, hasGangs, signal }).run(),
+  };
 }

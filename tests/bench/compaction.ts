@@ -1,7 +1,7 @@
 /**
  * How well pods are packed, by cell compaction: machines are taken from a cell, in an order by chance, until the workload fits no longer, and what is left is compared with
  * the fewest machines whose sums hold it. The workload is placed anew each time, in an order by chance, by the scheduler's own decisions. Each figure is the 90th
- * percentile of 11 such trials: `node tests/bench/compaction.ts [machines] [part of a name]`. Source: Borg (EuroSys 2015), section 5.1.
+ * percentile of 11 such trials; beside them stands what one reaches who knows all pods beforehand (`offline-packing.ts`), as no scheduler does. `node tests/bench/compaction.ts [machines] [part of a name]`. Source: Borg (EuroSys 2015), section 5.1.
  */
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { type Random, randomInt, SeededRandom } from '#pkg/base/random.ts';
@@ -15,6 +15,7 @@ import { type PodInfo, podInfoOf } from '#pkg/scheduler/model/pod-info.ts';
 import { ObjectSet } from '#pkg/scheduler/offline/object-set.ts';
 import { offlineProfile } from '#pkg/scheduler/offline/offline-profile.ts';
 import { pluginTable } from '#pkg/scheduler/plugin-table.ts';
+import { fitsOffline } from './offline-packing.ts';
 
 /** A cell and what runs in it. */
 interface Mix {
@@ -126,6 +127,11 @@ function shuffled<T>(items: readonly T[], random: Random): readonly T[] {
   return result;
 }
 
+/** How many pods may be left over. */
+function spareOf(pods: readonly PodInfo[]): number {
+  return Math.floor(pods.length * leftOver);
+}
+
 /** Whether a scheduler finds a place for the pods, one after the other, on these machines. */
 function fits(machines: readonly Node[], pods: readonly PodInfo[], spec: ProfileSpec): boolean {
   const cache = new SchedulerCache({ clock: new VirtualClock() });
@@ -134,7 +140,7 @@ function fits(machines: readonly Node[], pods: readonly PodInfo[], spec: Profile
   const lister: ObjectSet['lister'] = (ref) => objects.lister(ref);
   const profile = offlineProfile({ table: pluginTable, scheduling: 'packing', spec, lister });
   const decider = new Decider({ profile, table: cache.table, nominator: new Nominator() });
-  let spare = Math.floor(pods.length * leftOver);
+  let spare = spareOf(pods);
   for (const pod of pods) {
     const decision = decider.decide({ pod, cluster: cache.table, state: new CycleState() });
     if (decision.kind === 'node') cache.assume(pod, decision.nodeName);
@@ -155,8 +161,11 @@ function bound(machines: readonly Node[], pods: readonly PodInfo[]): number {
   return machines.length;
 }
 
+/** Whether the pods, in their order, find a place on these machines. */
+type Packer = (machines: readonly Node[], pods: readonly PodInfo[]) => boolean;
+
 /** Machines that are left, over the bound. */
-function trial({ machines, pods }: Cell, spec: ProfileSpec, seed: number): number {
+function trial({ machines, pods }: Cell, packs: Packer, seed: number): number {
   const random = new SeededRandom(seed);
   const order = shuffled(machines, random);
   const arriving = shuffled(pods, random);
@@ -164,7 +173,7 @@ function trial({ machines, pods }: Cell, spec: ProfileSpec, seed: number): numbe
   let [tooFew, enough] = [least - 1, order.length];
   while (enough - tooFew > 1) {
     const middle = Math.min(enough - 1, tooFew + Math.max(1, Math.floor((enough - tooFew) / 4)));
-    if (fits(order.slice(0, middle), arriving, spec)) enough = middle;
+    if (packs(order.slice(0, middle), arriving)) enough = middle;
     else tooFew = middle;
   }
   return enough / least;
@@ -174,8 +183,15 @@ const count = Number(process.argv[2] ?? 300);
 const wanted = process.argv[3] ?? '';
 for (const mix of mixes.filter(({ name }) => name.includes(wanted))) {
   const cell = makeCell(mix, count);
-  for (const [name, spec] of profiles) {
-    const ratios = Array.from({ length: trials }, (_, seed) => trial(cell, spec, seed + 1)).toSorted((a, b) => a - b);
+  const packers: readonly (readonly [name: string, packs: Packer])[] = [
+    ...profiles.map(([name, spec]): readonly [string, Packer] => [
+      name,
+      (machines, pods) => fits(machines, pods, spec),
+    ]),
+    ['all pods known beforehand', (machines, pods) => fitsOffline(machines, pods, spareOf(pods))],
+  ];
+  for (const [name, packs] of packers) {
+    const ratios = Array.from({ length: trials }, (_, seed) => trial(cell, packs, seed + 1)).toSorted((a, b) => a - b);
     const worst = ratios[Math.ceil(percentile * trials) - 1] ?? 0;
     const line = `${mix.name}: ${name} ${worst.toFixed(4)} of the bound (median ${ratios[trials >> 1]?.toFixed(4)}), ${cell.pods.length} pods`;
     process.stdout.write(`${line}\n`);

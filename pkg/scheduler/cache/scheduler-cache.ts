@@ -70,6 +70,19 @@ export class SchedulerCache {
     return true;
   }
 
+  /** Takes a pod from its node for a trial. What is returned puts it back as it was, which has to happen before anything else is told. */
+  lift(uid: string): () => void {
+    const nodeName = this.#nodeOfPod.get(uid) ?? '';
+    const pod = this.#nodes.get(nodeName)?.pods.get(uid);
+    if (pod === undefined) return () => undefined;
+    const assumed = this.#assumed.get(uid);
+    this.removePod(uid);
+    return () => {
+      this.#place(pod, nodeName);
+      if (assumed !== undefined) this.#assumed.set(uid, assumed);
+    };
+  }
+
   isAssumed(uid: string): boolean {
     return this.#assumed.has(uid);
   }

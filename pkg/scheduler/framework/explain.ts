@@ -23,6 +23,19 @@ export type NodeExplanation =
   | { readonly node: string; readonly refusedBy: string; readonly reasons: readonly string[] }
   | { readonly node: string; readonly scores: readonly ExplainedScore[]; readonly total: number };
 
+/** The gang of a pod that waits. */
+export interface GangExplanation {
+  /** `namespace/name`. */
+  readonly group: string;
+  /** How many of its pods wait, with this one. */
+  readonly waiting: number;
+  /** How many of these need a place at once, and how many find one. */
+  readonly needed: number;
+  readonly found: number;
+  /** Why none of them is bound; absent where they would be. */
+  readonly message?: string;
+}
+
 /** One pod. */
 export interface Explanation {
   /** Which plugin holds the pod back from being tried, or refuses it as a whole, and why. */
@@ -31,6 +44,8 @@ export interface Explanation {
   readonly nodes: readonly NodeExplanation[];
   /** The best node; of equal ones the first. Absent where there is none. */
   readonly node?: string;
+  /** Of a pod of a gang that has no node; the nodes are those that would take the pod alone. */
+  readonly gang?: GangExplanation;
 }
 
 /** By what is explained. */

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { PodDisruptionBudget } from '#pkg/api/types/policy-v1.ts';
-import { nodes as nodesRef, pods as podsRef } from '#pkg/api/types/refs.ts';
+import { nodes as nodesRef, podGroups, pods as podsRef } from '#pkg/api/types/refs.ts';
+import type { PodGroup } from '#pkg/api/types/scheduling-v1alpha2.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
@@ -24,11 +25,12 @@ import { Simulation } from './simulation.ts';
 
 const scheduling = 'packing';
 
-function simulationOf(nodes: readonly Node[], pods: readonly Pod[]): Simulation {
+function simulationOf(nodes: readonly Node[], pods: readonly Pod[], groups: readonly PodGroup[] = []): Simulation {
   const objects = new ObjectSet();
+  for (const group of groups) objects.add(podGroups, group);
   for (const node of nodes) objects.add(nodesRef, node);
   for (const pod of pods) objects.add(podsRef, pod);
-  return new Simulation({ objects, table: pluginTable, scheduling });
+  return new Simulation({ objects, table: pluginTable, scheduling, hasGangs: true });
 }
 
 const pod = (name: string, cpu: string) => makePod(name).meta({ uid: name }).request({ cpu });
@@ -165,4 +167,34 @@ test('a pod that nobody would make again keeps its node', () => {
   const alone = simulationOf([makeNode('a')], [pod('p', '1').spec({ nodeName: 'a' }).object]);
   const { kept } = planRebalance(alone, { budgets: [], evictionsMax: 10 });
   expect(kept).toEqual([{ node: 'a', why: 'nobody would make default/p again' }]);
+});
+
+test('pods of a gang are placed as a whole or not at all, which both a simulation and an explanation say', () => {
+  const gang = (name: string, minCount: number): PodGroup => ({
+    metadata: { name, namespace: 'default' },
+    spec: { schedulingPolicy: { gang: { minCount } } },
+  });
+  const member = (name: string, podGroupName: string) =>
+    pod(name, '3').spec({ schedulingGroup: { podGroupName } }).object;
+  const waiting = ['x', 'y', 'z'].map((name) => member(`large-${name}`, 'large'));
+  waiting.push(...['x', 'y'].map((name) => member(`small-${name}`, 'small')), member('alone', 'nowhere'));
+  const groups = [gang('large', 3), gang('small', 2)];
+  const message =
+    'pod group "default/large" is scheduled as a whole, and only 2 of the 3 pods that it still needs have room: 0/2 nodes are available: 2 Insufficient cpu.';
+  const report = simulate(simulationOf([makeNode('a'), makeNode('b')], waiting, groups), []);
+  expect(report.placed).toEqual([
+    { pod: 'default/small-x', node: 'a' },
+    { pod: 'default/small-y', node: 'b' },
+  ]);
+  expect(report.unplaced).toEqual([
+    { pod: 'default/alone', message: 'waiting for pod group "default/nowhere", which does not exist' },
+    ...['x', 'y', 'z'].map((name) => ({ pod: `default/large-${name}`, message })),
+  ]);
+  const simulation = simulationOf([makeNode('a'), makeNode('b')], waiting, groups);
+  simulation.load();
+  const [large, small] = ['large-y', 'small-y'].map((name) =>
+    simulation.explain(podInfoOf(waiting.find(({ metadata }) => metadata?.name === name)!)),
+  );
+  expect(large?.gang).toEqual({ group: 'default/large', waiting: 3, needed: 3, found: 2, message });
+  expect([small?.gang, small?.node]).toEqual([{ group: 'default/small', waiting: 2, needed: 2, found: 2 }, 'a']);
 });

@@ -5,7 +5,7 @@ import { untoleratedTaint } from '#pkg/api/scheduling/tolerations.ts';
 import type { NodeInfo } from '../model/node-info.ts';
 import type { PodInfo } from '../model/pod-info.ts';
 import { type LowerBound, lowerBound, type PodGroup } from './lower-bound.ts';
-import type { Placement, Simulation } from './simulation.ts';
+import type { Simulation } from './simulation.ts';
 
 /** What came of it. */
 export interface SimulationReport {
@@ -35,7 +35,7 @@ export interface SimulationReport {
 export function simulate(simulation: Simulation, further: readonly PodInfo[]): SimulationReport {
   const waiting = simulation.load();
   const usedBefore = openNodes(simulation).length;
-  const placements: Placement[] = [...waiting, ...further].map((pod) => simulation.place(pod));
+  const placements = simulation.placeAll([...waiting, ...further]);
   const placed = placements.flatMap((placement) => ('node' in placement ? [placement] : []));
   const unplaced = placements.flatMap((placement) => ('message' in placement ? [placement] : []));
   const added = new Map<string, number>();

@@ -20,17 +20,15 @@ import type { Profile } from '../framework/profile.ts';
 import { type PodInfo, podInfoOf } from '../model/pod-info.ts';
 import type { ObjectSet } from './object-set.ts';
 import { offlineProfile } from './offline-profile.ts';
+import { type Placement, SimulatedGangs } from './simulated-gangs.ts';
 
 /** What a simulation starts from. */
 export interface SimulationOptions extends ChoiceOptions {
   readonly objects: ObjectSet;
   readonly configuration?: SchedulerConfiguration;
+  /** Whether pods of a gang are scheduled as a whole. Default: they are not. */
+  readonly hasGangs?: boolean;
 }
-
-/** Where a pod goes, or why nowhere. */
-export type Placement =
-  | { readonly pod: string; readonly node: string }
-  | { readonly pod: string; readonly message: string };
 
 interface ProfileAtWork {
   readonly profile: Profile;
@@ -43,11 +41,15 @@ export class Simulation {
   readonly #nominator = new Nominator();
   readonly #profiles = new Map<string, ProfileAtWork>();
   readonly #objects: ObjectSet;
+  readonly #gangs: SimulatedGangs | undefined;
+  /** Of pods that were placed, for what plugins reserved for them. */
+  readonly #cycles = new Map<string, Cycle>();
 
   /** Its profiles are made at once, so that what they read can be put into `objects`; nodes and pods are taken over by `load`. */
   constructor(options: SimulationOptions) {
-    const { objects, configuration = defaultConfiguration } = options;
+    const { objects, configuration = defaultConfiguration, hasGangs = false } = options;
     this.#objects = objects;
+    this.#gangs = hasGangs ? new SimulatedGangs(objects) : undefined;
     this.#cache = new SchedulerCache({ clock: new VirtualClock() });
     const { table } = this.#cache;
     for (const spec of configuration.profiles) {
@@ -86,6 +88,11 @@ export class Simulation {
     return this.#profiles.has(schedulerOf(pod));
   }
 
+  /** Places pods in their order; those of a gang together, when the turn of the first has come. */
+  placeAll(waiting: readonly PodInfo[]): readonly Placement[] {
+    return this.#gangs?.placeAll(waiting, this) ?? waiting.map((pod) => this.place(pod));
+  }
+
   /** Places a pod, which counts there from then on. */
   place(pod: PodInfo): Placement {
     const by = this.#profiles.get(schedulerOf(pod.pod));
@@ -110,7 +117,18 @@ export class Simulation {
       this.#cache.forget(pod.uid);
       return { pod: pod.key, message: status.reasons.join(', ') };
     }
+    this.#cycles.set(pod.uid, cycle);
     return { pod: pod.key, node: nodeName };
+  }
+
+  /** Takes back a pod that was placed, with what plugins reserved for it. */
+  takeBack(pod: PodInfo, nodeName: string): void {
+    const cycle = this.#cycles.get(pod.uid);
+    const { profile } = this.#profiles.get(schedulerOf(pod.pod)) ?? {};
+    if (cycle !== undefined)
+      for (const plugin of profile?.reserve.toReversed() ?? []) plugin.unreserve(cycle, nodeName);
+    this.#cycles.delete(pod.uid);
+    this.#cache.forget(pod.uid);
   }
 
   /** Counts a pod on a node without asking anybody. */
@@ -141,7 +159,9 @@ export class Simulation {
     try {
       const wanted = nodeName ? withoutNode(pod) : pod;
       const options = { profile: by.profile, nominator: this.#nominator };
-      return explain({ pod: wanted, cluster: this.#cache.table }, options);
+      const gang = this.#gangs?.explain(pod, this);
+      const explanation = explain({ pod: wanted, cluster: this.#cache.table }, options);
+      return gang === undefined ? explanation : { ...explanation, gang };
     } catch (error) {
       return { refusedWhole: { plugin: '', reasons: [errorText(error)] }, nodes: [] };
     } finally {

@@ -183,7 +183,21 @@ export class SchedulingQueue {
   /** Takes the first active pod. */
   pop(): QueuedPod | undefined {
     const entry = popLive(this.#active);
-    if (entry === undefined) return undefined;
+    return entry === undefined ? undefined : this.#take(entry);
+  }
+
+  /** Whether `take` has this pod to give: it waits, and nothing holds it back. */
+  canTake(uid: string): boolean {
+    return !['gated', 'inFlight'].includes(this.#entries.get(uid)?.place ?? 'gated');
+  }
+
+  /** Takes one pod that waits for its turn, its back-off or an event, as it is tried together with another whose turn it is. */
+  take(uid: string): QueuedPod | undefined {
+    const entry = this.canTake(uid) ? this.#entries.get(uid) : undefined;
+    return entry && this.#take(entry);
+  }
+
+  #take(entry: QueuedPod): QueuedPod {
     this.#move(entry, 'inFlight');
     entry.tries++;
     this.#inFlight.enter(entry);
