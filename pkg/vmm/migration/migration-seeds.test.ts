@@ -42,6 +42,7 @@ function scenario(seed: number) {
   const config = restlessConfig({
     regionKiB: chance.pick([64, 128, 256, 512]),
     pause: chance.pick([4, 60, 400, 2000]),
+    engine: chance.pick(['compile', 'interpret']),
   });
   const machine = createMachine(config);
   machine.run(chance.upTo(150_000));

@@ -320,10 +320,12 @@ export function restlessConfig({
   regionKiB,
   pause,
   memory = 1 << 20,
+  engine = 'interpret',
 }: {
   readonly regionKiB: 64 | 128 | 256 | 512;
   readonly pause: number;
   readonly memory?: number;
+  readonly engine?: 'compile' | 'interpret';
 }): MachineConfig {
   const words = [
     0x0004_0417,
@@ -350,7 +352,7 @@ export function restlessConfig({
   const view = new DataView(code.buffer);
   for (const [index, word] of words.entries()) view.setUint32(index * 4, word >>> 0, true);
   for (let at = 4096; at < code.length; at++) code[at] = text.charCodeAt((at * 7 + (at >> 6)) % text.length);
-  return { memory, harts: 1, kernel: elfOf(code), commandLine: '', engine: 'interpret' };
+  return { memory, harts: 1, kernel: elfOf(code), commandLine: '', engine };
 }
 
 /** A machine that was never moved, after as many instructions. */
