@@ -1,4 +1,5 @@
 /** `coxswain vm migrate`: asks for a migration, follows it, and says how it went; `--abort` ends the one under way. Counterpart: `virtctl migrate`, `migrate-cancel`. */
+import { nodes } from '#pkg/api/types/refs.ts';
 import { virtualMachines } from '#pkg/api/virtual-machine.ts';
 import {
   isMigrationOver,
@@ -6,6 +7,7 @@ import {
   type VirtualMachineMigration,
   virtualMachineMigrations,
 } from '#pkg/api/virtual-machine-migration.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -54,6 +56,32 @@ export async function migrateMachine(world: World, client: Client, options: Migr
     said = line;
     await sleep(world.clock, lookMs);
   }
+}
+
+/** Keeps further pods off a node and moves the machines that run there, of all namespaces; resolves to 1 where one has stayed. Throws `UserError` where there is no such node. */
+export async function evacuateNode(
+  world: World,
+  client: Client,
+  { node, mode, bandwidth }: { readonly node: string } & Pick<MigrateOptions, 'bandwidth' | 'mode'>,
+): Promise<number> {
+  try {
+    await client.resource(nodes).patch(node, { spec: { unschedulable: true } }, { type: 'merge' });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    throw new UserError(`there is no node ${JSON.stringify(node)}`);
+  }
+  const { items } = await client.resource(virtualMachines).list();
+  const there = items.filter(({ status }) => status?.nodeName === node);
+  if (there.length === 0) world.write(`no machine runs on ${node}\n`);
+  let code = 0;
+  for (const { metadata } of there) {
+    const { name: machine = '', namespace = '' } = metadata ?? {};
+    code = Math.max(
+      code,
+      await migrateMachine(world, client, { machine, namespace, to: '', mode, bandwidth, abort: false }),
+    );
+  }
+  return code;
 }
 
 async function abort(world: World, client: Client, { machine, namespace }: MigrateOptions): Promise<number> {

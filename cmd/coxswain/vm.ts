@@ -37,6 +37,13 @@ const migrateFlags = {
   abort: toggle({ help: 'End the migration under way.' }),
 } satisfies FlagTable;
 
+/** Flags of `evacuate` beside those of all. */
+const evacuateFlags = {
+  ...flags,
+  mode: migrateFlags.mode,
+  bandwidth: migrateFlags.bandwidth,
+} satisfies FlagTable;
+
 type Values = FlagValues<typeof flags> & Partial<FlagValues<typeof migrateFlags>>;
 
 /** What a command is given. */
@@ -48,10 +55,10 @@ interface Call {
 
 interface VmCommand {
   readonly summary: string;
-  /** Takes the name of a machine. */
-  readonly takesName: boolean;
+  /** Takes the name of a machine, or of what is said here. */
+  readonly takesName: boolean | 'NODE';
   /** Default: those of all. */
-  readonly flags?: typeof migrateFlags;
+  readonly flags?: typeof evacuateFlags | typeof migrateFlags;
   run(call: Call): Promise<number>;
 }
 
@@ -65,6 +72,12 @@ const commands: Readonly<Record<string, VmCommand>> = {
     takesName: true,
     flags: migrateFlags,
     run: migrate,
+  },
+  evacuate: {
+    summary: 'Cordon a node and move all of its machines, one after the other, to others.',
+    takesName: 'NODE',
+    flags: evacuateFlags,
+    run: evacuate,
   },
   top: { summary: 'Show what a machine uses.', takesName: true, run: top },
 };
@@ -98,16 +111,17 @@ async function run(
 ): Promise<number> {
   const hint = `(see "coxswain vm ${name} --help")`;
   const table = command.flags ?? flags;
+  const taken = command.takesName === 'NODE' ? 'NODE' : 'NAME';
   const parsed = parseFlags(table, args);
   if (!parsed.ok) throw new UserError(`${parsed.message} ${hint}`);
   if (parsed.help) {
-    const usage = `coxswain vm ${name}${command.takesName ? ' NAME' : ''} [flags]`;
+    const usage = `coxswain vm ${name}${command.takesName === false ? '' : ` ${taken}`} [flags]`;
     world.write(helpText(table, { usage, summary: command.summary }));
     return 0;
   }
   const { rest, values } = parsed;
-  const most = command.takesName ? 1 : 0;
-  if (rest.length < most) throw new UserError(`say NAME ${hint}`);
+  const most = command.takesName === false ? 0 : 1;
+  if (rest.length < most) throw new UserError(`say ${taken} ${hint}`);
   if (rest.length > most) throw new UserError(`unexpected argument: ${rest[most]} ${hint}`);
   checkName(values.name);
   return command.run({ world, values, name: rest[0] ?? '' });
@@ -174,6 +188,13 @@ async function migrate(call: Call): Promise<number> {
     await find(call, client);
     return migrateMachine(world, client, { machine: name, namespace, to, mode, bandwidth, abort });
   });
+}
+
+async function evacuate(call: Call): Promise<number> {
+  const { world, values, name: node } = call;
+  const { evacuateNode } = await import('./vm-migrate.ts');
+  const { mode = '', bandwidth = '' } = values;
+  return withCluster(call, (client) => evacuateNode(world, client, { node, mode, bandwidth }));
 }
 
 async function attach(call: Call): Promise<number> {
