@@ -35,6 +35,7 @@ const migrateFlags = {
   mode: text({ help: 'pre-copy, post-copy, hybrid, suspend or cold.', fallback: 'pre-copy', placeholder: 'mode' }),
   bandwidth: text({ help: 'Bytes a second, such as 16Mi. Default: 64Mi.', placeholder: 'quantity' }),
   abort: toggle({ help: 'End the migration under way.' }),
+  'all-modes': toggle({ help: 'Move it once in each mode that keeps its memory, and compare them.' }),
 } satisfies FlagTable;
 
 /** Flags of `evacuate` beside those of all. */
@@ -44,7 +45,13 @@ const evacuateFlags = {
   bandwidth: migrateFlags.bandwidth,
 } satisfies FlagTable;
 
-type Values = FlagValues<typeof flags> & Partial<FlagValues<typeof migrateFlags>>;
+/** Flags of `report` beside those of all. */
+const reportFlags = {
+  ...flags,
+  out: text({ help: 'File for a picture, such as move.svg.', placeholder: 'file.svg' }),
+} satisfies FlagTable;
+
+type Values = FlagValues<typeof flags> & Partial<FlagValues<typeof migrateFlags> & FlagValues<typeof reportFlags>>;
 
 /** What a command is given. */
 interface Call {
@@ -58,7 +65,7 @@ interface VmCommand {
   /** Takes the name of a machine, or of what is said here. */
   readonly takesName: boolean | 'NODE';
   /** Default: those of all. */
-  readonly flags?: typeof evacuateFlags | typeof migrateFlags;
+  readonly flags?: typeof evacuateFlags | typeof migrateFlags | typeof reportFlags;
   run(call: Call): Promise<number>;
 }
 
@@ -78,6 +85,12 @@ const commands: Readonly<Record<string, VmCommand>> = {
     takesName: 'NODE',
     flags: evacuateFlags,
     run: evacuate,
+  },
+  report: {
+    summary: 'Show how the last migration of a machine went, as tables and as a picture.',
+    takesName: true,
+    flags: reportFlags,
+    run: report,
   },
   top: { summary: 'Show what a machine uses.', takesName: true, run: top },
 };
@@ -182,11 +195,12 @@ async function ask(call: Call, action: 'Start' | 'Stop'): Promise<number> {
 
 async function migrate(call: Call): Promise<number> {
   const { world, values, name } = call;
-  const { migrateMachine } = await import('./vm-migrate.ts');
+  const { compareModes, migrateMachine } = await import('./vm-migrate.ts');
   const { namespace, to = '', mode = '', bandwidth = '', abort = false } = values;
   return withCluster(call, async (client) => {
     await find(call, client);
-    return migrateMachine(world, client, { machine: name, namespace, to, mode, bandwidth, abort });
+    const options = { machine: name, namespace, to, mode, bandwidth, abort };
+    return values['all-modes'] === true ? compareModes(world, client, options) : migrateMachine(world, client, options);
   });
 }
 
@@ -195,6 +209,16 @@ async function evacuate(call: Call): Promise<number> {
   const { evacuateNode } = await import('./vm-migrate.ts');
   const { mode = '', bandwidth = '' } = values;
   return withCluster(call, (client) => evacuateNode(world, client, { node, mode, bandwidth }));
+}
+
+async function report(call: Call): Promise<number> {
+  const { world, values, name: machine } = call;
+  const { reportMigration } = await import('./vm-report.ts');
+  const { namespace, out = '' } = values;
+  return withCluster(call, async (client) => {
+    await find(call, client);
+    return reportMigration(world, client, { machine, namespace, out });
+  });
 }
 
 async function attach(call: Call): Promise<number> {

@@ -1,4 +1,6 @@
 /** A machine that serves HTTP moves between kubelets that are processes of their own. More of it under load: `COXSWAIN_MOVES=100 node tests/run.ts vm tests/vm/migration.test.ts`. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually, hookMs } from '#tests/e2e/running-cluster.ts';
@@ -24,6 +26,15 @@ test('no client of a machine that moves live sees more than a wait', {
   expect(await moving.status('runs')).toBe('1');
 });
 
+/** The machine's status says soon after its migration where it is: it is the same run. */
+async function expectMovedFrom(node: string): Promise<void> {
+  await eventually(
+    () => moving.status('nodeName'),
+    (now) => now !== node,
+  );
+  expect(await moving.status('runs')).toBe('1');
+}
+
 test('a machine that is suspended for its move goes on, with its connections', async () => {
   const before = await moving.status('nodeName');
   const client = new SteadyClient({ host: await moving.status('address'), port });
@@ -39,14 +50,14 @@ test('a machine that is suspended for its move goes on, with its connections', a
     (seen) => seen.answers > answers + 5 || seen.problems.length > 0,
   );
   expect(await client.stop()).toMatchObject({ problems: [], connections: 1 });
-  expect([(await moving.status('nodeName')) === before, await moving.status('runs')]).toEqual([false, '1']);
+  await expectMovedFrom(before);
 });
 
 test('a machine that moves cold boots at the other node', async () => {
   const before = await moving.status('nodeName');
   const { code, stderr } = await moving.migrate('--mode', 'cold');
   expect(code, stderr).toBe(0);
-  expect([(await moving.status('nodeName')) === before, await moving.status('runs')]).toEqual([false, '1']);
+  await expectMovedFrom(before);
   // Where it listens is new to it: who asks at once may be refused.
   const host = await moving.status('address');
   await eventually(
@@ -65,7 +76,7 @@ test('a machine that moves cold boots at the other node', async () => {
 test('a node that is drained has its machine moved', async () => {
   const before = await moving.status('nodeName');
   await moving.kubectl('drain', before, '--timeout=170s');
-  expect([(await moving.status('nodeName')) === before, await moving.status('runs')]).toEqual([false, '1']);
+  await expectMovedFrom(before);
   expect(await moving.status('evacuationNodeName')).toBe('');
   expect(await moving.kubectl('get', 'pods', '--field-selector', `spec.nodeName=${before}`, '-o', 'name')).toBe('');
   await moving.kubectl('uncordon', before);
@@ -75,11 +86,27 @@ test('a node is emptied of machines by one command', async () => {
   const before = await moving.status('nodeName');
   const { code, stdout, stderr } = await moving.cluster.coxswain(['vm', 'evacuate', before]);
   expect([code, stdout], stderr).toEqual([0, expect.stringMatching(/^store moved from \S+ to \S+: /)]);
-  expect([(await moving.status('nodeName')) === before, await moving.status('runs')]).toEqual([false, '1']);
+  await expectMovedFrom(before);
   expect(await moving.kubectl('get', 'node', before, '-o', 'jsonpath={.spec.unschedulable}')).toBe('true');
   expect((await moving.cluster.coxswain(['vm', 'evacuate', before])).stdout).toContain('no machine runs on');
   expect((await moving.cluster.coxswain(['vm', 'evacuate', 'nowhere'])).stderr).toContain('there is no node "nowhere"');
   await moving.kubectl('uncordon', before);
+});
+
+test('all modes are compared, and the last move is reported with a picture', async () => {
+  const compared = await moving.migrate('--all-modes');
+  expect(compared.code, compared.stderr).toBe(0);
+  for (const mode of ['pre-copy', 'post-copy', 'hybrid', 'suspend'])
+    expect(compared.stdout).toMatch(new RegExp(`^${mode} +\\d+ ms +[\\d.]+ ms `, 'm'));
+  const file = join(moving.folder, 'move.svg');
+  const reported = await moving.cluster.coxswain(['vm', 'report', 'store', '--out', file]);
+  expect([reported.code, reported.stdout], reported.stderr).toEqual([
+    0,
+    expect.stringMatching(/^store: suspend from \S+ to \S+, succeeded\n[\s\S]*ROUND +PAGES/),
+  ]);
+  expect(readFileSync(file, 'utf8')).toMatch(/^<svg [\s\S]*store: suspend from[\s\S]*<\/svg>\n$/);
+  const refused = await moving.cluster.coxswain(['vm', 'report', 'store', '--out', 'move.png']);
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('the picture is made as .svg only')]);
 });
 
 test('what a migration cost the processor is in its figures', async () => {

@@ -35,11 +35,12 @@ spec:
 /** The cluster, its machine `store` and a Service of that name. */
 export class MovingCluster {
   readonly cluster: RunningCluster;
-  readonly #folder: string;
+  /** For files of a test. */
+  readonly folder: string;
 
   private constructor(cluster: RunningCluster, folder: string) {
     this.cluster = cluster;
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   /** Starts it; the machine is ready, and the Service knows it. */
@@ -81,6 +82,6 @@ export class MovingCluster {
 
   async remove(): Promise<void> {
     await this.cluster.remove();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
