@@ -1,4 +1,5 @@
 /** `coxswain vm migrate`: asks for a migration, follows it, and says how it went; `--abort` ends the one under way. Counterpart: `virtctl migrate`, `migrate-cancel`. */
+import { nodes } from '#pkg/api/types/refs.ts';
 import { virtualMachines } from '#pkg/api/virtual-machine.ts';
 import {
   isMigrationOver,
@@ -6,9 +7,11 @@ import {
   type VirtualMachineMigration,
   virtualMachineMigrations,
 } from '#pkg/api/virtual-machine-migration.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { bytesText } from './bytes-text.ts';
 import type { World } from './world.ts';
 
@@ -30,12 +33,41 @@ export interface MigrateOptions {
 
 /** Migrates a machine and waits for it; resolves to the exit code. Throws `UserError`, and what the cluster says. */
 export async function migrateMachine(world: World, client: Client, options: MigrateOptions): Promise<number> {
+  return options.abort ? abort(world, client, options) : ended(world, await move(world, client, options));
+}
+
+/**
+ * Migrates a machine once in each mode in which it keeps its memory, from node to node, and prints what each took; resolves to 1 where one failed, and then tries no further.
+ */
+export async function compareModes(world: World, client: Client, options: MigrateOptions): Promise<number> {
+  const rows = [['MODE', 'TIME', 'STOOD STILL', 'SENT', 'PAGES', 'ROUNDS', 'FAULTS', 'PROCESSOR']];
+  for (const mode of modes.filter((one) => one !== 'cold')) {
+    const beganMs = world.clock.monotonicMs();
+    const migration = await move(world, client, { ...options, mode });
+    if (ended(world, migration) !== 0) return 1;
+    rows.push(rowOf(migration, world.clock.monotonicMs() - beganMs));
+  }
+  world.write(`\n${new TableLayout().render(rows)}`);
+  return 0;
+}
+
+function rowOf({ spec, status }: VirtualMachineMigration, tookMs: number): string[] {
+  const { sentBytes = 0, rounds = [], downtimeMs, faults = 0, classes = {} } = status?.source?.figures ?? {};
+  const pages = rounds.reduce((sum, round) => sum + round.pages, 0);
+  const cpuMs = Object.values(classes).reduce((sum, figures) => sum + figures.cpuMs, 0);
+  return [
+    ...[spec?.mode ?? '', `${tookMs.toFixed(0)} ms`, downtimeMs === undefined ? '' : `${downtimeMs.toFixed(1)} ms`],
+    ...[bytesText(sentBytes), String(pages), String(rounds.length), String(faults), `${cpuMs.toFixed(1)} ms`],
+  ];
+}
+
+/** Makes a migration and follows it to its end. */
+async function move(world: World, client: Client, options: MigrateOptions): Promise<VirtualMachineMigration> {
   const { namespace, machine, to, bandwidth } = options;
   const mode = modes.find((one) => one === options.mode);
   if (mode === undefined)
     throw new UserError(`there is no mode ${JSON.stringify(options.mode)}: use ${modes.join(', ')}`);
   const resource = client.resource(virtualMachineMigrations);
-  if (options.abort) return abort(world, client, options);
   const made = await resource.create({
     metadata: { generateName: `${machine}-`, namespace },
     spec: {
@@ -49,11 +81,37 @@ export async function migrateMachine(world: World, client: Client, options: Migr
   for (let said = ''; ; ) {
     const migration = await resource.get(name, { namespace });
     const line = progressOf(migration);
-    if (isMigrationOver(migration)) return ended(world, migration);
+    if (isMigrationOver(migration)) return migration;
     if (line !== said) world.writeError(world.isTerminal ? `\r\u001b[K${line}` : `${line}\n`);
     said = line;
     await sleep(world.clock, lookMs);
   }
+}
+
+/** Keeps further pods off a node and moves the machines that run there, of all namespaces; resolves to 1 where one has stayed. Throws `UserError` where there is no such node. */
+export async function evacuateNode(
+  world: World,
+  client: Client,
+  { node, mode, bandwidth }: { readonly node: string } & Pick<MigrateOptions, 'bandwidth' | 'mode'>,
+): Promise<number> {
+  try {
+    await client.resource(nodes).patch(node, { spec: { unschedulable: true } }, { type: 'merge' });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    throw new UserError(`there is no node ${JSON.stringify(node)}`);
+  }
+  const { items } = await client.resource(virtualMachines).list();
+  const there = items.filter(({ status }) => status?.nodeName === node);
+  if (there.length === 0) world.write(`no machine runs on ${node}\n`);
+  let code = 0;
+  for (const { metadata } of there) {
+    const { name: machine = '', namespace = '' } = metadata ?? {};
+    code = Math.max(
+      code,
+      await migrateMachine(world, client, { machine, namespace, to: '', mode, bandwidth, abort: false }),
+    );
+  }
+  return code;
 }
 
 async function abort(world: World, client: Client, { machine, namespace }: MigrateOptions): Promise<number> {

@@ -35,9 +35,23 @@ const migrateFlags = {
   mode: text({ help: 'pre-copy, post-copy, hybrid, suspend or cold.', fallback: 'pre-copy', placeholder: 'mode' }),
   bandwidth: text({ help: 'Bytes a second, such as 16Mi. Default: 64Mi.', placeholder: 'quantity' }),
   abort: toggle({ help: 'End the migration under way.' }),
+  'all-modes': toggle({ help: 'Move it once in each mode that keeps its memory, and compare them.' }),
 } satisfies FlagTable;
 
-type Values = FlagValues<typeof flags> & Partial<FlagValues<typeof migrateFlags>>;
+/** Flags of `evacuate` beside those of all. */
+const evacuateFlags = {
+  ...flags,
+  mode: migrateFlags.mode,
+  bandwidth: migrateFlags.bandwidth,
+} satisfies FlagTable;
+
+/** Flags of `report` beside those of all. */
+const reportFlags = {
+  ...flags,
+  out: text({ help: 'File for a picture, such as move.svg.', placeholder: 'file.svg' }),
+} satisfies FlagTable;
+
+type Values = FlagValues<typeof flags> & Partial<FlagValues<typeof migrateFlags> & FlagValues<typeof reportFlags>>;
 
 /** What a command is given. */
 interface Call {
@@ -48,10 +62,10 @@ interface Call {
 
 interface VmCommand {
   readonly summary: string;
-  /** Takes the name of a machine. */
-  readonly takesName: boolean;
+  /** Takes the name of a machine, or of what is said here. */
+  readonly takesName: boolean | 'NODE';
   /** Default: those of all. */
-  readonly flags?: typeof migrateFlags;
+  readonly flags?: typeof evacuateFlags | typeof migrateFlags | typeof reportFlags;
   run(call: Call): Promise<number>;
 }
 
@@ -65,6 +79,18 @@ const commands: Readonly<Record<string, VmCommand>> = {
     takesName: true,
     flags: migrateFlags,
     run: migrate,
+  },
+  evacuate: {
+    summary: 'Cordon a node and move all of its machines, one after the other, to others.',
+    takesName: 'NODE',
+    flags: evacuateFlags,
+    run: evacuate,
+  },
+  report: {
+    summary: 'Show how the last migration of a machine went, as tables and as a picture.',
+    takesName: true,
+    flags: reportFlags,
+    run: report,
   },
   top: { summary: 'Show what a machine uses.', takesName: true, run: top },
 };
@@ -98,16 +124,17 @@ async function run(
 ): Promise<number> {
   const hint = `(see "coxswain vm ${name} --help")`;
   const table = command.flags ?? flags;
+  const taken = command.takesName === 'NODE' ? 'NODE' : 'NAME';
   const parsed = parseFlags(table, args);
   if (!parsed.ok) throw new UserError(`${parsed.message} ${hint}`);
   if (parsed.help) {
-    const usage = `coxswain vm ${name}${command.takesName ? ' NAME' : ''} [flags]`;
+    const usage = `coxswain vm ${name}${command.takesName === false ? '' : ` ${taken}`} [flags]`;
     world.write(helpText(table, { usage, summary: command.summary }));
     return 0;
   }
   const { rest, values } = parsed;
-  const most = command.takesName ? 1 : 0;
-  if (rest.length < most) throw new UserError(`say NAME ${hint}`);
+  const most = command.takesName === false ? 0 : 1;
+  if (rest.length < most) throw new UserError(`say ${taken} ${hint}`);
   if (rest.length > most) throw new UserError(`unexpected argument: ${rest[most]} ${hint}`);
   checkName(values.name);
   return command.run({ world, values, name: rest[0] ?? '' });
@@ -168,11 +195,29 @@ async function ask(call: Call, action: 'Start' | 'Stop'): Promise<number> {
 
 async function migrate(call: Call): Promise<number> {
   const { world, values, name } = call;
-  const { migrateMachine } = await import('./vm-migrate.ts');
+  const { compareModes, migrateMachine } = await import('./vm-migrate.ts');
   const { namespace, to = '', mode = '', bandwidth = '', abort = false } = values;
   return withCluster(call, async (client) => {
     await find(call, client);
-    return migrateMachine(world, client, { machine: name, namespace, to, mode, bandwidth, abort });
+    const options = { machine: name, namespace, to, mode, bandwidth, abort };
+    return values['all-modes'] === true ? compareModes(world, client, options) : migrateMachine(world, client, options);
+  });
+}
+
+async function evacuate(call: Call): Promise<number> {
+  const { world, values, name: node } = call;
+  const { evacuateNode } = await import('./vm-migrate.ts');
+  const { mode = '', bandwidth = '' } = values;
+  return withCluster(call, (client) => evacuateNode(world, client, { node, mode, bandwidth }));
+}
+
+async function report(call: Call): Promise<number> {
+  const { world, values, name: machine } = call;
+  const { reportMigration } = await import('./vm-report.ts');
+  const { namespace, out = '' } = values;
+  return withCluster(call, async (client) => {
+    await find(call, client);
+    return reportMigration(world, client, { machine, namespace, out });
   });
 }
 

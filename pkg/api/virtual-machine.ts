@@ -27,6 +27,8 @@ export interface VirtualMachine extends KubeObject {
     readonly nodeSelector?: Readonly<Record<string, string>>;
     readonly runtimeClassName?: string;
     readonly terminationGracePeriodSeconds?: number;
+    /** What the eviction of its pod does: have it move to another node first, or end it as other pods. Source: KubeVirt `EvictionStrategy`. */
+    readonly evictionStrategy?: 'LiveMigrate' | 'None';
     /** Labels of its pods, by which Services find them. */
     readonly labels?: Readonly<Record<string, string>>;
   };
@@ -56,6 +58,8 @@ export interface VirtualMachineStatus {
   readonly podName?: string;
   readonly nodeName?: string;
   readonly address?: string;
+  /** A node that it is to leave, by a migration; gone once it runs on another or not at all. */
+  readonly evacuationNodeName?: string;
   /** Pods that were made for it. */
   readonly runs?: number;
   /** Runs that failed, one after the other. */

@@ -40,6 +40,7 @@ import { createTokenCleaner } from './tokencleaner/tokencleaner.ts';
 import { createTtlAfterFinishedController } from './ttlafterfinished/ttlafterfinished.ts';
 import { createPolicyStatusController } from './validatingadmissionpolicystatus/validatingadmissionpolicystatus.ts';
 import { createVirtualMachineController } from './virtualmachine/virtualmachine.ts';
+import { createEvacuationController } from './virtualmachineevacuation/virtualmachineevacuation.ts';
 import { createMigrationController } from './virtualmachinemigration/virtualmachinemigration.ts';
 import { createClaimProtection } from './volumeprotection/claim-protection.ts';
 import { createVolumeProtection } from './volumeprotection/volume-protection.ts';
@@ -61,6 +62,7 @@ export const controllerTable: ControllerTable = {
   'cronjob-controller': createCronJobController,
   'ttl-after-finished-controller': createTtlAfterFinishedController,
   'virtualmachine-controller': createVirtualMachineController,
+  'virtualmachineevacuation-controller': createEvacuationController,
   'virtualmachinemigration-controller': createMigrationController,
   'horizontal-pod-autoscaler-controller': withFlags(podAutoscalerFlags, createPodAutoscaler),
   'disruption-controller': createDisruptionController,

@@ -1,7 +1,7 @@
 /**
  * The buffer that holds the harts' state and the guest's memory, and what is known of each page of that memory: whether it is there, whether
  * it was written since the log began, whether instructions of it were decoded. Invariant: a translation buffer lets a store through only to
- * pages that are there, hold no decoded instruction and are in the log already (if there is one); so whoever changes one of these facts
+ * pages that are there, hold no decoded instruction, were written before and are in the log already (if there is one); so whoever changes one of these facts
  * for the worse raises `version`, and harts empty their buffers when it is not theirs. Knows neither harts nor devices.
  */
 import { hartLayout, MEMORY_BASE, PAGE_SIZE } from './memory-map.ts';
@@ -147,7 +147,9 @@ export class GuestMemory {
 
   /** Whether a translation buffer may let stores to a page through without asking. */
   mayWriteFreely(page: number): boolean {
-    return this.code[page] === 0 && (!this.logging || this.dirty[page] === 1);
+    // The first store asks, so that it is noted: a page that compiled code alone has written is not blank either.
+    const isNoted = this.dirty[page] === 1 || (!this.logging && this.written[page] === 1);
+    return isNoted && this.code[page] === 0;
   }
 
   /** Notes that code of a page is kept from now on; `keepsInstruction` says of which bytes. */

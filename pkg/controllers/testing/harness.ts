@@ -157,7 +157,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   };
 }
 
-/** Binds every pod to the node that its affinity names or else to `n1`, runs it, and lets it go when it is deleted. The label `broken` keeps it from being ready. */
+/** Binds every pod to the node that its affinity names or else to `n1`, to `n2` where it is not to go to that, runs it, and lets it go when it is deleted. The label `broken` keeps it from being ready. */
 async function runPods(deps: {
   client: Client;
   clock: VirtualClock;
@@ -214,7 +214,9 @@ async function runPods(deps: {
 
 function wantedNode({ spec }: Pod): string | undefined {
   const required = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  return required?.nodeSelectorTerms[0]?.matchFields?.[0]?.values?.[0];
+  const field = required?.nodeSelectorTerms[0]?.matchFields?.[0];
+  if (field?.operator === 'NotIn') return field.values?.includes('n1') === true ? 'n2' : 'n1';
+  return field?.values?.[0];
 }
 
 /** Ends a pod with the exit code of its first container. */

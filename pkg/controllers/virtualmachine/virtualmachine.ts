@@ -138,6 +138,7 @@ function statusOf({ metadata, status }: VirtualMachine, plan: Plan, now: string)
     ...(pod === undefined ? {} : { podName: pod.metadata?.name ?? '' }),
     ...(nodeName === '' ? {} : { nodeName }),
     ...(address === '' ? {} : { address }),
+    ...(nodeName !== '' && status?.evacuationNodeName === nodeName ? { evacuationNodeName: nodeName } : {}),
     runs: (status?.runs ?? 0) + (plan.create ? 1 : 0),
     failures,
     ...(status?.migration === undefined ? {} : { migration: status.migration }),

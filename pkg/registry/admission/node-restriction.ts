@@ -21,6 +21,7 @@ import {
 } from '#pkg/apiserver/strategy.ts';
 import { nodeOf } from '../authorization/node-identity.ts';
 import { without } from '../draft.ts';
+import { machineStatus, migrationStatus } from './machine-restriction.ts';
 import { aboutPod, isMirrorPod } from './pods.ts';
 
 /** What is posted to the subresource `token` of service accounts. */
@@ -70,6 +71,8 @@ const checks: ReadonlyMap<string, Checks> = new Map([
   checksOf('leases', 'coordination.k8s.io', { '': lease }),
   checksOf('csinodes', 'storage.k8s.io', { '': csiNode }),
   checksOf('resourceslices', 'resource.k8s.io', { '': resourceSlice }),
+  checksOf('virtualmachines', 'vm.coxswain.dev', { status: machineStatus }),
+  checksOf('virtualmachinemigrations', 'vm.coxswain.dev', { status: migrationStatus }),
 ]);
 
 function checksOf(resource: string, group: string, made: Readonly<Record<string, Check>>): [string, Checks] {

@@ -1,7 +1,8 @@
 /**
- * `pods/eviction`: a deletion that a PodDisruptionBudget may refuse.
+ * `pods/eviction`: a deletion that a PodDisruptionBudget may refuse, and that has a virtual machine move first.
  * Source: `pkg/registry/core/pod/storage/eviction.go`.
  */
+import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { isConditionTrue, setCondition } from '#pkg/apimachinery/conditions.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
@@ -15,11 +16,13 @@ import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
 import { parseWriteOptions } from '#pkg/apiserver/endpoints/write-options.ts';
 import { objectResponse, successStatus } from '#pkg/apiserver/responses.ts';
 import { timestamp } from '#pkg/base/clock.ts';
+import { evacuateMachine } from '../vm/machine-eviction.ts';
 import { budgetOf, isSparable, stillProcessing, takeDisruption } from './disruption-budget.ts';
 
 const evictionKind = bodyKind({ group: 'policy', version: 'v1', kind: 'Eviction' });
 
 interface EvictedPod extends KubeObject {
+  readonly spec?: Pod['spec'];
   readonly status?: {
     readonly phase?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
@@ -52,6 +55,7 @@ async function evict(scope: Scope, options: DeleteOptions): Promise<void> {
   if (isGone(pod)) return remove(scope, options);
   // One that has not begun has disrupted nothing, as long as it does not begin in the meantime.
   if (pod.status?.phase === 'Pending') return remove(scope, exactly);
+  await evacuateMachine(scope, pod, options);
   const budget = await budgetOf(scope, pod);
   if (budget === undefined) return disrupt(scope, options);
   const { object } = budget;

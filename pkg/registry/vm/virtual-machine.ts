@@ -32,6 +32,7 @@ const spec = {
     nodeSelector: texts,
     runtimeClassName: { type: 'string', default: 'vm' },
     terminationGracePeriodSeconds: { ...count, default: 30 },
+    evictionStrategy: { type: 'string', enum: ['LiveMigrate', 'None'], default: 'LiveMigrate' },
     labels: texts,
   },
 };
@@ -46,6 +47,7 @@ const status = {
     podName: text,
     nodeName: text,
     address: text,
+    evacuationNodeName: text,
     runs: count,
     failures: count,
     migration: {

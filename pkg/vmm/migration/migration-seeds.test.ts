@@ -1,5 +1,5 @@
 /**
- * Migrations in which something goes wrong at random, on virtual time, against a machine that was never moved. Fifty seeds; a thousand by
+ * Migrations in which something goes wrong at random, and whose link is cut at any byte, on virtual time, against a machine that was never moved. Fifty seeds and fifty cuts; a thousand by
  * `COXSWAIN_MIGRATION_SEEDS=1000 node tests/run.ts unit pkg/vmm/migration/migration-seeds`; one by `COXSWAIN_MIGRATION_SEED=17`.
  */
 import process from 'node:process';
@@ -9,7 +9,7 @@ import { createMachine } from '../machine.ts';
 import type { Machine } from '../machine-contract.ts';
 import { createSource } from './source.ts';
 import { createTarget } from './target.ts';
-import { difference, type Fault, Rig, restlessConfig, settings, twinOf } from './test-rig.ts';
+import { type Cut, difference, type Fault, Rig, restlessConfig, settings, twinOf } from './test-rig.ts';
 
 const count = Number(process.env['COXSWAIN_MIGRATION_SEEDS'] ?? 50);
 const only = process.env['COXSWAIN_MIGRATION_SEED'];
@@ -42,6 +42,7 @@ function scenario(seed: number) {
   const config = restlessConfig({
     regionKiB: chance.pick([64, 128, 256, 512]),
     pause: chance.pick([4, 60, 400, 2000]),
+    engine: chance.pick(['compile', 'interpret']),
   });
   const machine = createMachine(config);
   machine.run(chance.upTo(150_000));
@@ -116,6 +117,38 @@ test.each(seeds)('one copy is left, and it is the machine: seed %d', (seed) => {
   seen[host.side === 'target' ? 'moved' : 'kept']++;
   for (const more of [0, 20_000]) {
     host.machine.run(more);
+    expectSame(host.machine, twinOf(config, host.machine.counters.instructions), text);
+  }
+});
+
+/** A migration whose link is cut at a byte; with what was carried until it was over. */
+function cutAt(mode: (typeof modes)[number], cut: Cut | undefined) {
+  const config = restlessConfig({ regionKiB: 128, pause: 400, engine: 'compile' });
+  const machine = createMachine(config);
+  machine.run(60_000);
+  const bandwidth = 2_000_000;
+  const source = createSource({ machine, config, settings: { ...settings, mode, bandwidth } });
+  const target = createTarget({ accept: () => undefined });
+  const arbiter = { delayMs: () => 3, isLost: () => false };
+  const rig = new Rig({ bandwidth, latencyMs: 2, instructionsPerMs: 400, arbiter, pieceBytes: () => 1400 });
+  rig.run({ machine, source, target }, { faults: [], limitMs: 60_000, ...(cut === undefined ? {} : { cut }) });
+  return { config, rig };
+}
+
+const places = Math.ceil(seeds.length / modes.length);
+
+test.each(modes)('one copy is left wherever the link is cut, in %s', { timeout: 120_000 + places * 2000 }, (mode) => {
+  const length = cutAt(mode, undefined).rig.carriedBytes;
+  const chance = chanceOf(length);
+  for (let place = 0; place < places; place++) {
+    // One in each stretch of the whole length.
+    const afterBytes = Math.floor(((place + chance.upTo(1000) / 1000) * length) / places);
+    const cut = { afterBytes, kind: chance.pick(['cut', 'cut-for-good'] as const) };
+    const { config, rig } = cutAt(mode, cut);
+    const text = `${mode}, ${cut.kind} after ${afterBytes} of ${length} bytes`;
+    expect(rig.isSettled, text).toBe(true);
+    const [host, ...others] = rig.running;
+    if (host?.machine === undefined || others.length > 0) throw new Error(`${text}: ${rig.running.length} run`);
     expectSame(host.machine, twinOf(config, host.machine.counters.instructions), text);
   }
 });

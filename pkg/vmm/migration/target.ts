@@ -346,6 +346,7 @@ class MigrationTarget implements MigrationEnd {
       if (this.isLinked) this.out.send('abort', reasonBytes(reason));
       this.giveUp(reason);
     } else {
+      if (this.isLinked) this.out.send('abort', reasonBytes(reason));
       this.isLinked = false;
       this.out.push({ type: 'close' });
     }

@@ -41,6 +41,12 @@ export interface Fault {
   readonly kind: 'cut' | 'cut-for-good' | 'source-dies' | 'target-dies' | 'abort-source' | 'abort-target';
 }
 
+/** The connection is cut once so many bytes have been carried, of both directions together: no more of them arrive. */
+export interface Cut {
+  readonly afterBytes: number;
+  readonly kind: 'cut' | 'cut-for-good';
+}
+
 interface Waiting {
   readonly bytes: Uint8Array;
   readonly urgent: boolean;
@@ -82,6 +88,9 @@ export class Rig {
   private connection = 0;
   private isUp = true;
   private isDownForGood = false;
+  private cut: Cut | undefined;
+  /** What was carried so far. */
+  carriedBytes = 0;
   /** The longest time in which neither ran. */
   stillMs = 0;
 
@@ -92,10 +101,16 @@ export class Rig {
   /** Runs a migration of `machine` and what goes wrong with it, until both ends are done or `limitMs` is over. */
   run(
     ends: { readonly machine: Machine; readonly source: MigrationEnd; readonly target: MigrationEnd },
-    plan: { readonly faults: readonly Fault[]; readonly limitMs: number; readonly isOff?: boolean },
+    plan: {
+      readonly faults: readonly Fault[];
+      readonly limitMs: number;
+      readonly isOff?: boolean;
+      readonly cut?: Cut;
+    },
   ): void {
     this.source.machine = ends.machine;
     this.source.isRunning = plan.isOff !== true;
+    this.cut = plan.cut;
     this.source.end = ends.source;
     this.target.end = ends.target;
     for (const fault of plan.faults) this.at(fault.atMs, () => this.fail(fault.kind));
@@ -155,15 +170,27 @@ export class Rig {
     }
     const { connection } = this;
     const other = host.side === 'source' ? this.target : this.source;
-    const bytes = new Uint8Array(Buffer.concat(pieces));
+    const sent = new Uint8Array(Buffer.concat(pieces));
+    const cut = this.cutWithin(sent.length);
+    const bytes = cut === undefined ? sent : sent.subarray(0, cut.afterBytes - this.carriedBytes);
+    this.carriedBytes += sent.length;
     this.at(this.nowMs + this.options.latencyMs, () => {
       for (let at = 0; at < bytes.length && connection === this.connection; ) {
         const size = Math.max(1, this.options.pieceBytes());
         this.give(other, { type: 'received', bytes: bytes.slice(at, at + size) });
         at += size;
       }
+      if (cut !== undefined && connection === this.connection) this.fail(cut.kind);
     });
     this.give(host, { type: 'sent', waitingBytes: host.queue.reduce((sum, { bytes: { length } }) => sum + length, 0) });
+  }
+
+  /** The cut that comes with the next so many bytes. */
+  private cutWithin(bytes: number): Cut | undefined {
+    const { cut } = this;
+    if (cut === undefined || this.carriedBytes + bytes < cut.afterBytes) return undefined;
+    this.cut = undefined;
+    return cut;
   }
 
   private give(host: RigHost, event: Untimed): void {
@@ -236,11 +263,11 @@ export class Rig {
     const { connection } = this;
     const restMs = (host.queue.reduce((sum, { bytes }) => sum + bytes.length, 0) * 1000) / this.options.bandwidth;
     this.at(this.nowMs + restMs + this.options.latencyMs + 2 * stepMs, () => {
-      if (connection === this.connection) this.cut('the other end has closed the connection');
+      if (connection === this.connection) this.disconnect('the other end has closed the connection');
     });
   }
 
-  private cut(reason: string): void {
+  private disconnect(reason: string): void {
     this.connection++;
     this.isUp = false;
     this.at(this.nowMs + noticeMs, () => {
@@ -267,18 +294,18 @@ export class Rig {
   private fail(kind: Fault['kind']): void {
     switch (kind) {
       case 'cut':
-        if (this.isUp) this.cut('connection reset');
+        if (this.isUp) this.disconnect('connection reset');
         return;
       case 'cut-for-good':
         this.isDownForGood = true;
-        this.cut('no route to host');
+        this.disconnect('no route to host');
         return;
       case 'source-dies':
       case 'target-dies': {
         const host = kind === 'source-dies' ? this.source : this.target;
         host.isDead = true;
         host.isRunning = false;
-        this.cut('connection reset');
+        this.disconnect('connection reset');
         return;
       }
       case 'abort-source':
@@ -320,10 +347,12 @@ export function restlessConfig({
   regionKiB,
   pause,
   memory = 1 << 20,
+  engine = 'interpret',
 }: {
   readonly regionKiB: 64 | 128 | 256 | 512;
   readonly pause: number;
   readonly memory?: number;
+  readonly engine?: 'compile' | 'interpret';
 }): MachineConfig {
   const words = [
     0x0004_0417,
@@ -350,7 +379,7 @@ export function restlessConfig({
   const view = new DataView(code.buffer);
   for (const [index, word] of words.entries()) view.setUint32(index * 4, word >>> 0, true);
   for (let at = 4096; at < code.length; at++) code[at] = text.charCodeAt((at * 7 + (at >> 6)) % text.length);
-  return { memory, harts: 1, kernel: elfOf(code), commandLine: '', engine: 'interpret' };
+  return { memory, harts: 1, kernel: elfOf(code), commandLine: '', engine };
 }
 
 /** A machine that was never moved, after as many instructions. */

@@ -110,6 +110,11 @@ export class GuestThread {
     });
   }
 
+  /** A relay is to end with the last of the connections that it has. */
+  retire(): void {
+    this.#send({ type: 'retire' });
+  }
+
   /** Waits for a machine; says at which port. */
   receive(arrival: Arrival): Promise<number> {
     const id = this.#requests++;

@@ -55,8 +55,8 @@ export class VmContainer {
   readonly #decoder = new StringDecoder('utf8');
   #thread: GuestThread | undefined;
   #isBegun = false;
-  /** Whether the machine is in this container: one that waits or relays is not asked to switch itself off. */
-  #isHere: boolean;
+  /** Whether the machine is in this container, has left it or is to come: only one that is here is asked to switch itself off. */
+  #presence: 'awaited' | 'here' | 'left';
   #startedAtMs: number | undefined;
   #end: ContainerEnd | undefined;
   #killTimer: Timer | undefined;
@@ -67,7 +67,7 @@ export class VmContainer {
     this.id = options.id;
     this.#options = options;
     this.#createdAtMs = options.clock.nowMs();
-    this.#isHere = options.start.waits !== true;
+    this.#presence = options.start.waits === true ? 'awaited' : 'here';
     this.#input = new CreditInput((bytes) => {
       if (bytes !== undefined) this.#thread?.input(bytes);
     });
@@ -91,7 +91,7 @@ export class VmContainer {
       taken: (bytes) => this.#input.credit(bytes),
       ended: (end) => this.#finish(end),
       presence: (isHere) => {
-        this.#isHere = isHere;
+        this.#presence = isHere ? 'here' : 'left';
       },
       ...this.#options.onMove,
     });
@@ -100,11 +100,11 @@ export class VmContainer {
     await thread.started;
   }
 
-  /** Asks the guest to end and ends it after `graceMs`; resolves when it has ended. */
+  /** Asks the guest, or the relay of one that has left, to end and ends it after `graceMs`; resolves when it has ended. */
   async stop(graceMs: number): Promise<void> {
     if (this.state !== 'running') return;
     const { clock } = this.#options;
-    if (graceMs === 0 || !this.#isHere) this.#kill();
+    if (graceMs === 0 || this.#presence === 'awaited') this.#kill();
     else {
       const killAtMs = clock.nowMs() + graceMs;
       if (killAtMs < this.#killAtMs) {
@@ -113,7 +113,8 @@ export class VmContainer {
         this.#killTimer = clock.setTimeout(() => this.#kill(), graceMs);
       }
       // Whether it hears so or not, it has its time.
-      void this.open({ command: ['poweroff'] }).catch(() => {});
+      if (this.#presence === 'left') this.#thread?.retire();
+      else void this.open({ command: ['poweroff'] }).catch(() => {});
     }
     await this.#ended.promise;
   }

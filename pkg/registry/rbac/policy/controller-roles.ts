@@ -188,6 +188,11 @@ export const controllerRules: Readonly<Record<string, readonly string[]>> = {
     'list,watch core nodes',
     eventsRule,
   ],
+  'virtualmachineevacuation-controller': [
+    'get,list,watch vm.coxswain.dev virtualmachines',
+    'update vm.coxswain.dev virtualmachines/finalizers',
+    'create,delete,list,watch vm.coxswain.dev virtualmachinemigrations',
+  ],
   'virtualmachinemigration-controller': [
     'get,list,watch vm.coxswain.dev virtualmachines',
     'update vm.coxswain.dev virtualmachines/status',

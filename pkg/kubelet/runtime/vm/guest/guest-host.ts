@@ -56,6 +56,7 @@ export class GuestHost {
   #watcher: MachineWatcher | undefined;
   #pumpTimer: Timer | undefined;
   #idleSinceMs: number | undefined;
+  #lingerMs = lingerMs;
 
   constructor(deps: GuestHostDeps) {
     const { start } = deps;
@@ -155,6 +156,11 @@ export class GuestHost {
     this.#look();
   }
 
+  /** What is relayed here ends with the connections that there are. */
+  retire(): void {
+    this.#lingerMs = 0;
+  }
+
   /** The machine cannot go on: what it needs is gone. */
   lost(reason: string): void {
     this.#loop?.stop();
@@ -245,7 +251,7 @@ export class GuestHost {
     const nowMs = clock.monotonicMs();
     if (this.network.connections > 0) this.#idleSinceMs = undefined;
     else this.#idleSinceMs ??= nowMs;
-    if (this.#idleSinceMs !== undefined && nowMs - this.#idleSinceMs >= lingerMs) {
+    if (this.#idleSinceMs !== undefined && nowMs - this.#idleSinceMs >= this.#lingerMs) {
       this.#home.over();
       end(0, '');
     } else clock.setTimeout(() => this.#look(), lookMs);

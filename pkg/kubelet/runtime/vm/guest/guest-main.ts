@@ -44,6 +44,9 @@ function received(message: ToGuest): void {
     case 'resume':
       host.loop?.resume();
       return;
+    case 'retire':
+      host.retire();
+      return;
     case 'forward': {
       const { id } = message;
       host.relay.forward(message.port).then(

@@ -2,6 +2,7 @@
  * Migrations of the machine of one thread: it waits for one, gives its own away, or neither. One at a time. Invariant: the machine runs here exactly while the end of
  * the migration says so.
  */
+import process from 'node:process';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -19,6 +20,12 @@ const tellMs = 250;
 /** A connection that was lost while pages are missing is made again after so long, and so many times. */
 const reconnectMs = 200;
 const reconnectsMax = 50;
+
+/** Milliseconds of the processor that this thread has had. */
+const threadMs = (): number => {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+};
 
 /** What is under way. */
 interface Move {
@@ -68,6 +75,7 @@ export class Moves {
       config: machine.config,
       settings,
       ...(disk === undefined ? {} : { disk: disk.store() }),
+      cpuMs: threadMs,
     });
     const drive = this.#drive(end, { migration, side: 'source', bandwidth: settings.bandwidth }, () =>
       this.#reconnect(departure, reconnectsMax),
@@ -77,6 +85,8 @@ export class Moves {
       const wire = host.wireState({ host: departure.host, port, node });
       const hello = { kind: 'machine', migration, wire } as const;
       drive.connected(await connectToNode(identity, { address: target, hello, clock }));
+      // What moves cold is off: as if its plug were pulled here, and put in there.
+      if (settings.mode === 'cold') host.loop?.pause();
       drive.happened({ type: 'start' });
     } catch (error) {
       this.#move = undefined;
@@ -207,6 +217,7 @@ export class Moves {
         if (this.#move?.drive === drive) this.#move = undefined;
         this.#arrival = undefined;
         host.watch(undefined);
+        if (side === 'source' && outcome === 'aborted') host.loop?.resume();
         tell({ type: 'migration', migration, side, figures: drive.end.figures, outcome, reason });
         if (side === 'target' && outcome === 'aborted' && host.machine !== undefined) host.lost(reason);
         return;

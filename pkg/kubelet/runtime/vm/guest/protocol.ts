@@ -63,6 +63,8 @@ export type ToGuest =
   | { readonly type: 'figures'; readonly id: number }
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
+  /** A relay ends with its last connection, and waits for no other. */
+  | { readonly type: 'retire' }
   /** Waits for a machine; answered with `waiting`. */
   | { readonly type: 'receive'; readonly id: number; readonly arrival: Arrival }
   | { readonly type: 'migrate'; readonly departure: Departure }

@@ -1,0 +1,57 @@
+/**
+ * What a kubelet may write of virtual machines, which authorization cannot tell without the body: of a migration the part of the status that is its own end's, of a machine
+ * whose migration has an end at it nothing but who has the machine. Counterpart: KubeVirt's `virt-handler` policies.
+ */
+import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
+import { type VirtualMachineMigration, virtualMachineMigrations } from '#pkg/api/virtual-machine-migration.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
+import { forbidden } from '#pkg/apimachinery/status-error.ts';
+import { type AdmissionAttributes, about, type RegistryReader, readOne } from '#pkg/apiserver/strategy.ts';
+import { without } from '../draft.ts';
+
+/** A node writes the status of a migration. */
+export function migrationStatus(node: string, attributes: AdmissionAttributes): void {
+  const { old, draft } = about(attributes, virtualMachineMigrations, 'status') ?? {};
+  const no = (why: string): Error => refusal(attributes, `node ${JSON.stringify(node)} ${why}`);
+  if (old === undefined || draft === undefined) throw no('can only update the status of migrations');
+  const { sourceNode, targetNode } = old.status ?? {};
+  const ends = { source: sourceNode, target: targetNode };
+  const own = (['source', 'target'] as const).filter((end) => ends[end] === node);
+  if (own.length === 0) throw no('can only update the status of migrations from or to itself');
+  if (!deepEqual(without(draft.status, own), without(old.status, own)))
+    throw no(`is not allowed to update other than status.${own.join(', status.')}`);
+}
+
+/** A node writes the status of a machine. */
+export async function machineStatus(
+  node: string,
+  attributes: AdmissionAttributes,
+  reader: RegistryReader,
+): Promise<void> {
+  const { old, draft } = about(attributes, virtualMachines, 'status') ?? {};
+  const no = (why: string): Error => refusal(attributes, `node ${JSON.stringify(node)} ${why}`);
+  if (old === undefined || draft === undefined) throw no('can only update the status of machines');
+  const { name = '', uid } = old.status?.migration ?? {};
+  const key = { namespace: attributes.namespace, name };
+  const migration = name === '' ? undefined : await readOne(reader, virtualMachineMigrations, key);
+  const rest = ({ status }: Given<VirtualMachine>): unknown => ({
+    ...status,
+    migration: without(status?.migration, ['owner']),
+  });
+  if (!deepEqual(rest(draft), rest(old))) throw no('is not allowed to update other than status.migration.owner');
+  const owner = draft.status?.migration?.owner ?? '';
+  if (owner === (old.status?.migration?.owner ?? '')) return;
+  if (migration === undefined || migration.metadata?.uid !== uid || !mayClaim(node, owner, migration))
+    throw no(`is not allowed to say that the machine is the ${owner}'s`);
+}
+
+/** The target may take the machine or give it back, the source may keep it. */
+function mayClaim(node: string, owner: string, { status }: VirtualMachineMigration): boolean {
+  return status?.targetNode === node || (owner === 'source' && status?.sourceNode === node);
+}
+
+function refusal(attributes: AdmissionAttributes, why: string): Error {
+  const { group, resource, name } = attributes;
+  return forbidden({ group, resource }, name, why);
+}

@@ -1,0 +1,144 @@
+/**
+ * How a migration went, as a picture (SVG): what each round sent and what was written meanwhile, what pages came to by their class, how pages of a post-copy came, and how
+ * long the machine stood still. Pure; takes figures as they are served, in which whatever is not known is left out.
+ */
+
+const width = 760;
+const left = 150;
+const plot = 430;
+const bar = 14;
+const gap = 10;
+const colours = { sent: '#3b6ea5', written: '#c2703d', raw: '#b9c4cf' } as const;
+
+/** One round, as it is served. */
+interface ReportRound {
+  readonly round: number;
+  readonly pages: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly dirtied: number;
+}
+
+/** What a picture is drawn of. */
+export interface MigrationReport {
+  /** Such as `store: pre-copy from n1 to n2`. */
+  readonly title: string;
+  readonly rounds: readonly ReportRound[];
+  readonly classes: readonly {
+    readonly name: string;
+    readonly pages: number;
+    readonly rawBytes: number;
+    readonly sentBytes: number;
+    readonly cpuMs: number;
+  }[];
+  readonly downtimeMs: number | undefined;
+  /** Of a post-copy: pages by how they came. */
+  readonly faults: number;
+  readonly prePaged: number;
+  readonly pushed: number;
+}
+
+interface Bar {
+  readonly value: number;
+  readonly fill: string;
+  readonly label: string;
+}
+
+interface Row {
+  readonly name: string;
+  readonly bars: readonly Bar[];
+}
+
+/** Draws a report. */
+export function migrationPicture(report: MigrationReport): string {
+  const { downtimeMs, title } = report;
+  const stood = downtimeMs === undefined ? 'not known' : `${downtimeMs.toFixed(1)} ms`;
+  const parts: string[] = [text(20, 24, title, 'font-size="15"'), text(20, 44, `It stood still for: ${stood}`)];
+  let top = 76;
+  const add = (heading: string, rows: readonly Row[]): void => {
+    if (rows.length === 0) return;
+    parts.push(text(20, top, heading), chart(rows, top + 12));
+    top += 12 + rows.reduce((sum, { bars }) => sum + bars.length * bar + gap, 0) + 30;
+  };
+  add('Pages sent in each round, and pages written meanwhile', report.rounds.map(roundRow));
+  add(
+    'Pages by what they are: bytes, and what was sent for them',
+    report.classes.filter(({ pages }) => pages > 0).map(classRow),
+  );
+  add('Pages after the machine arrived, by how they came', arrivals(report));
+  const size = `width="${width}" height="${top}"`;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" ${size} viewBox="0 0 ${width} ${top}" font-family="sans-serif" font-size="12">`,
+    `<rect ${size} fill="#fff"/>`,
+    ...parts,
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+/** Pages that were written in a second of a round. */
+export function dirtyRate({ dirtied, durationMs }: ReportRound): number {
+  return durationMs <= 0 ? 0 : (dirtied * 1000) / durationMs;
+}
+
+function roundRow(round: ReportRound): Row {
+  const { pages, bytes, durationMs, dirtied } = round;
+  return {
+    name: `round ${round.round}`,
+    bars: [
+      { value: pages, fill: colours.sent, label: `${pages} pages, ${kib(bytes)} in ${durationMs.toFixed(0)} ms` },
+      { value: dirtied, fill: colours.written, label: `${dirtied} written, ${dirtyRate(round).toFixed(0)} a second` },
+    ],
+  };
+}
+
+function classRow({ name, pages, rawBytes, sentBytes, cpuMs }: MigrationReport['classes'][number]): Row {
+  return {
+    name,
+    bars: [
+      { value: rawBytes, fill: colours.raw, label: `${pages} pages, ${kib(rawBytes)}` },
+      { value: sentBytes, fill: colours.sent, label: `${kib(sentBytes)} sent, ${cpuMs.toFixed(1)} ms of processor` },
+    ],
+  };
+}
+
+function arrivals({ faults, prePaged, pushed }: MigrationReport): readonly Row[] {
+  if (faults + prePaged + pushed === 0) return [];
+  const row = (name: string, value: number): Row => ({
+    name,
+    bars: [{ value, fill: colours.sent, label: `${value}` }],
+  });
+  return [row('faults', faults), row('pre-paged', prePaged), row('pushed', pushed)];
+}
+
+/** Rows of bars, all on one logarithmic scale, as rounds and classes are powers of ten apart. */
+function chart(rows: readonly Row[], top: number): string {
+  const most = Math.max(1, ...rows.flatMap(({ bars }) => bars.map(({ value }) => value)));
+  let y = top;
+  return rows
+    .flatMap(({ name, bars }) => {
+      const begin = y;
+      y += bars.length * bar + gap;
+      return [
+        text(left - 8, begin + bar - 3, name, 'text-anchor="end"'),
+        ...bars.flatMap(({ value, fill, label }, at) => {
+          const length = (plot * Math.log10(1 + value)) / Math.log10(1 + most);
+          const height = begin + at * bar;
+          return [
+            `<rect x="${left}" y="${height}" width="${length.toFixed(1)}" height="${bar - 2}" fill="${fill}"/>`,
+            text(left + length + 6, height + bar - 4, label, 'font-size="10"'),
+          ];
+        }),
+      ];
+    })
+    .join('\n');
+}
+
+function text(x: number, y: number, words: string, more = ''): string {
+  const escaped = words.replace(/[<>&]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  return `<text x="${x.toFixed(1)}" y="${y}" ${more}>${escaped}</text>`;
+}
+
+function kib(bytes: number): string {
+  return `${(bytes / 1024).toFixed(bytes < 10_240 ? 1 : 0)} KiB`;
+}

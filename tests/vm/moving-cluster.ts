@@ -1,0 +1,87 @@
+/** A cluster of two kubelets, processes of their own, with one machine that serves HTTP and moves between them. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type CommandResult, eventually, RunningCluster, run } from '#tests/e2e/running-cluster.ts';
+import { root } from '#tests/tidy/source-files.ts';
+
+/** Where the machine's server listens. */
+export const port = 8090;
+
+const objects = `
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: { name: vm }
+handler: vm
+---
+apiVersion: vm.coxswain.dev/v1alpha1
+kind: VirtualMachine
+metadata: { name: store }
+spec:
+  image: coxswain.dev/vm/kernel
+  memory: 64Mi
+  args: [port=${port}]
+  ports: [{ name: http, port: ${port} }]
+  labels: { app: store }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: store }
+spec:
+  selector: { app: store }
+  ports: [{ port: ${port} }]
+`;
+
+/** The cluster, its machine `store` and a Service of that name. */
+export class MovingCluster {
+  readonly cluster: RunningCluster;
+  /** For files of a test. */
+  readonly folder: string;
+
+  private constructor(cluster: RunningCluster, folder: string) {
+    this.cluster = cluster;
+    this.folder = folder;
+  }
+
+  /** Starts it; the machine is ready, and the Service knows it. */
+  static async start(): Promise<MovingCluster> {
+    const folder = mkdtempSync(join(tmpdir(), 'migration-'));
+    const cluster = await RunningCluster.start({ flags: ['--runtime', 'inprocess,vm', '--nodes', '2', '--processes'] });
+    const made = new MovingCluster(cluster, folder);
+    const file = join(folder, 'machine.yaml');
+    writeFileSync(file, objects);
+    await made.kubectl('apply', '-f', file);
+    await made.kubectl('wait', '--for=condition=Ready', 'vm/store', '--timeout=110s');
+    const address = await made.status('address');
+    await eventually(
+      () => made.kubectl('get', 'endpointslices', '-o', 'jsonpath={.items[*].endpoints[*].addresses}'),
+      (addresses) => addresses.includes(address),
+    );
+    return made;
+  }
+
+  /** Runs kubectl; throws what it says when it fails. */
+  async kubectl(...args: readonly string[]): Promise<string> {
+    const main = join(root, 'cmd/coxswain/main.ts');
+    const { code, stdout, stderr } = await run(process.execPath, [main, 'kubectl', ...args], {
+      env: this.cluster.env(),
+    });
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  }
+
+  /** A field of the machine's status. */
+  status(path: string): Promise<string> {
+    return this.kubectl('get', 'vm', 'store', '-o', `jsonpath={.status.${path}}`);
+  }
+
+  /** Asks for a migration, and waits for it. */
+  migrate(...flags: readonly string[]): Promise<CommandResult> {
+    return this.cluster.coxswain(['vm', 'migrate', 'store', ...flags]);
+  }
+
+  async remove(): Promise<void> {
+    await this.cluster.remove();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
