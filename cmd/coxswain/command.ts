@@ -20,6 +20,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Show the clusters of this machine’s user.',
     load: async () => (await import('./list.ts')).list,
   },
+  config: {
+    summary: 'Print a cluster, or what a file means, as a cluster file.',
+    load: async () => (await import('./config.ts')).config,
+  },
   kubeconfig: {
     summary: 'Print the kubeconfig of a cluster.',
     load: async () => (await import('./kubeconfig.ts')).kubeconfig,

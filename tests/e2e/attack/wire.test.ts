@@ -109,7 +109,9 @@ test('10,000 odd requests to every address end no process and leave nothing', { 
 async function expectNoGrowth(all: readonly ProcessStatus[], addresses: readonly WireAddress[]): Promise<void> {
   const growths = new Map(all.map(({ name }) => [name, [] as number[]]));
   const growing = (): readonly string[] =>
-    [...growths].filter(([, each]) => Math.min(...each) > roundBytesMax).map(([name, each]) => `${name}: ${each.join(', ')}`);
+    [...growths]
+      .filter(([, each]) => Math.min(...each) > roundBytesMax)
+      .map(([name, each]) => `${name}: ${each.join(', ')}`);
   let last = all.map(({ pid }) => residentBytes(pid));
   for (let round = 0; round < roundsMax && growing().length > 0; round++) {
     await fuzzWire(addresses, roundRequests, 3 + round);
