@@ -100,6 +100,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Make stand-ins for the binaries that envtest suites start.',
     load: async () => (await import('./envtest.ts')).envtest,
   },
+  completion: {
+    summary: 'Print a script by which a shell completes what is typed.',
+    load: async () => (await import('./completion.ts')).completionOf(commands),
+  },
   version: { summary: 'Print the version.', load: async () => (await import('./version.ts')).version },
 };
 

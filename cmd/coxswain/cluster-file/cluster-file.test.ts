@@ -15,6 +15,9 @@ import { nodePatch } from './follow.ts';
 import { fieldRows, fileSchema } from './schema.ts';
 import { clusterFileOf } from './write-file.ts';
 
+/** Longest time for a test that loads all there is, on a busy machine. */
+const loadingMs = 180_000;
+
 const head = { apiVersion: 'coxswain.dev/v1alpha1', kind: 'Cluster' };
 
 /** A folder with the file and what it names. */
@@ -39,52 +42,56 @@ test('a file that says nothing is a cluster as any other', async () => {
   expect(settingsBy(await read({}))).toEqual({ ...defaultSettings, apiPort: 0 });
 });
 
-test('each field is what a flag is, and files are relative to the file', async () => {
-  const others = { 'object.yaml': 'kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n' };
-  const fields = {
-    name: 'blue',
-    nodes: [{ count: 2 }],
-    runtimes: ['fake', 'inprocess'],
-    networking: { mode: 'loopback' },
-    store: { endpoints: ['https://127.0.0.1:1', 'https://127.0.0.1:2'], caFile: 'ca.pem' },
-    apiServer: { port: 7000, encryptionProviderConfig: 'sub/keys.yaml' },
-    controlPlanes: 2,
-    processes: true,
-    scheduling: { profile: 'spreading', configFile: 'profiles.yaml' },
-    components: {
-      'kube-controller-manager': { nodeMonitorPeriod: '2s' },
-      'kube-apiserver': { auditPolicyFile: 'audit.yaml' },
-    },
-    logLevel: 'info',
-    kubeconfig: 'kc',
-    manifests: ['object.yaml'],
-    addons: ['prometheus'],
-  };
-  const path = fileWith(fields, others);
-  const folder = join(path, '..');
-  const said = await readUpArguments(['--config', path]);
-  expect(settingsBy(said)).toEqual({
-    ...defaultSettings,
-    name: 'blue',
-    nodes: 2,
-    nodeSpecs: [{ name: 'blue-node-1' }, { name: 'blue-node-2' }],
-    runtime: 'fake,inprocess',
-    store: 'https://127.0.0.1:1,https://127.0.0.1:2',
-    etcdCafile: join(folder, 'ca.pem'),
-    apiPort: 7000,
-    controlPlanes: 2,
-    componentFlags: {
-      'kube-controller-manager': { 'node-monitor-period': '2s' },
-      'kube-apiserver': {
-        'audit-policy-file': join(folder, 'audit.yaml'),
-        'encryption-provider-config': join(folder, 'sub/keys.yaml'),
+test(
+  'each field is what a flag is, and files are relative to the file',
+  async () => {
+    const others = { 'object.yaml': 'kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n' };
+    const fields = {
+      name: 'blue',
+      nodes: [{ count: 2 }],
+      runtimes: ['fake', 'inprocess'],
+      networking: { mode: 'loopback' },
+      store: { endpoints: ['https://127.0.0.1:1', 'https://127.0.0.1:2'], caFile: 'ca.pem' },
+      apiServer: { port: 7000, encryptionProviderConfig: 'sub/keys.yaml' },
+      controlPlanes: 2,
+      processes: true,
+      scheduling: { profile: 'spreading', configFile: 'profiles.yaml' },
+      components: {
+        'kube-controller-manager': { nodeMonitorPeriod: '2s' },
+        'kube-apiserver': { auditPolicyFile: 'audit.yaml' },
       },
-      'kube-scheduler': { scheduling: 'spreading', 'scheduler-config': join(folder, 'profiles.yaml') },
-    },
-  });
-  expect(said.values).toMatchObject({ processes: true, kubeconfig: join(folder, 'kc'), 'log-level': 'info' });
-  expect(said.file?.objects).toEqual({ crds: [], manifests: [join(folder, 'object.yaml')], addons: ['prometheus'] });
-});
+      logLevel: 'info',
+      kubeconfig: 'kc',
+      manifests: ['object.yaml'],
+      addons: ['prometheus'],
+    };
+    const path = fileWith(fields, others);
+    const folder = join(path, '..');
+    const said = await readUpArguments(['--config', path]);
+    expect(settingsBy(said)).toEqual({
+      ...defaultSettings,
+      name: 'blue',
+      nodes: 2,
+      nodeSpecs: [{ name: 'blue-node-1' }, { name: 'blue-node-2' }],
+      runtime: 'fake,inprocess',
+      store: 'https://127.0.0.1:1,https://127.0.0.1:2',
+      etcdCafile: join(folder, 'ca.pem'),
+      apiPort: 7000,
+      controlPlanes: 2,
+      componentFlags: {
+        'kube-controller-manager': { 'node-monitor-period': '2s' },
+        'kube-apiserver': {
+          'audit-policy-file': join(folder, 'audit.yaml'),
+          'encryption-provider-config': join(folder, 'sub/keys.yaml'),
+        },
+        'kube-scheduler': { scheduling: 'spreading', 'scheduler-config': join(folder, 'profiles.yaml') },
+      },
+    });
+    expect(said.values).toMatchObject({ processes: true, kubeconfig: join(folder, 'kc'), 'log-level': 'info' });
+    expect(said.file?.objects).toEqual({ crds: [], manifests: [join(folder, 'object.yaml')], addons: ['prometheus'] });
+  },
+  loadingMs,
+);
 
 test('nodes have names of their own, or those they would have', async () => {
   const nodes = [{ name: 'front' }, { count: 2 }, { name: 'big', count: 2, runtimes: ['fake'] }];
