@@ -20,6 +20,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Show the clusters of this machine’s user.',
     load: async () => (await import('./list.ts')).list,
   },
+  config: {
+    summary: 'Print a cluster, or what a file means, as a cluster file.',
+    load: async () => (await import('./config.ts')).config,
+  },
   kubeconfig: {
     summary: 'Print the kubeconfig of a cluster.',
     load: async () => (await import('./kubeconfig.ts')).kubeconfig,
@@ -95,6 +99,10 @@ const commands: Readonly<Record<string, Command>> = {
   envtest: {
     summary: 'Make stand-ins for the binaries that envtest suites start.',
     load: async () => (await import('./envtest.ts')).envtest,
+  },
+  completion: {
+    summary: 'Print a script by which a shell completes what is typed.',
+    load: async () => (await import('./completion.ts')).completionOf(commands),
   },
   version: { summary: 'Print the version.', load: async () => (await import('./version.ts')).version },
 };

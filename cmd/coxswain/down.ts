@@ -167,5 +167,10 @@ export async function retractContext(folder: ClusterFolder): Promise<void> {
     await useContext(record.userKubeconfig, record.previousContext);
   // What the person added to the context comes back with the next start.
   const context = removed ? contextFields(config, name) : (record.context ?? {});
-  await folder.write({ settings: record.settings, ...(Object.keys(context).length === 0 ? {} : { context }) });
+  const { settings, file } = record;
+  await folder.write({
+    settings,
+    ...(file === undefined ? {} : { file }),
+    ...(Object.keys(context).length === 0 ? {} : { context }),
+  });
 }

@@ -27,6 +27,7 @@ import {
 import { restoringFolder, storeIdFile } from '#pkg/cluster/store-identity.ts';
 import { makeFolder } from '#pkg/component/make-folder.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import type { KeptFile } from './cluster-file/cluster-file.ts';
 import { isName } from './world.ts';
 
 /** What is kept about a cluster between starts. */
@@ -44,6 +45,8 @@ export interface ClusterRecord {
   readonly logLevel?: string;
   /** What the person added to the context, such as a namespace: for the next start, as `down` takes the context away. */
   readonly context?: JsonObject;
+  /** What a cluster file said beside the settings. */
+  readonly file?: KeptFile;
   /** Address of the API server, while it runs. */
   readonly server?: string;
 }
@@ -187,13 +190,21 @@ const ownEntries: ReadonlySet<string> = new Set([
 
 function isRecord(value: unknown): value is ClusterRecord {
   if (!isObject(value) || !isObject(value.settings)) return false;
-  if (!isObject(value.context ?? {})) return false;
+  if (!isObject(value.context ?? {}) || !isKeptFile(value.file)) return false;
   const origins = value.renumberFrom ?? [];
   const isOrigin = (one: unknown): boolean =>
     isObject(one) && settingsProblem({ ...defaultSettings, ...one }) === undefined;
   if (!Array.isArray(origins) || !origins.every(isOrigin)) return false;
   return [value.userKubeconfig, value.previousContext, value.server, value.logLevel].every(
     (text) => typeof (text ?? '') === 'string',
+  );
+}
+
+function isKeptFile(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (!isObject(value) || typeof value.processes !== 'boolean') return false;
+  return [value.crds, value.manifests, value.addons].every(
+    (one) => Array.isArray(one) && one.every((text) => typeof text === 'string'),
   );
 }
 

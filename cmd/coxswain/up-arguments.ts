@@ -9,10 +9,12 @@ import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { componentValues, flagsOfComponent, unknownComponent } from '#pkg/cluster/component-flags.ts';
+import { runtimesOf } from '#pkg/cluster/runtimes.ts';
 import type { ComponentFlags } from '#pkg/cluster/settings.ts';
 import { type ClusterTables, clusterTables } from '#pkg/cluster/tables.ts';
 import { type FlagTable, flagOf, parseFlags } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { type ClusterFile, isClusterFile } from './cluster-file/cluster-file.ts';
 import { extraConfig, type UpValues, upFlags } from './up-flags.ts';
 
 /** What was said: every flag with its value, and which of them anybody gave. */
@@ -22,6 +24,8 @@ export interface UpArguments {
   readonly help: boolean;
   /** What is said of single components: it takes the place of what was said before. Undefined when nothing is. */
   readonly componentFlags?: ComponentFlags;
+  /** The cluster file that was named, if it was one. */
+  readonly file?: ClusterFile;
 }
 
 /** Reads them. Throws `UserError` for what cannot be. */
@@ -32,9 +36,12 @@ export async function readUpArguments(
   const first = parseUp(args);
   const path = first.values.config;
   if (first.help) return first;
-  const { components, ...fields } = path === '' ? ({} as JsonObject) : await readConfigFile(path);
+  const document = path === '' ? ({} as JsonObject) : await readConfigFile(path);
+  const file = isClusterFile(document) ? await readFileBeside(first, document, tables) : undefined;
+  const { components, ...fields } = file?.flags ?? document;
   if (path !== '') await checkFields(path, fields);
   const { values, given } = path === '' ? first : parseUp(args, { path, fields });
+  const said = { values, given, help: false, ...(file === undefined ? {} : { file }) };
   const fromFile = components === undefined ? undefined : await componentsOf(components, { path, tables });
   const encryption = values['encryption-provider-config'];
   const { scheduling, 'scheduler-config': schedulerConfig, 'cri-socket': criSocket } = values;
@@ -46,9 +53,25 @@ export async function readUpArguments(
     ...(criSocket === '' ? [] : [`kubelet.container-runtime-endpoint=unix://${resolve(criSocket)}`]),
     ...(schedulerConfig === '' ? [] : [`kube-scheduler.scheduler-config=${resolve(schedulerConfig)}`]),
   ];
-  if (fromFile === undefined && extra.length === 0) return { values, given, help: false };
-  const componentFlags = await withExtra(fromFile ?? {}, extra, tables);
-  return { values, given, help: false, componentFlags };
+  if (fromFile === undefined && extra.length === 0) return said;
+  return { ...said, componentFlags: await withExtra(fromFile ?? {}, extra, tables) };
+}
+
+/** A cluster file; the command line comes before it, but for nodes that it describes one by one. */
+async function readFileBeside(
+  { values, given }: UpArguments,
+  document: JsonObject,
+  tables: ClusterTables,
+): Promise<ClusterFile> {
+  const { readClusterFile } = await import('./cluster-file/read-file.ts');
+  const file = await readClusterFile(values.config, document, {
+    tables,
+    ...(given.has('name') ? { name: values.name } : {}),
+    ...(given.has('runtime') ? { runtimes: runtimesOf(values.runtime) } : {}),
+  });
+  if (given.has('nodes') && file.nodeSpecs !== undefined)
+    throw new UserError(`Cannot use --nodes beside the nodes of ${file.path}: leave one of them out`);
+  return file;
 }
 
 function parseUp(args: readonly string[], file?: { readonly path: string; readonly fields: JsonObject }): UpArguments {

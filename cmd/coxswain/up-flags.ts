@@ -2,6 +2,8 @@
 
 import { resolve } from 'node:path';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
+import { containersProblem } from '#pkg/cluster/containers.ts';
+import { criEndpointOf } from '#pkg/cluster/cri-endpoint.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { runtimeProblem, runtimesOf, runtimeTable } from '#pkg/cluster/runtimes.ts';
 import { schedulings } from '#pkg/cluster/scheduler-flags.ts';
@@ -26,6 +28,7 @@ import {
 } from '#pkg/component/flags.ts';
 import { logLevels } from '#pkg/component/logger.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { type ClusterFile, fileFieldOf, haveOtherNodes } from './cluster-file/cluster-file.ts';
 import { clusterFlags } from './cluster-flags.ts';
 
 /** Parts of the design that are refused by name until they are built. */
@@ -41,7 +44,7 @@ export const extraConfig = /^([a-z0-9-]+)\.([a-z0-9-]+)=(.*)$/s;
 export const upFlags = {
   ...clusterFlags,
   config: text({
-    help: 'A YAML file with these flags as fields, and those of components under "components"; the command line comes first.',
+    help: 'A cluster file (docs/cluster-file.md), or a YAML file with these flags as fields and those of components under "components"; the command line comes first.',
     placeholder: 'file',
   }),
   'extra-config': repeated({
@@ -199,6 +202,17 @@ export function settingsOf(
   return result;
 }
 
+/** Says what the machine lacks before anything starts. */
+export async function refuseContainers({ runtime, componentFlags }: ClusterSettings): Promise<void> {
+  const names = runtimesOf(runtime);
+  const problem =
+    (names.includes('container') ? containersProblem() : undefined) ??
+    (names.includes('cri')
+      ? await (await import('#pkg/cluster/cri.ts')).criProblem(criEndpointOf(componentFlags))
+      : undefined);
+  if (problem !== undefined) throw new UserError(`Cannot use --runtime ${runtime} as ${problem}`);
+}
+
 /** Throws for a network that the cluster's other parts do not go with. */
 function checkNetwork(settings: ClusterSettings, before: ClusterSettings | undefined): void {
   const { network, runtime } = settings;
@@ -237,6 +251,21 @@ export interface RunningWith {
   readonly processes: boolean;
 }
 
+/** Throws when the command line, or a cluster file, asks of a running cluster what it is not and cannot become. */
+export function refuseChanges(
+  wanted: Parameters<typeof changedFlags>[0] & { readonly file: ClusterFile | undefined },
+  running: RunningWith,
+): void {
+  const { file } = wanted;
+  const changed = changedFlags(wanted, running);
+  if (changed.length === 0) return;
+  const names = changed.map((flag) => (file === undefined ? `--${flag}` : fileFieldOf(flag)));
+  const it = `${changed.length === 1 ? (file === undefined ? 'the flag' : 'the field') : file === undefined ? 'the flags' : 'the fields'} out`;
+  throw new UserError(
+    `Cannot change ${names.join(' and ')} of the cluster "${running.settings.name}" while it runs: stop it with "coxswain down" first, or leave ${it}`,
+  );
+}
+
 /** The flags that ask of a running cluster what it is not, and that it cannot become. */
 export function changedFlags(
   wanted: { readonly settings: ClusterSettings; readonly values: UpValues; readonly given: ReadonlySet<string> },
@@ -250,6 +279,7 @@ export function changedFlags(
     given.has(flag) && has !== undefined && now !== has;
   if (differs('kubeconfig', resolve(values.kubeconfig), running.userKubeconfig)) changed.push('kubeconfig');
   if (differs('processes', values.processes, running.processes)) changed.push('processes');
+  if (!changed.includes('nodes') && haveOtherNodes(settings, running.settings)) changed.push('nodes');
   if (!deepEqual(settings.componentFlags, running.settings.componentFlags)) changed.push('extra-config');
   if (values.renumber) changed.push('renumber');
   if (differs('log-level', values['log-level'], running.logLevel)) changed.push('log-level');

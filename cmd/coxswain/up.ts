@@ -10,8 +10,6 @@ import { join } from 'node:path';
 import { explain } from '#cmd/common/errors.ts';
 import { type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
-import { containersProblem } from '#pkg/cluster/containers.ts';
-import { criEndpointOf } from '#pkg/cluster/cri-endpoint.ts';
 import {
   checkKubeconfig,
   entryIn,
@@ -21,7 +19,6 @@ import {
   writeKubeconfig,
 } from '#pkg/cluster/kubeconfig.ts';
 import type { Pki } from '#pkg/cluster/pki.ts';
-import { runtimesOf } from '#pkg/cluster/runtimes.ts';
 import { type ClusterSettings, contextName, defaultSettings, nodeNames, storeOf } from '#pkg/cluster/settings.ts';
 import { storeDriverOf } from '#pkg/cluster/stores.ts';
 import { helpText } from '#pkg/component/flags.ts';
@@ -37,12 +34,14 @@ import {
   reserveFreeAddresses,
 } from './address-slot.ts';
 import { Beginning, settledProcesses } from './beginning.ts';
+import { chosenBy } from './chosen.ts';
+import type { KeptFile } from './cluster-file/cluster-file.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder, type ClusterRecord } from './folder.ts';
 import { supervisorName } from './process-names.ts';
 import { createSteps } from './terminal.ts';
 import { readUpArguments } from './up-arguments.ts';
-import { changedFlags, type RunningWith, settingsOf, type UpValues, upFlags } from './up-flags.ts';
+import { refuseChanges, refuseContainers, type UpValues, upFlags } from './up-flags.ts';
 import { lockForUp, type UpLock } from './up-lock.ts';
 import { checkName, clustersHome, dataFolder, userKubeconfig, type World } from './world.ts';
 
@@ -57,6 +56,10 @@ export interface UpPlan {
   readonly folder: ClusterFolder;
   readonly settings: ClusterSettings;
   readonly before: ClusterRecord | undefined;
+  /** What a cluster file says, now or at the start before, beside the settings. */
+  readonly kept: KeptFile | undefined;
+  /** Whether the cluster is to become what the file says, as there is a new one or the store has nothing. */
+  readonly follows: boolean;
   /** The person's kubeconfig. */
   readonly kubeconfig: string;
   /** Aborted, with the error that says so, by Ctrl-C or a request to end: what waits for the start heeds it. */
@@ -67,30 +70,31 @@ export interface UpPlan {
 
 /** Runs the command; resolves to its exit code. Throws `UserError`, or what the system says, when there is no cluster afterwards. */
 export async function up(world: World, args: readonly string[]): Promise<number> {
-  const { values, given, help, componentFlags } = await readUpArguments(args);
-  if (help) {
+  const said = await readUpArguments(args);
+  const { given, file } = said;
+  if (said.help) {
     world.write(
       helpText(upFlags, { usage: 'coxswain up [flags]', summary: 'Start a Kubernetes cluster on this machine.' }),
     );
     return 0;
   }
-  checkName(values.name);
-  const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
+  checkName(said.values.name);
+  const folder = new ClusterFolder(dataFolder(world, { name: said.values.name, dataDir: said.values['data-dir'] }));
   using interruption = heedInterruption();
   const interrupted = interruption.signal;
   // A detached process starts under the lock of the one that started it.
-  using lock = values['report-to-parent'] ? undefined : await waitForOtherUp(world, { folder, values, interrupted });
+  using lock = said.values['report-to-parent']
+    ? undefined
+    : await waitForOtherUp(world, { folder, values: said.values, interrupted });
   await folder.checkOwner();
   const before = await folder.read();
-  const chosen = {
-    ...settingsOf(values, given, before?.settings),
-    ...(componentFlags === undefined ? {} : { componentFlags }),
-  };
+  const { values, settings: chosen, kept: keptFile, follows } = chosenBy(said, before);
   await refuseContainers(chosen);
   const running = await settledProcesses(world, folder, values.wait);
-  const base = { world, values, args, folder, before, interrupted, kubeconfig: '', onReady() {} };
+  const ways = { kubeconfig: '', kept: keptFile, follows, onReady() {} };
+  const base = { world, values, args, folder, before, interrupted, ...ways };
   if (running.length > 0 && before !== undefined)
-    refuseChanges({ settings: chosen, values, given }, { ...before, processes: !isOneProcess(running) });
+    refuseChanges({ settings: chosen, values, given, file }, { ...before, processes: !isOneProcess(running) });
   await checkAddons({ ...base, settings: chosen });
   if (isOneProcess(running)) return alreadyUp({ ...base, settings: chosen });
 
@@ -135,17 +139,6 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   }
 }
 
-/** Says what the machine lacks before anything starts. */
-async function refuseContainers({ runtime, componentFlags }: ClusterSettings): Promise<void> {
-  const names = runtimesOf(runtime);
-  const problem =
-    (names.includes('container') ? containersProblem() : undefined) ??
-    (names.includes('cri')
-      ? await (await import('#pkg/cluster/cri.ts')).criProblem(criEndpointOf(componentFlags))
-      : undefined);
-  if (problem !== undefined) throw new UserError(`Cannot use --runtime ${runtime} as ${problem}`);
-}
-
 /** Takes the lock of the cluster's start, when another start has it once that has ended. */
 async function waitForOtherUp(
   world: World,
@@ -171,18 +164,6 @@ async function waitForOtherUp(
 
 function isOneProcess(running: readonly ProcessRecord[]): boolean {
   return running.some((one) => one.name === 'coxswain');
-}
-
-/** Throws when the command line asks of a running cluster what it is not. */
-function refuseChanges(
-  wanted: { readonly settings: ClusterSettings; readonly values: UpValues; readonly given: ReadonlySet<string> },
-  running: RunningWith,
-): void {
-  const changed = changedFlags(wanted, running).map((flag) => `--${flag}`);
-  if (changed.length === 0) return;
-  throw new UserError(
-    `Cannot change ${changed.join(' and ')} of the cluster "${running.settings.name}" while it runs: stop it with "coxswain down" first, or leave ${changed.length === 1 ? 'the flag' : 'the flags'} out`,
-  );
 }
 
 /** Keeps Ctrl-C and requests to end from ending this process at once, so that it can tidy up. */
@@ -280,7 +261,11 @@ async function alreadyUp(plan: UpPlan): Promise<number> {
     );
     world.write(`Kubeconfig: ${before?.userKubeconfig ?? folder.kubeconfig}\n`);
   }
-  await enableAddons({ ...plan, settings: before?.settings ?? plan.settings });
+  const { nodeSpecs } = plan.settings;
+  await enableAddons({
+    ...plan,
+    settings: { ...(before?.settings ?? plan.settings), ...(nodeSpecs === undefined ? {} : { nodeSpecs }) },
+  });
   return 0;
 }
 
@@ -298,8 +283,10 @@ export async function addonsBeside(plan: UpPlan): Promise<void> {
   }
 }
 
-/** Enables what `--addons` names, once the cluster is ready. */
+/** Does what the cluster file says and enables what `--addons` names, once the cluster is ready. */
 export async function enableAddons(plan: UpPlan): Promise<void> {
+  if (plan.follows && (plan.kept ?? plan.settings.nodeSpecs) !== undefined)
+    await (await import('./cluster-file/follow.ts')).followFile(plan);
   if (plan.values.addons.length > 0) await (await import('./up-addons.ts')).enableNamed(plan);
 }
 
@@ -323,6 +310,7 @@ export async function publishKubeconfig(
   const previous = current === entry.name ? plan.before?.previousContext : current;
   const record: ClusterRecord = {
     settings,
+    ...(plan.kept === undefined ? {} : { file: plan.kept }),
     userKubeconfig: kubeconfig,
     ...(config === undefined || wasMade ? { madeKubeconfig: true } : {}),
     server: cluster.server,

@@ -45,6 +45,18 @@ export const kubeletFlags = {
     fallback: '/etc/resolv.conf',
     placeholder: 'file',
   }),
+  'node-labels': list({
+    help: 'Labels that the node is registered with, none of them of Kubernetes itself.',
+    placeholder: 'key=value,…',
+  }),
+  'register-with-taints': list({
+    help: 'Taints that a new node is registered with.',
+    placeholder: 'key=value:effect,…',
+  }),
+  capacity: list({
+    help: 'Amounts that the node offers in place of its part of the machine, or of resources beside that.',
+    placeholder: 'resource=amount,…',
+  }),
   ...nodeFlags,
   ...kernelFlags,
   'tls-cert-file': text({ help: 'Certificate to show to the API server.', placeholder: 'file' }),

@@ -11,6 +11,7 @@ import { evictionOf } from '#pkg/cluster/eviction-flags.ts';
 import { kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
+import { type NodeTaint, parseTaint, taintEffects } from '#pkg/cluster/node-spec.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -28,6 +29,11 @@ export async function wireKubelet(
   context: ProcessContext,
 ): Promise<Component> {
   if (values['root-dir'] === '') throw new UserError('the flag --root-dir is required');
+  const spec = {
+    labels: recordOf('node-labels', values['node-labels']),
+    taints: values['register-with-taints'].map(taintOf),
+    capacity: recordOf('capacity', values.capacity),
+  };
   const transport = await connectionOf(values.kubeconfig, { servers: values.servers });
   const pair = await readPair(
     { certificate: 'tls-cert-file', key: 'tls-private-key-file' },
@@ -75,6 +81,7 @@ export async function wireKubelet(
       keepsContainers: true,
       kubeletPort: port,
       nodesOnMachine: values['nodes-on-machine'],
+      ...spec,
       ...(hasLink ? { link: { authority, certificate, key } } : {}),
     },
   );
@@ -82,6 +89,26 @@ export async function wireKubelet(
   context.health.set('kubelet', () => undefined);
   const running = closing({ run: (signal) => runTogether([node, https], signal) }, node);
   return closing(running, transport);
+}
+
+/** Of `key=value` each. Throws `UserError` for what is none. */
+function recordOf(flag: string, pairs: readonly string[]): Readonly<Record<string, string>> {
+  const wrong = pairs.find((pair) => !/^[^=]+=[^=]*$/.test(pair));
+  if (wrong !== undefined) throw new UserError(`invalid value "${wrong}" for --${flag}: must be key=value`);
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [key = '', value = ''] = pair.split('=');
+      return [key, value];
+    }),
+  );
+}
+
+function taintOf(text: string): NodeTaint {
+  const taint = parseTaint(text);
+  if (taint !== undefined) return taint;
+  throw new UserError(
+    `invalid value "${text}" for --register-with-taints: must be key=value:effect with one of ${taintEffects.join(', ')}`,
+  );
 }
 
 /** Where the kernel carries the network the node's address is in a namespace of its own, which is made here if need be; else undefined. */

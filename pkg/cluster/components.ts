@@ -12,6 +12,7 @@ import type { ClusterHost } from './cluster-host.ts';
 import { etcdFlagValues } from './etcd-files.ts';
 import { kernelFlagValues } from './kernel-flags.ts';
 import type { NetworkKind, NetworkTable } from './networks.ts';
+import { nodeSpecFlags } from './node-spec.ts';
 import type { PartTables } from './part-tables.ts';
 import {
   addressPort,
@@ -117,6 +118,7 @@ export const componentTable: ComponentTable = {
       'tls-private-key-file': join(pki, 'apiserver.key'),
       'client-ca-file': join(pki, 'ca.crt'),
       'nodes-on-machine': settings.nodes,
+      ...nodeSpecFlags(settings.nodeSpecs?.find(({ name }) => name === nodeName)),
     }),
     options: async () => (await import('./node-flags.ts')).nodeFlags,
     start: async (host) => (await import('./start-nodes.ts')).startNodes(host),

@@ -19,6 +19,7 @@ import type { Machines } from '#pkg/kubelet/runtime/vm/machines.ts';
 import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
 import { criEndpointDefault } from './cri-endpoint.ts';
 import type { NetworkPlace } from './networks.ts';
+import type { NodeTaint } from './node-spec.ts';
 import type { PartTables } from './part-tables.ts';
 import { depsOf, type PartContext, withInformers } from './parts.ts';
 import { kubernetesRelease } from './release.js';
@@ -50,6 +51,12 @@ export interface NodePartOptions {
   readonly leaseSeconds?: number;
   /** How many nodes share this machine: each offers its part. */
   readonly nodesOnMachine: number;
+  /** Labels that it is registered with beside those that every node has. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Taints that it is registered with. */
+  readonly taints?: readonly NodeTaint[];
+  /** Amounts that it offers in place of its part of the machine, and of resources beside. */
+  readonly capacity?: Readonly<Record<string, string>>;
   /** What the node says of itself in place of what this machine has. */
   readonly machine?: { readonly capacity: Readonly<Record<string, string>>; readonly facts: Partial<MachineFacts> };
   /** Addresses at which cluster DNS answers; absent where pods find names as the machine does. */
@@ -233,7 +240,12 @@ async function openNode(
         { type: 'Hostname', address: nodeName },
       ],
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
-      capacity: options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine)),
+      capacity: {
+        ...(options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine))),
+        ...options.capacity,
+      },
+      nodeLabels: options.labels ?? {},
+      taints: options.taints ?? [],
       version: kubernetesRelease,
       machine: options.machine?.facts ?? machineFacts(),
     },

@@ -4,6 +4,7 @@ import { formatIpv4, parseIpv4, parseIpv4Range } from '#pkg/apimachinery/ipv4-ra
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { type EtcdFiles, etcdFieldProblem, etcdFilesOf } from './etcd-files.ts';
 import { networkTable } from './networks.ts';
+import { areNodeSpecs, type NodeSpec } from './node-spec.ts';
 import { areSimulated, runtimeProblem } from './runtimes.ts';
 import { etcdFilesProblem, storeDriverOf } from './stores.ts';
 
@@ -33,6 +34,8 @@ export interface ClusterSettings extends EtcdFiles {
   readonly componentFlags: ComponentFlags;
   /** How many there are of each process of the control plane, where components are processes. Default 1. */
   readonly controlPlanes?: number;
+  /** What is said of each of the `nodes`, by a cluster file; absent where they are all alike. */
+  readonly nodeSpecs?: readonly NodeSpec[];
 }
 
 /** Most control planes of a cluster on one machine: each has its API server at another address that the certificate names. */
@@ -122,9 +125,15 @@ export function podRange({ nodes, runtime, podCidr }: ClusterSettings): string {
   return nodes > addressedNodesMax && areSimulated(runtime) ? fakePodCidr : podCidr;
 }
 
-/** `<name>-node-1` and on. */
-export function nodeNames(settings: Pick<ClusterSettings, 'name' | 'nodes'>): readonly string[] {
-  return Array.from({ length: settings.nodes }, (_, index) => `${settings.name}-node-${index + 1}`);
+/** As a cluster file says, or `<name>-node-1` and on. */
+export function nodeNames(settings: Pick<ClusterSettings, 'name' | 'nodes' | 'nodeSpecs'>): readonly string[] {
+  const { name, nodes, nodeSpecs } = settings;
+  return nodeSpecs?.map((spec) => spec.name) ?? Array.from({ length: nodes }, (_, index) => nodeNameAt(name, index));
+}
+
+/** Name of the node at a place of the cluster, from 0 on, that has no other. */
+export function nodeNameAt(clusterName: string, index: number): string {
+  return `${clusterName}-node-${index + 1}`;
 }
 
 /** Domain of every cluster's names. Source: kubeadm's default. */
@@ -166,6 +175,8 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   const noTls = etcdFilesProblem(store, settings);
   if (noTls !== undefined) return noTls;
   if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65_535) return 'apiPort is no port';
+  if (settings.nodeSpecs !== undefined && !areNodeSpecs(settings.nodeSpecs, nodes))
+    return 'nodeSpecs are not of the nodes';
   const addresses = addressesProblem(settings);
   if (addresses !== undefined) return addresses;
   if (!isObject(componentFlags) || !Object.values(componentFlags).every(isTexts))

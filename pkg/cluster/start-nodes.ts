@@ -7,6 +7,7 @@ import { GroupHealth } from '#pkg/component/group-health.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { evictionOf } from './eviction-flags.ts';
 import { defaultKubeletPort, nodePart, nodeWatches } from './node-part.ts';
+import { ownLabels } from './node-spec.ts';
 import { NodesReady } from './nodes-ready.ts';
 import { clusterDnsIp } from './settings.ts';
 
@@ -32,13 +33,17 @@ export async function startNodes(host: ClusterHost): Promise<void> {
   for (const [index, nodeName] of nodeNames.entries()) {
     const context = host.as(`node:${nodeName}`);
     const link = host.linkOf?.(nodeName);
+    const spec = settings.nodeSpecs?.[index];
     const part = await nodePart(
       { ...context, transport: limitedTransport(context.transport, places) },
       {
         nodeName,
         nodeAddress: kernel?.nodeAddress(settings, index) ?? settings.nodeAddress,
         ...(kernel === undefined ? {} : { cluster: settings }),
-        runtime: settings.runtime,
+        runtime: spec?.runtime ?? settings.runtime,
+        ...(spec === undefined
+          ? {}
+          : { labels: ownLabels(spec), taints: spec.taints ?? [], capacity: spec.capacity ?? {} }),
         network: settings.network,
         tables,
         ...(typeof imageAliases === 'string' ? { imageAliases } : {}),

@@ -1,0 +1,171 @@
+/** The fields of a cluster file as a JSON Schema, from which its check and the table of the documents follow. What a schema cannot say is in `read-file.ts`. */
+import { networkTable } from '#pkg/cluster/networks.ts';
+import { taintEffects } from '#pkg/cluster/node-spec.ts';
+import { runtimeTable } from '#pkg/cluster/runtimes.ts';
+import { schedulings } from '#pkg/cluster/scheduler-flags.ts';
+import { controlPlanesMax, defaultSettings, nodesMax } from '#pkg/cluster/settings.ts';
+import { logLevels } from '#pkg/component/logger.ts';
+
+/** The version of the fields. */
+export const fileVersion = 'coxswain.dev/v1alpha1';
+
+/** The kind of such a file. */
+export const fileKind = 'Cluster';
+
+/** A part of the schema, as far as it is read here. */
+type FieldSchema = {
+  readonly type: string;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, FieldSchema>>;
+  readonly items?: FieldSchema;
+  readonly enum?: readonly string[];
+  readonly required?: readonly string[];
+  readonly additionalProperties?: false | FieldSchema;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minItems?: number;
+};
+
+const text = (description: string, more: Partial<FieldSchema> = {}): FieldSchema => ({
+  type: 'string',
+  description,
+  ...more,
+});
+const texts = (description: string, items: Partial<FieldSchema> = {}): FieldSchema => ({
+  type: 'array',
+  items: { type: 'string', ...items },
+  description,
+});
+const map = (description: string): FieldSchema => ({
+  type: 'object',
+  additionalProperties: { type: 'string' },
+  description,
+});
+const object = (properties: Readonly<Record<string, FieldSchema>>, required: readonly string[] = []): FieldSchema => ({
+  type: 'object',
+  properties,
+  additionalProperties: false,
+  ...(required.length === 0 ? {} : { required }),
+});
+
+const node = object({
+  name: text('Name of the node; of several, what their names begin with. Default: CLUSTER-node-N.'),
+  count: {
+    type: 'integer',
+    minimum: 1,
+    maximum: nodesMax,
+    description: 'How many such nodes. Default: 1. Named ones are NAME-1 and on.',
+  },
+  roles: texts('What `kubectl get nodes` says it is, by labels `node-role.kubernetes.io/ROLE`.'),
+  labels: map('Labels of the node.'),
+  taints: {
+    type: 'array',
+    items: object(
+      {
+        key: text('Key of the taint.'),
+        value: text('Its value. Default: none.'),
+        effect: text('What it does.', { enum: taintEffects }),
+      },
+      ['key', 'effect'],
+    ),
+  },
+  runtimes: texts(
+    'Those of the cluster’s runtimes that the node has; the first is for pods without a RuntimeClass. Default: all.',
+    {
+      enum: Object.keys(runtimeTable),
+    },
+  ),
+  capacity: map(
+    'Amounts that the node offers (cpu, memory, pods, …) and extended resources. Default: its part of the machine.',
+  ),
+});
+
+/** The whole file. */
+export const fileSchema: FieldSchema = object(
+  {
+    apiVersion: text('The version of this file.', { enum: [fileVersion] }),
+    kind: text('What this file is.', { enum: [fileKind] }),
+    name: text(`Name of the cluster. Default: ${defaultSettings.name}.`),
+    nodes: { type: 'array', items: node, minItems: 1 },
+    runtimes: texts(
+      `How pods run; the first is for pods without a RuntimeClass. Default: ${defaultSettings.runtime}.`,
+      {
+        enum: Object.keys(runtimeTable),
+      },
+    ),
+    networking: object({
+      mode: text(`How pods are reached. Default: ${defaultSettings.network}.`, { enum: Object.keys(networkTable) }),
+    }),
+    store: object({
+      driver: text('Where the API server keeps its data. Default: lmdb; etcd where there are endpoints.', {
+        enum: ['lmdb', 'memory', 'etcd'],
+      }),
+      endpoints: texts('Addresses of etcd members, all with the same path if any.'),
+      caFile: text('PEM file of the authority of an etcd at https://.'),
+      certFile: text('PEM file of the certificate to show to etcd.'),
+      keyFile: text('PEM file of its key.'),
+      username: text('User of an etcd that has users.'),
+      passwordFile: text('File with its password.'),
+    }),
+    apiServer: object({
+      port: {
+        type: 'integer',
+        minimum: 0,
+        maximum: 65_535,
+        description: 'Port of the API server. Default, and 0: 6443 or another free one.',
+      },
+      encryptionProviderConfig: text(
+        'An EncryptionConfiguration file: what the store has unreadable, and by which keys.',
+      ),
+    }),
+    controlPlanes: {
+      type: 'integer',
+      minimum: 1,
+      maximum: controlPlanesMax,
+      description:
+        'How many API servers, schedulers and controller managers, with `processes` and an etcd. Default: 1.',
+    },
+    processes: { type: 'boolean', description: 'Whether each component is a process of its own. Default: false.' },
+    scheduling: object({
+      profile: text('How pods are laid out. Default: packing.', { enum: schedulings }),
+      configFile: text('A KubeSchedulerConfiguration file with profiles and extenders.'),
+    }),
+    components: {
+      type: 'object',
+      description: 'Flags of single components as fields, such as `kube-controller-manager: {nodeMonitorPeriod: 2s}`.',
+    },
+    logLevel: text('Least level that is logged. Default: warn.', { enum: logLevels }),
+    kubeconfig: text('Kubeconfig that the context is merged into. Default: $KUBECONFIG, then ~/.kube/config.'),
+    crds: texts('Files and folders with definitions of resources, applied first and waited for.'),
+    manifests: texts('Files and folders of objects that are applied once the nodes are ready.'),
+    addons: texts('Addons that are enabled after that.'),
+  },
+  ['apiVersion', 'kind'],
+);
+
+/** One line of the table of fields. */
+export interface FieldRow {
+  /** Such as `nodes[].taints[].key`. */
+  readonly path: string;
+  readonly type: string;
+  readonly description: string;
+}
+
+/** Every field that holds a value, in the order of the schema. */
+export function fieldRows(schema: FieldSchema = fileSchema, under = ''): readonly FieldRow[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    const path = `${under}${name}`;
+    const { items } = field;
+    if (items?.properties !== undefined) return fieldRows(items, `${path}[].`);
+    if (field.properties !== undefined) return fieldRows(field, `${path}.`);
+    const one = (items ?? field).enum?.map((word) => `\`${word}\``).join(', ');
+    const base = one ?? (field.type === 'object' ? 'map' : items === undefined ? String(field.type) : 'strings');
+    return [
+      {
+        path,
+        type: items !== undefined && one !== undefined ? `list of ${base}` : base,
+        description: String(field.description),
+      },
+    ];
+  });
+}

@@ -1,0 +1,69 @@
+/**
+ * What people say of single nodes of a cluster: names, labels, taints, what they offer and how their pods run. Kept with the settings of the cluster. A
+ * kubelet registers its node with what it may set itself (`ownLabels`, taints); the rest is an administrator's, as on upstream's clusters.
+ */
+import type { Taint } from '#pkg/api/types/core-v1.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
+
+/** One node. */
+export interface NodeSpec {
+  readonly name: string;
+  /** Written as labels `node-role.kubernetes.io/ROLE`. */
+  readonly roles?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly taints?: readonly NodeTaint[];
+  /** Amounts in place of what the node would offer, and further ones, such as extended resources. */
+  readonly capacity?: Readonly<Record<string, string>>;
+  /** Names of its runtimes with commas between them, some of the cluster's; the first is for pods without a RuntimeClass. Default: the cluster's. */
+  readonly runtime?: string;
+}
+
+/** A taint as people write it. */
+export type NodeTaint = Required<Pick<Taint, 'effect' | 'key'>> & Pick<Taint, 'value'>;
+
+/** What a taint may do. */
+export const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] as const;
+
+/** All labels that the node is to have beside those that every node has. */
+export function labelsOf({ roles = [], labels = {} }: NodeSpec): Readonly<Record<string, string>> {
+  return { ...Object.fromEntries(roles.map((role) => [`node-role.kubernetes.io/${role}`, ''])), ...labels };
+}
+
+/** Those of them that its kubelet may set: none of Kubernetes' own. Source: the admission plugin NodeRestriction. */
+export function ownLabels(spec: NodeSpec): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(labelsOf(spec)).filter(([key]) => !/^([^/]+\.)?(k8s|kubernetes)\.io\//.test(key)),
+  );
+}
+
+/** `key=value:effect`, or without a value `key:effect`. */
+export function taintText({ key, value = '', effect }: NodeTaint): string {
+  return `${key}${value === '' ? '' : `=${value}`}:${effect}`;
+}
+
+/** The taint of such a text; undefined for what is none. */
+export function parseTaint(text: string): NodeTaint | undefined {
+  const [, key, value, word] = /^([^=:]+)(?:=([^=:]*))?:([A-Za-z]+)$/.exec(text) ?? [];
+  const effect = taintEffects.find((one) => one === word);
+  if (key === undefined || effect === undefined) return undefined;
+  return { key, effect, ...(value === undefined || value === '' ? {} : { value }) };
+}
+
+/** Flags of a kubelet for what is said of its node; none where nothing is. */
+export function nodeSpecFlags(spec: NodeSpec | undefined): Readonly<Record<string, readonly string[] | string>> {
+  if (spec === undefined) return {};
+  const pairs = (of: Readonly<Record<string, string>>): readonly string[] =>
+    Object.entries(of).map(([key, value]) => `${key}=${value}`);
+  return {
+    'node-labels': pairs(ownLabels(spec)),
+    'register-with-taints': (spec.taints ?? []).map(taintText),
+    capacity: pairs(spec.capacity ?? {}),
+    ...(spec.runtime === undefined ? {} : { runtime: spec.runtime }),
+  };
+}
+
+/** Whether what a file of the data folder holds can be what was said of `count` nodes. */
+export function areNodeSpecs(value: unknown, count: number): boolean {
+  if (!Array.isArray(value) || value.length !== count) return false;
+  return value.every((one: unknown) => isObject(one) && typeof one.name === 'string' && one.name !== '');
+}
