@@ -60,6 +60,8 @@ test('two replica sets of one selector each keep pods of their own, and fight ab
   harness.writes.length = 0;
   await harness.clock.advance(20_000);
   expect(harness.writes.filter((line) => /pods|replicasets/.test(line))).toEqual([]);
+  await harness.clock.advance(20_000);
+  expect(await requestsInAnHour()).toEqual([]);
 });
 
 test('a budget that selects nothing allows nothing, and says so', async () => {
@@ -150,10 +152,13 @@ test('a deployment that is edited in the middle of its rollout ends with the las
   expect(await requestsInAnHour()).toEqual([]);
 });
 
-test('pods of a node that is deleted under them are removed and made anew elsewhere', async () => {
+test('pods of a node that is deleted under them say why they go, are made anew elsewhere, and cost nothing after', async () => {
   await start();
   const { client, clock } = harness;
   await client.resource(deployments).create(deploymentOf('web', { replicas: 3 }));
+  // The finalizer keeps it to be looked at.
+  const kept = { name: 'kept', namespace, finalizers: ['example.com/keep'] };
+  await client.resource(pods).create({ metadata: kept, spec: { ...templateOf('kept', 'v1').spec, nodeName: 'n1' } });
   await clock.advance(20_000);
   const before = (await harness.list(pods)).map(({ metadata }) => metadata?.uid);
   await client.resource(nodes).delete('n1');
@@ -161,8 +166,20 @@ test('pods of a node that is deleted under them are removed and made anew elsewh
   await addNode(harness, 'n1');
   await client.resource(nodes).delete('n1');
   await clock.advance(120_000);
-  const after = (await harness.list(pods)).map(({ metadata }) => metadata?.uid);
-  expect(after.filter((uid) => before.includes(uid))).toEqual([]);
+  expect(await harness.eventsOf('n1')).toContain('RemovingNode: Node n1 event: Removing Node n1 from Controller');
+  const { metadata, status } = (await harness.get(pods, 'default/kept'))!;
+  expect([status?.phase, metadata?.deletionTimestamp]).toEqual(['Failed', expect.anything()]);
+  const why = { reason: 'DeletionByPodGC', message: 'PodGC: node no longer exists' };
+  expect(status?.conditions).toContainEqual(
+    expect.objectContaining({ type: 'DisruptionTarget', status: 'True', ...why }),
+  );
+  await client.resource(pods).patch('kept', { metadata: { finalizers: null } }, { namespace, type: 'merge' });
+  await addNode(harness, 'n1');
+  await clock.advance(60_000);
+  const after = await harness.list(pods);
+  expect(after.filter((pod) => before.includes(pod.metadata?.uid))).toEqual([]);
+  expect(of(after, controllerOf(after[0]!)!.name).length).toBe(3);
+  expect(await requestsInAnHour()).toEqual([]);
 });
 
 test('a target that does not exist, and a class that does not, are said once and asked for seldom', async () => {

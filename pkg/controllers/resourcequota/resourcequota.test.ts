@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
 import type { ConfigMap, ResourceQuota } from '#pkg/api/types/core-v1.ts';
 import { configMaps, customResourceDefinitions, resourceQuotas, services } from '#pkg/api/types/refs.ts';
@@ -55,6 +56,40 @@ test('while objects come and go and names are taken, a quota is never exceeded, 
   const count = (await harness.list(configMaps, namespace)).length;
   expect((await status(harness))?.used).toEqual({ configmaps: String(count) });
   expect(most).toBe(20);
+  await harness.stop();
+});
+
+test('a quota that is changed under load lets in no more than the largest limit of the time, takes nothing away, and is quiet after', async () => {
+  const harness = await start({ configmaps: '10' });
+  const client = harness.client.resource(configMaps);
+  const countNow = async (): Promise<number> => (await harness.list(configMaps, namespace)).length;
+  const limit = (configmaps: number) =>
+    harness.client
+      .resource(resourceQuotas)
+      .patch('q', { spec: { hard: { configmaps: String(configmaps) } } }, { namespace, type: 'merge' });
+  let limitBefore = 10;
+  for (const [round, limitNow] of [25, 5, 40, 15, 30, 12].entries()) {
+    const before = await countNow();
+    const creating = createAll(harness, names(`r${round}-`));
+    await Promise.all([limit(limitNow), harness.clock.advance(50)]);
+    await creating;
+    const after = await countNow();
+    expect(after).toBeGreaterThanOrEqual(before);
+    expect(after).toBeLessThanOrEqual(Math.max(before, limitBefore, limitNow));
+    // Writes that a count may have missed are added to it until the next count, which errs on the safe side.
+    const wanted = { hard: { configmaps: String(limitNow) }, used: { configmaps: String(after) } };
+    await until(harness, async () => isDeepStrictEqual(await status(harness), wanted));
+    await createAll(harness, names(`s${round}-`));
+    expect(await countNow()).toBe(Math.max(after, limitNow));
+    const there = (await harness.list(configMaps, namespace)).slice(0, 8);
+    await Promise.all(there.map(({ metadata }) => client.delete(metadata!.name!, { namespace })));
+    await harness.clock.advance(20_000);
+    expect((await status(harness))?.used).toEqual({ configmaps: String(await countNow()) });
+    limitBefore = limitNow;
+  }
+  harness.writes.length = 0;
+  await harness.clock.advance(3_600_000);
+  expect(harness.writes).toEqual([]);
   await harness.stop();
 });
 
