@@ -9,6 +9,9 @@ import { root } from './source-files.ts';
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const readme = read('README.md');
 
+/** Many processes start at once, on whatever machine this is. */
+const startsMs = 180_000;
+
 test('the example test is the one that runs', () => {
   const block = /```ts\n([\s\S]*?)```/.exec(readme)?.[1];
   expect(block).toBe(read('tests/integration/example.test.ts'));
@@ -36,7 +39,7 @@ function start(...args: readonly string[]): Promise<{ readonly code: number | nu
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, output })));
 }
 
-test('every command of coxswain starts, and has the flags it is said to have', async () => {
+test('every command of coxswain starts, and has the flags it is said to have', { timeout: startsMs }, async () => {
   const calls = [...readme.matchAll(/`coxswain (\w+)([^`]*)`/g)].map(([, name = '', rest = '']) => ({ name, rest }));
   expect(calls.length).toBeGreaterThan(8);
   const helps = new Map<string, string>();
@@ -54,7 +57,7 @@ test('every command of coxswain starts, and has the flags it is said to have', a
   expect(named.filter((flag) => !`${helps.get('up')}`.includes(`${flag} `))).toEqual([]);
 });
 
-test('what is started by npm and by Node there starts', async () => {
+test('what is started by npm and by Node there starts', { timeout: startsMs }, async () => {
   const scripts = (JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> }).scripts;
   const bench = /^node (\S+)$/.exec(scripts.bench ?? '')?.[1];
   expect(readme).toContain('npm run bench -- --against');
