@@ -11,12 +11,12 @@
  * | `paravirtual` | in mode U, and asks by hypercalls | its own, which it cannot write | a port of it |
  * | `hardware` | in mode VS | its own and nested ones | the same binary |
  *
- * Laws, which `monitor-conformance.ts` holds each way to:
+ * Laws, which `monitor.test.ts` and `compare.test.ts` hold each way to:
  * 1. Equivalence: under `native`, `trap`, `translate` and `hardware` the same binary with the same parameters ends the same way, with the same console output and the same
  *    bytes in all of its memory. Time is not part of it, nor is it promised to a guest that looks for its monitor by time.
  * 2. Control: a guest reaches no byte that is not its own and no device but its own, whatever it does; it ends with `off` or with `fault`, or its instructions are used up.
- * 3. Counting: each counter counts something that the hart did, or that the monitor did for one exit. Trap events and walk events of a full trace give the counters
- *    again (`recount.ts`), by rules that look at causes and instructions only.
+ * 3. Counting: each counter counts something that the hart did, or that the monitor did for one exit. Trap events and walk events of a full trace give those of
+ *    exits, walks and their references again (`recount.ts`), by rules that look at causes and instructions only; the others no trace tells yet.
  * 4. Only what was executed is told: no cost is made up. Nanoseconds are the host's, of this machine at this time; all else is exact and repeats.
  *
  * Not given to guests: interrupts, floating point, more than one hart. An access that a monitor cannot do (an atomic one to a traced page or a device) ends the
