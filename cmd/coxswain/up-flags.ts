@@ -31,12 +31,6 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { type ClusterFile, fileFieldOf, haveOtherNodes } from './cluster-file/cluster-file.ts';
 import { clusterFlags } from './cluster-flags.ts';
 
-/** Parts of the design that are refused by name until they are built. */
-const planned: Readonly<Record<'network' | 'runtime', readonly string[]>> = {
-  runtime: [],
-  network: [],
-};
-
 /** `component.flag=value`. */
 export const extraConfig = /^([a-z0-9-]+)\.([a-z0-9-]+)=(.*)$/s;
 
@@ -157,10 +151,8 @@ export function settingsOf(
   before: ClusterSettings | undefined,
 ): ClusterSettings {
   const { runtime, network } = values;
-  refusePlanned('runtime', runtimesOf(runtime), runtimeTable);
   const noRuntime = runtimeProblem(runtime);
   if (noRuntime !== undefined) throw new UserError(`invalid value "${runtime}" for --runtime: ${noRuntime}`);
-  refusePlanned('network', [network], networkTable);
   if (!Object.hasOwn(networkTable, network))
     throw new UserError(`invalid value "${network}" for --network: must be ${oneOf(Object.keys(networkTable))}`);
   if (storeDriverOf(values.store) === undefined) {
@@ -226,16 +218,6 @@ function checkNetwork(settings: ClusterSettings, before: ClusterSettings | undef
     throw new UserError(
       `Cannot use the runtime ${sharing} on the network ${network} as its pods have no network namespaces: name another with --runtime`,
     );
-}
-
-function refusePlanned(
-  flag: keyof typeof planned,
-  names: readonly string[],
-  table: Readonly<Record<string, unknown>>,
-): void {
-  const early = names.find((name) => planned[flag].includes(name) && !Object.hasOwn(table, name));
-  if (early === undefined) return;
-  throw new UserError(`The ${flag} "${early}" is not available yet: use ${oneOf(Object.keys(table))}`);
 }
 
 function oneOf([first = '', ...more]: readonly string[]): string {

@@ -48,7 +48,11 @@ describe('help and mistakes', () => {
     [['up', 'quickly'], 1, /^coxswain: unexpected argument: quickly .*\n$/],
     [['up', '--name', 'Ärger'], 1, /^coxswain: invalid value "Ärger" for --name: .*\n$/],
     [['up', '--store', 'postgres'], 1, /^coxswain: invalid value "postgres" for --store: .*\n$/],
-    [['up', '--runtime', 'cri'], 1, /^coxswain: The runtime "cri" is not available yet: .*\n$/],
+    [
+      ['up', '--runtime', 'cri', '--cri-socket', '/nowhere/cri.sock'],
+      1,
+      /^coxswain: Cannot use --runtime cri as (no container runtime answers at \/nowhere\/cri\.sock|volumes of its containers) .*\n$/,
+    ],
     [['down', 'now'], 1, /^coxswain: unexpected argument: now .*\n$/],
     [['status', '-o', 'yaml'], 1, /^coxswain: invalid value "yaml" for --output: must be json .*\n$/],
     [['vm', 'sart'], 1, /^coxswain: unknown command "vm sart": "coxswain vm --help" lists them\n$/],
