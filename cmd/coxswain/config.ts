@@ -3,12 +3,11 @@ import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
 import { type FlagTable, helpText, parseFlags, text } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { withNodes } from './cluster-file/cluster-file.ts';
+import { chosenBy } from './chosen.ts';
 import { clusterFileOf, type WrittenCluster } from './cluster-file/write-file.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
 import { readUpArguments } from './up-arguments.ts';
-import { settingsOf } from './up-flags.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
 const flags = {
@@ -39,13 +38,12 @@ export async function config(world: World, args: readonly string[]): Promise<num
 }
 
 async function ofFile(path: string): Promise<WrittenCluster> {
-  const { values, given, componentFlags = {}, file } = await readUpArguments(['--config', path]);
-  checkName(values.name);
-  const settings = { ...withNodes(settingsOf(values, given, undefined), file), componentFlags };
-  const objects = file?.objects ?? { crds: [], manifests: [], addons: values.addons };
+  const said = await readUpArguments(['--config', path]);
+  checkName(said.values.name);
+  const { values, settings, kept } = chosenBy(said, undefined);
   return {
     settings,
-    file: { processes: values.processes, ...objects },
+    file: kept ?? { processes: values.processes, crds: [], manifests: [], addons: values.addons },
     logLevel: values['log-level'],
     kubeconfig: values.kubeconfig === '' ? undefined : values.kubeconfig,
   };

@@ -2,10 +2,10 @@
  * Makes the evictions of a plan: one node after the other is closed, emptied and opened again. Laws: pods go through the eviction API alone, which keeps disruption budgets;
  * the next node is begun only once the pods that took the place of those before it have nodes; what was closed here is open again at the end, whatever went wrong.
  */
+import { isPodTerminal, podCondition } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
-import { findCondition } from '#pkg/apimachinery/conditions.ts';
-import { controllerOf, splitKey } from '#pkg/apimachinery/object.ts';
+import { controllerOf, objectKey, splitKey } from '#pkg/apimachinery/object.ts';
 import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -60,7 +60,7 @@ async function emptyNode(
     const keys = new Set(evictions.map(({ pod }) => pod));
     const areGone = async (): Promise<boolean> => {
       const { items } = await client.resource(pods).list({ fieldSelector: `spec.nodeName=${node}` });
-      return !items.some((pod) => keys.has(keyOf(pod)));
+      return !items.some((pod) => keys.has(objectKey(pod)));
     };
     if (!(await eventually(areGone, options))) {
       problem(`not all pods of ${node} were gone in time`);
@@ -83,7 +83,7 @@ async function ownersOf(
   const owners = new Set<string>();
   for (const pod of items) {
     const owner = controllerOf(pod)?.uid;
-    if (owner !== undefined && pod.spec?.nodeName === node && keys.has(keyOf(pod))) owners.add(owner);
+    if (owner !== undefined && pod.spec?.nodeName === node && keys.has(objectKey(pod))) owners.add(owner);
   }
   return new Map([...owners].map((owner) => [owner, placedOf(items, owner)]));
 }
@@ -93,8 +93,7 @@ function placedOf(items: readonly Pod[], owner: string): number {
 }
 
 function isPlaced({ metadata, spec, status }: Pod): boolean {
-  const hasEnded = status?.phase === 'Succeeded' || status?.phase === 'Failed';
-  return Boolean(spec?.nodeName) && metadata?.deletionTimestamp === undefined && !hasEnded;
+  return Boolean(spec?.nodeName) && metadata?.deletionTimestamp === undefined && !isPodTerminal({ status });
 }
 
 /** Waits until each owner has as many pods with nodes as before; says so at once where one of them fits nowhere after all. */
@@ -105,10 +104,10 @@ async function haveSuccessors(owners: ReadonlyMap<string, number>, options: Perf
     const lacking = [...owners].filter(([owner, count]) => placedOf(items, owner) < count).map(([owner]) => owner);
     if (lacking.length === 0) return true;
     for (const pod of items) {
-      const condition = findCondition(pod.status?.conditions, 'PodScheduled');
+      const condition = podCondition(pod, 'PodScheduled');
       const isRefused = !pod.spec?.nodeName && condition?.reason === 'Unschedulable';
       if (isRefused && lacking.includes(controllerOf(pod)?.uid ?? ''))
-        stuck = `${keyOf(pod)} fits nowhere else after all: ${condition.message ?? ''}`;
+        stuck = `${objectKey(pod)} fits nowhere else after all: ${condition.message ?? ''}`;
     }
     return stuck !== undefined;
   };
@@ -150,8 +149,4 @@ async function eventually(
     if (clock.monotonicMs() >= untilMs) return false;
     await sleep(clock, lookEveryMs);
   }
-}
-
-function keyOf({ metadata }: Pod): string {
-  return `${metadata?.namespace}/${metadata?.name}`;
 }

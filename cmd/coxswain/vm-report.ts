@@ -1,4 +1,4 @@
-/** `coxswain vm report`: how the last migration of a machine went, or goes, as a table and as a picture; and the comparison of all live modes. */
+/** `coxswain vm report`: how the last migration of a machine went, or goes, as tables and as a picture. */
 import { writeFileSync } from 'node:fs';
 import type { VirtualMachineMigration } from '#pkg/api/virtual-machine-migration.ts';
 import { virtualMachineMigrations } from '#pkg/api/virtual-machine-migration.ts';

@@ -36,6 +36,11 @@ export function ownLabels(spec: NodeSpec): Readonly<Record<string, string>> {
   );
 }
 
+/** `key:effect`, by which a node has one of each. */
+export function taintName({ key, effect }: NodeTaint): string {
+  return `${key}:${effect}`;
+}
+
 /** `key=value:effect`, or without a value `key:effect`. */
 export function taintText({ key, value = '', effect }: NodeTaint): string {
   return `${key}${value === '' ? '' : `=${value}`}:${effect}`;

@@ -9,11 +9,14 @@ import type { PluginEntry, Scheduling } from '#pkg/scheduler/framework/plugin-co
 /** The ways of scheduling. */
 export const schedulings: readonly Scheduling[] = ['packing', 'spreading'];
 
+/** Unless it is said otherwise. */
+export const defaultScheduling: Scheduling = 'packing';
+
 /** The table. */
 export const schedulerOptionFlags = {
   scheduling: text({
     help: 'How pods are laid out: packing onto few nodes, or spreading over many as Kubernetes does.',
-    fallback: 'packing',
+    fallback: defaultScheduling,
     allowed: schedulings,
   }),
   'scheduler-config': text({
@@ -43,7 +46,7 @@ export async function schedulerSettings(
   values: Readonly<Record<string, unknown>>,
   plugins: readonly PluginEntry[],
 ): Promise<SchedulerSettings> {
-  const scheduling = schedulings.find((way) => way === values.scheduling) ?? 'packing';
+  const scheduling = schedulings.find((way) => way === values.scheduling) ?? defaultScheduling;
   const hasGangs = hasGangsBy(values['feature-gates']);
   const path = values['scheduler-config'];
   if (typeof path !== 'string' || path === '') return { scheduling, hasGangs };

@@ -7,7 +7,7 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { isConflict } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
-import { labelsOf, type NodeSpec, type NodeTaint } from '#pkg/cluster/node-spec.ts';
+import { labelsOf, type NodeSpec, type NodeTaint, taintName } from '#pkg/cluster/node-spec.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { withClient } from '../cluster-objects.ts';
 import { kubectlCommand } from '../kubectl.ts';
@@ -71,13 +71,13 @@ export function nodePatch(now: NodeNow, spec: NodeSpec, had: NodeSpec): JsonObje
     (key) => !Object.hasOwn(wanted, key) && Object.hasOwn(now.labels, key),
   );
   const changed = Object.entries(wanted).filter(([key, value]) => now.labels[key] !== value);
-  const own = new Set([...(had.taints ?? []), ...(spec.taints ?? [])].map(nameOf));
-  const before = now.taints.filter((taint) => own.has(nameOf(taint))).map(plain);
+  const own = new Set([...(had.taints ?? []), ...(spec.taints ?? [])].map(taintName));
+  const before = now.taints.filter((taint) => own.has(taintName(taint))).map(plain);
   const after = (spec.taints ?? []).map(plain);
   const isTainted =
     before.length === after.length && after.every((one) => before.some((other) => deepEqual(one, other)));
   if (gone.length === 0 && changed.length === 0 && isTainted) return undefined;
-  const others = now.taints.filter((taint) => !own.has(nameOf(taint)));
+  const others = now.taints.filter((taint) => !own.has(taintName(taint)));
   return {
     // What a controller wrote meanwhile is looked at first.
     metadata: {
@@ -86,10 +86,6 @@ export function nodePatch(now: NodeNow, spec: NodeSpec, had: NodeSpec): JsonObje
     },
     ...(isTainted ? {} : { spec: { taints: [...others, ...after] } }),
   };
-}
-
-function nameOf({ key, effect }: NodeTaint): string {
-  return `${key}:${effect}`;
 }
 
 function plain({ key, value, effect }: NodeTaint): NodeTaint {

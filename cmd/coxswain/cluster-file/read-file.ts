@@ -10,7 +10,8 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { parseQuantity, quantityValue } from '#pkg/apimachinery/quantity.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { flagsOfComponent } from '#pkg/cluster/component-flags.ts';
-import type { NodeSpec, NodeTaint } from '#pkg/cluster/node-spec.ts';
+import { type NodeSpec, type NodeTaint, taintName } from '#pkg/cluster/node-spec.ts';
+import { defaultScheduling } from '#pkg/cluster/scheduler-flags.ts';
 import { defaultSettings, nodeNameAt, nodesMax } from '#pkg/cluster/settings.ts';
 import type { ClusterTables } from '#pkg/cluster/tables.ts';
 import { documentProblems } from '#pkg/component/document-check.ts';
@@ -20,8 +21,6 @@ import { isName } from '../world.ts';
 import type { ClusterFile } from './cluster-file.ts';
 import { fileSchema } from './schema.ts';
 
-/** Source: `scheduler-flags.ts`, where pods are packed unless it is said otherwise. */
-const defaultScheduling = 'packing';
 /** Problems that one message names; of further ones it gives the number. */
 const problemsMax = 5;
 
@@ -188,7 +187,7 @@ function nodeProblems(node: NodeFields, path: string, runtimes: readonly string[
 }
 
 function taintTwice(taints: readonly NodeTaint[], path: string): readonly string[] {
-  const names = taints.map(({ key, effect }) => `${key}:${effect}`);
+  const names = taints.map(taintName);
   const twice = names.find((name, index) => names.indexOf(name) < index);
   return twice === undefined ? [] : [`${path}.taints: ${twice} is there twice`];
 }

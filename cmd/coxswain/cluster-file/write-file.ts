@@ -3,6 +3,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { componentFields } from '#pkg/cluster/component-flags.ts';
 import type { NodeSpec } from '#pkg/cluster/node-spec.ts';
 import { runtimesOf } from '#pkg/cluster/runtimes.ts';
+import { defaultScheduling } from '#pkg/cluster/scheduler-flags.ts';
 import { type ClusterSettings, nodeNames } from '#pkg/cluster/settings.ts';
 import { isSharedStore } from '#pkg/cluster/store.ts';
 import type { ClusterTables } from '#pkg/cluster/tables.ts';
@@ -45,7 +46,7 @@ export async function clusterFileOf(cluster: WrittenCluster, tables: ClusterTabl
     controlPlanes: settings.controlPlanes ?? 1,
     processes: file?.processes ?? false,
     scheduling: {
-      profile: scheduler.scheduling || 'packing',
+      profile: scheduler.scheduling || defaultScheduling,
       ...(scheduler['scheduler-config'] ? { configFile: scheduler['scheduler-config'] } : {}),
     },
     components: await componentsOf(settings, tables),

@@ -32,9 +32,6 @@ export async function machineStatus(
   const { old, draft } = about(attributes, virtualMachines, 'status') ?? {};
   const no = (why: string): Error => refusal(attributes, `node ${JSON.stringify(node)} ${why}`);
   if (old === undefined || draft === undefined) throw no('can only update the status of machines');
-  const { name = '', uid } = old.status?.migration ?? {};
-  const key = { namespace: attributes.namespace, name };
-  const migration = name === '' ? undefined : await readOne(reader, virtualMachineMigrations, key);
   const rest = ({ status }: Given<VirtualMachine>): unknown => ({
     ...status,
     migration: without(status?.migration, ['owner']),
@@ -42,6 +39,9 @@ export async function machineStatus(
   if (!deepEqual(rest(draft), rest(old))) throw no('is not allowed to update other than status.migration.owner');
   const owner = draft.status?.migration?.owner ?? '';
   if (owner === (old.status?.migration?.owner ?? '')) return;
+  const { name = '', uid } = old.status?.migration ?? {};
+  const key = { namespace: attributes.namespace, name };
+  const migration = name === '' ? undefined : await readOne(reader, virtualMachineMigrations, key);
   if (migration === undefined || migration.metadata?.uid !== uid || !mayClaim(node, owner, migration))
     throw no(`is not allowed to say that the machine is the ${owner}'s`);
 }

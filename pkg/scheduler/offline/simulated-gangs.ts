@@ -2,6 +2,7 @@
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { podGroups, pods } from '#pkg/api/types/refs.ts';
 import type { PodGroup } from '#pkg/api/types/scheduling-v1alpha2.ts';
+import { splitKey } from '#pkg/apimachinery/object.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import type { GangExplanation } from '../framework/explain.ts';
 import { gangMessage, gangOrder, incompleteMessage, missingMessage, placeGang } from '../gang/place-gang.ts';
@@ -84,7 +85,9 @@ export class SimulatedGangs {
     });
     const minCount = group === undefined ? undefined : minCountOf(group);
     if (minCount === undefined) return refuseAll(0, 0, missingMessage(key));
-    const having = this.#pods.list().filter((pod) => groupKeyOf(pod) === key && hasPlace(pod)).length;
+    const having = this.#pods
+      .list(splitKey(key).namespace)
+      .filter((pod) => groupKeyOf(pod) === key && hasPlace(pod)).length;
     const needed = Math.max(0, minCount - having);
     if (members.length < needed) return refuseAll(needed, 0, incompleteMessage(key, minCount));
     const placements = new Map<string, Placement>();

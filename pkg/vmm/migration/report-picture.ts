@@ -2,11 +2,12 @@
  * How a migration went, as a picture (SVG): what each round sent and what was written meanwhile, what pages came to by their class, how pages of a post-copy came, and how
  * long the machine stood still. Pure; takes figures as they are served, in which whatever is not known is left out.
  */
+import { bar, logLength, pictureOf, text } from '../picture.ts';
 
 const width = 760;
 const left = 150;
 const plot = 430;
-const bar = 14;
+const thickness = 14;
 const gap = 10;
 const colours = { sent: '#3b6ea5', written: '#c2703d', raw: '#b9c4cf' } as const;
 
@@ -58,7 +59,7 @@ export function migrationPicture(report: MigrationReport): string {
   const add = (heading: string, rows: readonly Row[]): void => {
     if (rows.length === 0) return;
     parts.push(text(20, top, heading), chart(rows, top + 12));
-    top += 12 + rows.reduce((sum, { bars }) => sum + bars.length * bar + gap, 0) + 30;
+    top += 12 + rows.reduce((sum, { bars }) => sum + bars.length * thickness + gap, 0) + 30;
   };
   add('Pages sent in each round, and pages written meanwhile', report.rounds.map(roundRow));
   add(
@@ -66,14 +67,7 @@ export function migrationPicture(report: MigrationReport): string {
     report.classes.filter(({ pages }) => pages > 0).map(classRow),
   );
   add('Pages after the machine arrived, by how they came', arrivals(report));
-  const size = `width="${width}" height="${top}"`;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" ${size} viewBox="0 0 ${width} ${top}" font-family="sans-serif" font-size="12">`,
-    `<rect ${size} fill="#fff"/>`,
-    ...parts,
-    '</svg>',
-    '',
-  ].join('\n');
+  return pictureOf({ width, height: top }, parts);
 }
 
 /** Pages that were written in a second of a round. */
@@ -113,30 +107,25 @@ function arrivals({ faults, prePaged, pushed }: MigrationReport): readonly Row[]
 
 /** Rows of bars, all on one logarithmic scale, as rounds and classes are powers of ten apart. */
 function chart(rows: readonly Row[], top: number): string {
-  const most = Math.max(1, ...rows.flatMap(({ bars }) => bars.map(({ value }) => value)));
+  const most = Math.max(...rows.flatMap(({ bars }) => bars.map(({ value }) => value)));
   let y = top;
   return rows
     .flatMap(({ name, bars }) => {
       const begin = y;
-      y += bars.length * bar + gap;
+      y += bars.length * thickness + gap;
       return [
-        text(left - 8, begin + bar - 3, name, 'text-anchor="end"'),
+        text(left - 8, begin + thickness - 3, name, 'text-anchor="end"'),
         ...bars.flatMap(({ value, fill, label }, at) => {
-          const length = (plot * Math.log10(1 + value)) / Math.log10(1 + most);
-          const height = begin + at * bar;
+          const length = logLength(value, most, plot);
+          const y = begin + at * thickness;
           return [
-            `<rect x="${left}" y="${height}" width="${length.toFixed(1)}" height="${bar - 2}" fill="${fill}"/>`,
-            text(left + length + 6, height + bar - 4, label, 'font-size="10"'),
+            bar({ x: left, y }, { length, height: thickness - 2, fill }),
+            text(left + length + 6, y + thickness - 4, label, 'font-size="10"'),
           ];
         }),
       ];
     })
     .join('\n');
-}
-
-function text(x: number, y: number, words: string, more = ''): string {
-  const escaped = words.replace(/[<>&]/g, (sign) => `&#${sign.charCodeAt(0)};`);
-  return `<text x="${x.toFixed(1)}" y="${y}" ${more}>${escaped}</text>`;
 }
 
 function kib(bytes: number): string {

@@ -1,4 +1,5 @@
 /** The comparison as a picture (SVG): exits and time of each way, and shadow against nested tables. Axes are logarithmic, as the ways are powers of ten apart. */
+import { bar, logLength, pictureOf, text } from '../picture.ts';
 import { type Crossing, exitsOf, type Row } from './compare.ts';
 
 const WIDTH = 760;
@@ -8,14 +9,6 @@ const TOP = 40;
 const PLOT = 220;
 const colours = { exits: '#3b6ea5', time: '#c2703d', shadow: '#3b6ea5', nested: '#c2703d' } as const;
 
-const text = (x: number, y: number, words: string, more = ''): string =>
-  `<text x="${x}" y="${y}" ${more}>${words}</text>`;
-
-/** Length on a logarithmic axis that ends at `most`. */
-function length(value: number, most: number, whole: number): number {
-  return value <= 0 ? 0 : (whole * Math.log10(1 + value)) / Math.log10(1 + Math.max(most, 1));
-}
-
 function bars(rows: readonly Row[]): string {
   const whole = WIDTH - LEFT - 130;
   const exitsMost = Math.max(...rows.map(({ counters }) => exitsOf(counters)));
@@ -24,14 +17,14 @@ function bars(rows: readonly Row[]): string {
     .map(({ way, counters, milliseconds }, index) => {
       const y = TOP + index * (2 * BAR + 12);
       const exits = exitsOf(counters);
-      const bar = (at: number, width: number, fill: string): string =>
-        `<rect x="${LEFT}" y="${at}" width="${width.toFixed(1)}" height="${BAR - 2}" fill="${fill}"/>`;
-      const first = length(exits, exitsMost, whole);
-      const second = length(milliseconds, timeMost, whole);
+      const first = logLength(exits, exitsMost, whole);
+      const second = logLength(milliseconds, timeMost, whole);
       return [
         text(LEFT - 8, y + BAR + 3, way, 'text-anchor="end"'),
-        bar(y, first, colours.exits) + text(LEFT + first + 6, y + 13, `${exits.toLocaleString('en')} exits`),
-        bar(y + BAR, second, colours.time) + text(LEFT + second + 6, y + BAR + 13, `${milliseconds.toFixed(0)} ms`),
+        bar({ x: LEFT, y }, { length: first, height: BAR - 2, fill: colours.exits }) +
+          text(LEFT + first + 6, y + 13, `${exits.toLocaleString('en')} exits`),
+        bar({ x: LEFT, y: y + BAR }, { length: second, height: BAR - 2, fill: colours.time }) +
+          text(LEFT + second + 6, y + BAR + 13, `${milliseconds.toFixed(0)} ms`),
       ].join('\n');
     })
     .join('\n');
@@ -74,13 +67,6 @@ function curves(points: readonly Crossing[], top: number): string {
 export function picture(rows: readonly Row[], points: readonly Crossing[]): string {
   const top = TOP + rows.length * (2 * BAR + 12) + 50;
   const height = top + PLOT + 40;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
-    text(LEFT, TOP - 16, 'The same work under each way'),
-    bars(rows),
-    curves(points, top),
-    '</svg>',
-    '',
-  ].join('\n');
+  const parts = [text(LEFT, TOP - 16, 'The same work under each way'), bars(rows), curves(points, top)];
+  return pictureOf({ width: WIDTH, height }, parts);
 }

@@ -45,7 +45,7 @@ export class CriContainers implements ContainerService {
   async create(sandboxId: string, config: ContainerConfig): Promise<string> {
     const { client, node, random, sandboxes, seccompFolder } = this.#options;
     const { config: sandbox } = await sandboxes.ready(sandboxId);
-    if (config.targetContainerId !== undefined) await this.#requireRunning(config.targetContainerId);
+    if (config.targetContainerId !== undefined) await this.running(config.targetContainerId);
     const imageUser = await this.#imageUser(config);
     const sandboxWish = sandboxes.wish(sandbox);
     const at = `${config.name}/${config.attempt}-${random.uuid().slice(0, 8)}`;
@@ -142,15 +142,17 @@ export class CriContainers implements ContainerService {
     return found;
   }
 
-  /** What it uses. Rejects with `notFound`, and with `failed` for one that does not run. */
-  async stats(id: string) {
-    await this.#requireRunning(id);
-    return this.#options.client.runtime('ContainerStats', { message: idRequest(id), read: statsOf });
+  /** One that runs. Rejects with `notFound`, and with `failed` for one that does not run. */
+  async running(id: string): ReturnType<CriContainers['find']> {
+    const found = await this.find(id);
+    if (found.container.state !== 'running') throw new RuntimeError('failed', `container "${id}" is not running`);
+    return found;
   }
 
-  async #requireRunning(id: string): Promise<void> {
-    const { container } = await this.find(id);
-    if (container.state !== 'running') throw new RuntimeError('failed', `container "${id}" is not running`);
+  /** What it uses. Rejects with `notFound`, and with `failed` for one that does not run. */
+  async stats(id: string) {
+    await this.running(id);
+    return this.#options.client.runtime('ContainerStats', { message: idRequest(id), read: statsOf });
   }
 
   /** A limit below what is in use would end the container: the kernel's version 2 takes it. */

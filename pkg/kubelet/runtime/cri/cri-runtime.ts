@@ -135,7 +135,7 @@ export class CriRuntime implements Runtime {
     this.streaming = new CriStreams({ client, clock, containers: this.#all, sandboxes, exits: this.#exits });
     this.inspection = {
       exec: async (id, { command, signal }) => {
-        await this.#requireRunning(id);
+        await this.#all.running(id);
         return client.runtime('ExecSync', {
           message: execSyncRequest(id, command),
           read: (bytes) => execResultOf(bytes, execBytesMax),
@@ -188,19 +188,10 @@ export class CriRuntime implements Runtime {
   async *#logs(id: string, options: LogOptions): AsyncGenerator<LogLine> {
     const { kept, container } = await this.#all.find(id);
     let hasEnded = container.state === 'exited';
-    const ended = (hasEnded ? Promise.resolve() : this.#untilEnd(id)).then(() => {
+    const ended = (hasEnded ? Promise.resolve(container) : this.#exits.end(id)).then(() => {
       hasEnded = true;
     });
     yield* readLog({ path: `${kept.files}.log`, ended, hasEnded: () => hasEnded }, options);
-  }
-
-  async #untilEnd(id: string): Promise<void> {
-    await this.#exits.end(id);
-  }
-
-  async #requireRunning(id: string): Promise<void> {
-    const { container } = await this.#all.find(id);
-    if (container.state !== 'running') throw new RuntimeError('failed', `container "${id}" is not running`);
   }
 }
 

@@ -46,7 +46,7 @@ export class CriStreams implements StreamingService {
 
   async exec(id: string, options: ExecStreamOptions): Promise<ProcessStreams> {
     const { command, stdin = false, tty = false, signal } = options;
-    await this.#requireRunning(id);
+    await this.#options.containers.running(id);
     const wanted = { stdin, tty };
     const { client } = this.#options;
     const url = await client.runtime('Exec', { message: execRequest(id, command, wanted), read: stringOf });
@@ -56,7 +56,7 @@ export class CriStreams implements StreamingService {
   }
 
   async attach(id: string, { stdin = false, signal }: AttachOptions): Promise<ProcessStreams> {
-    const { kept } = await this.#requireRunning(id);
+    const { kept } = await this.#options.containers.running(id);
     const { client, exits } = this.#options;
     const tty = kept.tty === true;
     const wanted = { stdin: stdin && (kept.stdin === true || tty), tty };
@@ -83,14 +83,8 @@ export class CriStreams implements StreamingService {
   /** A program that ends as its container does is no result of the program's own. */
   async #ofContainer(id: string, running: Promise<number>): Promise<number> {
     const exitCode = await running;
-    if (exitCode === killedExitCode) await this.#requireRunning(id);
+    if (exitCode === killedExitCode) await this.#options.containers.running(id);
     return exitCode;
-  }
-
-  async #requireRunning(id: string) {
-    const found = await this.#options.containers.find(id);
-    if (found.container.state !== 'running') throw new RuntimeError('failed', `container "${id}" is not running`);
-    return found;
   }
 
   async #open(url: string, { stdin, tty }: WantedStreams, signal: AbortSignal | undefined): Promise<OpenStreams> {
