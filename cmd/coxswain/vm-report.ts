@@ -22,10 +22,10 @@ export async function reportMigration(world: World, client: Client, options: Rep
   if (out !== '' && !out.endsWith('.svg'))
     throw new UserError(`the picture is made as .svg only: ${JSON.stringify(out)} is none`);
   const { items } = await client.resource(virtualMachineMigrations).list({ namespace });
-  const made = ({ metadata }: VirtualMachineMigration): string => metadata?.creationTimestamp ?? '';
+  const begun = ({ status }: VirtualMachineMigration): number => Date.parse(status?.startTime ?? '');
   const last = items
     .filter(({ spec, status }) => spec?.vmName === machine && status?.source?.figures !== undefined)
-    .toSorted((one, other) => made(one).localeCompare(made(other)))
+    .toSorted((one, other) => begun(one) - begun(other))
     .at(-1);
   if (last === undefined) throw new UserError(`no migration of ${machine} has begun yet`);
   const report = reportOf(last);

@@ -82,6 +82,7 @@ export interface VirtualMachineMigrationStatus {
   readonly sourceNode?: string;
   readonly targetPod?: string;
   readonly targetNode?: string;
+  /** When it was begun, with microseconds: a machine has one move at a time, so that this orders them. */
   readonly startTime?: string;
   readonly completionTime?: string;
   readonly source?: MigrationEndStatus;
