@@ -60,6 +60,7 @@ export class Moves {
     if (this.#move !== undefined && this.#move.migration !== arrival.migration)
       throw new Error('another migration is under way here');
     this.#arrival = arrival;
+    this.#deps.host.awaits();
     return (await this.#listen(arrival)).port;
   }
 
@@ -143,6 +144,8 @@ export class Moves {
     await host.expect(hello.wire, arrival);
     drive.connected(socket);
     drive.happened({ type: 'start' });
+    // It may have gone while the relays were looked for.
+    if (socket.destroyed) drive.happened({ type: 'lost', reason: 'the connection was closed' });
   }
 
   #again(socket: TLSSocket): void {
