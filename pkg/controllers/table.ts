@@ -34,6 +34,7 @@ import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
 import { createServiceAccountTokenController } from './serviceaccounttoken/serviceaccounttoken.ts';
 import { createStatefulSetController } from './statefulset/statefulset.ts';
+import { createStorageVersionCollector } from './storageversiongc/storageversiongc.ts';
 import { createStorageVersionMigrator } from './storageversionmigrator/storageversionmigrator.ts';
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
 import { createTokenCleaner } from './tokencleaner/tokencleaner.ts';
@@ -88,5 +89,6 @@ export const controllerTable: ControllerTable = {
   'resourceclaim-controller': createResourceClaimController,
   'service-cidr-controller': createServiceCidrController,
   'storage-version-migrator-controller': onDemand(createStorageVersionMigrator),
+  'storageversion-garbage-collector-controller': onDemand(createStorageVersionCollector),
   'validatingadmissionpolicy-status-controller': createPolicyStatusController,
 };
