@@ -84,8 +84,8 @@ export interface ApiPart extends Component {
   readonly url: string;
   /** What `/readyz` says. */
   readonly health: HealthCheck;
-  /** Kubelets of this process, by node: reached without the network. */
-  addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** Kubelets of this process, by node: reached without the network; undefined for one that is no more. */
+  addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
 }
 
 /** Resolves once the server answers. */

@@ -96,8 +96,8 @@ export interface LocalApi extends Component {
   readonly handle: ApiHandler;
   /** Resolves once the objects that have to exist do. */
   ready(): Promise<void>;
-  /** Kubelets of this process, by node: reached without the network. */
-  addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** Kubelets of this process, by node: reached without the network; undefined for one that is no more. */
+  addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
   /** In the name of the server itself, for its own objects. */
   readonly client: Client;
 }
@@ -242,7 +242,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     handle: server.handle,
     client,
     ready,
-    addKubelet: (nodeName, handle) => void kubelets.set(nodeName, handle),
+    addKubelet: (name, handle) => void (handle === undefined ? kubelets.delete(name) : kubelets.set(name, handle)),
     async run(signal) {
       await ready();
       const own = { client, clock, random, log };
