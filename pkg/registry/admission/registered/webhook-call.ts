@@ -52,9 +52,10 @@ export async function askWebhook(webhook: CalledWebhook, given: CallContext): Pr
   const seconds = webhook.timeoutSeconds ?? timeoutSeconds;
   const body = jsonText({ kind: 'AdmissionReview', apiVersion, request: reviewOf(given, uid) });
   const { reader, call, context } = given;
+  const clock = context.networkClock;
   let text: string;
   try {
-    text = await postToWebhook(webhook.clientConfig ?? {}, { body, seconds, reader, call, clock: context.clock });
+    text = await postToWebhook(webhook.clientConfig ?? {}, { body, seconds, reader, call, clock });
   } catch (error) {
     throw new Error(`failed to call webhook: ${errorText(error)}`, { cause: error });
   }
