@@ -6,6 +6,7 @@ import { closing } from '#pkg/component/closing.ts';
 import { GroupHealth } from '#pkg/component/group-health.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { evictionOf } from './eviction-flags.ts';
+import { imageCollectionOf } from './image-collection-flags.ts';
 import { defaultKubeletPort, nodePart, nodeWatches } from './node-part.ts';
 import { ownLabels } from './node-spec.ts';
 import { NodesReady } from './nodes-ready.ts';
@@ -28,6 +29,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
   const flags = await host.flagsOf('kubelet');
   const { 'image-aliases': imageAliases, 'container-runtime-endpoint': criEndpoint } = flags;
   const eviction = evictionOf(flags);
+  const imageCollection = imageCollectionOf(flags);
   const places = new RequestPlaces(nodeRequestsMax);
   const kernel = tables.networks[settings.network]?.kernel;
   for (const [index, nodeName] of nodeNames.entries()) {
@@ -49,6 +51,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
         ...(typeof imageAliases === 'string' ? { imageAliases } : {}),
         ...(typeof criEndpoint === 'string' ? { criEndpoint } : {}),
         eviction,
+        ...(imageCollection === undefined ? {} : { imageCollection }),
         clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),
         imagesFolder: folder,
