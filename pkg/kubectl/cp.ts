@@ -118,7 +118,9 @@ async function remoteIsFolder(
 ): Promise<boolean> {
   const nothing = async (): Promise<void> => {};
   const tar = remoteTar(context, values, { pod, command: ['test', '-d', path], hasInput: false });
-  return (await runRemote({ ...tar, errors: nothing, output: nothing })) === 0;
+  // As with kubectl, an image without that command has no such folder: what is in the way of the copy itself is said by that.
+  const code = await runRemote({ ...tar, errors: nothing, output: nothing }).catch(() => undefined);
+  return code === 0;
 }
 
 async function download(context: KubectlContext, values: Values, { from, to }: Ends): Promise<number> {

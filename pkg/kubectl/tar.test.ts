@@ -1,5 +1,5 @@
 /** Archives of `cp`: what was packed comes out again, however it arrives, and nothing leads out of the folder it goes to. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -27,6 +27,22 @@ test.each([1, 7, 512, 100_000])('a folder comes out as it went in, in pieces of 
   expect(unpack(archive, target, pieceBytes)).toEqual([]);
   expect(readdirSync(join(folder, target)).toSorted()).toEqual(['deep', 'empty']);
   expect(readFileSync(join(folder, target, 'deep', longName), 'utf8')).toBe('x'.repeat(1_500));
+});
+
+test('a link goes as one, wherever it leads, and is left out where it comes out', () => {
+  const target = 't'.repeat(150);
+  mkdirSync(join(folder, 'linked'));
+  writeFileSync(join(folder, 'linked/after'), 'after');
+  symlinkSync('..', join(folder, 'linked/a-loop'));
+  symlinkSync(target, join(folder, 'linked/a-way'));
+  const archive = Buffer.concat([...packTar(join(folder, 'linked'), 'tree')]);
+  const link = archive.subarray(archive.indexOf('tree/a-loop'));
+  expect([link.toString('latin1', 156, 160), archive.includes(`${target}\0`)]).toEqual(['2..\0', true]);
+  expect(unpack(archive, 'unlinked', 100)).toEqual([
+    expect.stringContaining('unlinked/a-loop'),
+    expect.stringContaining('unlinked/a-way'),
+  ]);
+  expect(readdirSync(join(folder, 'unlinked'))).toEqual(['after']);
 });
 
 /** The archive of one empty file, with the name and the type in its head. */

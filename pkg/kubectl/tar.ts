@@ -1,8 +1,8 @@
 /**
- * Archives as `cp` sends and takes them: files and folders, without owners and links. What is taken never leads out of the folder it goes to: other
+ * Archives as `cp` sends and takes them: files, folders and links, without owners. What is taken never leads out of the folder it goes to: other
  * names are refused, links are left out and said. Source: POSIX.1-2001 pax and ustar; kubectl `cmd/cp/cp.go`.
  */
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, writeSync } from 'node:fs';
 import { basename, dirname, join, posix } from 'node:path';
 import { UserError } from '#pkg/component/user-error.ts';
 
@@ -19,7 +19,12 @@ export function* packTar(path: string, name: string): Generator<Uint8Array> {
 }
 
 function* packEntry(path: string, name: string): Generator<Uint8Array> {
-  const info = statSync(path);
+  // A link goes as one: what it leads to may lie elsewhere, or lead back here.
+  const info = lstatSync(path);
+  if (info.isSymbolicLink()) {
+    yield* heads(name, { mode: info.mode, bytes: 0, type: '2', target: readlinkSync(path) });
+    return;
+  }
   if (info.isDirectory()) {
     yield* heads(`${name}/`, { mode: info.mode, bytes: 0, type: '5' });
     for (const entry of readdirSync(path).toSorted()) yield* packEntry(join(path, entry), `${name}/${entry}`);
@@ -39,20 +44,27 @@ interface Head {
   readonly mode: number;
   readonly bytes: number;
   readonly type: string;
+  /** Of a link. */
+  readonly target?: string;
 }
 
 function* heads(name: string, head: Head): Generator<Uint8Array> {
-  const bytes = Buffer.from(name);
-  if (bytes.length > nameBytesMax) {
-    const long = Buffer.concat([bytes, Buffer.alloc(1)]);
-    yield headBlock('././@LongLink', { mode: 0, bytes: long.length, type: 'L' });
-    yield long;
-    yield padding(long.length);
-  }
+  yield* longHead('K', head.target ?? '');
+  yield* longHead('L', name);
   yield headBlock(name, head);
 }
 
-function headBlock(name: string, { mode, bytes, type }: Head): Buffer {
+/** A name that the head of its entry has no room for stands before it. */
+function* longHead(type: 'K' | 'L', name: string): Generator<Uint8Array> {
+  const bytes = Buffer.from(name);
+  if (bytes.length <= nameBytesMax) return;
+  const long = Buffer.concat([bytes, Buffer.alloc(1)]);
+  yield headBlock('././@LongLink', { mode: 0, bytes: long.length, type });
+  yield long;
+  yield padding(long.length);
+}
+
+function headBlock(name: string, { mode, bytes, type, target = '' }: Head): Buffer {
   const block = Buffer.alloc(blockBytes);
   const octal = (value: number, at: number, width: number): void => {
     block.write(value.toString(8).padStart(width - 1, '0'), at);
@@ -65,6 +77,7 @@ function headBlock(name: string, { mode, bytes, type }: Head): Buffer {
   octal(0, 136, 12);
   block.fill(' ', 148, 156);
   block.write(type, 156);
+  block.set(Buffer.from(target).subarray(0, nameBytesMax), 157);
   block.write('ustar\u000000', 257, 'latin1');
   let sum = 0;
   for (const byte of block) sum += byte;
@@ -145,6 +158,8 @@ export class TarReader {
       this.#extra = [];
       return;
     }
+    // The target of a link, which is left out anyway.
+    if (type === 'K') return;
     const prefix = text(345, 500);
     const name = this.#longName ?? (prefix === '' ? text(0, 100) : `${prefix}/${text(0, 100)}`);
     this.#longName = undefined;
