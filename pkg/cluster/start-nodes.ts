@@ -43,7 +43,12 @@ export async function startNodes(host: ClusterHost): Promise<void> {
         runtime: spec?.runtime ?? settings.runtime,
         ...(spec === undefined
           ? {}
-          : { labels: ownLabels(spec), taints: spec.taints ?? [], capacity: spec.capacity ?? {} }),
+          : {
+              labels: ownLabels(spec),
+              taints: spec.taints ?? [],
+              capacity: spec.capacity ?? {},
+              mounts: spec.extraMounts ?? [],
+            }),
         network: settings.network,
         tables,
         ...(typeof imageAliases === 'string' ? { imageAliases } : {}),
