@@ -30,7 +30,7 @@ const impossible = noContainers ?? noNetwork;
 if (impossible !== undefined) console.log(`skipped: deaths of a kubelet: ${impossible}`);
 
 /** Deaths of the kubelet; COXSWAIN_KUBELET_DEATHS says another number, COXSWAIN_TEST_SEED another course. */
-const deaths = Number(process.env.COXSWAIN_KUBELET_DEATHS ?? 6);
+const deaths = Number(process.env.COXSWAIN_KUBELET_DEATHS ?? 4);
 const seed = Number(process.env.COXSWAIN_TEST_SEED ?? 1);
 
 const image = 'busybox:1';
