@@ -20,6 +20,7 @@ import type { FlagValues } from '#pkg/component/flags.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { authorized } from '#pkg/kubelet/server/authorized.ts';
+import { parseMount } from '#pkg/kubelet/volumes/node-mounts.ts';
 import { createHttpsServer } from '#pkg/serving/https-server.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { kubeletFlags } from './options.ts';
@@ -34,6 +35,7 @@ export async function wireKubelet(
     labels: recordOf('node-labels', values['node-labels']),
     taints: values['register-with-taints'].map(taintOf),
     capacity: recordOf('capacity', values.capacity),
+    mounts: values['extra-mounts'].flatMap((text) => parseMount(text) ?? []),
   };
   const transport = await connectionOf(values.kubeconfig, { servers: values.servers });
   const pair = await readPair(

@@ -47,7 +47,12 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
         runtime: spec?.runtime ?? settings.runtime,
         ...(spec === undefined
           ? {}
-          : { labels: ownLabels(spec), taints: spec.taints ?? [], capacity: spec.capacity ?? {} }),
+          : {
+              labels: ownLabels(spec),
+              taints: spec.taints ?? [],
+              capacity: spec.capacity ?? {},
+              mounts: spec.extraMounts ?? [],
+            }),
         network: settings.network,
         tables,
         ...(typeof imageAliases === 'string' ? { imageAliases } : {}),

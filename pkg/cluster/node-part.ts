@@ -17,6 +17,7 @@ import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import type { LinkIdentity } from '#pkg/kubelet/runtime/vm/guest/link.ts';
 import type { Machines } from '#pkg/kubelet/runtime/vm/machines.ts';
+import type { NodeMount } from '#pkg/kubelet/volumes/node-mounts.ts';
 import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
 import { criEndpointDefault } from './cri-endpoint.ts';
 import type { NetworkPlace } from './networks.ts';
@@ -58,6 +59,8 @@ export interface NodePartOptions {
   readonly taints?: readonly NodeTaint[];
   /** Amounts that it offers in place of its part of the machine, and of resources beside. */
   readonly capacity?: Readonly<Record<string, string>>;
+  /** What of the machine it has at paths of its own, for hostPath volumes. Default: nothing. */
+  readonly mounts?: readonly NodeMount[];
   /** What the node says of itself in place of what this machine has. */
   readonly machine?: { readonly capacity: Readonly<Record<string, string>>; readonly facts: Partial<MachineFacts> };
   /** Addresses at which cluster DNS answers; absent where pods find names as the machine does. */
@@ -281,7 +284,7 @@ async function realHost(deps: ComponentDeps, folder: string, options: NodePartOp
     ...(imageCollection === undefined
       ? {}
       : { imageCollection: { ...imageCollection, observe: () => observeDisk(imagesFolder) } }),
-    volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers }),
+    volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers, mounts: options.mounts ?? [] }),
     probes: socketProbeTransport(deps),
     eviction: { ...(options.eviction ?? noEviction), observe: () => observeMachine(folder) },
   };
