@@ -47,6 +47,8 @@ import { serviceAddresses } from './service-addresses.ts';
 export interface LocalApiOptions {
   readonly store: Store;
   readonly clock: Clock;
+  /** What connections and certificates go by. Default: `clock`. */
+  readonly networkClock?: Clock;
   readonly random: Random;
   readonly log: Logger;
   /** Range of the Services' cluster IPs. Default: upstream's. */
@@ -87,6 +89,8 @@ export interface LocalApiOptions {
   readonly requests?: RequestSettings;
   /** What goes wrong on demand. Default: nothing. */
   readonly faults?: ApiServerOptions['faults'];
+  /** Pages of what only some servers have. Default: none. */
+  readonly ownPages?: ApiServerOptions['ownPages'];
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
   readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
@@ -96,8 +100,8 @@ export interface LocalApi extends Component {
   readonly handle: ApiHandler;
   /** Resolves once the objects that have to exist do. */
   ready(): Promise<void>;
-  /** Kubelets of this process, by node: reached without the network. */
-  addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** Kubelets of this process, by node: reached without the network; undefined for one that is no more. */
+  addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
   /** In the name of the server itself, for its own objects. */
   readonly client: Client;
 }
@@ -181,20 +185,32 @@ function storageVersionsOnDemand(identity: string, parts: RegistrationOptions): 
   };
 }
 
+/** What the server is given as it is. */
+function passedOn({ process, faults, ownPages, audit, runtimeConfig }: LocalApiOptions): Partial<ApiServerOptions> {
+  return {
+    ...process,
+    faults,
+    ownPages,
+    ...(audit === undefined ? {} : { audit }),
+    ...(runtimeConfig === undefined ? {} : { runtimeConfig }),
+  };
+}
+
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
-  const { store, clock, random, log, port, kubeletElsewhere, reach } = options;
+  const { store, clock, networkClock = clock, random, log, port, kubeletElsewhere, reach } = options;
   const kubelets = new Map<string, ApiHandler>();
   const call = options.callWebhook ?? noWebhooks;
-  const authorization = createAuthorization({ call, clock }, options.authorizationModes);
+  const authorization = createAuthorization({ call, clock: networkClock }, options.authorizationModes);
   const { authorizer, rbac } = authorization;
-  const aggregator = new Aggregator({ connect: options.connectRemote ?? noRemotes, clock });
+  const aggregator = new Aggregator({ connect: options.connectRemote ?? noRemotes, clock: networkClock });
   const registered = createRegisteredAdmission(mastersOr(authorizer), call);
-  const authentication = createAuthentication(clock, options.authentication, call);
-  const room = requestRoom(clock, options.requests);
+  const authentication = createAuthentication({ clock, networkClock }, options.authentication, call);
+  const room = requestRoom(networkClock, options.requests);
   const server: ApiServer = createApiServer({
     store,
     clock,
+    networkClock,
     random,
     log: log.with({ component: 'kube-apiserver' }),
     strategies: strategiesOf(options, {
@@ -213,17 +229,14 @@ export function localApi(options: LocalApiOptions): LocalApi {
     documents: createDocumentProvider,
     aggregation: aggregator,
     ...(reach === undefined ? {} : { reach }),
-    ...options.process,
-    faults: options.faults,
-    ...(options.audit === undefined ? {} : { audit: options.audit }),
-    ...(options.runtimeConfig === undefined ? {} : { runtimeConfig: options.runtimeConfig }),
+    ...passedOn(options),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
   const client: Client = createClient({
     transport: inProcessTransport(server.handle, ownIdentity),
     userAgent: 'kube-apiserver',
   });
-  const webhooks = { call, reader: server.reader };
+  const webhooks = { call, reader: server.reader, clock: networkClock };
   const customResources = createCustomResources({ client, served: server.resources, clock, random, log, webhooks });
   let started: Promise<void> | undefined;
   const ready = (): Promise<void> => {
@@ -242,10 +255,10 @@ export function localApi(options: LocalApiOptions): LocalApi {
     handle: server.handle,
     client,
     ready,
-    addKubelet: (nodeName, handle) => void kubelets.set(nodeName, handle),
+    addKubelet: (name, handle) => void (handle === undefined ? kubelets.delete(name) : kubelets.set(name, handle)),
     async run(signal) {
       await ready();
-      const own = { client, clock, random, log };
+      const own = { client, clock, networkClock, random, log };
       const beside = [...besideOf(options, { ...own, aggregator, served: server.resources }), ...room.keepers(own)];
       await Promise.all([server, customResources, ...beside].map((part) => part.run(signal)));
       aggregator.close();

@@ -75,9 +75,10 @@ export async function askWebhook(webhook: CalledWebhook, given: CallContext): Pr
   const told = jsonText(reviewOf(given, uid)).slice(0, -1);
   const objects = `"object":${texts.of(request.draft)},"oldObject":${texts.of(request.old)}`;
   const body = `{"kind":"AdmissionReview","apiVersion":"${apiVersion}","request":${told},${objects}}}`;
+  const clock = context.networkClock;
   let text: string;
   try {
-    text = await postToWebhook(webhook.clientConfig ?? {}, { body, seconds, reader, call, clock: context.clock });
+    text = await postToWebhook(webhook.clientConfig ?? {}, { body, seconds, reader, call, clock });
   } catch (error) {
     throw new Error(`failed to call webhook: ${errorText(error)}`, { cause: error });
   }

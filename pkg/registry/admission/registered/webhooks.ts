@@ -160,13 +160,13 @@ async function answerOf(
   { asked, place }: { readonly asked: Asked; readonly place: string },
 ): Promise<WebhookAnswer | undefined> {
   const { context, options, type } = asked;
-  const startMs = context.clock.monotonicMs();
+  const startMs = context.networkClock.monotonicMs();
   const outcome = await outcomeOf(webhook, request, asked);
   options.counts?.count({
     name: webhook.name,
     type,
     operation: request.operation,
-    seconds: (context.clock.monotonicMs() - startMs) / 1_000,
+    seconds: (context.networkClock.monotonicMs() - startMs) / 1_000,
     code: outcome.sort === 'answered' ? 200 : outcome.sort === 'refused' ? outcome.error.code : unavailableCode,
     isRefused: outcome.sort === 'refused',
   });
