@@ -29,7 +29,11 @@ describe.concurrent('the course', () => {
     const text = readFileSync(join(root, path), 'utf8');
     const page = readPage(text);
     const reason = page.facts.needs === 'root' && !isRoot ? ' (skipped: it needs root)' : '';
-    test.skipIf(reason !== '')(`${path}: ${page.facts.title}${reason}`, () => workThrough(path, { page, text }), pageMs);
+    test.skipIf(reason !== '')(
+      `${path}: ${page.facts.title}${reason}`,
+      () => workThrough(path, { page, text }),
+      pageMs,
+    );
   }
 });
 
