@@ -29,7 +29,7 @@ import type { RunningAudit } from './audit/audit.ts';
 import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
 import { connectRemotes } from './connect-remotes.ts';
-import { createIdentityLease } from './identity-lease.ts';
+import { createIdentityLease, serverIdentity } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
 import { onDemandGrants } from './on-demand-grants.ts';
@@ -88,8 +88,8 @@ export interface ApiPart extends Component {
   readonly url: string;
   /** What `/readyz` says. */
   readonly health: HealthCheck;
-  /** Kubelets of this process, by node: reached without the network. */
-  addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** Kubelets of this process, by node: reached without the network; undefined for one that is no more. */
+  addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
 }
 
 /** Resolves once the server answers. */
@@ -129,6 +129,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       callWebhook: webhooks.call,
       connectRemote: connectRemotes(options.frontProxy?.client),
       registersGroups: true,
+      identity: serverIdentity(`${advertised}:${port}`),
       ...(audit === undefined ? {} : { audit }),
       faults,
       ownPages: options.ownPages,

@@ -40,8 +40,8 @@ export interface ClusterHost {
   linkOf?(nodeName: string): NodePartOptions['link'];
   /** A connection in the name of a service account in `kube-system`. */
   asAccount(name: string): Transport;
-  /** Makes a kubelet reachable for the API server, without the network. */
-  addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** Makes a kubelet reachable for the API server, without the network; undefined for one that is no more. */
+  addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
   /** Told of the watch that knows which nodes are Ready. */
   onNodesReady(ready: NodesReady): void;
   /** What runs in place of a node's part. Default: the part, which is closed when it has ended. */

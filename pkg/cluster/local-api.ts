@@ -25,6 +25,7 @@ import { Aggregator } from '#pkg/registry/apiregistration/aggregator.ts';
 import { type AvailabilityOptions, createAvailability } from '#pkg/registry/apiregistration/availability.ts';
 import { createRegistration, type RegistrationOptions } from '#pkg/registry/apiregistration/registration.ts';
 import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
+import { storageVersionDefinition } from '#pkg/registry/apiserverinternal/storage-version.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
 import type { ServiceAccountIssuer } from '#pkg/registry/authentication/service-account-issuer.ts';
 import { createTokenUses } from '#pkg/registry/authentication/token-uses.ts';
@@ -38,6 +39,7 @@ import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { type AuthenticationSettings, createAuthentication } from './authentication.ts';
 import { numberClaims } from './number-claims.ts';
+import { servesStorageVersions } from './on-demand-grants.ts';
 import { type RequestSettings, requestRoom } from './request-room.ts';
 import { serviceAddresses } from './service-addresses.ts';
 
@@ -79,6 +81,8 @@ export interface LocalApiOptions {
   readonly registersGroups?: boolean;
   /** Which versions are served beyond the default (`--runtime-config`). Default: none. */
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
+  /** Name of the Lease by which the server is known. Default none: it tells nobody in which versions it stores objects. */
+  readonly identity?: string;
   /** What is audited. Default: nothing. */
   readonly audit?: Auditing;
   /** How many requests are worked on at once, and whether by priority and fairness. Default: as upstream. */
@@ -96,8 +100,8 @@ export interface LocalApi extends Component {
   readonly handle: ApiHandler;
   /** Resolves once the objects that have to exist do. */
   ready(): Promise<void>;
-  /** Kubelets of this process, by node: reached without the network. */
-  addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** Kubelets of this process, by node: reached without the network; undefined for one that is no more. */
+  addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
   /** In the name of the server itself, for its own objects. */
   readonly client: Client;
 }
@@ -152,15 +156,33 @@ function strategiesOf(
   });
 }
 
-/** What keeps APIServices true. */
+/** What is served only where it is switched on, and is not in the table of API facts. */
+function definitionsOnDemand({ runtimeConfig = {} }: LocalApiOptions): readonly ResourceDefinition[] {
+  return servesStorageVersions(runtimeConfig) ? [storageVersionDefinition()] : [];
+}
+
+/** What keeps APIServices and StorageVersions true. */
 function besideOf(
-  { connectRemote, registersGroups }: LocalApiOptions,
+  { connectRemote, registersGroups, identity, runtimeConfig = {} }: LocalApiOptions,
   parts: AvailabilityOptions & RegistrationOptions,
 ): readonly Component[] {
   return [
     ...(connectRemote === undefined ? [] : [createAvailability(parts)]),
     ...(registersGroups === true ? [createRegistration(parts)] : []),
+    ...(identity !== undefined && servesStorageVersions(runtimeConfig)
+      ? [storageVersionsOnDemand(identity, parts)]
+      : []),
   ];
+}
+
+/** Loaded by a server that tells of itself. */
+function storageVersionsOnDemand(identity: string, parts: RegistrationOptions): Component {
+  return {
+    async run(signal) {
+      const { createStorageVersions } = await import('./storage-versions.ts');
+      await createStorageVersions({ ...parts, identity }).run(signal);
+    },
+  };
 }
 
 /** What the server is given as it is. */
@@ -196,7 +218,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
       hasRoles: rbac !== undefined,
       client: () => client,
     }),
-    definitions: options.definitions ?? definitions,
+    definitions: [...(options.definitions ?? definitions), ...definitionsOnDemand(options)],
     admission: pluginsOf(options, authorization, registered),
     authenticators: authentication.authenticators,
     tokens: authentication.tokens,
@@ -233,7 +255,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     handle: server.handle,
     client,
     ready,
-    addKubelet: (nodeName, handle) => void kubelets.set(nodeName, handle),
+    addKubelet: (name, handle) => void (handle === undefined ? kubelets.delete(name) : kubelets.set(name, handle)),
     async run(signal) {
       await ready();
       const own = { client, clock, networkClock, random, log };
