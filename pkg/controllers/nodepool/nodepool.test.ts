@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { isPodReady } from '#pkg/api/core/pod.ts';
 import { nodeClaims } from '#pkg/api/node-claim.ts';
 import { type NodePool, nodePools } from '#pkg/api/node-pool.ts';
-import { deployments, events, nodes, podDisruptionBudgets } from '#pkg/api/types/refs.ts';
+import { deployments, events, nodes } from '#pkg/api/types/refs.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { makeDeployment } from '#pkg/testing/builders.ts';
