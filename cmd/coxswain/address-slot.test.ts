@@ -15,6 +15,7 @@ import {
 } from '#pkg/cluster/settings.ts';
 import { cidrBlocks } from '#pkg/controllers/nodeipam/cidr.ts';
 import {
+  checkRanges,
   chooseApiPort,
   clusterWithAddresses,
   type Neighbourhood,
@@ -171,4 +172,22 @@ test('more fake nodes than a slot has room for get blocks where nobody listens, 
     for (const other of [podCidr, serviceCidr, `${nodeAddress}/32`].map((cidr) => parseIpv4Range(cidr)!))
       expect(base + size <= other.base || other.base + other.size <= base).toBe(true);
   }
+});
+
+test('ranges that people name meet neither each other nor those of another cluster, whatever those are for', async () => {
+  const other = loopbackAddresses(3);
+  await keep('other', other);
+  const named = { podCidr: '127.40.0.0/16', serviceCidr: '127.41.0.0/24' };
+  const check = (ranges: Partial<ClusterAddresses>) =>
+    checkRanges(near(cluster('own')), { ...loopbackAddresses(5), ...ranges }, ranges);
+  await check(named);
+  await check({ podCidr: '127.40.0.0/16' });
+  await expect(check({ ...named, serviceCidr: '127.40.9.0/24' })).rejects.toThrow('as they have addresses in common');
+  for (const ranges of [
+    { ...named, podCidr: other.podCidr },
+    { ...named, serviceCidr: other.podCidr },
+  ])
+    await expect(check(ranges)).rejects.toThrow('as the cluster "other" in ');
+  await keep('another', { ...loopbackAddresses(6), ...named });
+  await expect(check({ serviceCidr: '127.40.1.0/24' })).rejects.toThrow('as the cluster "another" in ');
 });

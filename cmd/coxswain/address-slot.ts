@@ -80,6 +80,22 @@ export async function clusterWithAddresses(
   return paths.includes(own) ? undefined : clusters.find(({ settings }) => meet(addresses, settings));
 }
 
+/** Refuses ranges that meet each other, or those of another cluster: only those that somebody has `named` can. */
+export async function checkRanges(
+  near: Neighbourhood,
+  settings: ClusterAddresses,
+  named: Partial<ClusterAddresses> = {},
+): Promise<void> {
+  if (Object.keys(named).length === 0) return;
+  const { podCidr, serviceCidr } = settings;
+  const cannot = `Cannot use the ranges ${podCidr} for pods and ${serviceCidr} for Services as`;
+  if (overlap(podCidr, serviceCidr)) throw new UserError(`${cannot} they have addresses in common`);
+  const other = (await otherClusters(near)).find((one) => meet(settings, one.settings));
+  if (other === undefined) return;
+  const has = `${other.settings.podCidr} and ${other.settings.serviceCidr}`;
+  throw new UserError(`${cannot} the cluster "${other.settings.name}" in ${other.folder} has ${has}: name others`);
+}
+
 /** Ports that are tried for an API server beyond the one of its slot. */
 const apiPortsTried = 1_000;
 
@@ -138,7 +154,9 @@ function meet(first: ClusterAddresses, second: ClusterAddresses): boolean {
   return (
     one.nodeAddress === other.nodeAddress ||
     overlap(one.podCidr, other.podCidr) ||
-    overlap(one.serviceCidr, other.serviceCidr)
+    overlap(one.serviceCidr, other.serviceCidr) ||
+    // Those that people have named are of no slot.
+    [first.podCidr, first.serviceCidr].some((own) => overlap(own, second.podCidr) || overlap(own, second.serviceCidr))
   );
 }
 

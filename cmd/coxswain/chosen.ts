@@ -1,6 +1,7 @@
 /** What a start is to have: by the command line and its file, else what the cluster had, else the defaults. */
 import type { ClusterSettings } from '#pkg/cluster/settings.ts';
 import { type KeptFile, withNodes } from './cluster-file/cluster-file.ts';
+import { withRanges } from './cluster-file/ranges.ts';
 import type { UpArguments } from './up-arguments.ts';
 import { settingsOf, type UpValues } from './up-flags.ts';
 
@@ -20,8 +21,9 @@ export function chosenBy(
   before: { readonly settings: ClusterSettings; readonly file?: KeptFile } | undefined,
 ): Chosen {
   const values = file === undefined ? withKept(said, given, before) : said;
+  const noded = withNodes(settingsOf(values, given, before?.settings), file);
   const settings = {
-    ...withNodes(settingsOf(values, given, before?.settings), file),
+    ...(file === undefined ? noded : withRanges(noded, file, values.renumber ? undefined : before?.settings)),
     ...(componentFlags === undefined ? {} : { componentFlags }),
   };
   const kept = file === undefined ? before?.file : { processes: values.processes, ...file.objects };

@@ -46,6 +46,7 @@ async function ofFile(path: string): Promise<WrittenCluster> {
     file: kept ?? { processes: values.processes, crds: [], manifests: [], addons: values.addons },
     logLevel: values['log-level'],
     kubeconfig: values.kubeconfig === '' ? undefined : values.kubeconfig,
+    ranges: said.file?.ranges,
   };
 }
 
@@ -58,5 +59,5 @@ async function ofCluster(
   if (record === undefined)
     throw new UserError(`Cannot find a cluster in ${folder.path}: name one, or a file with --config`);
   const { settings, file, logLevel = 'warn', userKubeconfig: kubeconfig } = record;
-  return { settings, file, logLevel, kubeconfig };
+  return { settings, file, logLevel, kubeconfig, ranges: settings };
 }

@@ -21,6 +21,7 @@ export interface HeldRun {
 export async function runHeld(plan: UpPlan, { name, stopMsMax, run }: HeldRun): Promise<number> {
   const { world, values } = plan;
   const held = await hold(plan, name);
+  let ports: { readonly close: () => Promise<void> } | undefined;
   let wasReady = false;
   const onReady = (): void => {
     wasReady = true;
@@ -28,6 +29,7 @@ export async function runHeld(plan: UpPlan, { name, stopMsMax, run }: HeldRun): 
   };
   try {
     plan.interrupted.throwIfAborted();
+    ports = await portMappingsOf(plan);
     await runUntilSignal(
       {
         signals: process,
@@ -39,10 +41,17 @@ export async function runHeld(plan: UpPlan, { name, stopMsMax, run }: HeldRun): 
       (signal) => run({ ...plan, onReady }, held, signal),
     );
   } finally {
+    await ports?.close();
     await held.release();
   }
   if (!wasReady) plan.interrupted.throwIfAborted();
   return 0;
+}
+
+/** Undefined where no port is mapped. */
+async function portMappingsOf({ world, settings }: UpPlan) {
+  if (settings.nodeSpecs?.some(({ extraPortMappings = [] }) => extraPortMappings.length > 0) !== true) return undefined;
+  return (await import('./port-mappings.ts')).openPortMappings(settings, world.clock);
 }
 
 async function hold({ world, folder }: UpPlan, name: string): Promise<HeldFile> {

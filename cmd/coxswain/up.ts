@@ -26,6 +26,7 @@ import { makeFolder } from '#pkg/component/make-folder.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import {
+  checkRanges,
   chooseApiPort,
   clusterWithAddresses,
   type Neighbourhood,
@@ -107,7 +108,8 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const near = { folder, registry, homeFolder: clustersHome(world) };
   const kept = values.renumber ? undefined : before?.settings;
   using reservation = starts && running.length === 0 ? await reserve(near, kept, chosen.network) : undefined;
-  const addressed = { ...chosen, ...(kept === undefined ? reservation?.addresses : undefined) };
+  const addressed = { ...chosen, ...(kept === undefined ? reservation?.addresses : undefined), ...file?.ranges };
+  if (reservation !== undefined && kept === undefined) await checkRanges(near, addressed, file?.ranges);
   const isPortOpen = addressed.apiPort === 0 || (values.renumber && !given.has('api-port'));
   const apiPort = starts && isPortOpen ? await chooseApiPort(near, addressed) : addressed.apiPort;
   const settings = { ...addressed, apiPort };

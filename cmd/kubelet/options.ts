@@ -6,7 +6,8 @@ import { networkTable } from '#pkg/cluster/networks.ts';
 import { nodeFlags } from '#pkg/cluster/node-flags.ts';
 import { runtimeProblem, runtimeTable } from '#pkg/cluster/runtimes.ts';
 import { clusterDomain } from '#pkg/cluster/settings.ts';
-import { type FlagTable, integer, list, text } from '#pkg/component/flags.ts';
+import { type FlagTable, integer, list, repeated, text } from '#pkg/component/flags.ts';
+import { parseMount } from '#pkg/kubelet/volumes/node-mounts.ts';
 
 /** The table: each flag with its help, default and limits. */
 export const kubeletFlags = {
@@ -56,6 +57,11 @@ export const kubeletFlags = {
   capacity: list({
     help: 'Amounts that the node offers in place of its part of the machine, or of resources beside that.',
     placeholder: 'resource=amount,…',
+  }),
+  'extra-mounts': repeated({
+    help: 'A path of the machine, and the path at which hostPath volumes of the node find it; may be given again.',
+    placeholder: 'nodePath=path',
+    problem: (value) => (parseMount(value) === undefined ? 'must be two absolute paths, nodePath=path' : undefined),
   }),
   ...nodeFlags,
   ...kernelFlags,

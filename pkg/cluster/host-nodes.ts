@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { limitedTransport, RequestPlaces } from '#pkg/client/limited-transport.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { evictionOf } from './eviction-flags.ts';
+import { imageCollectionOf } from './image-collection-flags.ts';
 import { defaultKubeletPort, type NodePart, type NodeWatches, nodePart } from './node-part.ts';
 import { type NodeSpec, ownLabels } from './node-spec.ts';
 import { clusterDnsIp } from './settings.ts';
@@ -31,6 +32,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
   const flags = await host.flagsOf('kubelet');
   const { 'image-aliases': imageAliases, 'container-runtime-endpoint': criEndpoint } = flags;
   const eviction = evictionOf(flags);
+  const imageCollection = imageCollectionOf(flags);
   const places = new RequestPlaces(nodeRequestsMax);
   const kernel = tables.networks[settings.network]?.kernel;
   return ({ nodeName, nodeAddress, spec, shared, nodesOnMachine }) => {
@@ -45,12 +47,18 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
         runtime: spec?.runtime ?? settings.runtime,
         ...(spec === undefined
           ? {}
-          : { labels: ownLabels(spec), taints: spec.taints ?? [], capacity: spec.capacity ?? {} }),
+          : {
+              labels: ownLabels(spec),
+              taints: spec.taints ?? [],
+              capacity: spec.capacity ?? {},
+              mounts: spec.extraMounts ?? [],
+            }),
         network: settings.network,
         tables,
         ...(typeof imageAliases === 'string' ? { imageAliases } : {}),
         ...(typeof criEndpoint === 'string' ? { criEndpoint } : {}),
         eviction,
+        ...(imageCollection === undefined ? {} : { imageCollection }),
         clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),
         imagesFolder: folder,

@@ -9,6 +9,7 @@ import type { Informers } from '#pkg/client/informer.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import type { EvictionSettings } from '#pkg/kubelet/eviction/eviction-manager.ts';
+import type { ImageCollectionSettings } from '#pkg/kubelet/images/image-collector.ts';
 import type { KeyedSource } from '#pkg/kubelet/keyed-source.ts';
 import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
@@ -16,6 +17,7 @@ import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import type { LinkIdentity } from '#pkg/kubelet/runtime/vm/guest/link.ts';
 import type { Machines } from '#pkg/kubelet/runtime/vm/machines.ts';
+import type { NodeMount } from '#pkg/kubelet/volumes/node-mounts.ts';
 import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
 import { criEndpointDefault } from './cri-endpoint.ts';
 import type { NetworkPlace } from './networks.ts';
@@ -57,6 +59,8 @@ export interface NodePartOptions {
   readonly taints?: readonly NodeTaint[];
   /** Amounts that it offers in place of its part of the machine, and of resources beside. */
   readonly capacity?: Readonly<Record<string, string>>;
+  /** What of the machine it has at paths of its own, for hostPath volumes. Default: nothing. */
+  readonly mounts?: readonly NodeMount[];
   /** What the node says of itself in place of what this machine has. */
   readonly machine?: { readonly capacity: Readonly<Record<string, string>>; readonly facts: Partial<MachineFacts> };
   /** Addresses at which cluster DNS answers; absent where pods find names as the machine does. */
@@ -67,6 +71,8 @@ export interface NodePartOptions {
   readonly criEndpoint?: string;
   /** When it ends pods as it has too little left. Default: never, but for those beyond limits of their own. */
   readonly eviction?: EvictionSettings;
+  /** When images are taken away. Default: never. */
+  readonly imageCollection?: ImageCollectionSettings;
   /** By what other nodes know this one, for machines that move between them. Without it none do. */
   readonly link?: LinkIdentity;
   /** Domain of the cluster. Default: every cluster's. */
@@ -208,6 +214,10 @@ async function openNode(
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
   const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
+  const ownCapacity = {
+    ...(options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine))),
+    ...options.capacity,
+  };
   const place = {
     clock,
     random,
@@ -218,6 +228,7 @@ async function openNode(
     imagesFolder: options.imagesFolder ?? folder,
     ownNetwork: networkKind.sharesNode !== true,
     nodeNetwork: networkKind.kernel?.namespaceOf(nodeName),
+    allocatable: ownCapacity,
     keepsContainers: options.keepsContainers === true,
   };
   const [network, host, volumePlugins, ...runtimes] = await Promise.all([
@@ -240,10 +251,7 @@ async function openNode(
         { type: 'Hostname', address: nodeName },
       ],
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
-      capacity: {
-        ...(options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine))),
-        ...options.capacity,
-      },
+      capacity: ownCapacity,
       nodeLabels: options.labels ?? {},
       taints: options.taints ?? [],
       version: kubernetesRelease,
@@ -257,21 +265,26 @@ async function openNode(
   };
 }
 
-type NodeHost = Pick<NodeOptions, 'eviction' | 'names' | 'probes' | 'volumes'>;
+type NodeHost = Pick<NodeOptions, 'eviction' | 'imageCollection' | 'names' | 'probes' | 'volumes'>;
 
 const noEviction: EvictionSettings = { thresholds: [], transitionMs: 0, podGraceMsMax: 0 };
 
 /** What a node needs of the machine whose pods run. */
 async function realHost(deps: ComponentDeps, folder: string, options: NodePartOptions): Promise<NodeHost> {
-  const [{ observeMachine }, { diskVolumeHost }, { socketProbeTransport }, { readResolvConf }] = await Promise.all([
-    import('#pkg/kubelet/eviction/machine-observer.ts'),
-    import('#pkg/kubelet/volumes/disk-volume-host.ts'),
-    import('#pkg/kubelet/probes/socket-transport.ts'),
-    import('#pkg/network/resolv-conf.ts'),
-  ]);
+  const [{ observeDisk, observeMachine }, { diskVolumeHost }, { socketProbeTransport }, { readResolvConf }] =
+    await Promise.all([
+      import('#pkg/kubelet/eviction/machine-observer.ts'),
+      import('#pkg/kubelet/volumes/disk-volume-host.ts'),
+      import('#pkg/kubelet/probes/socket-transport.ts'),
+      import('#pkg/network/resolv-conf.ts'),
+    ]);
   const isForContainers = runtimesOf(options.runtime).some((name) => options.tables.runtimes[name]?.mountsVolumes);
+  const { imageCollection, imagesFolder = folder } = options;
   const host = {
-    volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers }),
+    ...(imageCollection === undefined
+      ? {}
+      : { imageCollection: { ...imageCollection, observe: () => observeDisk(imagesFolder) } }),
+    volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers, mounts: options.mounts ?? [] }),
     probes: socketProbeTransport(deps),
     eviction: { ...(options.eviction ?? noEviction), observe: () => observeMachine(folder) },
   };

@@ -1,9 +1,10 @@
 /**
- * What people say of single nodes of a cluster: names, labels, taints, what they offer and how their pods run. Kept with the settings of the cluster. A
+ * What people say of single nodes of a cluster: names, labels, taints, what they offer, what of the machine they have and how their pods run. Kept with the settings of the cluster. A
  * kubelet registers its node with what it may set itself (`ownLabels`, taints); the rest is an administrator's, as on upstream's clusters.
  */
 import type { Taint } from '#pkg/api/types/core-v1.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
+import { mountText, type NodeMount } from '#pkg/kubelet/volumes/node-mounts.ts';
 
 /** One node. */
 export interface NodeSpec {
@@ -14,12 +15,28 @@ export interface NodeSpec {
   readonly taints?: readonly NodeTaint[];
   /** Amounts in place of what the node would offer, and further ones, such as extended resources. */
   readonly capacity?: Readonly<Record<string, string>>;
+  /** What of the machine hostPath volumes find at paths of the node. */
+  readonly extraMounts?: readonly NodeMount[];
+  /** Ports of the machine at which ports of the node answer. */
+  readonly extraPortMappings?: readonly PortMapping[];
   /** Names of its runtimes with commas between them, some of the cluster's; the first is for pods without a RuntimeClass. Default: the cluster's. */
   readonly runtime?: string;
 }
 
 /** A taint as people write it. */
 export type NodeTaint = Required<Pick<Taint, 'effect' | 'key'>> & Pick<Taint, 'value'>;
+
+/** A port of the machine and the port of the node, such as a node port, that answers there. */
+export interface PortMapping {
+  readonly containerPort: number;
+  readonly hostPort: number;
+  /** IPv4 address of the machine. */
+  readonly listenAddress: string;
+  readonly protocol: (typeof mappedProtocols)[number];
+}
+
+/** What can be mapped. */
+export const mappedProtocols = ['TCP', 'UDP'] as const;
 
 /** What a taint may do. */
 export const taintEffects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] as const;
@@ -63,6 +80,7 @@ export function nodeSpecFlags(spec: NodeSpec | undefined): Readonly<Record<strin
     'node-labels': pairs(ownLabels(spec)),
     'register-with-taints': (spec.taints ?? []).map(taintText),
     capacity: pairs(spec.capacity ?? {}),
+    ...(spec.extraMounts === undefined ? {} : { 'extra-mounts': spec.extraMounts.map(mountText) }),
     ...(spec.runtime === undefined ? {} : { runtime: spec.runtime }),
   };
 }

@@ -36,6 +36,8 @@ export interface ClusterSettings extends EtcdFiles {
   readonly controlPlanes?: number;
   /** What is said of each of the `nodes`, by a cluster file; absent where they are all alike. */
   readonly nodeSpecs?: readonly NodeSpec[];
+  /** Whether its time is virtual, to be steered. Absent: no. */
+  readonly virtualTime?: true;
 }
 
 /** Most control planes of a cluster on one machine: each has its API server at another address that the certificate names. */
@@ -60,9 +62,6 @@ export const nodesMax = 5_000;
 
 /** Most nodes of a cluster whose components are processes: each kubelet is a program of some 70 MB. */
 export const processNodesMax = 100;
-
-/** Nodes for which a cluster's part of the loopback addresses has room, each with a /24. */
-const addressedNodesMax = 512;
 
 /**
  * Range of pods that run nothing, where there are more nodes than the cluster's own part has room for: 8,192 blocks of /24, which clusters share
@@ -91,7 +90,7 @@ export const defaultSettings: ClusterSettings = {
 /** Clusters that can have addresses of their own on the loopback network. */
 export const addressSlots = 64;
 
-/** The addresses of one of `addressSlots` clusters: `addressedNodesMax` nodes with 253 pods each, and 16,382 Services. The first one's nodes are at 127.0.0.1. */
+/** The addresses of one of `addressSlots` clusters: 512 nodes with 253 pods each, and 16,382 Services. The first one's nodes are at 127.0.0.1. */
 export function loopbackAddresses(slot: number): ClusterAddresses {
   return {
     podCidr: `127.${128 + 2 * slot}.0.0/15`,
@@ -113,16 +112,26 @@ export function nodesProblem({
   nodes,
   runtime,
   network = 'loopback',
-}: Pick<ClusterSettings, 'nodes' | 'runtime'> & Partial<Pick<ClusterSettings, 'network'>>): string | undefined {
+  podCidr = firstAddresses.podCidr,
+}: Pick<ClusterSettings, 'nodes' | 'runtime'> & Partial<Pick<ClusterSettings, 'network' | 'podCidr'>>):
+  | string
+  | undefined {
   const kernelNodesMax = networkTable[network]?.kernel?.nodesMax ?? nodesMax;
   if (nodes > kernelNodesMax) return `the network ${network} has addresses for ${kernelNodesMax} nodes`;
+  const addressedNodesMax = nodesIn(podCidr);
   if (nodes <= addressedNodesMax || areSimulated(runtime)) return undefined;
-  return `the pods of a cluster have addresses on ${addressedNodesMax} nodes of this machine: only --runtime fake, whose pods need none, has more`;
+  const where = podCidr === firstAddresses.podCidr ? 'this machine' : `the range ${podCidr}`;
+  return `the pods of a cluster have addresses on ${addressedNodesMax} nodes of ${where}: only --runtime fake, whose pods need none, has more`;
 }
 
 /** Range of which each node gets a part for its pods. */
 export function podRange({ nodes, runtime, podCidr }: ClusterSettings): string {
-  return nodes > addressedNodesMax && areSimulated(runtime) ? fakePodCidr : podCidr;
+  return nodes > nodesIn(podCidr) && areSimulated(runtime) ? fakePodCidr : podCidr;
+}
+
+/** Nodes for whose pods a range has room: each gets a /24. */
+function nodesIn(podCidr: string): number {
+  return Math.floor((parseIpv4Range(podCidr)?.size ?? 0) / 256);
 }
 
 /** As a cluster file says, or `<name>-node-1` and on. */
@@ -164,8 +173,6 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > nodesMax) return 'nodes is no number of nodes';
   if (typeof runtime !== 'string' || runtimeProblem(runtime) !== undefined) return 'runtime is no runtime';
   if (!Object.hasOwn(networkTable, network)) return 'network is no network';
-  const problem = nodesProblem(settings);
-  if (problem !== undefined) return problem;
   if (typeof store !== 'string' || storeDriverOf(store) === undefined) return 'store is no store';
   const { controlPlanes = 1 } = settings;
   if (!Number.isInteger(controlPlanes) || controlPlanes < 1 || controlPlanes > controlPlanesMax)
@@ -175,13 +182,34 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   const noTls = etcdFilesProblem(store, settings);
   if (noTls !== undefined) return noTls;
   if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65_535) return 'apiPort is no port';
+  const unsteered = timeProblem(settings);
+  if (unsteered !== undefined) return unsteered;
   if (settings.nodeSpecs !== undefined && !areNodeSpecs(settings.nodeSpecs, nodes))
     return 'nodeSpecs are not of the nodes';
   const addresses = addressesProblem(settings);
   if (addresses !== undefined) return addresses;
+  const problem = nodesProblem(settings);
+  if (problem !== undefined) return problem;
   if (!isObject(componentFlags) || !Object.values(componentFlags).every(isTexts))
     return 'componentFlags are no flags of components';
   return undefined;
+}
+
+/** Why the time of such a cluster cannot be virtual; undefined where it can, or is not. */
+export function timeProblem({
+  virtualTime,
+  runtime,
+  store,
+  network,
+}: Pick<ClusterSettings, 'network' | 'runtime' | 'store' | 'virtualTime'>): string | undefined {
+  if (virtualTime === undefined) return undefined;
+  if (virtualTime !== true) return 'virtualTime is not true';
+  if (!areSimulated(runtime)) return `what the runtimes ${runtime} run lives in real time: only --runtime fake follows`;
+  if (store !== 'memory')
+    return `the store ${store} would have objects from the future at the next start: only --store memory follows`;
+  return networkTable[network]?.kernel === undefined
+    ? undefined
+    : `the network ${network} lives in real time: only --network loopback follows`;
 }
 
 /** Addresses are those of the network's slots. */

@@ -293,9 +293,14 @@ function fromConfig(flags: FlagTable, config: JsonObject, values: Map<string, un
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
     if (flag === undefined) return `${field}: unknown field`;
     if (values.has(name)) continue;
-    const parsed = flag.parse(Array.isArray(raw) ? raw.join(',') : String(raw), undefined);
-    if (!parsed.ok) return `${field}: ${parsed.message}`;
-    values.set(name, parsed.value);
+    const texts: readonly unknown[] = Array.isArray(raw) ? raw : [raw];
+    let value: unknown = [];
+    for (const [index, text] of texts.entries()) {
+      const parsed = flag.parse(String(text), index === 0 ? undefined : value);
+      if (!parsed.ok) return `${field}: ${parsed.message}`;
+      value = parsed.value;
+    }
+    values.set(name, value);
   }
   return undefined;
 }

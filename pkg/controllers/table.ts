@@ -35,6 +35,7 @@ import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
 import { createServiceAccountTokenController } from './serviceaccounttoken/serviceaccounttoken.ts';
 import { createStatefulSetController } from './statefulset/statefulset.ts';
+import { createStorageVersionCollector } from './storageversiongc/storageversiongc.ts';
 import { createStorageVersionMigrator } from './storageversionmigrator/storageversionmigrator.ts';
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
 import { createTokenCleaner } from './tokencleaner/tokencleaner.ts';
@@ -90,5 +91,6 @@ export const controllerTable: ControllerTable = {
   'service-cidr-controller': createServiceCidrController,
   'nodepool-controller': createNodePoolController,
   'storage-version-migrator-controller': onDemand(createStorageVersionMigrator),
+  'storageversion-garbage-collector-controller': onDemand(createStorageVersionCollector),
   'validatingadmissionpolicy-status-controller': createPolicyStatusController,
 };

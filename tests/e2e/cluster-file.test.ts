@@ -5,15 +5,29 @@ import { join } from 'node:path';
 import { dump, load } from 'js-yaml';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { root } from '#tests/tidy/source-files.ts';
-import { hookMs, RunningCluster } from './running-cluster.ts';
+import { eventually, freePort, hookMs, RunningCluster } from './running-cluster.ts';
 
 const example = join(root, 'deploy/clusters/shop.yaml');
 let cluster: RunningCluster;
 let folder: string;
+/** The example, with a port that is free here, ranges and versions. */
+let base: string;
+let mappedPort: number;
+const alpha = 'scheduling.k8s.io/v1alpha2';
+/** Of no cluster that chooses for itself. */
+const second = 32 + 2 * (process.pid % 15);
+const ranges = { podSubnet: `127.${second}.0.0/16`, serviceSubnet: `127.${second + 1}.0.0/20` };
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'coxswain-cluster-file-'));
-  cluster = await RunningCluster.start({ flags: ['--config', example] });
+  mappedPort = await freePort();
+  base = readFileSync(example, 'utf8')
+    .replaceAll('../../manifests', join(root, 'manifests'))
+    .replace('hostPort: 8080', `hostPort: ${mappedPort}`)
+    .concat(dump({ networking: ranges, apiServer: { runtimeConfig: { [alpha]: true } } }));
+  const path = join(folder, 'base.yaml');
+  writeFileSync(path, base);
+  cluster = await RunningCluster.start({ flags: ['--config', path] });
 }, hookMs);
 afterAll(async () => {
   await cluster.remove();
@@ -40,10 +54,15 @@ const handlersOf = ({ status }: NodeSeen): readonly string[] => status.runtimeHa
 
 /** The example with some of its text replaced, in a folder of its own. */
 function changed(name: string, from: string, to: string): string {
-  const text = readFileSync(example, 'utf8').replace('../../manifests', join(root, 'manifests'));
-  expect(text).toContain(from);
+  expect(base).toContain(from);
   const path = join(folder, name);
-  writeFileSync(path, text.replace(from, to));
+  writeFileSync(path, base.replace(from, to));
+  return path;
+}
+
+function writtenTo(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
   return path;
 }
 
@@ -67,6 +86,44 @@ test(
     });
     expect([handlersOf(seen.accelerated!), handlersOf(seen.front!)]).toEqual([['fake'], ['fake', 'inprocess']]);
     await kubectl('wait', '--for=condition=Available', 'deployment/guestbook', '--timeout=100s');
+  },
+  hookMs,
+);
+
+test(
+  'a port of the machine answers for the node, pods find what is mounted, and ranges and versions are those of the file',
+  async () => {
+    const answer = (url: string) => fetch(url).then(async (one) => ({ status: one.status, text: await one.text() }));
+    const asked = () => answer(`http://127.0.0.1:${mappedPort}/messages`).catch(() => ({ status: 0, text: '' }));
+    expect((await eventually(asked, ({ status }) => status === 200)).text).toContain('messages');
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'files' },
+      spec: {
+        nodeName: 'front',
+        tolerations: [{ operator: 'Exists' }],
+        volumes: [{ name: 'files', hostPath: { path: '/srv/manifests', type: 'Directory' } }],
+        containers: [
+          {
+            name: 'files',
+            image: 'coxswain.dev/static',
+            volumeMounts: [{ name: 'files', mountPath: '/usr/share/static', readOnly: true }],
+          },
+        ],
+      },
+    };
+    await kubectl('apply', '-f', writtenTo('pod.json', JSON.stringify(pod)));
+    await kubectl('wait', '--for=condition=Ready', 'pod/files', '--timeout=100s');
+    const ip = await kubectl('get', 'pod', 'files', '-o', 'jsonpath={.status.podIP}');
+    expect(ip).toMatch(`127.${second}.`);
+    expect((await answer(`http://${ip}:8080/guestbook.yaml`)).text).toBe(
+      readFileSync(join(root, 'manifests/guestbook.yaml'), 'utf8'),
+    );
+    expect(await kubectl('get', 'service', 'kubernetes', '-o', 'jsonpath={.spec.clusterIP}')).toBe(
+      `127.${second + 1}.0.1`,
+    );
+    expect((await kubectl('api-versions')).split('\n')).toContain(alpha);
   },
   hookMs,
 );

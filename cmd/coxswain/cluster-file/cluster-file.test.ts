@@ -18,6 +18,9 @@ import { clusterFileOf } from './write-file.ts';
 /** Longest time for a test that loads all there is, on a busy machine. */
 const loadingMs = 180_000;
 
+const mount = { hostPath: 'sub', containerPath: '/data' };
+const mapping = { containerPort: 30_080, hostPort: 8_080 };
+
 const head = { apiVersion: 'coxswain.dev/v1alpha1', kind: 'Cluster' };
 
 /** A folder with the file and what it names. */
@@ -52,13 +55,21 @@ test(
       runtimes: ['fake', 'inprocess'],
       networking: { mode: 'loopback' },
       store: { endpoints: ['https://127.0.0.1:1', 'https://127.0.0.1:2'], caFile: 'ca.pem' },
-      apiServer: { port: 7000, encryptionProviderConfig: 'sub/keys.yaml' },
+      apiServer: {
+        port: 7000,
+        encryptionProviderConfig: 'sub/keys.yaml',
+        auditPolicyFile: 'audit.yaml',
+        auditLogPath: '-',
+        disableAdmissionPlugins: ['PodSecurity', 'Priority'],
+        runtimeConfig: { 'api/alpha': true, 'batch/v1': false },
+      },
+      featureGates: { GenericWorkload: true, GangScheduling: true },
       controlPlanes: 2,
       processes: true,
       scheduling: { profile: 'spreading', configFile: 'profiles.yaml' },
       components: {
         'kube-controller-manager': { nodeMonitorPeriod: '2s' },
-        'kube-apiserver': { auditPolicyFile: 'audit.yaml' },
+        'kube-apiserver': { auditWebhookConfigFile: 'hook.yaml' },
       },
       logLevel: 'info',
       kubeconfig: 'kc',
@@ -82,9 +93,17 @@ test(
         'kube-controller-manager': { 'node-monitor-period': '2s' },
         'kube-apiserver': {
           'audit-policy-file': join(folder, 'audit.yaml'),
+          'audit-log-path': '-',
+          'audit-webhook-config-file': join(folder, 'hook.yaml'),
+          'disable-admission-plugins': 'PodSecurity,Priority',
+          'runtime-config': 'api/alpha=true,batch/v1=false',
           'encryption-provider-config': join(folder, 'sub/keys.yaml'),
         },
-        'kube-scheduler': { scheduling: 'spreading', 'scheduler-config': join(folder, 'profiles.yaml') },
+        'kube-scheduler': {
+          scheduling: 'spreading',
+          'scheduler-config': join(folder, 'profiles.yaml'),
+          'feature-gates': 'GenericWorkload=true,GangScheduling=true',
+        },
       },
     });
     expect(said.values).toMatchObject({ processes: true, kubeconfig: join(folder, 'kc'), 'log-level': 'info' });
@@ -99,6 +118,20 @@ test('nodes have names of their own, or those they would have', async () => {
   expect(nodeNames(settings)).toEqual(['front', 'red-node-2', 'red-node-3', 'big-1', 'big-2']);
   expect(settings.nodes).toBe(5);
   expect(settings.nodeSpecs?.map(({ runtime }) => runtime)).toEqual([undefined, undefined, undefined, 'fake', 'fake']);
+});
+
+test('what of the machine a node has is said with all that it means', async () => {
+  const path = fileWith({ nodes: [{ extraMounts: [mount], extraPortMappings: [mapping] }, {}] });
+  const { file } = await readUpArguments(['--config', path]);
+  const hostPath = join(path, '..', 'sub');
+  expect(file?.nodeSpecs).toEqual([
+    {
+      name: 'dev-node-1',
+      extraMounts: [{ hostPath, containerPath: '/data' }],
+      extraPortMappings: [{ ...mapping, listenAddress: '127.0.0.1', protocol: 'TCP' }],
+    },
+    { name: 'dev-node-2' },
+  ]);
 });
 
 test.each<[object, string]>([
@@ -136,6 +169,30 @@ test.each<[object, string]>([
   [{ nodes: [{ runtimes: ['fake'] }] }, `nodes[0].runtimes: "fake" is none of the cluster's runtimes (inprocess)`],
   [{ runtimes: ['fake', 'fake'] }, 'runtimes: one is there twice'],
   [{ runtimes: [] }, 'runtimes: must name one'],
+  [
+    { nodes: [{ extraMounts: [{ hostPath: 'sub', containerPath: 'data' }] }] },
+    'nodes[0].extraMounts[0].containerPath: must be an absolute path without "="',
+  ],
+  [{ nodes: [{ extraMounts: [{ hostPath: 'none', containerPath: '/a' }] }] }, 'nodes[0].extraMounts[0].hostPath: /'],
+  [{ nodes: [{ extraMounts: [mount, mount] }] }, 'nodes[0].extraMounts: /data is there twice'],
+  [
+    { nodes: [{ extraPortMappings: [{ containerPort: 0, hostPort: 1 }] }] },
+    'nodes[0].extraPortMappings[0].containerPort: must be >= 1',
+  ],
+  [
+    { nodes: [{ extraPortMappings: [{ ...mapping, listenAddress: 'here' }] }] },
+    'nodes[0].extraPortMappings[0].listenAddress: must be an IPv4 address',
+  ],
+  [{ nodes: [{ count: 2, extraPortMappings: [mapping] }] }, 'nodes: 127.0.0.1:8080/TCP is mapped twice'],
+  [{ apiServer: { disableAdmissionPlugins: ['None'] } }, 'apiServer.disableAdmissionPlugins: "None" is none of '],
+  [{ apiServer: { runtimeConfig: { 'a b': true } } }, 'apiServer.runtimeConfig: "a b=true" is not a version'],
+  [{ apiServer: { runtimeConfig: { v1: 'yes' } } }, 'apiServer.runtimeConfig.v1: must be boolean'],
+  [{ featureGates: { Teleport: true } }, 'featureGates: "Teleport=true" is none of '],
+  [{ featureGates: { GangScheduling: true } }, 'featureGates: GangScheduling needs GenericWorkload=true'],
+  [
+    { featureGates: { GenericWorkload: true }, components: { 'kube-scheduler': { featureGates: '' } } },
+    'featureGates: components.kube-scheduler.featureGates says it too',
+  ],
   [{ store: { driver: 'etcd' } }, 'store.endpoints: Required value'],
   [{ store: { driver: 'lmdb', endpoints: ['http://x'] } }, 'store.endpoints: the driver lmdb has none'],
   [{ components: { kubelt: {} } }, 'components.kubelt: there is no component "kubelt" (did you mean kubelet?)'],
@@ -242,12 +299,14 @@ test('a kubelet as a process is told of its node, but for labels that are not a 
     labels: { a: 'b', 'x.kubernetes.io/c': 'd' },
     taints: [taint],
     capacity: { cpu: '2' },
+    extraMounts: [{ hostPath: '/a', containerPath: '/b' }],
     runtime: 'fake',
   };
   expect(nodeSpecFlags(spec)).toEqual({
     'node-labels': ['a=b'],
     'register-with-taints': ['a.b/c=d:NoSchedule'],
     capacity: ['cpu=2'],
+    'extra-mounts': ['/b=/a'],
     runtime: 'fake',
   });
   expect(nodeSpecFlags(undefined)).toEqual({});
@@ -256,33 +315,48 @@ test('a kubelet as a process is told of its node, but for labels that are not a 
     expect(parseTaint(text)).toBe(undefined);
 });
 
-test('what is printed of a file means what the file means', async () => {
-  const path = join(root, 'deploy/clusters/shop.yaml');
+test.each([
+  join(root, 'deploy/clusters/shop.yaml'),
+  {
+    networking: { podSubnet: '127.200.0.0/16', serviceSubnet: '127.210.0.0/16' },
+    apiServer: {
+      auditPolicyFile: 'audit.yaml',
+      disableAdmissionPlugins: ['Priority'],
+      runtimeConfig: { 'api/alpha': true },
+    },
+    featureGates: { GenericWorkload: true },
+    nodes: [{}, {}, {}, {}],
+  },
+])('what is printed of a file means what the file means: %j', async (given) => {
+  const path = typeof given === 'string' ? given : fileWith(given);
   const print = async (from: string) => {
     const said = await readUpArguments(['--config', from]);
     const { processes, kubeconfig } = said.values;
     const file = { processes, ...said.file!.objects };
     const settings = settingsBy(said);
     const text = await clusterFileOf(
-      { settings, file, logLevel: said.values['log-level'], kubeconfig: kubeconfig || undefined },
+      {
+        settings,
+        file,
+        logLevel: said.values['log-level'],
+        kubeconfig: kubeconfig || undefined,
+        ranges: said.file!.ranges,
+      },
       clusterTables,
     );
     return { settings, file, text };
   };
   const first = await print(path);
+  if (typeof given !== 'string') expect(first.text).toMatchObject({ featureGates: given.featureGates });
   const second = await print(fileWith(first.text));
   expect(first.settings.nodeSpecs?.length).toBe(4);
   expect(second.text).toEqual(first.text);
   expect(second.file).toEqual(first.file);
   const plain = ({ nodeSpecs = [], ...rest }: typeof first.settings) => ({
     ...rest,
-    nodeSpecs: nodeSpecs.map(({ name, roles = [], labels = {}, taints = [], capacity = {}, runtime }) => ({
-      name,
-      roles,
-      labels,
-      taints,
-      capacity,
-      runtime,
+    nodeSpecs: nodeSpecs.map((spec) => ({
+      ...{ roles: [], labels: {}, taints: [], capacity: {}, extraMounts: [], extraPortMappings: [] },
+      ...spec,
     })),
   });
   expect(plain(second.settings)).toEqual(plain(first.settings));

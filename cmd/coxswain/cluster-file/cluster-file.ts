@@ -18,6 +18,9 @@ export interface KeptFile extends StartObjects {
   readonly processes: boolean;
 }
 
+/** Ranges of addresses. */
+export type ClusterRanges = Partial<Pick<ClusterSettings, 'podCidr' | 'serviceCidr'>>;
+
 /** A file that was read and checked. */
 export interface ClusterFile {
   /** As it was named. */
@@ -26,6 +29,8 @@ export interface ClusterFile {
   readonly flags: JsonObject;
   /** Undefined where it says nothing of nodes. */
   readonly nodeSpecs?: readonly NodeSpec[];
+  /** Those that it names. */
+  readonly ranges: ClusterRanges;
   readonly objects: StartObjects;
 }
 
@@ -59,7 +64,13 @@ export function withNodes(settings: ClusterSettings, file: ClusterFile | undefin
 /** Whether nodes differ in what a running cluster cannot follow: all but labels, roles and taints. */
 export function haveOtherNodes(wanted: ClusterSettings, running: ClusterSettings): boolean {
   const fixed = ({ nodeSpecs }: ClusterSettings) =>
-    nodeSpecs?.map(({ name, capacity = {}, runtime = '' }) => ({ name, capacity, runtime }));
+    nodeSpecs?.map(({ name, capacity = {}, runtime = '', extraMounts = [], extraPortMappings = [] }) => ({
+      name,
+      capacity,
+      runtime,
+      extraMounts,
+      extraPortMappings,
+    }));
   return wanted.nodeSpecs !== undefined && !deepEqual(fixed(wanted), fixed(running));
 }
 
@@ -76,6 +87,7 @@ const fieldOfFlag: Readonly<Record<string, string>> = {
   'log-level': 'logLevel',
   network: 'networking.mode',
   runtime: 'runtimes',
+  'virtual-time': 'virtualTime',
 };
 
 /** The field of a cluster file for a flag. */

@@ -1,6 +1,6 @@
 /** The fields of a cluster file as a JSON Schema, from which its check and the table of the documents follow. What a schema cannot say is in `read-file.ts`. */
 import { networkTable } from '#pkg/cluster/networks.ts';
-import { taintEffects } from '#pkg/cluster/node-spec.ts';
+import { mappedProtocols, taintEffects } from '#pkg/cluster/node-spec.ts';
 import { runtimeTable } from '#pkg/cluster/runtimes.ts';
 import { schedulings } from '#pkg/cluster/scheduler-flags.ts';
 import { controlPlanesMax, defaultSettings, nodesMax } from '#pkg/cluster/settings.ts';
@@ -36,9 +36,15 @@ const texts = (description: string, items: Partial<FieldSchema> = {}): FieldSche
   items: { type: 'string', ...items },
   description,
 });
-const map = (description: string): FieldSchema => ({
+const map = (description: string, type = 'string'): FieldSchema => ({
   type: 'object',
-  additionalProperties: { type: 'string' },
+  additionalProperties: { type },
+  description,
+});
+const port = (description: string, minimum: number): FieldSchema => ({
+  type: 'integer',
+  minimum,
+  maximum: 65_535,
   description,
 });
 const object = (properties: Readonly<Record<string, FieldSchema>>, required: readonly string[] = []): FieldSchema => ({
@@ -78,6 +84,28 @@ const node = object({
   capacity: map(
     'Amounts that the node offers (cpu, memory, pods, …) and extended resources. Default: its part of the machine.',
   ),
+  extraMounts: {
+    type: 'array',
+    items: object(
+      {
+        hostPath: text('A file or folder of the machine, which must be there.'),
+        containerPath: text('The absolute path at which volumes of `hostPath` find it on the node.'),
+      },
+      ['hostPath', 'containerPath'],
+    ),
+  },
+  extraPortMappings: {
+    type: 'array',
+    items: object(
+      {
+        containerPort: port('Port of the node, such as a node port.', 1),
+        hostPort: port('Port of the machine that answers for it.', 1),
+        listenAddress: text('IPv4 address of the machine, or 0.0.0.0 for all. Default: 127.0.0.1.'),
+        protocol: text('Default: TCP.', { enum: mappedProtocols }),
+      },
+      ['containerPort', 'hostPort'],
+    ),
+  },
 });
 
 /** The whole file. */
@@ -95,6 +123,8 @@ export const fileSchema: FieldSchema = object(
     ),
     networking: object({
       mode: text(`How pods are reached. Default: ${defaultSettings.network}.`, { enum: Object.keys(networkTable) }),
+      podSubnet: text('Range of pods, a /24 for each node. Default: one that no other cluster has.'),
+      serviceSubnet: text('Range of Services. Default: one that no other cluster has.'),
     }),
     store: object({
       driver: text('Where the API server keeps its data. Default: lmdb; etcd where there are endpoints.', {
@@ -108,14 +138,16 @@ export const fileSchema: FieldSchema = object(
       passwordFile: text('File with its password.'),
     }),
     apiServer: object({
-      port: {
-        type: 'integer',
-        minimum: 0,
-        maximum: 65_535,
-        description: 'Port of the API server. Default, and 0: 6443 or another free one.',
-      },
+      port: port('Port of the API server. Default, and 0: 6443 or another free one.', 0),
       encryptionProviderConfig: text(
         'An EncryptionConfiguration file: what the store has unreadable, and by which keys.',
+      ),
+      auditPolicyFile: text('A Policy file: which requests are audited, and how closely.'),
+      auditLogPath: text('File for audit events, a line each.'),
+      disableAdmissionPlugins: texts('Admission plugins that do not run, of those that do by default.'),
+      runtimeConfig: map(
+        'Versions that are served beyond the default, or not: api/all, GROUP/VERSION, GROUP/VERSION/RESOURCE.',
+        'boolean',
       ),
     }),
     controlPlanes: {
@@ -126,10 +158,15 @@ export const fileSchema: FieldSchema = object(
         'How many API servers, schedulers and controller managers, with `processes` and an etcd. Default: 1.',
     },
     processes: { type: 'boolean', description: 'Whether each component is a process of its own. Default: false.' },
+    virtualTime: {
+      type: 'boolean',
+      description: 'Whether its time is steered by `coxswain time`. Default: false.',
+    },
     scheduling: object({
       profile: text('How pods are laid out. Default: packing.', { enum: schedulings }),
       configFile: text('A KubeSchedulerConfiguration file with profiles and extenders.'),
     }),
+    featureGates: map('Features of the scheduler that are off by default: GenericWorkload, GangScheduling.', 'boolean'),
     components: {
       type: 'object',
       description: 'Flags of single components as fields, such as `kube-controller-manager: {nodeMonitorPeriod: 2s}`.',

@@ -8,7 +8,8 @@ import { type ClusterSettings, nodeNames } from '#pkg/cluster/settings.ts';
 import { isSharedStore } from '#pkg/cluster/store.ts';
 import type { ClusterTables } from '#pkg/cluster/tables.ts';
 import { fieldOf } from '#pkg/component/flags.ts';
-import type { KeptFile } from './cluster-file.ts';
+import type { ClusterRanges, KeptFile } from './cluster-file.ts';
+import { hasOwnField, ownFieldsOf } from './component-fields.ts';
 import { fileKind, fileVersion } from './schema.ts';
 
 /** What is written. */
@@ -17,17 +18,19 @@ export interface WrittenCluster {
   readonly file: KeptFile | undefined;
   readonly logLevel: string;
   readonly kubeconfig: string | undefined;
+  /** Absent for a cluster that has none yet. */
+  readonly ranges: ClusterRanges | undefined;
 }
 
-/** Flags of components that the file has as fields of its own. */
-const ownFields: Readonly<Record<string, ReadonlySet<string>>> = {
+/** Flags of components that `up` has as flags of its own. */
+const upFields: Readonly<Record<string, ReadonlySet<string>>> = {
   'kube-apiserver': new Set(['encryption-provider-config']),
   'kube-scheduler': new Set(['scheduling', 'scheduler-config']),
 };
 
 /** The whole file. */
 export async function clusterFileOf(cluster: WrittenCluster, tables: ClusterTables): Promise<JsonObject> {
-  const { settings, file, logLevel, kubeconfig } = cluster;
+  const { settings, file, logLevel, kubeconfig, ranges } = cluster;
   const { componentFlags } = settings;
   const scheduler = componentFlags['kube-scheduler'] ?? {};
   const encryption = componentFlags['kube-apiserver']?.['encryption-provider-config'];
@@ -37,18 +40,25 @@ export async function clusterFileOf(cluster: WrittenCluster, tables: ClusterTabl
     name: settings.name,
     nodes: nodesOf(settings),
     runtimes: runtimesOf(settings.runtime),
-    networking: { mode: settings.network },
+    networking: {
+      mode: settings.network,
+      ...(ranges?.podCidr === undefined ? {} : { podSubnet: ranges.podCidr }),
+      ...(ranges?.serviceCidr === undefined ? {} : { serviceSubnet: ranges.serviceCidr }),
+    },
     store: storeIn(settings),
     apiServer: {
       port: settings.apiPort,
       ...(encryption === undefined ? {} : { encryptionProviderConfig: encryption }),
+      ...ownFieldsOf(componentFlags, 'apiServer.'),
     },
     controlPlanes: settings.controlPlanes ?? 1,
     processes: file?.processes ?? false,
+    virtualTime: settings.virtualTime ?? false,
     scheduling: {
       profile: scheduler.scheduling || defaultScheduling,
       ...(scheduler['scheduler-config'] ? { configFile: scheduler['scheduler-config'] } : {}),
     },
+    ...ownFieldsOf(componentFlags, ''),
     components: await componentsOf(settings, tables),
     logLevel,
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
@@ -61,13 +71,15 @@ export async function clusterFileOf(cluster: WrittenCluster, tables: ClusterTabl
 /** One entry for each node, with its name. */
 function nodesOf(settings: ClusterSettings): readonly JsonObject[] {
   const specs: readonly NodeSpec[] = settings.nodeSpecs ?? nodeNames(settings).map((name) => ({ name }));
-  return specs.map(({ name, roles = [], labels = {}, taints = [], capacity = {}, runtime = settings.runtime }) => ({
+  return specs.map(({ name, roles = [], labels = {}, taints = [], capacity = {}, ...rest }) => ({
     name,
     roles,
     labels,
     taints,
-    runtimes: runtimesOf(runtime),
+    runtimes: runtimesOf(rest.runtime ?? settings.runtime),
     capacity,
+    extraMounts: rest.extraMounts ?? [],
+    extraPortMappings: rest.extraPortMappings ?? [],
   }));
 }
 
@@ -90,7 +102,7 @@ async function componentsOf({ componentFlags }: ClusterSettings, tables: Cluster
   const result: Record<string, unknown> = {};
   for (const component of Object.keys(componentFlags)) {
     const fields = Object.entries(await componentFields(componentFlags, component, tables))
-      .filter(([flag]) => !ownFields[component]?.has(flag))
+      .filter(([flag]) => !upFields[component]?.has(flag) && !hasOwnField(component, flag))
       .map(([flag, value]) => [fieldOf(flag), value] as const);
     if (fields.length > 0) result[component] = Object.fromEntries(fields);
   }

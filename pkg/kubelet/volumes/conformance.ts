@@ -51,6 +51,11 @@ export function volumeHostConformance(name: string, { make, hasFiles }: VolumeHo
     expect(await host.lastingNames()).toEqual([]);
   });
 
+  test(`${name}: a path of the machine is where it says`, async () => {
+    const host = await make();
+    expect(await host.machinePath('/a path', '')).toBe('/a path');
+  });
+
   test(`${name}: a part of a volume has a path`, async () => {
     const host = await make();
     const root = await host.directory({ podUid: 'u1', plugin: 'empty-dir', name: 'v' });

@@ -57,6 +57,16 @@ test('a subpath takes files and links as they are, but not out of the volume', a
   await expect(host.within(root, 'file/x', mount)).rejects.toThrow('ENOTDIR');
 });
 
+test('what the node has mounted is looked at, and made, where it is', async () => {
+  const { directory } = await start();
+  const host = diskVolumeHost(directory, { mounts: [{ containerPath: '/srv/none', hostPath: directory }] });
+  expect(await host.machinePath('/srv/none/a', 'DirectoryOrCreate')).toBe(join(directory, 'a'));
+  expect((await stat(join(directory, 'a'))).isDirectory()).toBe(true);
+  await expect(host.machinePath('/srv/none/b', 'File')).rejects.toThrow(
+    'hostPath type check failed: /srv/none/b is not a file',
+  );
+});
+
 test("paths of the machine are made or looked at as the volume's type asks", async () => {
   const { host, directory } = await start();
   const at = (name: string): string => join(directory, name);

@@ -26,6 +26,7 @@ import { folderUsage } from '../runtime/container/usage.ts';
 import { openBeneath, type PartOfVolume } from './beneath.ts';
 import { giveToGroup } from './group-owner.ts';
 import { bindOpen, mountMemory, unmountBelow } from './mounts.ts';
+import { mountedPath, type NodeMount } from './node-mounts.ts';
 import { VolumeError } from './payload.ts';
 import type { VolumeFile, VolumeHost, VolumeRef } from './volume-host.ts';
 
@@ -47,13 +48,15 @@ export interface DiskVolumeOptions {
    * are mounted where no pod can change what they lead to, which only root may do. Default false.
    */
   readonly isForContainers?: boolean;
+  /** What of the machine the node has at paths of its own. Default: nothing. */
+  readonly mounts?: readonly NodeMount[];
   /** For tests: called when the links of a subpath have been resolved, before it is opened. */
   readonly onResolved?: () => Promise<void>;
 }
 
 /** Volumes under a folder, which is made on first use; those that outlive pods are in one beside it. */
 export function diskVolumeHost(directory: string, options: DiskVolumeOptions = {}): VolumeHost {
-  const { isForContainers = false, onResolved } = options;
+  const { isForContainers = false, mounts = [], onResolved } = options;
   const lasting = join(dirname(directory), 'persistent-volumes');
   /** Volumes whose contents this host writes and containers only read. */
   const written = new Set<string>();
@@ -82,7 +85,11 @@ export function diskVolumeHost(directory: string, options: DiskVolumeOptions = {
       const versions = join(await realpath(root), versionPrefix);
       return real.startsWith(versions) ? keepVersion(real, pathOf(mount)) : path;
     },
-    machinePath: checkMachinePath,
+    async machinePath(path, type) {
+      const at = mountedPath(path, mounts);
+      await checkMachinePath(at, type, path);
+      return at;
+    },
     async write(volume, files) {
       await mkdir(pathOf(volume), { recursive: true });
       await replaceContents(pathOf(volume), files);
@@ -173,8 +180,8 @@ const machineTypes: Readonly<Record<string, readonly [name: string, is: (found: 
   BlockDevice: ['block device', (found) => found.isBlockDevice()],
 };
 
-/** See `VolumeHost.machinePath`. */
-async function checkMachinePath(path: string, type: string): Promise<void> {
+/** See `VolumeHost.machinePath`; `named` is the path as the volume has it. */
+async function checkMachinePath(path: string, type: string, named: string): Promise<void> {
   const isMade = type.endsWith('OrCreate');
   const known = machineTypes[isMade ? type.slice(0, -'OrCreate'.length) : type];
   if (known === undefined) return;
@@ -185,7 +192,7 @@ async function checkMachinePath(path: string, type: string): Promise<void> {
     else await writeFile(path, '', { flag: 'a' });
     return;
   }
-  if (found === undefined || !is(found)) throw new VolumeError(`hostPath type check failed: ${path} is not a ${name}`);
+  if (found === undefined || !is(found)) throw new VolumeError(`hostPath type check failed: ${named} is not a ${name}`);
 }
 
 async function replaceContents(root: string, files: ReadonlyMap<string, VolumeFile>): Promise<void> {

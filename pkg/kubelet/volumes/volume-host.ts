@@ -37,9 +37,10 @@ export interface VolumeHost {
   within(root: string, subPath: string, mount: VolumeRef): Promise<string>;
   /**
    * Sees to it that there is at `path` of the machine what a hostPath volume's `type` asks for: `DirectoryOrCreate` and `FileOrCreate` make
-   * it, the others only look, and none (`''`) does nothing. Throws in upstream's words.
+   * it, the others only look, and none (`''`) does nothing. Resolves with where that is, which is elsewhere for what the node has mounted at that path.
+   * Throws in upstream's words.
    */
-  machinePath(path: string, type: string): Promise<void>;
+  machinePath(path: string, type: string): Promise<string>;
   /** Makes the contents of a volume's folder exactly these files, by relative path, and returns the folder's path. */
   write(volume: VolumeRef, files: ReadonlyMap<string, VolumeFile>): Promise<string>;
   /** Makes a folder that outlives pods, which anyone may write to, if it is not there and returns its path. `name` is one of a file. */
@@ -67,7 +68,7 @@ export function memoryVolumeHost(): VolumeHost {
   return {
     directory: async (volume) => pathOf(volume),
     giveTo: async () => {},
-    machinePath: async () => {},
+    machinePath: async (path) => path,
     within: async (root, subPath) => `${root}/${subPath}`,
     write: async (volume) => pathOf(volume),
     lastingDirectory: async (name) => {

@@ -45,14 +45,8 @@ async function setUp(claimName: string, request: ClaimRequest): Promise<VolumeMo
 const folderName = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
 
 async function pathOf({ metadata, spec }: PersistentVolume, { host }: VolumeRequest): Promise<string> {
-  if (spec?.hostPath !== undefined) {
-    await host.machinePath(spec.hostPath.path, spec.hostPath.type ?? '');
-    return spec.hostPath.path;
-  }
-  if (spec?.local !== undefined) {
-    await host.machinePath(spec.local.path, 'Directory');
-    return spec.local.path;
-  }
+  if (spec?.hostPath !== undefined) return host.machinePath(spec.hostPath.path, spec.hostPath.type ?? '');
+  if (spec?.local !== undefined) return host.machinePath(spec.local.path, 'Directory');
   const { driver, volumeHandle = '' } = spec?.csi ?? {};
   if (driver === nodeFolderDriver) {
     // The folder is found again by the volume's name, and so must be called that.

@@ -1,4 +1,4 @@
-/** hostPath: a file or folder of the machine. Source: kubelet `volume/hostpath`. */
+/** hostPath: a file or folder of the machine, by the path that the node has it at. Source: kubelet `volume/hostpath`. */
 import type { VolumePlugin } from '../volume-plugin.ts';
 
 /** The plugin. */
@@ -6,7 +6,6 @@ export const hostPathPlugin: VolumePlugin = {
   kind: 'hostPath',
   async setUp({ hostPath }, { host }) {
     const { path = '', type } = hostPath ?? {};
-    await host.machinePath(path, type ?? '');
-    return { path };
+    return { path: await host.machinePath(path, type ?? '') };
   },
 };

@@ -1,0 +1,149 @@
+/** What a cluster file says of single components: below `components` by the names of their flags, and in fields of its own that stand for such flags. */
+import { resolve } from 'node:path';
+import { isObject } from '#pkg/apimachinery/json.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { errorText } from '#pkg/base/error-text.ts';
+import { flagsOfComponent } from '#pkg/cluster/component-flags.ts';
+import { schedulerSettings } from '#pkg/cluster/scheduler-flags.ts';
+import { disabledAdmissionOf, runtimeConfigOf, serverFlagValues } from '#pkg/cluster/server-flags.ts';
+import type { ComponentFlags } from '#pkg/cluster/settings.ts';
+import type { ClusterTables } from '#pkg/cluster/tables.ts';
+import { fieldOf, flagOf } from '#pkg/component/flags.ts';
+
+/** A field that is a flag of a component. */
+interface OwnField {
+  /** Its path in the file. */
+  readonly path: string;
+  readonly component: string;
+  readonly flag: string;
+  /** What it holds: the path of a file, words, or names that are true or false. */
+  readonly sort: 'file' | 'switches' | 'words';
+}
+
+/** All of them: the file is read and written by this table. */
+const ownFields: readonly OwnField[] = [
+  { path: 'apiServer.auditPolicyFile', component: 'kube-apiserver', flag: 'audit-policy-file', sort: 'file' },
+  { path: 'apiServer.auditLogPath', component: 'kube-apiserver', flag: 'audit-log-path', sort: 'file' },
+  {
+    path: 'apiServer.disableAdmissionPlugins',
+    component: 'kube-apiserver',
+    flag: 'disable-admission-plugins',
+    sort: 'words',
+  },
+  { path: 'apiServer.runtimeConfig', component: 'kube-apiserver', flag: 'runtime-config', sort: 'switches' },
+  { path: 'featureGates', component: 'kube-scheduler', flag: 'feature-gates', sort: 'switches' },
+];
+
+/** The field `components` of a file of flags, with files below `folder`; none where the file says nothing of components. */
+export async function componentsIn(document: JsonObject, folder: string, tables: ClusterTables): Promise<JsonObject> {
+  const own = ownFlags(document, folder);
+  const isSaid = isObject(document.components) || valueAt(document, 'scheduling.profile') !== undefined;
+  if (!isSaid && Object.keys(own).length === 0) return {};
+  const result: Record<string, unknown> = {};
+  for (const [component, fields] of Object.entries(isObject(document.components) ? document.components : {})) {
+    const table = (await flagsOfComponent(component, tables)) ?? {};
+    const isFile = (field: string): boolean => table[flagOf(field)]?.placeholder === 'file';
+    result[component] = isObject(fields)
+      ? Object.fromEntries(
+          Object.entries(fields).map(([field, value]) => [
+            field,
+            isFile(field) && typeof value === 'string' && value !== '' ? pathIn(folder, value) : value,
+          ]),
+        )
+      : fields;
+  }
+  for (const [component, flags] of Object.entries(own)) {
+    const said = result[component];
+    const fields = Object.fromEntries(Object.entries(flags).map(([flag, text]) => [fieldOf(flag), text]));
+    result[component] = said === undefined || isObject(said) ? { ...said, ...fields } : said;
+  }
+  return { components: result };
+}
+
+/** What is wrong with fields that stand for flags, each with its path. */
+export async function ownFieldProblems(document: JsonObject): Promise<readonly string[]> {
+  const doubled = ownFields.flatMap(({ path, component, flag }) => {
+    const other = `components.${component}.${fieldOf(flag)}`;
+    const isDoubled = valueAt(document, path) !== undefined && valueAt(document, other) !== undefined;
+    return isDoubled ? [`${path}: ${other} says it too`] : [];
+  });
+  const set = ownFlags(document, '/');
+  const checks: Readonly<Record<string, () => unknown>> = {
+    'apiServer.disableAdmissionPlugins': () => disabledAdmissionOf(serverFlagValues(set)),
+    'apiServer.runtimeConfig': () => runtimeConfigOf(serverFlagValues(set)),
+    featureGates: () => schedulerSettings(set['kube-scheduler'] ?? {}, []),
+  };
+  const problems: string[] = [...doubled];
+  for (const [path, check] of Object.entries(checks)) {
+    try {
+      await check();
+    } catch (error) {
+      problems.push(`${path}: ${errorText(error).replace(/^--[a-z-]+: /, '')}`);
+    }
+  }
+  return problems;
+}
+
+/** The fields of a file for flags of components that have some: the inverse of reading them. */
+export function ownFieldsOf(set: ComponentFlags, under: string): JsonObject {
+  return Object.fromEntries(
+    ownFields.flatMap(({ path, component, flag, sort }) => {
+      const text = set[component]?.[flag];
+      const name = path.startsWith(under) ? path.slice(under.length) : '';
+      if (text === undefined || text === '' || name === '' || name.includes('.')) return [];
+      return [[name, fieldValue(text, sort)] as const];
+    }),
+  );
+}
+
+/** Whether a flag has a field of its own. */
+export function hasOwnField(component: string, flag: string): boolean {
+  return ownFields.some((field) => field.component === component && field.flag === flag);
+}
+
+/** Their flags, as text; what names nothing sets none. */
+function ownFlags(document: JsonObject, folder: string): ComponentFlags {
+  const set: Record<string, Record<string, string>> = {};
+  for (const { path, component, flag, sort } of ownFields) {
+    const text = textOf(valueAt(document, path), sort, folder);
+    if (text === '') continue;
+    set[component] = { ...set[component], [flag]: text };
+  }
+  return set;
+}
+
+function textOf(value: unknown, sort: OwnField['sort'], folder: string): string {
+  if (Array.isArray(value)) return value.join(',');
+  if (isObject(value))
+    return Object.entries(value)
+      .map(([name, isOn]) => `${name}=${String(isOn)}`)
+      .join(',');
+  if (typeof value !== 'string' || value === '') return '';
+  return sort === 'file' ? pathIn(folder, value) : value;
+}
+
+function fieldValue(text: string, sort: OwnField['sort']): unknown {
+  if (sort === 'file') return text;
+  const words = text.split(',').filter((word) => word !== '');
+  if (sort === 'words') return words;
+  return Object.fromEntries(
+    words.map((word) => {
+      const [name = '', value = 'true'] = word.split('=');
+      return [name, value === 'true'];
+    }),
+  );
+}
+
+/** `-` is the standard output. */
+function pathIn(folder: string, path: string): string {
+  return path === '-' ? path : resolve(folder, path);
+}
+
+function valueAt(document: JsonObject, path: string): unknown {
+  return path
+    .split('.')
+    .reduce<unknown>(
+      (value, name) => (isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined),
+      document,
+    );
+}
