@@ -11,7 +11,7 @@ import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
 
 const minuteMs = 60_000;
 
-/** The first cluster of a process is made of all of its modules. */
+// The first cluster of a process is made of all of its modules.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
 let cluster: TestCluster;
