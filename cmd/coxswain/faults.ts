@@ -15,12 +15,13 @@ import { readRuleText } from '#pkg/faults/read-rules.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
+import { formatted, outputFlag } from './output.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
 const flags = {
   ...clusterFlags,
   kubeconfig: text({ help: 'Kubeconfig in place of the cluster’s own.', placeholder: 'file' }),
-  output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
+  output: outputFlag,
 } satisfies FlagTable;
 
 const commands = {
@@ -65,7 +66,7 @@ export async function faults(world: World, args: readonly string[]): Promise<num
       const answer =
         name === 'add' ? await ask(transport, 'POST', '', { faults: rules }) : await ask(transport, 'GET', '');
       const states = isAnswer(answer) ? answer.faults : [];
-      world.write(values.output === 'json' ? `${JSON.stringify(states, null, 2)}\n` : tableOf(states));
+      world.write(values.output === '' ? tableOf(states) : await formatted(states, values.output));
     }
     return 0;
   } finally {

@@ -17,6 +17,8 @@ export interface World {
   writeError(text: string): void;
   /** Whether a person looks at standard error, where progress is shown. */
   readonly isTerminal: boolean;
+  /** Whether nobody wants to hear of anything but what goes wrong: `write` then does nothing, and there is no progress. */
+  readonly isQuiet: boolean;
   /** Characters that a line of that terminal has room for; it may change. */
   columns(): number;
   /** Folder of the checkout or package. */
@@ -37,6 +39,7 @@ export function systemWorld(): World {
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
     isTerminal: process.stderr.isTTY === true,
+    isQuiet: false,
     columns: () => process.stderr.columns ?? columnsDefault,
     rootFolder: fileURLToPath(new URL('../..', import.meta.url)),
   };
