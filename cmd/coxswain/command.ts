@@ -2,8 +2,7 @@
 import { explain } from '#cmd/common/errors.ts';
 import { commandOverview } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { exitCodes } from './exit-codes.ts';
-import { systemWorld, type World } from './world.ts';
+import { exitCodes, systemWorld, type World } from './world.ts';
 
 interface Command {
   readonly summary: string;

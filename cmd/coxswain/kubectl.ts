@@ -2,8 +2,7 @@
 import { textOf } from '#pkg/apimachinery/decode.ts';
 import type { Machine } from '#pkg/kubectl/machine.ts';
 import { kubectl } from '#pkg/kubectl/main.ts';
-import { exitCodes } from './exit-codes.ts';
-import type { World } from './world.ts';
+import { exitCodes, type World } from './world.ts';
 
 /** Runs the command; resolves to kubectl's exit code. The first Ctrl-C ends it orderly, the second at once. */
 export async function kubectlCommand(world: World, args: readonly string[]): Promise<number> {

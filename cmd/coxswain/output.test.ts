@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { expect, test } from 'vitest';
 import { root } from '#tests/tidy/source-files.ts';
-import { exitCodes } from './exit-codes.ts';
 import { formatted } from './output.ts';
+import { exitCodes } from './world.ts';
 
 test('both forms have the same fields, without those that have no value', async () => {
   const value = { name: 'a', none: undefined, list: [{ count: 1 }, 'x: y'], empty: {} };
