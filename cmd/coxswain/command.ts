@@ -80,6 +80,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Add, list and remove faults that requests to a cluster meet.',
     load: async () => (await import('./faults.ts')).faults,
   },
+  time: {
+    summary: 'Look at the time of a cluster on virtual time, and steer it.',
+    load: async () => (await import('./time.ts')).time,
+  },
   addon: {
     summary: 'List, enable and disable what can be added to a cluster.',
     load: async () => (await import('./addon.ts')).addon,

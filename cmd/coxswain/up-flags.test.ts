@@ -38,6 +38,16 @@ test('thousands of nodes whose pods run nothing are a cluster like another (faul
   });
 });
 
+test('a cluster on virtual time has simulated pods and a store in memory unless flags say otherwise', () => {
+  const virtual = { ...defaultSettings, runtime: 'fake', store: 'memory', virtualTime: true } as const;
+  expect(settings(['--virtual-time'])).toEqual({ ...virtual, apiPort: 0 });
+  expect(settings([], virtual)).toEqual(virtual);
+  expect(settings(['--virtual-time=false'], virtual)).toEqual({ ...virtual, virtualTime: undefined });
+  expect(() => settings(['--virtual-time'], {})).toThrow(
+    'Cannot have --virtual-time as what the runtimes inprocess run',
+  );
+});
+
 test('two control planes are processes on an etcd', () => {
   const etcd = '--store=http://127.0.0.1:2379';
   expect(settings(['--control-planes=2', '--processes', etcd]).controlPlanes).toBe(2);
@@ -77,6 +87,24 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     ['--network=bridge', '--runtime=cri'],
     undefined,
     'Cannot use the runtime cri on the network bridge as its pods have no network namespaces: name another with --runtime',
+  ],
+  [
+    'virtual time with programs',
+    ['--virtual-time', '--runtime=fake,inprocess'],
+    undefined,
+    'Cannot have --virtual-time as what the runtimes fake,inprocess run lives in real time: only --runtime fake follows',
+  ],
+  [
+    'virtual time with a store on a disk',
+    ['--virtual-time', '--store=lmdb'],
+    undefined,
+    'Cannot have --virtual-time as the store lmdb would have objects from the future at the next start: only --store memory follows',
+  ],
+  [
+    'virtual time in several processes',
+    ['--virtual-time', '--processes'],
+    undefined,
+    'Cannot have --virtual-time as processes have clocks of their own',
   ],
   [
     'more nodes than have addresses for programs (fault 60)',

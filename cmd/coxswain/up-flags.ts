@@ -13,6 +13,7 @@ import {
   defaultSettings,
   nodesMax,
   nodesProblem,
+  timeProblem,
 } from '#pkg/cluster/settings.ts';
 import { isSharedStore } from '#pkg/cluster/store.ts';
 import { etcdFilesProblem, storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
@@ -101,6 +102,9 @@ export const upFlags = {
     fallbackShown: false,
     max: 65_535,
   }),
+  'virtual-time': toggle({
+    help: 'Let the cluster’s time be steered by "coxswain time"; its pods are simulated and its store is in memory.',
+  }),
   processes: toggle({ help: 'Run each component as a process of its own.' }),
   'control-planes': integer({
     help: 'How many API servers, schedulers and controller managers, with --processes and an etcd.',
@@ -128,6 +132,7 @@ const settingOfFlag = {
   network: 'network',
   'api-port': 'apiPort',
   'control-planes': 'controlPlanes',
+  'virtual-time': 'virtualTime',
   'etcd-cafile': 'etcdCafile',
   'etcd-certfile': 'etcdCertfile',
   'etcd-keyfile': 'etcdKeyfile',
@@ -139,7 +144,12 @@ const settingOfFlag = {
 const fileSettings: ReadonlySet<string> = new Set(['etcdCafile', 'etcdCertfile', 'etcdKeyfile', 'etcdPasswordFile']);
 
 /** Settings that are absent where nothing is named, or one of something is. */
-const optionalSettings: ReadonlySet<string> = new Set([...fileSettings, 'etcdUsername', 'controlPlanes']);
+const optionalSettings: ReadonlySet<string> = new Set([
+  ...fileSettings,
+  'etcdUsername',
+  'controlPlanes',
+  'virtualTime',
+]);
 
 /**
  * The settings to start with: what the command line names, else what the cluster had before, else the defaults. The API server's port is 0 where
@@ -169,8 +179,12 @@ export function settingsOf(
   for (const [flag, setting] of Object.entries(settingOfFlag)) {
     if (before !== undefined && !given.has(flag)) continue;
     const value = values[flag as keyof typeof settingOfFlag];
-    if (optionalSettings.has(setting) && (value === '' || value === 1)) delete settings[setting];
+    if (optionalSettings.has(setting) && (value === '' || value === 1 || value === false)) delete settings[setting];
     else settings[setting] = fileSettings.has(setting) ? resolve(String(value)) : value;
+  }
+  if (settings.virtualTime === true && before === undefined) {
+    if (!given.has('runtime')) settings.runtime = 'fake';
+    if (!given.has('store')) settings.store = 'memory';
   }
   // Any free port is the one that it has.
   if (before !== undefined && settings.apiPort === 0) settings.apiPort = before.apiPort;
@@ -188,6 +202,8 @@ export function settingsOf(
       `Cannot have --control-planes ${controlPlanes} in one process, or on a store that one process has: give --processes and --store with the addresses of an etcd`,
     );
   }
+  const unsteered = result.virtualTime && values.processes ? 'processes have clocks of their own' : timeProblem(result);
+  if (unsteered !== undefined) throw new UserError(`Cannot have --virtual-time as ${unsteered}`);
   checkNetwork(result, before);
   const problem = nodesProblem(result);
   if (problem !== undefined) throw new UserError(`Cannot have --nodes ${result.nodes} as ${problem}`);

@@ -95,12 +95,14 @@ const commands: Readonly<Record<string, VmCommand>> = {
   top: { summary: 'Show what a machine uses.', takesName: true, run: top },
 };
 
-const compareSummary = 'Compare four ways to virtualize, as table and picture; needs no cluster.';
+const compareSummary = 'Compare ways to virtualize, as table and picture; needs no cluster.';
+const theoremsSummary = "Show Popek and Goldberg's theorems by guests that run; needs no cluster.";
 
 /** Runs the command; resolves to its exit code. Throws `UserError`, and what the cluster says. */
 export async function vm(world: World, args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === 'compare') return (await import('./vm-compare.ts')).compare(world, rest);
+  if (name === 'theorems') return (await import('./vm-theorems.ts')).theorems(world, rest);
   const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command !== undefined) return run(world, rest, { command, name: name ?? '' });
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
@@ -109,7 +111,7 @@ export async function vm(world: World, args: readonly string[]): Promise<number>
       commandOverview({
         summary,
         usage: 'coxswain vm <command>',
-        commands: { ...commands, compare: { summary: compareSummary } },
+        commands: { ...commands, compare: { summary: compareSummary }, theorems: { summary: theoremsSummary } },
       }),
     );
     return name === undefined ? 1 : 0;

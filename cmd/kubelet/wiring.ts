@@ -8,6 +8,7 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { evictionOf } from '#pkg/cluster/eviction-flags.ts';
+import { imageCollectionOf } from '#pkg/cluster/image-collection-flags.ts';
 import { kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
@@ -59,6 +60,7 @@ export async function wireKubelet(
   });
   const nodeAddress = machineAddress(values['node-ip']);
   const cluster = kernelSettingsOf(values);
+  const imageCollection = imageCollectionOf(values);
   const descriptor = await descriptorOf(values, nodeAddress);
   const { port } = await https.listen({ host: nodeAddress, port: values.port, descriptor });
   const { ca: authority, cert: certificate, key } = await readConnection(values.kubeconfig);
@@ -75,6 +77,7 @@ export async function wireKubelet(
       imageAliases: values['image-aliases'],
       criEndpoint: values['container-runtime-endpoint'],
       eviction: evictionOf(values),
+      ...(imageCollection === undefined ? {} : { imageCollection }),
       domain: values['cluster-domain'],
       resolvConf: values['resolv-conf'],
       tables: clusterTables,

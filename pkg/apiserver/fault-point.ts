@@ -3,11 +3,10 @@
  * not ask. Absent, the server costs and does nothing for it; what is injected is `pkg/faults/`.
  */
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
 import { badRequest, notFound } from '#pkg/apimachinery/status-error.ts';
 import type { Awaitable } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import { readBytes } from './endpoints/body.ts';
+import { plainBody } from './endpoints/plain-body.ts';
 import type { RequestInfo } from './request-info.ts';
 import { noSuchMethod, objectResponse, successStatus } from './responses.ts';
 
@@ -48,7 +47,8 @@ export async function answerFaults({ rules }: FaultPoint, request: ApiRequest, p
   const name = path.slice(faultsPath.length + 1);
   if (name === '' && request.method === 'GET') return objectResponse(200, { faults: rules.list() });
   if (name === '' && request.method === 'POST') {
-    const data = await bodyOf(request);
+    const data = await plainBody(request);
+    if (data === undefined) throw badRequest('the body must be a JSON object with a list named faults');
     try {
       rules.add(data);
     } catch (error) {
@@ -59,16 +59,4 @@ export async function answerFaults({ rules }: FaultPoint, request: ApiRequest, p
   if (name === '' || request.method !== 'DELETE') throw noSuchMethod();
   if (!rules.remove(name)) throw notFound({ group: '', resource: 'faults' }, name);
   return objectResponse(200, successStatus());
-}
-
-async function bodyOf({ body }: ApiRequest): Promise<unknown> {
-  if (body?.kind === 'object') return body.object;
-  const bytes = body === undefined ? new Uint8Array() : body.kind === 'unread' ? await readBytes(body) : body.bytes;
-  try {
-    const data: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    if (isObject(data)) return data;
-  } catch {
-    // Said below.
-  }
-  throw badRequest('the body must be a JSON object with a list named faults');
 }

@@ -69,16 +69,32 @@ interface Clause {
   readonly quality: number;
 }
 
+/** What a client accepts, the most wanted first. A stable sort: what it names first comes first among equals, but for wildcards. */
+function clausesOf(accept: string): readonly Clause[] {
+  return accept
+    .split(',')
+    .map(parseClause)
+    .filter(({ quality }) => quality !== 0)
+    .sort(byPreference);
+}
+
+/** The first of the media types that a client accepts most; undefined where it accepts none of them. Who says nothing accepts all. */
+export function acceptedOf<T extends string>(accept: string | undefined, offered: readonly T[]): T | undefined {
+  for (const { media } of clausesOf(accept || '*/*')) {
+    const found = offered.find((type) => media === type || media === '*/*' || media === `${type.split('/')[0]}/*`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 function choose(accept: string, hasTable: boolean): Negotiated | undefined {
-  const clauses = accept.split(',').map(parseClause);
-  // A stable sort: what the client names first comes first among equals, but for wildcards.
-  for (const { media, parameters, quality } of clauses.toSorted(byPreference)) {
+  for (const { media, parameters } of clausesOf(accept)) {
     const format = formats[media];
-    if (format === undefined || quality === 0) continue;
+    if (format === undefined) continue;
     const as = parameters.get('as') ?? '';
     const version = parameters.get('v') ?? '';
-    // Tables and metadata are made as JSON only; the next clause may have that.
-    if (format === 'protobuf' && as !== '') continue;
+    // Of what objects are transformed to, only metadata has such a form; the next clause may have another.
+    if (format === 'protobuf' && as !== '' && (as === 'Table' || version !== 'v1')) continue;
     if (as === 'Table' && !hasTable) continue;
     if (!isTarget(as, parameters.get('g') ?? '', version)) continue;
     return { format, as: as as Negotiated['as'], version, pretty: parameters.get('pretty') === '1' };

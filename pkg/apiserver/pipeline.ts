@@ -60,7 +60,7 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
     process: parts.processMetrics,
   });
   const answerNonResource = nonResourceHandler(core, { ...parts, metrics });
-  const { clock } = core;
+  const { networkClock: clock } = core;
   const reader = new AskedReader(core.catalog);
   const answer = answererOf(core, flowControl, answerNonResource);
   return async (request) => {
@@ -122,10 +122,11 @@ function answererOf(
   };
   const answerUnlessRefused = (coming: Coming, user: UserInfo, refused: Refusal): Answering => {
     if (refused !== undefined) throw refused;
-    const { faults } = core;
+    const { faults, ownPages } = core;
     const { request } = coming;
-    if (faults === undefined) return answerAllowed(coming, user, request);
     const { info } = coming.asked;
+    if (ownPages?.has(info.path) === true) return ownPages.answer(request, info.path);
+    if (faults === undefined) return answerAllowed(coming, user, request);
     if (isFaultsPath(info.path)) return answerFaults(faults, request, info.path);
     if (!info.isResource) return answerAllowed(coming, user, request);
     const { group, resource, subresource, namespace, name, verb, query } = info;
@@ -197,7 +198,8 @@ function authenticate(core: ServerCore, coming: Coming, from = 0): Promise<UserI
   }
   // Who shows a token or a certificate wants to be somebody.
   if (!core.allowsAnonymous) throw unauthorized();
-  if (bearerToken(request.headers) !== undefined || showsBadCertificate(request.peer, core.clock)) throw unauthorized();
+  if (bearerToken(request.headers) !== undefined || showsBadCertificate(request.peer, core.networkClock))
+    throw unauthorized();
   return anonymousUser;
 }
 
@@ -376,9 +378,9 @@ function chooseHandler(scope: Scope): Chosen {
 }
 
 /** Loaded when somebody first asks for one. */
-async function asWebSocket(request: ApiRequest, answer: ApiResponse, { clock }: ServerCore): Promise<ApiResponse> {
+async function asWebSocket(request: ApiRequest, answer: ApiResponse, core: ServerCore): Promise<ApiResponse> {
   const { watchOverWebSocket } = await import('./websocket-answer.ts');
-  return watchOverWebSocket(request, answer, clock);
+  return watchOverWebSocket(request, answer, core.networkClock);
 }
 
 function withWarnings(warnings: readonly string[], response: ApiResponse): ApiResponse {

@@ -39,11 +39,45 @@ test.each([
   expect(found).toEqual(object);
 });
 
-test('errors are JSON, tables and metadata too where that is accepted', async () => {
+test('tables are JSON where that is accepted, as metadata of an older version is', async () => {
   expect((await asked(type, 'GET', `${maps}/none`)).object).toMatchObject({ kind: 'Status', code: 404 });
   const table = `${type};as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1;g=meta.k8s.io`;
   expect((await asked(table, 'GET', maps)).object).toMatchObject({ kind: 'Table' });
   expect((await asked(`${type};as=Table;v=v1;g=meta.k8s.io`, 'GET', maps)).object).toMatchObject({ code: 406 });
+  const older = 'as=PartialObjectMetadata;v=v1beta1;g=meta.k8s.io';
+  const found = await asked(`${type};${older},application/json;${older}`, 'GET', `${maps}/a`);
+  expect(found).toMatchObject({ type: 'application/json', object: { kind: 'PartialObjectMetadata' } });
+});
+
+test.each([
+  ['of an object', `${maps}/a`, 'PartialObjectMetadata'],
+  ['of a list', maps, 'PartialObjectMetadataList'],
+])('metadata %s is the same in both forms', async (_name, target, kind) => {
+  const transform = `as=${kind};v=v1;g=meta.k8s.io`;
+  const { object } = await asked(`application/json;${transform}`, 'GET', target);
+  const found = await asked(`${type};${transform},application/json;${transform}`, 'GET', target);
+  expect(object).toMatchObject({ kind, apiVersion: 'meta.k8s.io/v1' });
+  expect(found.type).toBe(type);
+  expect(withItemKinds(found.object)).toEqual(object);
+});
+
+/** In a list in protobuf the items do not say what they are. */
+// biome-ignore lint/suspicious/noExplicitAny: answers of every shape.
+function withItemKinds(object: any): unknown {
+  const typed = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1' };
+  return 'items' in object ? { ...object, items: object.items.map((item: object) => ({ ...typed, ...item })) } : object;
+}
+
+test('a watch of metadata has events in protobuf', async () => {
+  const accept = `${type};as=PartialObjectMetadata;v=v1;g=meta.k8s.io;stream=watch`;
+  const { headers, body } = await server.raw('GET', `${maps}?watch=1`, { headers: { accept } });
+  expect(headers['content-type']).toBe(`${type};stream=watch`);
+  if (body.kind !== 'watch') throw new Error('no watch');
+  const { value } = await body.batches[Symbol.asyncIterator]().next();
+  const frame = Buffer.from(value[0].bytes());
+  const decoded = decodeProtobuf(frame.subarray(frame.indexOf('k8s\0')));
+  expect(decoded.ok && decoded.object).toMatchObject({ kind: 'PartialObjectMetadata', metadata: { name: 'a' } });
+  expect(decoded.ok && decoded.object).not.toHaveProperty('data');
 });
 
 test('a watch is framed by lengths', async () => {

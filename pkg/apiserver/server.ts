@@ -29,7 +29,7 @@ import { builtInDefinitions } from './built-in.ts';
 import { Catalog } from './catalog.ts';
 import type { ResourceDefinition } from './definition.ts';
 import type { DocumentProviderFactory } from './documents.ts';
-import type { NetworkTarget, ServerCore } from './endpoints/scope.ts';
+import type { NetworkTarget, OwnPages, ServerCore } from './endpoints/scope.ts';
 import type { FaultPoint } from './fault-point.ts';
 import type { FlowControl } from './flow/flow-control.ts';
 import { type ApiServerLimits, InFlight } from './flow/in-flight.ts';
@@ -50,6 +50,8 @@ import { keepCompacting } from './upkeep.ts';
 export interface ApiServerOptions {
   readonly store: Store;
   readonly clock: Clock;
+  /** What connections go by, where the cluster's time is not that of the world around it. Default: `clock`. */
+  readonly networkClock?: Clock;
   readonly random: Random;
   readonly log: Logger;
   /** The rules of the API's own resources. */
@@ -86,6 +88,8 @@ export interface ApiServerOptions {
   readonly audit?: Auditing;
   /** What goes wrong on demand. Default: nothing, and nobody can ask for it. */
   readonly faults?: FaultPoint | undefined;
+  /** Pages of what only some servers have. Default: none. */
+  readonly ownPages?: OwnPages | undefined;
   /** What the server's process uses, for its metrics. Default: nothing is told of it. */
   readonly processMetrics?: () => readonly MetricFamily[];
   /** What `/statusz` and `/flagz` tell. Default: a server without flags, from now on. */
@@ -117,7 +121,10 @@ export interface ApiServer {
 }
 
 /** What is served at the start. */
-function createCatalog({ store, clock, ...options }: ApiServerOptions, caches: OpenCaches): Catalog {
+function createCatalog(
+  { store, clock: own, networkClock: clock = own, ...options }: ApiServerOptions,
+  caches: OpenCaches,
+): Catalog {
   const storeFeed = createStoreFeed({ store, codec: objectCodec, clock });
   return new Catalog({
     definitions: [
@@ -149,17 +156,18 @@ async function begin(
 
 /** Makes the server. Throws a `DefinitionError` where two definitions contradict each other. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { store, clock, random, log } = options;
+  const { store, clock, random, log, networkClock = clock } = options;
   const stopping = new AbortController();
   // Every watch listens for the end.
   setMaxListeners(0, stopping.signal);
-  const caches = new OpenCaches({ store, clock, log });
+  const caches = new OpenCaches({ store, clock: networkClock, log });
   const catalog = createCatalog(options, caches);
   const reader = registryReader(() => catalog);
-  const counts = new ServerCounts(clock);
+  const counts = new ServerCounts(networkClock);
   const core: ServerCore = {
     catalog,
     clock,
+    networkClock,
     random,
     log,
     reader,
@@ -173,10 +181,11 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     reach: options.reach,
     aggregation: options.aggregation,
     faults: options.faults,
+    ownPages: options.ownPages,
     stopping: stopping.signal,
   };
   const tell = (resource: FollowSubject, sink: FollowSink): Promise<void> =>
-    follow({ catalog, resource, sink, clock, signal: stopping.signal });
+    follow({ catalog, resource, sink, clock: networkClock, signal: stopping.signal });
   let started: Promise<void> | undefined;
   let isReady = false;
   const ready = (): Promise<void> => {

@@ -46,6 +46,8 @@ export type Stored<T> = string extends keyof T ? KubeObject : Given<T>;
 export interface StrategyContext {
   readonly user: UserInfo;
   readonly clock: Clock;
+  /** What waits for others goes by, so that a request is answered while `clock` stands still. */
+  readonly networkClock: Clock;
   readonly random: Random;
   readonly dryRun: boolean;
   /** The spec is known to pass all rules about it, and without a warning (`SpecRules`). */

@@ -9,10 +9,14 @@ import type { ServerCore } from './endpoints/scope.ts';
 /** How long past states can be read at least, and up to twice as long. Source: `--etcd-compaction-interval`. */
 const compactionPeriodMs = 300_000;
 
-/** Compacts the store to where it was one period ago, again and again. */
-export async function keepCompacting({ clock, log }: ServerCore, store: Store, signal: AbortSignal): Promise<void> {
+/** Compacts the store, for the sake of those who read over connections, to where it was one period ago, again and again. */
+export async function keepCompacting(
+  { networkClock, log }: ServerCore,
+  store: Store,
+  signal: AbortSignal,
+): Promise<void> {
   let past = 0;
-  await repeat(clock, { periodMs: () => compactionPeriodMs, signal }, async () => {
+  await repeat(networkClock, { periodMs: () => compactionPeriodMs, signal }, async () => {
     try {
       const current = await store.currentRevision();
       if (past > 0 && past < current) await store.compact(past);

@@ -66,7 +66,21 @@ export class VirtualClock implements Clock {
    * follows from it. Resolves when the time is reached and nothing is left to run without time passing.
    */
   async advance(durationMs: number): Promise<void> {
-    await this.#run(this.#nowMs + durationMs, () => false);
+    await this.advanceTo(this.#nowMs + durationMs, () => false);
+  }
+
+  /**
+   * As `advance`, to an instant (`nowMs`); one that is over already counts as now. Where `isOver` says so between two instants, it resolves at the earlier of them.
+   */
+  async advanceTo(endMs: number, isOver: () => boolean): Promise<void> {
+    await this.#run(endMs, isOver);
+  }
+
+  /** Lets time pass in which nothing is due: to `endMs`, but not beyond the next timer, and never back. Runs nothing. */
+  drift(endMs: number): void {
+    if (this.#advancing) return;
+    const next = this.nextMs();
+    this.#nowMs = Math.max(this.#nowMs, next === undefined ? endMs : Math.min(endMs, next));
   }
 
   /**
@@ -75,7 +89,7 @@ export class VirtualClock implements Clock {
    */
   async step(limitMs: number = runUntilMsDefault): Promise<boolean> {
     await this.settle();
-    const next = this.#nextAtMs();
+    const next = this.nextMs();
     if (next === undefined || next > this.#nowMs + limitMs) return false;
     await this.advance(next - this.#nowMs);
     return true;
@@ -119,8 +133,8 @@ export class VirtualClock implements Clock {
     }
   }
 
-  /** The instant of the first timer that was not cancelled. */
-  #nextAtMs(): number | undefined {
+  /** The instant of the first timer that was not cancelled; undefined where there is none. */
+  nextMs(): number | undefined {
     for (let next = this.#pending.peek(); next !== undefined; next = this.#pending.peek()) {
       if (next.callback !== undefined) return next.atMs;
       this.#pending.pop();

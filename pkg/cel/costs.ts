@@ -50,6 +50,9 @@ function patternCost(text: number, size: number): number {
 
 /** What it costs to compare two values. */
 export function comparisonCost(a: Value, b: Value): number {
+  // Most are of a size that needs no search for what they are.
+  if (typeof a === 'bigint' && typeof b === 'bigint') return 1;
+  if (typeof a === 'string' && typeof b === 'string') return Math.ceil(Math.min(a.length, b.length) * characterCost);
   if (a instanceof OpaqueValue) return 1;
   return Math.ceil(Math.min(costSize(a), costSize(b)) * characterCost);
 }

@@ -22,20 +22,21 @@ export function compileLoop(compiler: PartCompiler, expr: Comprehension): Code {
     const items = range(frame);
     frame.places[accu] = init(frame);
     const isList = items instanceof ListValue;
+    const hasKeys = two !== undefined || !isList;
     const setNames = (key: Value, item: Value): void => {
-      frame.places[one] = two === undefined && isList ? item : key;
+      frame.places[one] = hasKeys ? key : item;
       if (two !== undefined) frame.places[two] = item;
     };
     if (gathers !== undefined) {
       const gathered: Value[] = [];
-      eachOf(items, (key, item) => {
+      eachOf(items, hasKeys, (key, item) => {
         setNames(key, item);
         gathers(frame, gathered);
         return true;
       });
       frame.places[accu] = listValue(gathered);
     } else if (step !== undefined) {
-      eachOf(items, (key, item) => {
+      eachOf(items, hasKeys, (key, item) => {
         setNames(key, item);
         if (condition(frame) === false) return false;
         frame.places[accu] = softly(step, frame);
@@ -90,10 +91,11 @@ function appendedBy(expr: Expr | undefined): Expr | undefined {
   return items.items.length === 1 ? items.items[0] : undefined;
 }
 
-/** Goes through keys and values of a map, or indices and items of a list, until told to stop. */
-function eachOf(items: Value, visit: (key: Value, item: Value) => boolean): void {
+/** Goes through keys and values of a map, or indices and items of a list, until told to stop. Indices are null where nobody looks at them. */
+function eachOf(items: Value, hasKeys: boolean, visit: (key: Value, item: Value) => boolean): void {
   if (items instanceof ListValue) {
-    for (let index = 0; index < items.size; index++) if (!visit(BigInt(index), items.at(index))) return;
+    for (let index = 0; index < items.size; index++)
+      if (!visit(hasKeys ? BigInt(index) : null, items.at(index))) return;
   } else if (items instanceof MapValue) {
     for (const key of items.keys()) if (!visit(key, items.find(key) ?? null)) return;
   } else throw new EvaluationError('no such overload');

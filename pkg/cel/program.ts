@@ -7,6 +7,7 @@ import { type Checked, checkExpression } from './checker.ts';
 import { compileExpression } from './compiler.ts';
 import { CostMeter } from './costs.ts';
 import type { Environment } from './environment.ts';
+import type { Frame } from './frame.ts';
 import { parseExpression } from './parser.ts';
 import { EvaluationError, type Value } from './values.ts';
 
@@ -48,8 +49,8 @@ export function compileProgram(text: string, env: Environment): Program | Compil
     uses: (variable) => named.has(variable),
     run(values, costMax = callCostMax) {
       const meter = new CostMeter(costMax);
-      const frame = { places: [...values], meter };
-      frame.places.length = places;
+      const frame: Frame = { places: new Array(places), meter };
+      for (let place = 0; place < values.length; place++) frame.places[place] = values[place];
       try {
         return { value: code(frame), cost: meter.spent };
       } catch (error) {

@@ -250,6 +250,7 @@ function numberOf(value: Value): bigint | number | undefined {
 /** Whether two values are the same. Values of different types never are, but for numbers. */
 export function equal(a: Value, b: Value): boolean {
   if (typeof a === 'string' || typeof a === 'boolean' || a === null) return a === b;
+  if (typeof a === 'bigint' && typeof b === 'bigint') return a === b;
   const [left, right] = [numberOf(a), numberOf(b)];
   // biome-ignore lint/suspicious/noDoubleEquals: an integer and a double that mean the same number are equal.
   if (left !== undefined) return right !== undefined && left == right;
@@ -308,6 +309,7 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 /** How two values are ordered; NaN for numbers of which one is none, undefined where there is no order. */
 export function compare(a: Value, b: Value): number | undefined {
   if (typeof a === 'string') return typeof b === 'string' ? compareTexts(a, b) : undefined;
+  if (typeof a === 'bigint' && typeof b === 'bigint') return compareWhole(a, b);
   const [left, right] = [numberOf(a), numberOf(b)];
   if (left !== undefined && right !== undefined) {
     if (left < right) return -1;

@@ -29,7 +29,7 @@ import type { RunningAudit } from './audit/audit.ts';
 import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
 import { connectRemotes } from './connect-remotes.ts';
-import { createIdentityLease } from './identity-lease.ts';
+import { createIdentityLease, serverIdentity } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
 import { onDemandGrants } from './on-demand-grants.ts';
@@ -42,6 +42,8 @@ import { createWebhookCaller, type WebhookCaller } from './webhook-caller.ts';
 export interface ApiPartOptions {
   readonly store: Store;
   readonly clock: Clock;
+  /** What connections and certificates go by, where the cluster's time is not that of the world around it. Default: `clock`. */
+  readonly networkClock?: Clock;
   readonly random: Random;
   readonly log: Logger;
   readonly serviceCidr: string;
@@ -75,6 +77,8 @@ export interface ApiPartOptions {
   readonly flags?: ServerFlagValues;
   /** What the process uses, and what it is. */
   readonly process?: LocalApiOptions['process'];
+  /** Pages of what only some servers have. Default: none. */
+  readonly ownPages?: LocalApiOptions['ownPages'];
 }
 
 /** Runs until aborted; then the store is closed too. */
@@ -84,13 +88,13 @@ export interface ApiPart extends Component {
   readonly url: string;
   /** What `/readyz` says. */
   readonly health: HealthCheck;
-  /** Kubelets of this process, by node: reached without the network. */
-  addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** Kubelets of this process, by node: reached without the network; undefined for one that is no more. */
+  addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
 }
 
 /** Resolves once the server answers. */
 export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
-  const { store, clock, random, log, host, serviceCidr, advertised = host } = options;
+  const { store, clock, networkClock = clock, random, log, host, serviceCidr, advertised = host } = options;
   let kubelets: KubeletConnections | undefined;
   // The port is needed by the first objects, so the server listens before they are made, and answers once they are.
   const opening: { server?: LocalApi } = {};
@@ -99,7 +103,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     cert: options.server.certificate,
     key: options.server.key,
     clientCa: authoritiesOf(options),
-    clock,
+    clock: networkClock,
     log,
     limits: options.limits ?? {},
   });
@@ -114,6 +118,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     server = localApi({
       store,
       clock,
+      networkClock,
       random,
       log,
       serviceCidr,
@@ -124,8 +129,10 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       callWebhook: webhooks.call,
       connectRemote: connectRemotes(options.frontProxy?.client),
       registersGroups: true,
+      identity: serverIdentity(`${advertised}:${port}`),
       ...(audit === undefined ? {} : { audit }),
       faults,
+      ownPages: options.ownPages,
       ...givenOf(options),
     });
     opening.server = server;
@@ -234,18 +241,29 @@ function givenOf(options: ApiPartOptions): Partial<LocalApiOptions> {
 }
 
 /** Loaded by a server that is told to have them. */
-async function faultsOf({ faults, flags, clock }: ApiPartOptions): Promise<LocalApiOptions['faults']> {
+async function faultsOf({
+  faults,
+  flags,
+  clock,
+  networkClock = clock,
+}: ApiPartOptions): Promise<LocalApiOptions['faults']> {
   if (faults !== undefined || flags?.['fault-injection'] !== true) return faults;
   const { serverFaults } = await import('#pkg/faults/request-faults.ts');
-  return serverFaults(clock);
+  return serverFaults(networkClock);
 }
 
 /** Loaded by a server that audits. */
-async function auditOf({ flags, clock, random, log }: ApiPartOptions): Promise<RunningAudit | undefined> {
+async function auditOf({
+  flags,
+  clock,
+  networkClock = clock,
+  random,
+  log,
+}: ApiPartOptions): Promise<RunningAudit | undefined> {
   const files = ['audit-policy-file', 'audit-log-path', 'audit-webhook-config-file'] as const;
   if (flags === undefined || files.every((name) => flags[name] === '')) return undefined;
   const { openAudit } = await import('./audit/audit.ts');
-  return openAudit(flags, { clock, random, log });
+  return openAudit(flags, { clock: networkClock, random, log });
 }
 
 /** Passes a request on to a server on the network of pods, each on a connection of its own. Loaded with the first. */

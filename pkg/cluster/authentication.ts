@@ -58,9 +58,9 @@ export interface Authentication {
 /** As kubeadm sets it. */
 const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
 
-/** Makes it; no token counts before `connect`. Issuers and servers that know tokens are reached by `call`. */
+/** Makes it; no token counts before `connect`. Tokens of the cluster live by `clock`, certificates and tokens of others by `networkClock` (default: the same). Issuers and servers that know tokens are reached by `call`. */
 export function createAuthentication(
-  clock: Clock,
+  { clock, networkClock = clock }: { readonly clock: Clock; readonly networkClock?: Clock },
   settings: AuthenticationSettings = {},
   call: CallWebhook = noWebhooks,
 ): Authentication {
@@ -78,18 +78,20 @@ export function createAuthentication(
     ...(settings.tokenFile === undefined ? [] : [tokenFileAuthenticator(settings.tokenFile, audiences)]),
     issuer,
     bootstrap,
-    ...(settings.configuration?.jwt ?? []).map((one) => jwtAuthenticator(one, { call, clock, audiences })),
+    ...(settings.configuration?.jwt ?? []).map((one) =>
+      jwtAuthenticator(one, { call, clock: networkClock, audiences }),
+    ),
     ...(settings.tokenWebhook === undefined
       ? []
-      : [tokenWebhook({ ...settings.tokenWebhook, call, clock, audiences })]),
+      : [tokenWebhook({ ...settings.tokenWebhook, call, clock: networkClock, audiences })]),
   ];
   const { anonymous } = settings.configuration ?? {};
   const paths = (anonymous?.conditions ?? []).map(({ path = '' }) => path);
   return {
     issuer,
     authenticators: [
-      ...certificateAuthenticators(clock, settings.requestHeader),
-      ...(paths.length === 0 ? [] : [anonymousAt(paths, clock)]),
+      ...certificateAuthenticators(networkClock, settings.requestHeader),
+      ...(paths.length === 0 ? [] : [anonymousAt(paths, networkClock)]),
     ],
     tokens: bearerTokens(kinds, audiences),
     allowsAnonymous:

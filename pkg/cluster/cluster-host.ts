@@ -1,5 +1,6 @@
 /** What components are started in when one process holds all of them: connections in their own names, and who runs them. */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { Clock } from '#pkg/base/clock.ts';
 import type { Transport } from '#pkg/client/client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
@@ -21,6 +22,8 @@ export interface ClusterHost {
   readonly rootCa: string;
   /** That authority with its key; absent where nobody is issued certificates. */
   readonly clusterSigning?: CertificatePair;
+  /** By which certificates are issued. Default: the clock of the components. */
+  readonly signingClock?: Clock;
   /** PEM of the key that signs tokens of service accounts; absent where no Secret gets one. */
   readonly serviceAccountKey?: string;
   /** Names of the controllers that run. Default: all. */
@@ -37,8 +40,8 @@ export interface ClusterHost {
   linkOf?(nodeName: string): NodePartOptions['link'];
   /** A connection in the name of a service account in `kube-system`. */
   asAccount(name: string): Transport;
-  /** Makes a kubelet reachable for the API server, without the network. */
-  addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** Makes a kubelet reachable for the API server, without the network; undefined for one that is no more. */
+  addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
   /** Told of the watch that knows which nodes are Ready. */
   onNodesReady(ready: NodesReady): void;
   /** What runs in place of a node's part. Default: the part, which is closed when it has ended. */

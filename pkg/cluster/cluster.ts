@@ -28,6 +28,7 @@ import { encryptionOf, serverFlagValues } from './server-flags.ts';
 import { apiServerHost, type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
+import type { VirtualTime } from './virtual-time.ts';
 
 /** How long the nodes are looked at for the sake of those who begin after them. */
 const readyMsMax = 60_000;
@@ -76,7 +77,7 @@ export interface RunningCluster {
 
 /** Starts it and resolves once everything runs. Rejects with what the system or the store says, and then nothing of it is left. */
 export async function startCluster(options: ClusterOptions): Promise<RunningCluster> {
-  const { settings, folder, clock, tables = clusterTables } = options;
+  const { settings, folder, clock: networkClock, tables = clusterTables } = options;
   const trace = options.trace ?? (() => {});
   const step = options.onStep ?? (() => {});
   checkTables(tables);
@@ -86,7 +87,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   loading.catch(() => {});
   const pki = await ensurePki({
     folder: join(folder, 'pki'),
-    clock,
+    clock: networkClock,
     // Nodes of this process have no use for certificates: they are connected to the API server within it.
     nodeNames: [],
     hosts: [kubernetesServiceIp(settings.serviceCidr), apiServerHost(settings)],
@@ -95,10 +96,12 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   trace('keys and certificates');
   await prepareNetwork(options);
   step('Starting the API server', 'Started the API server');
-  const { api, isLarge } = await startApi(options, { tables, pki, loading, trace });
+  const time = settings.virtualTime === true ? await virtualTime(networkClock) : undefined;
+  const { api, isLarge } = await startApi(options, { tables, pki, loading, trace, time });
   trace(`API server answers at ${api.url}`);
   const running = new Members(options.signal);
   running.start('kube-apiserver', api, { last: true, check: api.health });
+  time?.start(running);
   let ready: NodesReady | undefined;
   const started = new Deferred<NodesReady | undefined>();
   try {
@@ -110,6 +113,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       tables,
       pki,
       api,
+      clock: time?.clock ?? networkClock,
       members: running,
       hold: isLarge ? holdUntilReady(options, started.promise) : (transport) => transport,
       onNodesReady: (nodes) => {
@@ -133,17 +137,24 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     handle: api.handle,
     stopped: running.stopped,
     stop: () => running.stop(),
-    nodesReady: async (timeoutMs, signal) => {
-      const wait = childSignal(signal);
-      try {
-        // A cluster that fails meanwhile says why.
-        await Promise.race([running.stopped, ready?.wait(clock, { timeoutMs, signal: wait.controller.signal })]);
-      } finally {
-        wait.controller.abort();
-        wait.dispose();
-      }
-    },
+    nodesReady: (timeoutMs, signal) =>
+      waitWith(running.stopped, signal, async (inner) => ready?.wait(networkClock, { timeoutMs, signal: inner })),
   };
+}
+
+/** Waits as long as the cluster lives: one that fails meanwhile says why. */
+async function waitWith(
+  stopped: Promise<void>,
+  signal: AbortSignal,
+  wait: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { controller, dispose } = childSignal(signal);
+  try {
+    await Promise.race([stopped, wait(controller.signal)]);
+  } finally {
+    controller.abort();
+    dispose();
+  }
 }
 
 /** Has whoever it is asked for begin with whole states when all has started and the nodes are Ready, which those of a cluster that ran before may seem at once. */
@@ -167,25 +178,36 @@ async function prepareNetwork({ settings, tables = clusterTables, onStep, trace 
   trace?.('network');
 }
 
+/** Loaded for clusters whose time is steered. */
+async function virtualTime(networkClock: Clock): Promise<VirtualTime> {
+  const { openVirtualTime } = await import('./virtual-time.ts');
+  return openVirtualTime(networkClock);
+}
+
 interface Starting {
   readonly tables: ClusterTables;
   readonly pki: Pki;
   /** The code of the API server, which loads while keys are made. */
   readonly loading: Promise<typeof import('./api-part.ts')>;
   readonly trace: (what: string) => void;
+  /** Undefined where time passes by itself. */
+  readonly time: VirtualTime | undefined;
 }
 
 interface HostParts extends Pick<Starting, 'pki' | 'tables'>, Pick<ClusterHost, 'members' | 'onNodesReady'> {
   readonly api: ApiPart;
+  /** The time of all components that open no sockets of their own. */
+  readonly clock: Clock;
   /** Puts off what the nodes can do without. */
   readonly hold: (transport: Transport) => Transport;
 }
 
 /** The API server over its store, which is closed again when the server does not start. */
 async function startApi(
-  { settings, folder, clock, random, log, servingLimits = {}, processMetrics, onServing }: ClusterOptions,
-  { tables, pki, loading, trace }: Starting,
+  { settings, folder, clock: networkClock, random, log, servingLimits = {}, processMetrics, onServing }: ClusterOptions,
+  { tables, pki, loading, trace, time }: Starting,
 ): Promise<{ readonly api: ApiPart; readonly isLarge: boolean }> {
+  const clock = time?.clock ?? networkClock;
   const flags = serverFlagValues(settings.componentFlags);
   const encryption = encryptionOf(flags);
   const store = await openStore({ ...storeOf(settings), folder, clock, random, log, encryption }, tables.stores);
@@ -198,6 +220,7 @@ async function startApi(
     const api = await apiPart({
       store,
       clock,
+      networkClock,
       random,
       log,
       serviceCidr: settings.serviceCidr,
@@ -214,6 +237,7 @@ async function startApi(
       limits: servingLimits,
       flags,
       ...(processMetrics === undefined ? {} : { process: { processMetrics } }),
+      ...(time === undefined ? {} : { ownPages: time.pages }),
     });
     onServing?.({ server: api.url, pki });
     return { api, isLarge: count >= largeObjectsMin };
@@ -225,9 +249,10 @@ async function startApi(
 
 /** What the components of a cluster in one process are given: they reach the API without the network, each in its own name. */
 function hostOf(
-  { settings, folder, clock, random, log, metrics = new Metrics() }: ClusterOptions,
-  { tables, pki, api, hold, members, onNodesReady }: HostParts,
+  { settings, folder, clock: networkClock, random, log, metrics = new Metrics() }: ClusterOptions,
+  { tables, pki, api, clock, hold, members, onNodesReady }: HostParts,
 ): ClusterHost {
+  const open = Object.values(tables.components).filter(({ opensSockets }) => opensSockets);
   return {
     settings,
     tables,
@@ -236,13 +261,16 @@ function hostOf(
     rootCa: pki.authority.certificate,
     clusterSigning: pki.authority,
     serviceAccountKey: pki.serviceAccount.privateKey,
+    signingClock: networkClock,
     members,
     flagsOf: (component) => componentValues(settings.componentFlags, component, tables),
     as: (identity) => {
       const { commonName, organizations = [] } = identitySubject(identity, tables.components);
       const transport = inProcessTransport(api.handle, { commonName, organizations });
       const isOfNodes = identity === 'nodes' || identity.startsWith('node:');
-      return { transport: isOfNodes ? transport : hold(transport), clock, random, log, metrics };
+      const isOfNetwork = open.some((one) => one.identity?.name === identity);
+      const own = { clock: isOfNetwork ? networkClock : clock, random, log, metrics };
+      return { transport: isOfNodes ? transport : hold(transport), ...own };
     },
     linkOf: (nodeName) => {
       const pair = pki.identities.get(`node:${nodeName}`);

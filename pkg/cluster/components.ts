@@ -147,6 +147,7 @@ export const componentTable: ComponentTable = {
       tables,
       rootCa,
       clusterSigning,
+      signingClock,
       serviceAccountKey,
       controllers,
       as,
@@ -158,6 +159,7 @@ export const componentTable: ComponentTable = {
       const options = {
         rootCa,
         ...(clusterSigning === undefined ? {} : { clusterSigning }),
+        ...(signingClock === undefined ? {} : { signingClock }),
         ...(serviceAccountKey === undefined ? {} : { serviceAccountKey }),
         podCidr: podRange(settings),
         ...(controllers === undefined ? {} : { controllers }),

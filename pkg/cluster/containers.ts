@@ -2,7 +2,7 @@
  * The container runtime of a node: with the images of its cluster, and the OCI runtime that this machine has. Invariant: it is only opened where the machine has
  * all that it needs; what is missing is said in one sentence before anything starts.
  */
-import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { arch, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
+import { placesOf } from '#pkg/kubelet/runtime/container/places.ts';
 import { unmountBelow } from '#pkg/kubelet/volumes/mounts.ts';
 import { criFolder } from './cri-endpoint.ts';
 
@@ -32,6 +33,8 @@ export interface ContainersPlace {
   readonly ownNetwork: boolean;
   /** Path of the network namespace of the node; absent for that of this machine. */
   readonly nodeNetwork?: string | undefined;
+  /** What pods may use of the node; absent for all of the machine. */
+  readonly allocatable?: Readonly<Record<string, string>>;
 }
 
 /** Why this machine runs no containers, in one sentence; undefined where it does. */
@@ -51,11 +54,12 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
   const runcPath = findRunc();
   if (problem !== undefined || runcPath === undefined)
     throw new UserError(`Cannot run containers as ${problem ?? 'there is no runc'}`);
-  const [{ openContainerRuntime }, { openClusterImages }] = await Promise.all([
+  const [{ openContainerRuntime }, { openClusterImages }, { nodeResources }] = await Promise.all([
     import('#pkg/kubelet/runtime/container/container-runtime.ts'),
     import('./images.ts'),
+    import('#pkg/kubelet/pods/container-resources.ts'),
   ]);
-  const { clock, random, log, folder, imagesFolder, ownNetwork, nodeNetwork } = place;
+  const { clock, random, log, folder, imagesFolder, ownNetwork, nodeNetwork, allocatable } = place;
   const architecture = arch();
   return openContainerRuntime({
     clock,
@@ -68,6 +72,7 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
     ownNetwork,
     nodeNetwork,
     seccompFolder: join(folder, 'seccomp'),
+    ...(allocatable === undefined ? {} : { nodeResources: nodeResources(allocatable) }),
   });
 }
 
@@ -82,7 +87,9 @@ export async function endContainers(
   for (const node of left) {
     const folder = join(clusterFolder, 'kubelet', node);
     if (has(node, criFolder)) await (await import('./cri.ts')).endCriContainers(folder, deps);
-    if (namesIn(join(folder, runtimeFolder, 'sandboxes')).length > 0) {
+    // A kubelet that was killed without a pod has left a monitor and cgroups all the same.
+    const hasLeft = existsSync(placesOf(join(folder, runtimeFolder)).memory);
+    if (hasLeft || namesIn(join(folder, runtimeFolder, 'sandboxes')).length > 0) {
       const runtime = await openContainers({ ...deps, folder, imagesFolder: clusterFolder, ownNetwork: false });
       await runtime.close();
     }

@@ -29,7 +29,7 @@ const stop = new AbortController();
 beforeAll(async () => {
   const clientCa = clients?.certificate ?? '';
   const requestHeader = { ...requestHeaderDefaults, authority: proxies?.certificate ?? '', clientCa };
-  const { authenticators } = createAuthentication(clock, { requestHeader });
+  const { authenticators } = createAuthentication({ clock }, { requestHeader });
   const api = await startTestServer({ authenticators });
   const { certificate: cert, key } = issueLeaf(clients ?? of(clients, ''), {
     ...issued,

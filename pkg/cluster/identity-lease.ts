@@ -3,6 +3,7 @@
  * apiserver `controlplane/controller/{leaderelection,apiserverleasegc}`, KEP-1965.
  */
 import { createHash } from 'node:crypto';
+import { serverLeaseLabel } from '#pkg/api/storage-version.ts';
 import type { Lease } from '#pkg/api/types/coordination-v1.ts';
 import { leases } from '#pkg/api/types/refs.ts';
 import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
@@ -19,9 +20,6 @@ const renewMs = 10_000;
 /** Source: `IdentityLeaseGCPeriod`. */
 const collectMs = 3_600_000;
 const namespace = 'kube-system';
-/** By this label the leases are known. */
-const identityLabel = 'apiserver.kubernetes.io/identity';
-
 /** Whose lease it is. */
 export interface IdentityLeaseOptions {
   readonly client: Client;
@@ -35,15 +33,17 @@ export interface IdentityLeaseOptions {
 /** Makes the component: it renews every ten seconds. What is refused is logged and tried again. */
 export function createIdentityLease(options: IdentityLeaseOptions): Component {
   const { client, clock, random, log, server } = options;
-  const hash = createHash('sha256').update(server).digest('hex').slice(0, 26);
-  const name = `apiserver-${hash}`;
+  const name = serverIdentity(server);
   const holderIdentity = `${name}_${random.uuid()}`;
   const resource = client.resource(leases);
   let collectedMs = Number.NEGATIVE_INFINITY;
   const renew = async (): Promise<void> => {
     const now = formatMicroTime(clock.nowMs());
     const spec = { holderIdentity, leaseDurationSeconds: leaseSeconds, renewTime: now };
-    const labels = { [identityLabel]: 'kube-apiserver', 'kubernetes.io/hostname': server.replace(/[^\w.-]/g, '-') };
+    const labels = {
+      [serverLeaseLabel.key]: serverLeaseLabel.value,
+      'kubernetes.io/hostname': server.replace(/[^\w.-]/g, '-'),
+    };
     try {
       const current = await resource.get(name, { namespace });
       const metadata = { ...current.metadata, labels: { ...current.metadata?.labels, ...labels } };
@@ -54,7 +54,10 @@ export function createIdentityLease(options: IdentityLeaseOptions): Component {
     }
   };
   const collect = async (): Promise<void> => {
-    const { items } = await resource.list({ namespace, labelSelector: `${identityLabel}=kube-apiserver` });
+    const { items } = await resource.list({
+      namespace,
+      labelSelector: `${serverLeaseLabel.key}=${serverLeaseLabel.value}`,
+    });
     for (const lease of items.filter((each) => isOver(each, clock.nowMs())))
       await resource.delete(lease.metadata?.name ?? '', { namespace });
     collectedMs = clock.monotonicMs();
@@ -71,6 +74,11 @@ export function createIdentityLease(options: IdentityLeaseOptions): Component {
         }
       }),
   };
+}
+
+/** The name of the Lease of the server at an address. */
+export function serverIdentity(server: string): string {
+  return `apiserver-${createHash('sha256').update(server).digest('hex').slice(0, 26)}`;
 }
 
 function isOver({ spec }: Lease, nowMs: number): boolean {

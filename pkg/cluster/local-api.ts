@@ -25,6 +25,7 @@ import { Aggregator } from '#pkg/registry/apiregistration/aggregator.ts';
 import { type AvailabilityOptions, createAvailability } from '#pkg/registry/apiregistration/availability.ts';
 import { createRegistration, type RegistrationOptions } from '#pkg/registry/apiregistration/registration.ts';
 import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
+import { storageVersionDefinition } from '#pkg/registry/apiserverinternal/storage-version.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
 import type { ServiceAccountIssuer } from '#pkg/registry/authentication/service-account-issuer.ts';
 import { createTokenUses } from '#pkg/registry/authentication/token-uses.ts';
@@ -38,6 +39,7 @@ import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { type AuthenticationSettings, createAuthentication } from './authentication.ts';
 import { numberClaims } from './number-claims.ts';
+import { servesStorageVersions } from './on-demand-grants.ts';
 import { type RequestSettings, requestRoom } from './request-room.ts';
 import { serviceAddresses } from './service-addresses.ts';
 
@@ -45,6 +47,8 @@ import { serviceAddresses } from './service-addresses.ts';
 export interface LocalApiOptions {
   readonly store: Store;
   readonly clock: Clock;
+  /** What connections and certificates go by. Default: `clock`. */
+  readonly networkClock?: Clock;
   readonly random: Random;
   readonly log: Logger;
   /** Range of the Services' cluster IPs. Default: upstream's. */
@@ -77,12 +81,16 @@ export interface LocalApiOptions {
   readonly registersGroups?: boolean;
   /** Which versions are served beyond the default (`--runtime-config`). Default: none. */
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
+  /** Name of the Lease by which the server is known. Default none: it tells nobody in which versions it stores objects. */
+  readonly identity?: string;
   /** What is audited. Default: nothing. */
   readonly audit?: Auditing;
   /** How many requests are worked on at once, and whether by priority and fairness. Default: as upstream. */
   readonly requests?: RequestSettings;
   /** What goes wrong on demand. Default: nothing. */
   readonly faults?: ApiServerOptions['faults'];
+  /** Pages of what only some servers have. Default: none. */
+  readonly ownPages?: ApiServerOptions['ownPages'];
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
   readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
@@ -92,8 +100,8 @@ export interface LocalApi extends Component {
   readonly handle: ApiHandler;
   /** Resolves once the objects that have to exist do. */
   ready(): Promise<void>;
-  /** Kubelets of this process, by node: reached without the network. */
-  addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** Kubelets of this process, by node: reached without the network; undefined for one that is no more. */
+  addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
   /** In the name of the server itself, for its own objects. */
   readonly client: Client;
 }
@@ -148,31 +156,61 @@ function strategiesOf(
   });
 }
 
-/** What keeps APIServices true. */
+/** What is served only where it is switched on, and is not in the table of API facts. */
+function definitionsOnDemand({ runtimeConfig = {} }: LocalApiOptions): readonly ResourceDefinition[] {
+  return servesStorageVersions(runtimeConfig) ? [storageVersionDefinition()] : [];
+}
+
+/** What keeps APIServices and StorageVersions true. */
 function besideOf(
-  { connectRemote, registersGroups }: LocalApiOptions,
+  { connectRemote, registersGroups, identity, runtimeConfig = {} }: LocalApiOptions,
   parts: AvailabilityOptions & RegistrationOptions,
 ): readonly Component[] {
   return [
     ...(connectRemote === undefined ? [] : [createAvailability(parts)]),
     ...(registersGroups === true ? [createRegistration(parts)] : []),
+    ...(identity !== undefined && servesStorageVersions(runtimeConfig)
+      ? [storageVersionsOnDemand(identity, parts)]
+      : []),
   ];
+}
+
+/** Loaded by a server that tells of itself. */
+function storageVersionsOnDemand(identity: string, parts: RegistrationOptions): Component {
+  return {
+    async run(signal) {
+      const { createStorageVersions } = await import('./storage-versions.ts');
+      await createStorageVersions({ ...parts, identity }).run(signal);
+    },
+  };
+}
+
+/** What the server is given as it is. */
+function passedOn({ process, faults, ownPages, audit, runtimeConfig }: LocalApiOptions): Partial<ApiServerOptions> {
+  return {
+    ...process,
+    faults,
+    ownPages,
+    ...(audit === undefined ? {} : { audit }),
+    ...(runtimeConfig === undefined ? {} : { runtimeConfig }),
+  };
 }
 
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
-  const { store, clock, random, log, port, kubeletElsewhere, reach } = options;
+  const { store, clock, networkClock = clock, random, log, port, kubeletElsewhere, reach } = options;
   const kubelets = new Map<string, ApiHandler>();
   const call = options.callWebhook ?? noWebhooks;
-  const authorization = createAuthorization({ call, clock }, options.authorizationModes);
+  const authorization = createAuthorization({ call, clock: networkClock }, options.authorizationModes);
   const { authorizer, rbac } = authorization;
-  const aggregator = new Aggregator({ connect: options.connectRemote ?? noRemotes, clock });
+  const aggregator = new Aggregator({ connect: options.connectRemote ?? noRemotes, clock: networkClock });
   const registered = createRegisteredAdmission(mastersOr(authorizer), call);
-  const authentication = createAuthentication(clock, options.authentication, call);
-  const room = requestRoom(clock, options.requests);
+  const authentication = createAuthentication({ clock, networkClock }, options.authentication, call);
+  const room = requestRoom(networkClock, options.requests);
   const server: ApiServer = createApiServer({
     store,
     clock,
+    networkClock,
     random,
     log: log.with({ component: 'kube-apiserver' }),
     strategies: strategiesOf(options, {
@@ -180,7 +218,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
       hasRoles: rbac !== undefined,
       client: () => client,
     }),
-    definitions: options.definitions ?? definitions,
+    definitions: [...(options.definitions ?? definitions), ...definitionsOnDemand(options)],
     admission: pluginsOf(options, authorization, registered),
     authenticators: authentication.authenticators,
     tokens: authentication.tokens,
@@ -191,17 +229,14 @@ export function localApi(options: LocalApiOptions): LocalApi {
     documents: createDocumentProvider,
     aggregation: aggregator,
     ...(reach === undefined ? {} : { reach }),
-    ...options.process,
-    faults: options.faults,
-    ...(options.audit === undefined ? {} : { audit: options.audit }),
-    ...(options.runtimeConfig === undefined ? {} : { runtimeConfig: options.runtimeConfig }),
+    ...passedOn(options),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
   const client: Client = createClient({
     transport: inProcessTransport(server.handle, ownIdentity),
     userAgent: 'kube-apiserver',
   });
-  const webhooks = { call, reader: server.reader };
+  const webhooks = { call, reader: server.reader, clock: networkClock };
   const customResources = createCustomResources({ client, served: server.resources, clock, random, log, webhooks });
   let started: Promise<void> | undefined;
   const ready = (): Promise<void> => {
@@ -220,10 +255,10 @@ export function localApi(options: LocalApiOptions): LocalApi {
     handle: server.handle,
     client,
     ready,
-    addKubelet: (nodeName, handle) => void kubelets.set(nodeName, handle),
+    addKubelet: (name, handle) => void (handle === undefined ? kubelets.delete(name) : kubelets.set(name, handle)),
     async run(signal) {
       await ready();
-      const own = { client, clock, random, log };
+      const own = { client, clock, networkClock, random, log };
       const beside = [...besideOf(options, { ...own, aggregator, served: server.resources }), ...room.keepers(own)];
       await Promise.all([server, customResources, ...beside].map((part) => part.run(signal)));
       aggregator.close();

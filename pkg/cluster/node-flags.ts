@@ -3,6 +3,7 @@
 import { type FlagTable, text } from '#pkg/component/flags.ts';
 import { criEndpointDefault, criEndpointProblem } from './cri-endpoint.ts';
 import { evictionFlags } from './eviction-flags.ts';
+import { imageCollectionFlags } from './image-collection-flags.ts';
 
 /** The table. */
 export const nodeFlags = {
@@ -18,4 +19,5 @@ export const nodeFlags = {
     problem: criEndpointProblem,
   }),
   ...evictionFlags,
+  ...imageCollectionFlags,
 } satisfies FlagTable;

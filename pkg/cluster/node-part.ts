@@ -9,6 +9,7 @@ import type { Informers } from '#pkg/client/informer.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import type { EvictionSettings } from '#pkg/kubelet/eviction/eviction-manager.ts';
+import type { ImageCollectionSettings } from '#pkg/kubelet/images/image-collector.ts';
 import type { KeyedSource } from '#pkg/kubelet/keyed-source.ts';
 import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
@@ -70,6 +71,8 @@ export interface NodePartOptions {
   readonly criEndpoint?: string;
   /** When it ends pods as it has too little left. Default: never, but for those beyond limits of their own. */
   readonly eviction?: EvictionSettings;
+  /** When images are taken away. Default: never. */
+  readonly imageCollection?: ImageCollectionSettings;
   /** By what other nodes know this one, for machines that move between them. Without it none do. */
   readonly link?: LinkIdentity;
   /** Domain of the cluster. Default: every cluster's. */
@@ -211,6 +214,10 @@ async function openNode(
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
   const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
+  const ownCapacity = {
+    ...(options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine))),
+    ...options.capacity,
+  };
   const place = {
     clock,
     random,
@@ -221,6 +228,7 @@ async function openNode(
     imagesFolder: options.imagesFolder ?? folder,
     ownNetwork: networkKind.sharesNode !== true,
     nodeNetwork: networkKind.kernel?.namespaceOf(nodeName),
+    allocatable: ownCapacity,
     keepsContainers: options.keepsContainers === true,
   };
   const [network, host, volumePlugins, ...runtimes] = await Promise.all([
@@ -243,10 +251,7 @@ async function openNode(
         { type: 'Hostname', address: nodeName },
       ],
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
-      capacity: {
-        ...(options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine))),
-        ...options.capacity,
-      },
+      capacity: ownCapacity,
       nodeLabels: options.labels ?? {},
       taints: options.taints ?? [],
       version: kubernetesRelease,
@@ -260,20 +265,25 @@ async function openNode(
   };
 }
 
-type NodeHost = Pick<NodeOptions, 'eviction' | 'names' | 'probes' | 'volumes'>;
+type NodeHost = Pick<NodeOptions, 'eviction' | 'imageCollection' | 'names' | 'probes' | 'volumes'>;
 
 const noEviction: EvictionSettings = { thresholds: [], transitionMs: 0, podGraceMsMax: 0 };
 
 /** What a node needs of the machine whose pods run. */
 async function realHost(deps: ComponentDeps, folder: string, options: NodePartOptions): Promise<NodeHost> {
-  const [{ observeMachine }, { diskVolumeHost }, { socketProbeTransport }, { readResolvConf }] = await Promise.all([
-    import('#pkg/kubelet/eviction/machine-observer.ts'),
-    import('#pkg/kubelet/volumes/disk-volume-host.ts'),
-    import('#pkg/kubelet/probes/socket-transport.ts'),
-    import('#pkg/network/resolv-conf.ts'),
-  ]);
+  const [{ observeDisk, observeMachine }, { diskVolumeHost }, { socketProbeTransport }, { readResolvConf }] =
+    await Promise.all([
+      import('#pkg/kubelet/eviction/machine-observer.ts'),
+      import('#pkg/kubelet/volumes/disk-volume-host.ts'),
+      import('#pkg/kubelet/probes/socket-transport.ts'),
+      import('#pkg/network/resolv-conf.ts'),
+    ]);
   const isForContainers = runtimesOf(options.runtime).some((name) => options.tables.runtimes[name]?.mountsVolumes);
+  const { imageCollection, imagesFolder = folder } = options;
   const host = {
+    ...(imageCollection === undefined
+      ? {}
+      : { imageCollection: { ...imageCollection, observe: () => observeDisk(imagesFolder) } }),
     volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers, mounts: options.mounts ?? [] }),
     probes: socketProbeTransport(deps),
     eviction: { ...(options.eviction ?? noEviction), observe: () => observeMachine(folder) },

@@ -3,6 +3,15 @@ import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { accountSubject } from './pki.ts';
 
 const migrator = 'storage-version-migrator-controller';
+const collector = 'storage-version-garbage-collector';
+/** Alpha: only on demand. */
+const storageVersionsVersion = 'internal.apiserver.k8s.io/v1alpha1';
+
+/** Whether a server serves StorageVersions, and tells of itself in them. Source: upstream's feature gate `StorageVersionAPI`. */
+export function servesStorageVersions(runtimeConfig: Readonly<Record<string, boolean>>): boolean {
+  const own = runtimeConfig[storageVersionsVersion];
+  return own ?? runtimeConfig['api/alpha'] ?? runtimeConfig['api/all'] ?? false;
+}
 
 /** The grants of a server's `--runtime-config`. Source: `bootstrappolicy/controller_policy.go`, `bootstrappolicy/policy.go`. */
 export function onDemandGrants(runtimeConfig: Readonly<Record<string, boolean>>): readonly Grant[] {
@@ -15,6 +24,14 @@ export function onDemandGrants(runtimeConfig: Readonly<Record<string, boolean>>)
       'update storagemigration.k8s.io storageversionmigrations/status',
     ];
     grants.push({ role: `system:controller:${migrator}`, user: accountSubject(migrator).commonName, rules });
+  }
+  if (servesStorageVersions(runtimeConfig)) {
+    const rules = [
+      'get,list,watch coordination.k8s.io leases',
+      'delete,get,list,watch internal.apiserver.k8s.io storageversions',
+      'update internal.apiserver.k8s.io storageversions/status',
+    ];
+    grants.push({ role: `system:controller:${collector}`, user: accountSubject(collector).commonName, rules });
   }
   if (isServed('scheduling.k8s.io/v1alpha2', 'api/alpha', 'api/all')) {
     const rules = [

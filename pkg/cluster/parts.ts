@@ -99,6 +99,8 @@ export interface ControllerManagerPartOptions extends ElectedOptions {
   readonly rootCa?: string;
   /** The authority with its key, for certificates that are asked for. */
   readonly clusterSigning?: CertificatePair;
+  /** By which they are issued. Default: the clock of the controllers. */
+  readonly signingClock?: Clock;
   /** PEM of the private key that signs tokens of service accounts. */
   readonly serviceAccountKey?: string;
   /** Range of which each node gets a part. */
@@ -119,8 +121,8 @@ export async function controllerManagerPart(
   options: ControllerManagerPartOptions,
 ): Promise<Component> {
   const { createControllerManager } = await import('#pkg/controllers/manager.ts');
-  const { rootCa, clusterSigning, serviceAccountKey, podCidr, controllers, table, flags, asAccount, election } =
-    options;
+  const { rootCa, clusterSigning, signingClock, serviceAccountKey, podCidr } = options;
+  const { controllers, table, flags, asAccount, election } = options;
   const { clock, metrics } = context;
   return createControllerManager({
     deps: depsOf(context, 'kube-controller-manager'),
@@ -128,6 +130,7 @@ export async function controllerManagerPart(
       clusterCidr: podCidr,
       ...(rootCa === undefined ? {} : { rootCa }),
       ...(clusterSigning === undefined ? {} : { clusterSigning }),
+      ...(signingClock === undefined ? {} : { signingClock }),
       ...(serviceAccountKey === undefined ? {} : { serviceAccountKey }),
     },
     ...(controllers === undefined ? {} : { controllers }),

@@ -27,6 +27,8 @@ export interface RuntimePlace {
   readonly ownNetwork: boolean;
   /** Path of the network namespace of the node, in which pods on its network are; absent for that of this machine. */
   readonly nodeNetwork?: string | undefined;
+  /** What pods may use of the node, for runtimes that keep them to it. */
+  readonly allocatable: Readonly<Record<string, string>>;
   /** Whether what can outlive this process does, for the node's next one. */
   readonly keepsContainers: boolean;
 }

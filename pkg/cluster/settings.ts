@@ -36,6 +36,8 @@ export interface ClusterSettings extends EtcdFiles {
   readonly controlPlanes?: number;
   /** What is said of each of the `nodes`, by a cluster file; absent where they are all alike. */
   readonly nodeSpecs?: readonly NodeSpec[];
+  /** Whether its time is virtual, to be steered. Absent: no. */
+  readonly virtualTime?: true;
 }
 
 /** Most control planes of a cluster on one machine: each has its API server at another address that the certificate names. */
@@ -180,6 +182,8 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   const noTls = etcdFilesProblem(store, settings);
   if (noTls !== undefined) return noTls;
   if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65_535) return 'apiPort is no port';
+  const unsteered = timeProblem(settings);
+  if (unsteered !== undefined) return unsteered;
   if (settings.nodeSpecs !== undefined && !areNodeSpecs(settings.nodeSpecs, nodes))
     return 'nodeSpecs are not of the nodes';
   const addresses = addressesProblem(settings);
@@ -189,6 +193,23 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   if (!isObject(componentFlags) || !Object.values(componentFlags).every(isTexts))
     return 'componentFlags are no flags of components';
   return undefined;
+}
+
+/** Why the time of such a cluster cannot be virtual; undefined where it can, or is not. */
+export function timeProblem({
+  virtualTime,
+  runtime,
+  store,
+  network,
+}: Pick<ClusterSettings, 'network' | 'runtime' | 'store' | 'virtualTime'>): string | undefined {
+  if (virtualTime === undefined) return undefined;
+  if (virtualTime !== true) return 'virtualTime is not true';
+  if (!areSimulated(runtime)) return `what the runtimes ${runtime} run lives in real time: only --runtime fake follows`;
+  if (store !== 'memory')
+    return `the store ${store} would have objects from the future at the next start: only --store memory follows`;
+  return networkTable[network]?.kernel === undefined
+    ? undefined
+    : `the network ${network} lives in real time: only --network loopback follows`;
 }
 
 /** Addresses are those of the network's slots. */

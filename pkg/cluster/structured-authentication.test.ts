@@ -75,7 +75,7 @@ function config(jwt: object = base, more: object = {}) {
 }
 
 function authentication(jwt: object = base, more: object = {}) {
-  const made = createAuthentication(clock, { configuration: config(jwt, more) }, call);
+  const made = createAuthentication({ clock }, { configuration: config(jwt, more) }, call);
   made.connect(readerOf({}));
   return made;
 }
@@ -289,7 +289,7 @@ test('anonymous requests are let in at the paths that are named alone', () => {
 
 function knownElsewhere() {
   const server = { url: 'https://tokens.example.com/review' };
-  const made = createAuthentication(clock, { tokenWebhook: { server, ttlMs: 120_000, version: 'v1' } }, call);
+  const made = createAuthentication({ clock }, { tokenWebhook: { server, ttlMs: 120_000, version: 'v1' } }, call);
   made.connect(readerOf({}));
   return made.tokens;
 }

@@ -21,6 +21,7 @@ import { createLegacyTokenCleaner, legacyTokenCleanerFlags } from './legacytoken
 import { createNamespaceController } from './namespace/namespace.ts';
 import { createNodeIpamController, nodeIpamFlags } from './nodeipam/nodeipam.ts';
 import { createNodeLifecycleController, nodeLifecycleFlags } from './nodelifecycle/nodelifecycle.ts';
+import { createNodePoolController } from './nodepool/nodepool.ts';
 import { createPersistentVolumeBinder } from './persistentvolume/persistentvolume.ts';
 import { createPodAutoscaler } from './podautoscaler/podautoscaler.ts';
 import { podAutoscalerFlags } from './podautoscaler/podautoscaler-flags.ts';
@@ -34,6 +35,7 @@ import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
 import { createServiceAccountTokenController } from './serviceaccounttoken/serviceaccounttoken.ts';
 import { createStatefulSetController } from './statefulset/statefulset.ts';
+import { createStorageVersionCollector } from './storageversiongc/storageversiongc.ts';
 import { createStorageVersionMigrator } from './storageversionmigrator/storageversionmigrator.ts';
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
 import { createTokenCleaner } from './tokencleaner/tokencleaner.ts';
@@ -87,6 +89,8 @@ export const controllerTable: ControllerTable = {
   'ephemeral-volume-controller': createEphemeralVolumeController,
   'resourceclaim-controller': createResourceClaimController,
   'service-cidr-controller': createServiceCidrController,
+  'nodepool-controller': createNodePoolController,
   'storage-version-migrator-controller': onDemand(createStorageVersionMigrator),
+  'storageversion-garbage-collector-controller': onDemand(createStorageVersionCollector),
   'validatingadmissionpolicy-status-controller': createPolicyStatusController,
 };

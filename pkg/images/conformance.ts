@@ -215,10 +215,10 @@ export function imageStoreConformance(title: string, isAble: boolean, place: () 
       await store.pull(name);
       const full = await store.usage();
       await store.tag(name, 'q.io/again:1');
-      await store.remove(name);
+      expect(await store.remove(name)).toBe(0);
       expect(await store.find('q.io/again:1')).toMatchObject({ id: image.id, tags: ['q.io/again:1'] });
       expect(await store.usage()).toEqual(full);
-      await store.remove(image.id);
+      expect(await store.remove(image.id)).toBe(full.bytes);
       expect([await store.list(), await store.usage()]).toEqual([[], { bytes: 0, inodes: 0 }]);
       await expect(store.remove(name)).rejects.toMatchObject({ reason: 'notFound' });
     });
@@ -226,15 +226,19 @@ export function imageStoreConformance(title: string, isAble: boolean, place: () 
     test('contents stay until the last root is released', async () => {
       const { at, store, registries } = await setup();
       const { id } = await store.pull(name);
+      expect(await store.inUse()).toEqual(new Set());
       const root = await store.prepare('a', id);
+      expect(await store.inUse()).toEqual(new Set([id]));
       await store.remove(name);
       await store.collect();
       expect([await store.find(name), contentsOf(root.path)]).toEqual([undefined, rootLines]);
       // Also for a process that comes later.
       const later = await at.open(registries);
       await later.collect();
+      expect(await later.inUse()).toEqual(new Set([id]));
       expect(contentsOf((await later.prepare('a', id)).path)).toEqual(rootLines);
       await later.release('a');
+      expect(await later.inUse()).toEqual(new Set());
       await later.collect();
       expect(await later.usage()).toEqual({ bytes: 0, inodes: 0 });
     });

@@ -81,10 +81,12 @@ export interface ImageStore {
     options?: { readonly name?: string; readonly signal?: AbortSignal },
   ): Promise<readonly StoredImage[]>;
   tag(reference: string, name: string): Promise<void>;
-  /** Takes a name away, and what nobody uses any more with it. */
-  remove(reference: string): Promise<void>;
+  /** Takes a name away, by an id all of an image's, and what nobody uses any more with it; resolves with the bytes of that. */
+  remove(reference: string): Promise<number>;
   prepare(key: string, imageId: string): Promise<PreparedRoot>;
   release(key: string): Promise<void>;
+  /** Ids of the images that roots are made of, whichever process prepared them. */
+  inUse(): Promise<ReadonlySet<string>>;
   /** Takes away what neither names nor roots hold; resolves with the bytes. */
   collect(): Promise<number>;
   /** What it takes on the disk. */

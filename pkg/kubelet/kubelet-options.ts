@@ -4,7 +4,8 @@ import type { ComponentDeps } from '#pkg/component/component.ts';
 import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { EvictionSettings } from './eviction/eviction-manager.ts';
-import type { Observations } from './eviction/thresholds.ts';
+import type { Observation, Observations } from './eviction/thresholds.ts';
+import type { ImageCollectionSettings } from './images/image-collector.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { NodeSettings } from './node/node-settings.ts';
 import type { NodeNames } from './pods/node-names.ts';
@@ -25,6 +26,8 @@ export interface KubeletOptions extends NodeSettings {
   readonly volumePlugins?: readonly VolumePlugin[];
   /** When pods are ended for the sake of the node, and how it is seen that they have to be. Absent on nodes that only simulate. */
   readonly eviction?: EvictionSettings & { readonly observe: () => Promise<Observations> };
+  /** When images are taken away, and the disk that they are on. Absent on nodes that only simulate. */
+  readonly imageCollection?: ImageCollectionSettings & { readonly observe: () => Promise<Observation | undefined> };
   /** How pods find names; absent on nodes that only simulate. */
   readonly names?: NodeNames;
   /** For runtimes whose programs listen on the network. */

@@ -4,6 +4,30 @@ import type { PodSpec } from '#pkg/api/types/core-v1.ts';
 import { configMaps, events, leases, nodes, pods } from '#pkg/api/types/refs.ts';
 import { pod, recorded, seen, start, watchPod } from './testing/virtual-node.ts';
 
+test('containers that a killed kubelet had not yet removed are, but for the newest and the one before it', async () => {
+  const cluster = await start();
+  const { containers } = cluster.runtime;
+  const { remove } = containers;
+  // As if it had always been killed before it came to that.
+  Object.assign(containers, { remove: async () => {} });
+  await cluster.client.resource(pods).create(pod('web'));
+  await cluster.clock.settle();
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const running = (await containers.list()).find(({ state }) => state === 'running');
+    cluster.runtime.exit(running?.id ?? '', { exitCode: 1 });
+    await cluster.clock.advance(60_000);
+  }
+  const attempts = async (): Promise<readonly number[]> =>
+    (await containers.list()).map(({ attempt }) => attempt).toSorted((a, b) => a - b);
+  expect(await attempts()).toEqual([0, 1, 2, 3]);
+  await cluster.end();
+  Object.assign(containers, { remove });
+  const { end } = cluster.startKubelet();
+  await cluster.clock.settle();
+  expect(await attempts()).toEqual([2, 3]);
+  await end();
+});
+
 test('a pod runs, has an address, conditions and events as upstream', async () => {
   const cluster = await start();
   const { client, clock } = cluster;

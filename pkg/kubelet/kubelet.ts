@@ -246,7 +246,7 @@ class KubeletRun {
       removed: (pod) => this.pods.removed(pod),
     });
     await this.#removeOrphans();
-    await (this.#eviction?.run(signal) ?? aborted(signal));
+    await Promise.all([this.#eviction?.run(signal) ?? aborted(signal), this.#collectImages(signal)]);
     stop();
   }
 
@@ -277,6 +277,22 @@ class KubeletRun {
           message: `Attempting to reclaim ${resource}`,
         }),
     });
+  }
+
+  async #collectImages(signal: AbortSignal): Promise<void> {
+    const { deps, imageCollection } = this.#options;
+    const services = Object.values(this.#runtimes).map(({ images }) => images);
+    if (imageCollection === undefined || services.every(({ removal }) => removal === undefined)) return;
+    const { ImageCollector } = await import('./images/image-collector.ts');
+    const collector = new ImageCollector({
+      clock: deps.clock,
+      log: this.#log,
+      settings: imageCollection,
+      observe: imageCollection.observe,
+      services,
+      record: (event) => this.#recorder.record(this.#nodeReference(), { type: 'Warning', ...event }),
+    });
+    await collector.run(signal);
   }
 
   /** The runtime of a pod, or undefined when the node has none for its RuntimeClass. */

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Container, Pod, ResourceRequirements } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
+import type { ContainerResources } from './runtime/container-config.ts';
 import type { RuntimeFeature } from './runtime/runtime.ts';
 import { type Cluster, pod, recorded, start } from './testing/virtual-node.ts';
 
@@ -39,7 +40,9 @@ async function saidOf(cluster: Cluster, name: string) {
     const one = findCondition(status?.conditions, type);
     return one === undefined ? undefined : `${one.status} ${one.reason ?? ''}: ${one.message ?? ''}`;
   };
+  const sandboxes = (await cluster.runtime.sandboxes.list()).filter(({ config }) => config.podUid === metadata?.uid);
   return {
+    podShares: sandboxes[0]?.config.resources?.cpuShares,
     asked: spec?.containers[0]?.resources?.requests?.cpu,
     allocated: container?.allocatedResources?.cpu,
     inForce: container?.resources?.requests?.cpu,
@@ -73,6 +76,7 @@ test('what fits is given while the container runs, and only then said to be (fau
     inForce: '2',
     limit: '1Gi',
     shares: 2048,
+    podShares: 2048,
     restarts: 0,
     pending: undefined,
     inProgress: undefined,
@@ -80,6 +84,40 @@ test('what fits is given while the container runs, and only then said to be (fau
   expect(await resizeEvents(cluster, 'web')).toEqual([
     `ResizeStarted: Pod resize started: ${summary('2', 2)}`,
     `ResizeCompleted: Pod resize completed: ${summary('2', 2)}`,
+  ]);
+});
+
+test('the pod as a whole has room before its containers need it, and no more than they have after', async () => {
+  const cluster = await start();
+  const limited = (cpu: string, memory: string): ResourceRequirements => ({
+    requests: { cpu, memory },
+    limits: { cpu, memory },
+  });
+  const given: unknown[] = [];
+  const { sandboxes, containers } = cluster.runtime;
+  const note = (what: string, { cpuQuotaUs, memoryLimitBytes = 0 }: ContainerResources): void => {
+    given.push([what, cpuQuotaUs, memoryLimitBytes / 2 ** 30]);
+  };
+  const update = containers.update.bind(containers);
+  const limit = sandboxes.update?.bind(sandboxes);
+  Object.assign(containers, {
+    update(id: string, resources: ContainerResources) {
+      note('container', resources);
+      return update(id, resources);
+    },
+  });
+  Object.assign(sandboxes, {
+    async update(id: string, resources: ContainerResources) {
+      note('pod', resources);
+      await limit?.(id, resources);
+    },
+  });
+  await run(cluster, sized('web', limited('1', '2Gi')));
+  await resize(cluster, 'web', limited('2', '1Gi'));
+  expect(given).toEqual([
+    ['pod', 200_000, 2],
+    ['container', 200_000, 1],
+    ['pod', 200_000, 1],
   ]);
 });
 

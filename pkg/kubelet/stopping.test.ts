@@ -21,7 +21,9 @@ function holding(runtime: FakeRuntime, name: string): Held {
     new Proxy(runtime[part] as object, {
       get: (target, method) => {
         const call = `${part}.${String(method)}`;
-        const own = (Reflect.get(target, method) as (...args: unknown[]) => unknown).bind(target);
+        const found: ((...args: unknown[]) => unknown) | undefined = Reflect.get(target, method);
+        if (found === undefined) return undefined;
+        const own = found.bind(target);
         return (...args: unknown[]) => {
           calls.push(call);
           return call === name ? new Promise(() => {}) : own(...args);

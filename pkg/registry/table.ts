@@ -48,6 +48,8 @@ import { flowControlStrategies } from './flowcontrol/strategies.ts';
 import { usageMetricsStrategies } from './metrics/usage-metrics.ts';
 import { createNetworkingStrategies } from './networking/strategies.ts';
 import { runtimeClassStrategy } from './node/runtime-class.ts';
+import { nodeClaimDefinition } from './nodes/node-claim.ts';
+import { nodePoolDefinition } from './nodes/node-pool.ts';
 import { podDisruptionBudgetStrategy } from './policy/pod-disruption-budget.ts';
 import type { Grant } from './rbac/policy/default-policy.ts';
 import { rbacStrategies, strategiesWithPolicy } from './rbac/strategies.ts';
@@ -180,6 +182,8 @@ export const definitions: readonly ResourceDefinition[] = [
   apiServiceDefinition,
   virtualMachineDefinition,
   virtualMachineMigrationDefinition,
+  nodePoolDefinition,
+  nodeClaimDefinition,
 ];
 
 /** All strategies with default options. */

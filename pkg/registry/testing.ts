@@ -11,6 +11,7 @@ export function testContext(): StrategyContext {
   return {
     user: { name: 'admin', groups: ['system:masters'] },
     clock: new VirtualClock(),
+    networkClock: new VirtualClock(),
     random: new SeededRandom(1),
     dryRun: false,
     warn: () => undefined,

@@ -30,6 +30,8 @@ export interface BareApiOptions {
   readonly connectRemote?: ConnectRemote;
   /** Whether an APIService is made for each group in a version. Default false. */
   readonly registersGroups?: boolean;
+  /** Name of the Lease by which the server is known. Default none. */
+  readonly identity?: string;
   /** Versions that are served beyond the default. */
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
 }

@@ -37,7 +37,7 @@ import { SwitchedNode } from './switched-node.ts';
 /** An API server over `store`, and how components reach it. */
 export interface ComposedApi extends Component {
   readonly handle: ApiHandler;
-  addKubelet(nodeName: string, handle: ApiHandler): void;
+  addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
 }
 
 export interface CompositionOptions {
@@ -69,6 +69,11 @@ const capacityDefault = { cpu: '4', memory: '8Gi', pods: '110', 'ephemeral-stora
 
 /** Turns of the event loop that a definition may take to be established: many more than it does. */
 const turnsMax = 10_000;
+
+/** What acts on a kind and is loaded with its first object: how long that takes would be seen in what happens, so it is there before. */
+const loadedLate: Readonly<Record<string, () => Promise<unknown>>> = {
+  NodePool: () => import('#pkg/controllers/nodepool/autoscaler.ts'),
+};
 
 /** What a cluster for tests is made of, but for its nodes. */
 export const testSettings: Omit<ClusterSettings, 'nodes'> = {
@@ -172,7 +177,13 @@ export class Composition {
         this.#nodes.push(node);
         const { faults } = this.#options;
         if (faults !== undefined) node.runtime.failProbes((probed) => faults.probe({ ...probed, node: node.name }));
-        return node;
+        return {
+          run: async (signal) => {
+            await node.run(signal);
+            // One that was asked for by a claim goes before the cluster does.
+            if (!this.#stopping.signal.aborted) this.#nodes.splice(this.#nodes.indexOf(node), 1);
+          },
+        };
       },
     };
     for (const { start, opensSockets } of Object.values(tables.components)) if (!opensSockets) await start?.(host);
@@ -192,6 +203,7 @@ export class Composition {
       if (info === undefined) {
         throw new Error(`Cannot apply ${object.apiVersion} ${object.kind} as there is no such resource`);
       }
+      await loadedLate[kind]?.();
       if (!object.metadata?.name) throw new Error(`Cannot apply a ${object.kind} as it has no name`);
       const namespace = info.namespaced ? { namespace: object.metadata?.namespace ?? 'default' } : {};
       const how = { type: 'apply', fieldManager: 'test', force: true, ...namespace } as const;

@@ -108,6 +108,11 @@ export interface Machine {
   takeDirty(): readonly number[];
   stopDirtyLog(): void;
 
+  /** Where code was run so often that it was compiled: offsets in memory, even numbers. None where nothing is compiled. */
+  hotPlaces(): readonly number[];
+  /** Compiles the code at such a place now, so that the guest does not wait for that once it runs. Changes nothing that the guest could see; a place where there is no code is left alone. */
+  warm(place: number): void;
+
   /** All that is not memory, as JSON-able plain data (harts, devices, requests under way), with a version. */
   saveState(): MachineState;
   /** Makes a machine that has not run what `saveState` told, but its memory, so that one can be made and filled before the state is known. Throws one line for what is no state. */

@@ -52,7 +52,7 @@ class SimulatedMachine implements Machine {
   private readonly harts: readonly Hart[];
   private readonly engine: Engine;
   private readonly board: Board;
-  private readonly compiled: () => number;
+  private readonly compiler: Compiler | undefined;
   /** Instructions of turns that are over. */
   private executed = 0;
   private idleTicks = 0;
@@ -87,7 +87,7 @@ class SimulatedMachine implements Machine {
     const parts = { memory: this.memory, cache, interpreter, harts: this.harts };
     const compiler = config.engine === 'compile' ? new Compiler(parts, tuning.compileAfter ?? HOT) : undefined;
     this.engine = compiler ?? interpreter;
-    this.compiled = () => compiler?.compiled ?? 0;
+    this.compiler = compiler;
   }
 
   get ticks(): number {
@@ -104,7 +104,7 @@ class SimulatedMachine implements Machine {
       interrupts: sum(({ interrupts }) => interrupts),
       pageWalks: sum(({ mmu }) => mmu.counters.pageWalks),
       tlbMisses: sum(({ mmu }) => mmu.counters.tlbMisses),
-      blocksCompiled: this.compiled(),
+      blocksCompiled: this.compiler?.compiled ?? 0,
       deviceAccesses: this.board.bus.accesses,
     };
   }
@@ -181,6 +181,14 @@ class SimulatedMachine implements Machine {
 
   stopDirtyLog(): void {
     this.memory.logging = false;
+  }
+
+  hotPlaces(): readonly number[] {
+    return this.compiler?.hotPlaces() ?? [];
+  }
+
+  warm(place: number): void {
+    this.compiler?.warm(place);
   }
 
   saveState(): MachineState {

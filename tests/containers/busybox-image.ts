@@ -12,7 +12,7 @@ const program = '/bin/busybox';
 export const noBusybox: string | undefined =
   spawnSync(program, ['true']).status === 0 ? undefined : 'there is no busybox-static';
 
-const links = ['cat', 'chmod', 'echo', 'id', 'ls', 'mkdir', 'mount', 'nc', 'rm', 'sh', 'sleep', 'stat', 'wget'];
+const links = ['cat', 'chmod', 'echo', 'id', 'ls', 'mkdir', 'mount', 'nc', 'rm', 'sh', 'sleep', 'stat', 'tar', 'wget'];
 
 /** Layers without compression: the program, and what an application adds and takes away. */
 export function busyboxLayers(): readonly Buffer[] {

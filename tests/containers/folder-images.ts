@@ -9,6 +9,7 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -59,13 +60,14 @@ export function folderImages(folder: string): ImageStore {
     pull: async () => image,
     load: async () => [image],
     tag: async () => {},
-    remove: async () => {},
+    remove: async () => 0,
     prepare: async (key) => {
       const path = rootOf(key);
       cpSync(template, path, { recursive: true, verbatimSymlinks: true });
       return { path, changesPath: path };
     },
     release: async (key) => rmSync(rootOf(key), { recursive: true, force: true }),
+    inUse: async () => new Set(existsSync(rootOf('')) && readdirSync(rootOf('')).length > 0 ? [image.id] : []),
     collect: async () => 0,
     usage: async () => ({ bytes: 0, inodes: 0 }),
   };

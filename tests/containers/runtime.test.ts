@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { runtimeConformance } from '#pkg/kubelet/runtime/conformance.ts';
 import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
+import { readMachine } from '#pkg/kubelet/runtime/container/machine.ts';
 import { makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
 import { Bench, noContainers, outputOf, runToEnd, script, start } from './real-containers.ts';
 
@@ -237,6 +240,41 @@ whereThereAre('a real container', () => {
     const { stdout } = await runtime.inspection.exec(id, { command: ['sh', '-c', limits] });
     expect(stdout.split('\n')[0]).toBe(String(2 ** 27));
     await expect(runtime.containers.update(id, { memoryLimitBytes: 4096 })).rejects.toMatchObject({ reason: 'failed' });
+  });
+
+  test('is in the cgroup of its pod, in that of its class, with the limits of each', async () => {
+    const resources = { cpuShares: 256, cpuPeriodUs: 100_000, cpuQuotaUs: 50_000, memoryLimitBytes: 2 ** 27 };
+    const sandboxes = await Promise.all(
+      ([['guaranteed'], ['burstable'], ['burstable'], ['besteffort']] as const).map(([qosClass], index) =>
+        start(runtime, script('exec sleep 1000'), {
+          podUid: `class-${index}`,
+          qosClass,
+          resources: qosClass === 'besteffort' ? { cpuShares: 2 } : resources,
+        }),
+      ),
+    );
+    const machine = await readMachine(process.arch);
+    const of = (controller: string, path: string, [first, unified]: readonly [string, string]): string => {
+      const folder = join(machine?.cgroups.folders[controller] ?? '', bench.places.cgroup, 'kubepods', path);
+      return readFileSync(join(folder, machine?.cgroups.version === 'v2' ? unified : first), 'latin1').trim();
+    };
+    const weight = (path: string): string => of('cpu', path, ['cpu.shares', 'cpu.weight']);
+    const isUnified = machine?.cgroups.version === 'v2';
+    expect([weight('burstable'), weight('besteffort'), weight('burstable/podclass-1')]).toEqual(
+      isUnified ? ['20', '1', '10'] : ['512', '2', '256'],
+    );
+    expect(of('memory', 'podclass-0', ['memory.limit_in_bytes', 'memory.max'])).toBe(String(2 ** 27));
+    for (const [index, { id }] of sandboxes.entries()) {
+      const { stdout } = await runtime.inspection.exec(id, { command: ['cat', '/proc/1/cgroup'] });
+      const place = ['', 'burstable/', 'burstable/', 'besteffort/'][index];
+      if (!isUnified) expect(stdout).toContain(`${bench.places.cgroup}/kubepods/${place}podclass-${index}/${id}\n`);
+    }
+    await runtime.sandboxes.update?.(sandboxes[1]?.sandboxId ?? '', { cpuShares: 1024 });
+    expect([weight('burstable'), weight('burstable/podclass-1')]).toEqual(isUnified ? ['49', '39'] : ['1280', '1024']);
+    expect(of('memory', 'burstable/podclass-1', ['memory.limit_in_bytes', 'memory.max'])).not.toBe(String(2 ** 27));
+    for (const { sandboxId } of sandboxes) await runtime.sandboxes.remove(sandboxId);
+    expect(weight('burstable')).toBe(isUnified ? '1' : '2');
+    expect(() => weight('burstable/podclass-1')).toThrow('ENOENT');
   });
 
   test('does not see more of a volume than it is given, and creates what is missing', async () => {

@@ -21,6 +21,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/apiserver/': 3,
   'pkg/registry/': 4,
   'pkg/controllers/': 4,
+  'pkg/controllers/nodepool/': 4,
   'pkg/scheduler/': 4,
   'pkg/kubelet/': 4,
   'pkg/proxy/': 4,
@@ -43,6 +44,10 @@ const siblings: readonly (readonly [string, string])[] = [
   ['pkg/grpc/', 'pkg/apimachinery/'],
   ['pkg/cel/', 'pkg/apimachinery/'],
   ['pkg/component/', 'pkg/client/'],
+  ['pkg/controllers/', 'pkg/controllers/nodepool/'],
+  ['pkg/controllers/nodepool/', 'pkg/controllers/'],
+  // It reckons as the scheduler decides (`pkg/scheduler/offline`); the two still meet only through the API.
+  ['pkg/controllers/nodepool/', 'pkg/scheduler/'],
   ['pkg/cluster/', 'pkg/testing/'],
   ['pkg/testing/', 'pkg/cluster/'],
   ['pkg/entry/', 'pkg/cluster/'],

@@ -87,6 +87,7 @@ const fieldOfFlag: Readonly<Record<string, string>> = {
   'log-level': 'logLevel',
   network: 'networking.mode',
   runtime: 'runtimes',
+  'virtual-time': 'virtualTime',
 };
 
 /** The field of a cluster file for a flag. */

@@ -31,6 +31,7 @@ interface FileFields {
   readonly apiServer?: ApiServerFields;
   readonly controlPlanes?: number;
   readonly processes?: boolean;
+  readonly virtualTime?: boolean;
   readonly scheduling?: { readonly profile?: string; readonly configFile?: string };
   readonly logLevel?: string;
   readonly kubeconfig?: string;
@@ -158,6 +159,7 @@ function flagsIn(fields: FileFields, folder: string): JsonObject {
     encryptionProviderConfig: file(apiServer.encryptionProviderConfig),
     controlPlanes: fields.controlPlanes,
     processes: fields.processes,
+    virtualTime: fields.virtualTime,
     // The default is said by nothing being said, which is how clusters without a file have it.
     scheduling: scheduling.profile === defaultScheduling ? undefined : scheduling.profile,
     schedulerConfig: file(scheduling.configFile),

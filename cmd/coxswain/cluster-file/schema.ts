@@ -158,6 +158,10 @@ export const fileSchema: FieldSchema = object(
         'How many API servers, schedulers and controller managers, with `processes` and an etcd. Default: 1.',
     },
     processes: { type: 'boolean', description: 'Whether each component is a process of its own. Default: false.' },
+    virtualTime: {
+      type: 'boolean',
+      description: 'Whether its time is steered by `coxswain time`. Default: false.',
+    },
     scheduling: object({
       profile: text('How pods are laid out. Default: packing.', { enum: schedulings }),
       configFile: text('A KubeSchedulerConfiguration file with profiles and extenders.'),

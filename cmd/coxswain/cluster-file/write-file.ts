@@ -53,6 +53,7 @@ export async function clusterFileOf(cluster: WrittenCluster, tables: ClusterTabl
     },
     controlPlanes: settings.controlPlanes ?? 1,
     processes: file?.processes ?? false,
+    virtualTime: settings.virtualTime ?? false,
     scheduling: {
       profile: scheduler.scheduling || defaultScheduling,
       ...(scheduler['scheduler-config'] ? { configFile: scheduler['scheduler-config'] } : {}),

@@ -1,6 +1,7 @@
 /** What the handlers of resource requests share: the server's parts and one request's facts. */
-import type { ApiHandler, ApiRequest, ReadBody } from '#pkg/apimachinery/http.ts';
+import type { ApiHandler, ApiRequest, ApiResponse, ReadBody } from '#pkg/apimachinery/http.ts';
 import type { ErrorSubject } from '#pkg/apimachinery/status-error.ts';
+import type { Awaitable } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
@@ -24,10 +25,19 @@ export interface NetworkTarget {
   readonly port: number;
 }
 
+/** Pages that are answered after authorization and take no place in line. */
+export interface OwnPages {
+  has(path: string): boolean;
+  /** Throws `StatusError`. */
+  answer(request: ApiRequest, path: string): Awaitable<ApiResponse>;
+}
+
 /** The parts of a server, made once. */
 export interface ServerCore {
   readonly catalog: Catalog;
   readonly clock: Clock;
+  /** What connections go by: deadlines, places in line, certificates, the lives of watches of other processes. */
+  readonly networkClock: Clock;
   readonly random: Random;
   readonly log: Logger;
   readonly admission: AdmissionChain;
@@ -46,6 +56,8 @@ export interface ServerCore {
   readonly aggregation: Aggregation | undefined;
   /** What goes wrong on demand; undefined where nobody may ask for that. */
   readonly faults: FaultPoint | undefined;
+  /** Pages of what only some servers have; undefined where there are none. */
+  readonly ownPages: OwnPages | undefined;
   /** Aborted when the server shuts down: long answers end. */
   readonly stopping: AbortSignal;
 }
@@ -70,5 +82,6 @@ export interface Scope {
 /** What strategies and admission plugins are told of a request. */
 export function strategyContext(scope: Scope, dryRun: boolean): StrategyContext {
   const { core, user, warnings, audit } = scope;
-  return { user, clock: core.clock, random: core.random, dryRun, audit, warn: (message) => warnings.push(message) };
+  const { clock, networkClock, random } = core;
+  return { user, clock, networkClock, random, dryRun, audit, warn: (message) => warnings.push(message) };
 }

@@ -179,7 +179,9 @@ function endOn(
   }: { stream: WatchStream; watch: CacheWatch; options: ListOptions; selection: Selection },
 ): void {
   const seconds = options.timeoutSeconds || watchSecondsMin + randomInt(core.random, watchSecondsMin);
-  const timer: Timer = core.clock.setTimeout(() => stream.close(), seconds * 1_000);
+  // Those of this process live by its time, as what they are started anew by does.
+  const clock = request.peer.address === '' ? core.clock : core.networkClock;
+  const timer: Timer = clock.setTimeout(() => stream.close(), seconds * 1_000);
   const onAbort = (): void => stream.close();
   // A component's watches all end with the one signal it runs by.
   setMaxListeners(0, request.signal);

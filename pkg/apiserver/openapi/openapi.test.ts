@@ -129,6 +129,13 @@ test('the index names a document by its hash, under which it never changes', asy
   expect((await get('/openapi/v3/apis/none/v1')).status).toBe(404);
 });
 
+test('the index has a tag of its own, by which a client learns that nothing has changed', async () => {
+  const { status, headers } = await get('/openapi/v3');
+  expect([status, headers['content-type']]).toEqual([200, 'application/json']);
+  expect((await get('/openapi/v3', { 'if-none-match': headers.etag! })).status).toBe(304);
+  expect((await get('/openapi/v3', { 'if-none-match': '"other"' })).status).toBe(200);
+});
+
 test('a wrong hash is told the right one (fault 17)', async () => {
   const { paths } = await json('/openapi/v3');
   const { serverRelativeURL: url } = paths['api/v1'];

@@ -11,15 +11,20 @@ import { goJson, jsonText } from '#pkg/apimachinery/json.ts';
 import type { Aggregation } from '../aggregation.ts';
 import type { ServedInfo } from '../definition.ts';
 import type { ServedCatalog } from '../documents.ts';
-import { jsonType, objectResponse, pageNotFound } from '../responses.ts';
+import { acceptedOf } from '../negotiation.ts';
+import { jsonType, pageNotFound } from '../responses.ts';
 import { Descriptions } from './descriptions.ts';
 import { openApiV2, openApiV3, openApiV3OfRoot } from './documents.ts';
 import { mergedV2 } from './merge-v2.ts';
 import { encodeOpenApiV2, openApiV2ProtobufType } from './protobuf.ts';
+import { encodeOpenApiV3, openApiV3ProtobufType } from './protobuf-v3.ts';
 import { otherRoots, type RootPath } from './roots.ts';
 
 /** Raised when the documents change in shape, so that clients do not keep older ones. */
 const documentsVersion = 4;
+
+/** What the index is kept by. */
+const indexKey = 'v3';
 
 interface Kept {
   readonly bytes: Uint8Array;
@@ -47,7 +52,7 @@ export class OpenApiProvider {
     const parts = path.split('/').filter((part) => part !== '');
     if (parts[1] === 'v2' && parts.length === 2) return this.#answerV2(request);
     if (parts[1] !== 'v3') return pageNotFound();
-    if (parts.length === 2) return objectResponse(200, this.#index());
+    if (parts.length === 2) return this.#answerIndex(request);
     return this.#answerV3(parts.slice(2).join('/'), request);
   }
 
@@ -56,7 +61,7 @@ export class OpenApiProvider {
     if (this.#remoteGeneration !== remoteGeneration) {
       this.#remoteGeneration = remoteGeneration;
       // The others are about this server alone.
-      for (const key of this.#kept.keys()) if (key.startsWith('v2 ')) this.#kept.delete(key);
+      for (const key of this.#kept.keys()) if (key.startsWith('v2 ') || key === indexKey) this.#kept.delete(key);
     }
     if (this.#generation === this.#catalog.generation) return;
     this.#generation = this.#catalog.generation;
@@ -68,6 +73,11 @@ export class OpenApiProvider {
     }
     this.#byPath = new Map([...byPath].sort(([a], [b]) => (a < b ? -1 : 1)));
     this.#roots = otherRoots(this.#catalog.list().map(({ group }) => group));
+  }
+
+  async #answerIndex(request: ApiRequest): Promise<ApiResponse> {
+    const kept = await this.#keep(indexKey, async () => Buffer.from(goJson(this.#index())));
+    return answer(kept, { request, type: jsonType, headers: {} });
   }
 
   #index(): object {
@@ -93,31 +103,35 @@ export class OpenApiProvider {
     const infos = this.#byPath.get(path);
     const root = this.#roots.get(path);
     if (infos === undefined && root === undefined) return pageNotFound();
+    const type = typeFor(request, openApiV3ProtobufType, 'application/com.github.proto-openapi.spec.v3@v1.0+protobuf');
+    if (type === undefined) return notAcceptable;
     const hash = infos === undefined ? hashOfRoot(root!) : hashOf(infos);
     const given = new URLSearchParams(request.query).get('hash') ?? '';
     // Who names another than the one there is, is told where that is. Source: kube-openapi `handler3`.
     if (given !== '' && given !== hash) return moved(`/openapi/v3/${path}?hash=${hash}`);
-    const kept = await this.#keep(`v3 ${path}`, async () => {
+    const kept = await this.#keep(`v3 ${type} ${path}`, async () => {
       const document =
-        infos === undefined ? openApiV3OfRoot(root!, this.#descriptions) : openApiV3(infos, this.#descriptions);
-      return Buffer.from(goJson(await document));
+        infos === undefined
+          ? await openApiV3OfRoot(root!, this.#descriptions)
+          : await openApiV3(infos, this.#descriptions);
+      return type === jsonType ? Buffer.from(goJson(document)) : encodeOpenApiV3(document);
     });
     // With the right hash in its name the document never changes.
     const isNamed = given !== '';
     const headers = isNamed ? { 'cache-control': 'public, immutable' } : { 'cache-control': 'no-cache' };
-    return answer(kept, { request, type: jsonType, headers });
+    return answer(kept, { request, type, headers });
   }
 
   async #answerV2(request: ApiRequest): Promise<ApiResponse> {
     const infos = this.#catalog.list();
-    const isProtobuf = (request.headers.accept ?? '').includes('proto-openapi.spec.v2');
-    const type = isProtobuf ? openApiV2ProtobufType : jsonType;
+    const type = typeFor(request, openApiV2ProtobufType, 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf');
+    if (type === undefined) return notAcceptable;
     const remotes = (this.#aggregation?.versions() ?? []).flatMap(({ isAvailable, openApi }) =>
       isAvailable && openApi !== undefined ? [openApi] : [],
     );
     const kept = await this.#keep(`v2 ${type}`, async () => {
       const document = mergedV2(await openApiV2(infos, this.#descriptions), remotes);
-      return isProtobuf ? encodeOpenApiV2(document) : Buffer.from(goJson(document));
+      return type === jsonType ? Buffer.from(goJson(document)) : encodeOpenApiV2(document);
     });
     return answer(kept, { request, type, headers: { 'cache-control': 'no-cache' } });
   }
@@ -131,6 +145,18 @@ export class OpenApiProvider {
     }
     return kept;
   }
+}
+
+/** Upstream writes no words with it. */
+const notAcceptable: ApiResponse = { status: 406, headers: { vary: 'Accept' }, body: { kind: 'empty' } };
+
+/**
+ * The form of a document that the client wants most; undefined where it accepts none. `older` is what clients call the protobuf that were made before its
+ * name was a media type. Source: kube-openapi `handler`, `handler3`.
+ */
+function typeFor({ headers }: ApiRequest, protobuf: string, older: string): string | undefined {
+  const accepted = acceptedOf(headers.accept, [jsonType, protobuf, older]);
+  return accepted === older ? protobuf : accepted;
 }
 
 function digest(content: string | Uint8Array): string {

@@ -27,6 +27,7 @@ const accounts: Readonly<Record<string, string | undefined>> = {
   'root-ca-certificate-publisher-controller': 'root-ca-cert-publisher',
   'service-cidr-controller': 'service-cidrs-controller',
   'serviceaccount-controller': 'service-account-controller',
+  'storageversion-garbage-collector-controller': 'storage-version-garbage-collector',
   'taint-eviction-controller': 'node-controller',
   'token-cleaner-controller': 'token-cleaner',
 };

@@ -1,4 +1,5 @@
 /** What every controller is made of and given: one reconcile loop over one queue, fed by event handlers that only add keys. */
+import type { Clock } from '#pkg/base/clock.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { createWorkQueue } from '#pkg/client/queue.ts';
 import type { RateLimiterOptions } from '#pkg/client/rate-limiter.ts';
@@ -13,6 +14,8 @@ export interface ControllerOptions {
   readonly rootCa?: string;
   /** The authority that certificates are issued with, and its key, both PEM. Without them requests wait for another signer. */
   readonly clusterSigning?: { readonly certificate: string; readonly key: string };
+  /** By which they are issued, where others check them by another time than that of the controllers. Default: theirs. */
+  readonly signingClock?: Clock;
   /** PEM of the private key that signs tokens of service accounts, for Secrets that hold such. Without it they stay empty. */
   readonly serviceAccountKey?: string;
   /** Range of pod addresses, such as `127.128.0.0/9`. */

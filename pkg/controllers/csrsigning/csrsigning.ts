@@ -43,7 +43,7 @@ const rules: Readonly<
 
 /** The signer; it does nothing when the options hold no authority. */
 export function createCsrSigningController(context: ControllerContext): Component {
-  const { clusterSigning } = context.options;
+  const { clusterSigning, signingClock = context.clock } = context.options;
   if (clusterSigning === undefined) return { run: aborted };
   const { clock, client } = context;
   const informer = context.informers.informer(certificateSigningRequests);
@@ -58,7 +58,7 @@ export function createCsrSigningController(context: ControllerContext): Componen
       if (problem !== undefined) throw new SigningError(problem);
       const wantedMs = expirationSeconds === undefined ? durationMs : expirationSeconds * 1000;
       const ttlMs = Math.max(durationMsMin, Math.min(durationMs, wantedMs));
-      const certificate = signRequest(clusterSigning, asked, { nowMs: clock.nowMs(), ttlMs, usages });
+      const certificate = signRequest(clusterSigning, asked, { nowMs: signingClock.nowMs(), ttlMs, usages });
       return { ...request, status: { ...request.status, certificate: Buffer.from(certificate).toString('base64') } };
     } catch (error) {
       if (!(error instanceof SigningError) && !(error instanceof CertificateRequestError)) throw error;

@@ -207,14 +207,14 @@ class LocalImageStore implements LocalImages {
     });
   }
 
-  remove(reference: string): Promise<void> {
+  remove(reference: string): Promise<number> {
     return asStoreErrors(`remove ${reference}`, async () => {
       const { names, lock, reader } = this.#parts;
-      await lock.run(async () => {
+      return lock.run(async () => {
         const gone = new Set(await this.#lookup.namesToRemove(reference));
         await names.replace((await names.entries()).filter((entry) => !gone.has(entry.name)));
         reader.forget();
-        await collect(this.#parts);
+        return collect(this.#parts);
       });
     });
   }
@@ -248,6 +248,13 @@ class LocalImageStore implements LocalImages {
       const record = await roots.find(key);
       if (record !== undefined) await this.#snapshotter(record.snapshotter).release(roots.folderOf(key));
       await roots.remove(key);
+    });
+  }
+
+  inUse(): Promise<ReadonlySet<string>> {
+    return asStoreErrors('say which images are used', async () => {
+      const roots = await this.#parts.roots.list();
+      return new Set(roots.map(({ record }) => record.imageId));
     });
   }
 

@@ -29,3 +29,8 @@ export async function observeMachine(folder: string): Promise<Observations> {
     found.set('pid.available', { available: Number(kernelMax) - Number(threads), capacity: Number(kernelMax) });
   return found;
 }
+
+/** The disk that a folder is on; undefined where it cannot be read. */
+export async function observeDisk(folder: string): Promise<Observation | undefined> {
+  return (await observeMachine(folder)).get('nodefs.available');
+}

@@ -15,26 +15,35 @@ export function quantityValue(quantity: number | string | undefined): number {
  * initialization, whichever is more; and its overhead. Source: `component-helpers` `PodRequests`.
  */
 export function podRequests(pod: Pod): ReadonlyMap<string, number> {
+  return podAmounts(pod, 'requests');
+}
+
+/** The same of its limits, as far as it and its containers have some. Source: `component-helpers` `PodLimits`. */
+export function podLimits(pod: Pod): ReadonlyMap<string, number> {
+  return podAmounts(pod, 'limits');
+}
+
+function podAmounts(pod: Pod, kind: 'limits' | 'requests'): ReadonlyMap<string, number> {
   const total = new Map<string, number>();
   const add = (into: Map<string, number>, list: Readonly<Record<string, string>> | undefined): void => {
     for (const [name, quantity] of Object.entries(list ?? {})) {
       into.set(name, (into.get(name) ?? 0) + quantityValue(quantity));
     }
   };
-  for (const container of pod.spec?.containers ?? []) add(total, container.resources?.requests);
+  for (const container of pod.spec?.containers ?? []) add(total, container.resources?.[kind]);
   const sidecars = new Map<string, number>();
   const peak = new Map<string, number>();
   for (const container of pod.spec?.initContainers ?? []) {
     const moment = new Map(sidecars);
-    add(moment, container.resources?.requests);
+    add(moment, container.resources?.[kind]);
     if (isSidecar(container)) {
-      add(total, container.resources?.requests);
-      add(sidecars, container.resources?.requests);
+      add(total, container.resources?.[kind]);
+      add(sidecars, container.resources?.[kind]);
     }
     for (const [name, value] of moment) peak.set(name, Math.max(peak.get(name) ?? 0, value));
   }
   for (const [name, value] of peak) total.set(name, Math.max(total.get(name) ?? 0, value));
-  const own = pod.spec?.resources?.requests ?? {};
+  const own = pod.spec?.resources?.[kind] ?? {};
   for (const [name, quantity] of Object.entries(own)) total.set(name, quantityValue(quantity));
   add(total, pod.spec?.overhead);
   return total;

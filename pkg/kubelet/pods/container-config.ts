@@ -14,7 +14,7 @@ import type { ContainerConfig, Mount, MountPropagation, SandboxConfig } from '..
 import { unmetWishes } from '../runtime/requirements.ts';
 import type { ImageInfo, Runtime } from '../runtime/runtime.ts';
 import { isReadOnlyVolume } from '../volumes/pod-volumes.ts';
-import { containerResources } from './container-resources.ts';
+import { containerResources, podResources } from './container-resources.ts';
 import { podDns } from './dns-config.ts';
 import { hostsFile, hostsPath } from './hosts-file.ts';
 import type { PodContext } from './pod-context.ts';
@@ -50,6 +50,7 @@ export function sandboxConfig(context: PodContext, pod: Pod, attempt: number): S
     labels: labels ?? {},
     annotations: annotations ?? {},
     namespaces: namespacesOf(pod),
+    ...podResources(context.allocations.allotted(pod)),
     ...(context.names === undefined ? {} : { dns: podDns(pod, context.names).config }),
     sysctls: Object.fromEntries(sysctls.map((sysctl) => [sysctl.name, sysctl.value])),
     ...(allContainers(pod).some((one) => one.securityContext?.privileged) ? { hasPrivileged: true } : {}),

@@ -29,6 +29,7 @@ export class PodContainers {
   recover(found: FoundPod | undefined): void {
     const inOrder = [...(found?.containers ?? [])].sort((a, b) => a.attempt - b.attempt);
     for (const container of inOrder) this.set(container);
+    this.#removeBeyond(inOrder);
     for (const status of allStatuses(this.#facts.pod)) this.#recoverStatus(status);
   }
 
@@ -88,6 +89,20 @@ export class PodContainers {
       }
       if (this.#byName.get(name) === view) this.#byName.set(name, { ...view, message: text.slice(-2048) });
     }
+  }
+
+  /**
+   * Of each name the newest container and the one before it are kept; what a kubelet that was killed had not yet removed of those before them goes.
+   * Source: kubelet `MaxPerPodContainerCount`.
+   */
+  #removeBeyond(found: readonly RuntimeContainer[]): void {
+    const { context, runtime } = this.#facts;
+    const kept = new Set([...this.#byName.values()].flatMap(({ id, previous }) => [id, previous?.id]));
+    const beyond = found.filter(({ id, state }) => state === 'exited' && !kept.has(id));
+    if (beyond.length === 0) return;
+    context.background(async () => {
+      for (const { id } of beyond) await runtime.containers.remove(id);
+    });
   }
 
   /** A container that the API knows of and the runtime does not: it ended when the runtime did. */

@@ -9,9 +9,10 @@ import { type ResizeState, resizableContainers, resizeSummary, resourceChanges }
 import { restartsAfterExit } from '../model/restart-policy.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
 import { isEnforced } from './allocations.ts';
-import { containerResources } from './container-resources.ts';
+import { areSameResources, containerResources, podResources, widerResources } from './container-resources.ts';
 import type { PodContainers } from './pod-containers.ts';
 import type { PodFacts } from './pod-facts.ts';
+import type { PodSandbox } from './pod-sandbox.ts';
 
 /** Time to the next try of a change that the runtime refused. */
 const retryMs = 10_000;
@@ -35,11 +36,15 @@ const nothing: ResizePlan = { restart: new Set(), change: [] };
 export class PodResize {
   readonly #facts: PodFacts;
   readonly #containers: PodContainers;
+  readonly #sandbox: PodSandbox;
   #inProgress: ResizeState['inProgress'];
+  /** All containers have what they were allotted, as far as the last plan saw. */
+  #isSettled = false;
 
-  constructor(facts: PodFacts, containers: PodContainers) {
+  constructor(facts: PodFacts, { containers, sandbox }: { containers: PodContainers; sandbox: PodSandbox }) {
     this.#facts = facts;
     this.#containers = containers;
+    this.#sandbox = sandbox;
   }
 
   /** How far it has come. */
@@ -60,7 +65,8 @@ export class PodResize {
       return comesBack ? [{ container, view }] : [];
     });
     const open = differing.filter(({ view }) => view.state === 'running');
-    this.#noteProgress({ begins: open.length > 0, isDone: differing.length === 0 });
+    this.#isSettled = differing.length === 0;
+    this.#noteProgress({ begins: open.length > 0, isDone: this.#isSettled });
     if (open.length === 0) return nothing;
     const restart = new Set(open.filter((one) => this.#needsRestart(one)).map(({ container }) => container.name));
     return { restart, change: open.filter(({ container }) => !restart.has(container.name)) };
@@ -87,8 +93,31 @@ export class PodResize {
       }
     }
     if (error !== undefined) return this.#noteError(error, nowMs + retryMs);
-    if (change.length > 0) this.plan();
-    return undefined;
+    if (change.length === 0) return undefined;
+    this.plan();
+    return this.fitPod();
+  }
+
+  /**
+   * Gives the pod as a whole what its containers have together: more before they get more, less once they have less. Returns when to try again what the
+   * runtime refused.
+   */
+  async fitPod(): Promise<number | undefined> {
+    const { context, runtime } = this.#facts;
+    if (runtime.sandboxes.update === undefined || this.#sandbox.current === undefined) return undefined;
+    const before = this.#sandbox.resources;
+    const { resources } = podResources(this.#facts.allotted());
+    const wanted = this.#isSettled ? resources : widerResources(before, resources);
+    if (areSameResources(before, wanted)) return undefined;
+    try {
+      await this.#sandbox.limit(wanted);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      // Its containers say so where that is in the way of theirs.
+      context.log.warn('Limits of the pod not changed, will try again', { pod: this.#facts.uid, error });
+      return context.clock.nowMs() + retryMs;
+    }
   }
 
   #needsRestart({ container, view }: Open): boolean {

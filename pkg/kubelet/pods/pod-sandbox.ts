@@ -1,6 +1,7 @@
 /** The sandboxes of one pod: the one that its containers are in, with its addresses, and those that still hold something in the runtime. */
 import { PodNetworkError } from '#pkg/network/pod-network.ts';
 import type { PodView } from '../model/pod-view.ts';
+import type { ContainerResources } from '../runtime/container-config.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
 import { sandboxConfig } from './container-config.ts';
 import { podDns } from './dns-config.ts';
@@ -14,6 +15,8 @@ export class PodSandbox {
   readonly #facts: PodFacts;
   readonly #ids = new Set<string>();
   #current: PodView['sandbox'];
+  /** Of the current one, in force. */
+  #resources: ContainerResources = {};
   #attempts = 0;
 
   constructor(facts: PodFacts) {
@@ -22,6 +25,11 @@ export class PodSandbox {
 
   get current(): PodView['sandbox'] {
     return this.#current;
+  }
+
+  /** What the pod may use as a whole, in force. */
+  get resources(): ContainerResources {
+    return this.#resources;
   }
 
   /** How many were made so far. */
@@ -36,6 +44,7 @@ export class PodSandbox {
       const { attempt } = config;
       this.#attempts = Math.max(this.#attempts, attempt + 1);
       if (state !== 'ready' || (this.#current !== undefined && attempt < this.#current.attempt)) continue;
+      this.#resources = config.resources ?? {};
       this.#current = {
         id,
         addresses: found?.addresses ?? [],
@@ -53,12 +62,13 @@ export class PodSandbox {
       context.recorder.record(pod, { type: 'Warning', reason: 'DNSConfigForming', message });
     try {
       const sandbox = await runtime.sandboxes.run(sandboxConfig(context, pod, this.#attempts));
-      const { id, networkNamespace } = sandbox;
+      const { id, networkNamespace, config } = sandbox;
       made = id;
       this.#ids.add(id);
       const place = { id, ...(networkNamespace === undefined ? {} : { networkNamespace }) };
       const addresses = await this.#addresses(place, ending);
       this.#current = { id, addresses, attempt: this.#attempts++ };
+      this.#resources = config.resources ?? {};
       return undefined;
     } catch (error) {
       // One without an address is of no use to anybody.
@@ -80,6 +90,14 @@ export class PodSandbox {
     } catch (error) {
       return this.#failed(error);
     }
+  }
+
+  /** Gives the pod as a whole other limits, where the runtime keeps any. Rejects with `RuntimeError`. */
+  async limit(resources: ContainerResources): Promise<void> {
+    const { sandboxes } = this.#facts.runtime;
+    if (this.#current === undefined || sandboxes.update === undefined) return;
+    await sandboxes.update(this.#current.id, resources);
+    this.#resources = resources;
   }
 
   /** Ends all that is in them; logs stay. */

@@ -37,7 +37,7 @@ export class PodState implements PodFacts {
   readonly waits = new ContainerWaits();
   readonly mounts = new PodMounts(this, () => this.fields());
   readonly hostPorts = new PodHostPorts(this);
-  readonly resize = new PodResize(this, this.containers);
+  readonly resize = new PodResize(this, this);
   readonly ending = new PodEnding();
   #pod: Pod;
   #failure: PodFailure | undefined;

@@ -45,6 +45,8 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
       await killAll(state, actions);
       continue;
     }
+    laterMs = earliest(laterMs, await state.resize.fitPod());
+    wakeAtMs = earliest(laterMs, wakeAtMs);
     if (resize.change.length > 0) {
       publish();
       laterMs = earliest(laterMs, await state.resize.change(resize));

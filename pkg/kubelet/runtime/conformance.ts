@@ -113,6 +113,21 @@ export function runtimeConformance(api: TestApi, make: () => Promise<RuntimeUnde
     await api.rejects(create(under, sandbox, under.lasting), 'notFound');
   });
 
+  declare('a pod as a whole has the limits that it was given last, as long as it takes containers', async (under) => {
+    const { runtime } = under;
+    const { update } = runtime.sandboxes;
+    if (update === undefined) return;
+    const { id } = await runSandbox(under, undefined);
+    await update(id, { cpuShares: 204, memoryLimitBytes: 2 ** 30 });
+    await update(id, { cpuShares: 102 });
+    api.equal(
+      (await runtime.sandboxes.list()).map(({ config }) => config.resources),
+      [{ cpuShares: 102 }],
+    );
+    await under.settle(runtime.sandboxes.stop(id));
+    await api.rejects(update(id, { cpuShares: 2 }), 'notFound');
+  });
+
   declare('what is not there is not found, and is stopped and removed already', async (under) => {
     const { runtime } = under;
     await runtime.containers.stop('none', { graceMs: 0 });

@@ -24,6 +24,9 @@ export interface DnsConfig {
   readonly options: readonly string[];
 }
 
+/** How sure a pod may be of what it asks for. */
+export type QosClass = 'besteffort' | 'burstable' | 'guaranteed';
+
 /** What a sandbox is to be. */
 export interface SandboxConfig {
   readonly podUid: string;
@@ -41,6 +44,10 @@ export interface SandboxConfig {
   readonly dns?: DnsConfig;
   /** A container of it will be privileged. */
   readonly hasPrivileged?: true;
+  /** By which runtimes that keep limits group pods; absent where they are not to. Source: kubelet `PodQOSClass`. */
+  readonly qosClass?: QosClass;
+  /** What its containers may use together, and the weight of all against other pods. Source: CRI `LinuxPodSandboxConfig.resources`. */
+  readonly resources?: ContainerResources;
 }
 
 /** Whether mounts made later are seen on the other side. */

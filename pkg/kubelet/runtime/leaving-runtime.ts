@@ -4,7 +4,7 @@
  * kubelet finds it. Upstream counterpart: the context of CRI calls, which ends with the kubelet.
  */
 import type { ProbeTransport } from './probe-transport.ts';
-import type { ContainerService, ImageService, Runtime, SandboxService } from './runtime.ts';
+import type { ContainerService, ImageRemoval, ImageService, Runtime, SandboxService } from './runtime.ts';
 
 /** Why a step ended in the middle: the kubelet stops, and what its runtime has begun is left to the runtime. */
 export class KubeletStoppingError extends Error {
@@ -48,6 +48,9 @@ export function leavingRuntime(runtime: Runtime, leaving: Leaving): Runtime {
     stop: (id) => leaving.wait(() => sandboxes.stop(id)),
     remove: (id) => leaving.wait(() => sandboxes.remove(id)),
     list: () => sandboxes.list(),
+    ...(sandboxes.update === undefined
+      ? {}
+      : { update: (id, resources) => leaving.wait(async () => sandboxes.update?.(id, resources)) }),
   };
   const containerCalls: ContainerService = {
     create: (sandboxId, config) => leaving.wait(() => containers.create(sandboxId, config)),
@@ -62,6 +65,7 @@ export function leavingRuntime(runtime: Runtime, leaving: Leaving): Runtime {
     status: (image) => leaving.wait(() => images.status(image)),
     pull: (image, options) => leaving.wait(() => images.pull(image, options)),
     list: () => images.list(),
+    ...(images.removal === undefined ? {} : { removal: leavingRemoval(images.removal, leaving) }),
   };
   return {
     capabilities: runtime.capabilities,
@@ -81,6 +85,10 @@ export function leavingRuntime(runtime: Runtime, leaving: Leaving): Runtime {
       : { onTrouble: (listener: (message: string) => void) => runtime.onTrouble?.(listener) ?? (() => {}) }),
     close: () => runtime.close(),
   };
+}
+
+function leavingRemoval(removal: ImageRemoval, leaving: Leaving): ImageRemoval {
+  return { inUse: () => leaving.wait(() => removal.inUse()), remove: (id) => leaving.wait(() => removal.remove(id)) };
 }
 
 function leavingProbes(probes: ProbeTransport, leaving: Leaving): ProbeTransport {

@@ -195,6 +195,11 @@ export interface SandboxService {
   stop(id: string): Promise<void>;
   remove(id: string): Promise<void>;
   list(): Promise<readonly Sandbox[]>;
+  /**
+   * Gives a pod as a whole other limits, in force once it resolves; what is not named has none. Rejects with `notFound` for a sandbox that takes no containers, and
+   * with `failed` for limits that its containers are beyond already. Absent where a pod has none as a whole. Source: CRI `UpdatePodSandboxResources`.
+   */
+  update?(id: string, resources: ContainerResources): Promise<void>;
 }
 
 /** The containers of a node; see the laws above. */
@@ -231,6 +236,16 @@ export interface ImageService {
   status(image: string): Promise<ImageInfo | undefined>;
   pull(image: string, options: PullOptions): Promise<ImageInfo>;
   list(): Promise<readonly ImageInfo[]>;
+  /** Absent where images take no room that could be given back. */
+  readonly removal?: ImageRemoval;
+}
+
+/** Taking images away. */
+export interface ImageRemoval {
+  /** Ids, as `list` has them, of those that containers or volumes are made of, ended ones and those of other nodes of the machine too. */
+  inUse(): Promise<ReadonlySet<string>>;
+  /** Takes an image away with all its names; resolves with the bytes that this has freed, 0 for one that is not there. */
+  remove(id: string): Promise<number>;
 }
 
 /** One runtime; whoever made it closes it. */

@@ -28,7 +28,7 @@ interface AccountKey {
 /** At once where it is there. */
 function accountFor(
   key: AccountKey,
-  { clock }: StrategyContext,
+  { networkClock: clock }: StrategyContext,
   reader: RegistryReader,
 ): Awaitable<ServiceAccount | undefined> {
   return onceThere(

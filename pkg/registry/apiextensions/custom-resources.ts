@@ -34,8 +34,8 @@ export interface CustomResourcesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** How conversion webhooks are asked. */
-  readonly webhooks: Pick<ConversionDeps, 'call' | 'reader'>;
+  /** How conversion webhooks are asked, and by which clock they are waited for. */
+  readonly webhooks: Pick<ConversionDeps, 'call' | 'clock' | 'reader'>;
 }
 
 /** The component that keeps what is served as the definitions say. */
@@ -146,13 +146,13 @@ class Controller implements CustomResources {
 
   /** Has the server serve the newest state; returns why that cannot be. */
   #serve(crd: CustomResourceDefinition): string | undefined {
-    const { served, clock, random, webhooks } = this.#options;
+    const { served, random, webhooks } = this.#options;
     const { name = '', uid = '', generation = 1 } = crd.metadata ?? {};
     const before = this.#served.get(name);
     const isGoing = isTerminating(crd);
     if (before?.uid === uid && before.generation === generation && before.isTerminating === isGoing) return undefined;
     try {
-      const definition = definitionOf(crd, { ...webhooks, clock, random });
+      const definition = definitionOf(crd, { ...webhooks, random });
       if (before === undefined) served.add(definition);
       else served.replace(definition);
     } catch (error) {

@@ -34,6 +34,8 @@ export interface AvailabilityOptions {
   readonly client: Client;
   readonly aggregator: Aggregator;
   readonly clock: Clock;
+  /** By which servers are waited for. */
+  readonly networkClock: Clock;
   readonly random: Random;
   readonly log: Logger;
 }
@@ -176,7 +178,7 @@ class Look {
     signal: AbortSignal,
     act: (ask: (path: string) => Promise<ApiResponse>, ends: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { aggregator, clock } = this.#options;
+    const { aggregator, networkClock: clock } = this.#options;
     const late = new AbortController();
     const timer = clock.setTimeout(() => late.abort(new Error(`timed out waiting for ${path}`)), lookMs);
     const ends = AbortSignal.any([signal, late.signal]);

@@ -86,8 +86,8 @@ function whyNotMovable(pods: readonly PodInfo[]): string | undefined {
   return alone === undefined ? undefined : `nobody would make ${alone.key} again`;
 }
 
-/** Moves all pods of a node, or none and says why. */
-function moveAll(
+/** Moves all these pods of a node to others that are open, and closes it; or moves none, leaves it open and says why. */
+export function moveAll(
   simulation: Simulation,
   { node, pods }: { readonly node: NodeInfo; readonly pods: readonly PodInfo[] },
 ): readonly PlannedEviction[] | string {
@@ -116,7 +116,7 @@ function sizeOf({ requests }: PodInfo, { allocatable }: NodeInfo): number {
 }
 
 /** How many disruptions are left of each budget. */
-class Budgets {
+export class Budgets {
   readonly #left: Map<PodDisruptionBudget, number>;
 
   constructor(budgets: readonly PodDisruptionBudget[]) {
@@ -132,6 +132,12 @@ class Budgets {
     return undefined;
   }
 
+  /** Whether some budget is about the pod. */
+  isCovered({ pod }: PodInfo): boolean {
+    return [...this.#left.keys()].some((budget) => covers(budget, pod));
+  }
+
+  /** They go. */
   take(pods: readonly PodInfo[]): void {
     for (const [budget, left] of this.#left)
       this.#left.set(budget, left - pods.filter(({ pod }) => covers(budget, pod)).length);

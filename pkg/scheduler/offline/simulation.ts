@@ -3,7 +3,7 @@
  * the scheduler would. It touches no cluster. Preemption is left out: what fits nowhere is said not to fit.
  */
 import { isPodTerminal } from '#pkg/api/core/pod.ts';
-import type { Pod } from '#pkg/api/types/core-v1.ts';
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { namespaces, nodes, pods } from '#pkg/api/types/refs.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
@@ -140,6 +140,29 @@ export class Simulation {
   setOpen(name: string, { isOpen }: { readonly isOpen: boolean }): void {
     const node = this.#cache.table.node(name)?.node;
     if (node !== undefined) this.#cache.setNode({ ...node, spec: { ...node.spec, unschedulable: !isOpen } });
+  }
+
+  /** Adds a node, or changes one. */
+  setNode(node: Node): void {
+    this.#cache.setNode(node);
+  }
+
+  /** Takes away a node that no pod is on any more. */
+  removeNode(name: string): void {
+    this.#cache.removeNode(name);
+  }
+
+  /** Why a node does not take a pod; empty where it does, and for a node or a profile that is not there. */
+  refusal(pod: PodInfo, nodeName: string): readonly string[] {
+    const by = this.#profiles.get(schedulerOf(pod.pod));
+    const node = this.#cache.table.node(nodeName);
+    if (by === undefined || node === undefined) return [];
+    const cycle: Cycle = { pod, cluster: this.#cache.table, state: new CycleState() };
+    for (const plugin of by.profile.preFilter) {
+      const { status } = plugin.preFilter(cycle);
+      if (status.reasons.length > 0) return status.reasons;
+    }
+    return by.decider.check(cycle, node).reasons;
   }
 
   /** Takes a pod from its node. */

@@ -10,7 +10,7 @@ import { TRAP } from '../hart/hart-state.ts';
 import type { Engine, Interpreter } from '../hart/interpreter.ts';
 import { READ, WRITE } from '../hart/mmu.ts';
 import type { CodeCache, PageCode } from '../isa/code-cache.ts';
-import { hartLayout, PAGE_SIZE } from '../memory-map.ts';
+import { hartLayout, MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
 import { ENDS, emitRegion } from './emit.ts';
 import { findRegion } from './region.ts';
 
@@ -29,6 +29,8 @@ interface Entrance {
 interface CompiledPage {
   readonly entrances: (Entrance | undefined)[];
   readonly visits: Int16Array;
+  /** Offsets from which regions were compiled. */
+  readonly starts: number[];
 }
 
 /** What the engine works on. */
@@ -70,6 +72,29 @@ export class Compiler implements Engine {
     }
   }
 
+  /** Where code is compiled, as offsets in memory. */
+  hotPlaces(): readonly number[] {
+    return [...this.parts.cache.kept].flatMap((code) =>
+      (this.pages.get(code)?.starts ?? []).map((offset) => code.page * PAGE_SIZE + offset),
+    );
+  }
+
+  /** Compiles what is at an offset in memory, where that is code which can be. */
+  warm(place: number): void {
+    const { cache, memory } = this.parts;
+    if (place % 2 !== 0 || place < 0 || place >= memory.size) return;
+    if (memory.missing[Math.floor(place / PAGE_SIZE)] === 1) return;
+    const code = cache.pageAt(MEMORY_BASE + place);
+    const page = this.pageOf(code);
+    const offset = place % PAGE_SIZE;
+    const entrance = page.entrances[offset >> 1] ?? this.compile(code, page, offset);
+    const [hart] = this.parts.harts;
+    if (entrance === undefined || hart === undefined) return;
+    // With no instructions to run it does nothing, and its body is there from then on: engines compile one with its first call.
+    hart.view.setInt32(hart.at + hartLayout.left, 0, true);
+    entrance.run(hart.at, entrance.entry);
+  }
+
   private enter(hart: Hart, { run, entry }: Entrance): void {
     const { view, at } = hart;
     view.setInt32(at + hartLayout.pc, hart.pcLo, true);
@@ -103,6 +128,7 @@ export class Compiler implements Engine {
     const page = {
       entrances: new Array<Entrance | undefined>(PAGE_SIZE / 2),
       visits: new Int16Array(PAGE_SIZE / 2),
+      starts: [],
     };
     this.pages.set(code, page);
     return page;
@@ -125,6 +151,7 @@ export class Compiler implements Engine {
     if (!isRegion(run)) return undefined;
     this.compiled++;
     this.live++;
+    page.starts.push(offset);
     for (const [entry, index] of region.entries.entries()) {
       const at = (region.blocks[index]?.offset ?? 0) >> 1;
       page.entrances[at] ??= { run, entry };

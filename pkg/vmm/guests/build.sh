@@ -33,3 +33,24 @@ mkdir -p "$out/pages"
 riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/pages/pages.elf" pages/start.S pages/pages.c pages/bare.c common/lib.c
 # shellcheck disable=SC2086
 riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/pages/ported.elf" pages/ported-start.S pages/pages.c pages/ported.c common/lib.c
+# The monitor with what it runs, as plain memory: that guest, and itself with that guest.
+nested() {
+  name=$1
+  riscv64-unknown-elf-objcopy -O binary "$2" "$work/$name.bin"
+  mkdir -p "$out/nested"
+  # shellcheck disable=SC2086
+  riscv64-unknown-elf-gcc $flags -fno-jump-tables -DIMAGE="\"$work/$name.bin\"" -T pages/link.ld -o "$out/nested/$name.elf" nested/start.S nested/main.c \
+    nested/memory.c nested/devices.c common/lib.c
+}
+
+nested one "$out/pages/pages.elf"
+nested two "$out/nested/one.elf"
+
+# Kernels that ask a machine, or a monitor, questions.
+mkdir -p "$out/probe"
+for name in status seek rewrite; do
+  # shellcheck disable=SC2086
+  riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/probe/$name.elf" probe/start.S "probe/$name.c" probe/probe.c common/lib.c
+done
+# shellcheck disable=SC2086
+riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/probe/greedy.elf" pages/ported-start.S probe/greedy.c common/lib.c

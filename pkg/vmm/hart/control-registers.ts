@@ -280,11 +280,44 @@ function pmpConfig(first: number): ControlRegister {
   };
 }
 
-/** sstatus for mode U of a hart that ignores writes of it. */
+/** sstatus for mode U of a hart that ignores writes of it: a guest's, where a guest runs. */
 const lenientStatus: ControlRegister = {
-  read: (hart) => readStatus(hart) & SSTATUS,
+  read: (hart) => {
+    if (hart.userStatus === 'hidden') return 0n;
+    return hart.isVirtual ? (hart.hypervisor?.csr.vsstatus ?? 0n) : readStatus(hart) & SSTATUS;
+  },
   write: () => undefined,
 };
+
+/** A guest's status, with the bit that says that its floating registers changed. */
+function guestStatus(exists: (hart: Hart) => boolean): ControlRegister {
+  const mask = 0xc_6122n;
+  return {
+    exists,
+    read: (hart) => {
+      const status = hart.hypervisor?.csr.vsstatus ?? 0n;
+      return status | ((status & FS) === FS ? 1n << 63n : 0n);
+    },
+    write: (hart, value) => {
+      if (hart.hypervisor === undefined) return;
+      const { csr } = hart.hypervisor;
+      const old = csr.vsstatus;
+      csr.vsstatus = (old & ~mask) | (value & mask);
+      if (((old ^ csr.vsstatus) & MXR) !== 0n) hart.mmu.flush();
+      hart.mmu.changeContext();
+    },
+  };
+}
+
+function guestVector(exists: (hart: Hart) => boolean): ControlRegister {
+  return {
+    exists,
+    read: (hart) => hart.hypervisor?.csr.vstvec ?? 0n,
+    write: (hart, value) => {
+      if (hart.hypervisor !== undefined && (value & 3n) < 2n) hart.hypervisor.csr.vstvec = value;
+    },
+  };
+}
 
 /** Registers of the hypervisor extension, which exist where the hart has it. */
 function addHypervisor(): void {
@@ -297,6 +330,8 @@ function addHypervisor(): void {
     };
     registers.set(number, { exists, read: (hart) => hart.hypervisor?.csr[name] ?? 0n, write });
   }
+  registers.set(0x200, guestStatus(exists));
+  registers.set(0x205, guestVector(exists));
   for (const [number, name] of [
     [0x280, 'vsatp'],
     [0x680, 'hgatp'],
@@ -328,7 +363,7 @@ export function controlRegister(hart: Hart, number: number, isWrite: boolean): C
   const register = registers.get(asGuest ?? number);
   const needed = (number >> 8) & 3;
   // Registers of the hypervisor have a number of their own for their mode, which is supervisor's.
-  if (number === 0x100 && hart.ignoresStatus && hart.mode === USER) return lenientStatus;
+  if (number === 0x100 && hart.userStatus !== 'trapped' && hart.mode === USER) return lenientStatus;
   if (register === undefined || hart.mode < (needed === 2 ? SUPERVISOR : needed)) return undefined;
   if (isWrite && number >> 10 === 3) return undefined;
   return asGuest !== undefined || register.exists === undefined || register.exists(hart) ? register : undefined;

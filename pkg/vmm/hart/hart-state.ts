@@ -72,6 +72,12 @@ export interface PmpRange {
   readonly config: number;
 }
 
+/**
+ * What mode U makes of sstatus, by variants of the hart: it traps, as the architecture says; it reads it as it is and its writes are ignored, as `popf` and `pushf` do with the
+ * interrupt flag on x86; or it reads 0 and its writes are ignored, so that what it gets depends on nothing that is the supervisor's.
+ */
+export type UserStatus = 'trapped' | 'shown' | 'hidden';
+
 /** One hart's state. */
 export class HartState {
   readonly id: number;
@@ -87,8 +93,7 @@ export class HartState {
   readonly csr: Record<RegisterName, bigint> = { ...zeroRegisters };
   /** There where the hart has the hypervisor extension. */
   hypervisor: Hypervisor | undefined;
-  /** A variant for what cannot be virtualized by traps: mode U reads sstatus as it is, and its writes are ignored, as `popf` does with the interrupt flag on x86. */
-  ignoresStatus = false;
+  userStatus: UserStatus = 'trapped';
   readonly pmpConfig = new Uint8Array(PMP_ENTRIES);
   /** What the entries below cover; undefined after they changed. */
   pmpRanges: readonly PmpRange[] | undefined;

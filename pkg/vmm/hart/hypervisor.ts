@@ -1,7 +1,7 @@
 /**
  * What a hart has besides where it has the hypervisor extension: whether it runs a guest (V), the registers of the hypervisor and those that stand for
  * the supervisor's while a guest runs. A hart without one runs as if this file were not there. Not here: the loads and stores that a
- * hypervisor does as its guest (HLV, HSV), and interrupts of guests (hideleg, hvip). Source: RISC-V privileged architecture 20211203, chapter 8.
+ * hypervisor does as its guest (HLV, HSV), and interrupts of guests (hideleg, hvip): vsie and vsip keep what is written, and nothing comes of it. Source: RISC-V privileged architecture 20211203, chapter 8.
  */
 
 /** Registers that hold what is written to them, by name. */
@@ -20,6 +20,7 @@ const zeroHypervisor = {
   vstval: 0n,
   vsatp: 0n,
   vsie: 0n,
+  vsip: 0n,
   mtval2: 0n,
   mtinst: 0n,
 };
@@ -27,8 +28,11 @@ const zeroHypervisor = {
 /** Names of those registers. */
 export type HypervisorName = keyof typeof zeroHypervisor;
 
-/** The value of htinst and mtinst for a table of the guest that could not be read. */
-const READS_TABLE = 0x3000n;
+/** The values of htinst and mtinst for an entry of the guest's tables that could not be read, or marked. */
+const ofTables = { data: 0n, table: 0x3000n, mark: 0x3020n } as const;
+
+/** What an access of the second stage was for: the guest's own load, store or fetch, or an entry of its tables read or marked for one. */
+export type SecondStageUse = keyof typeof ofTables;
 
 /** The extension's state of one hart. */
 export class Hypervisor {
@@ -42,9 +46,9 @@ export class Hypervisor {
   faultInstruction = 0n;
 
   /** Notes what goes with a guest-page fault. */
-  noteFault(address: number, ofTable: boolean): void {
+  noteFault(address: number, use: SecondStageUse): void {
     this.faultAddress = address;
-    this.faultInstruction = ofTable ? READS_TABLE : 0n;
+    this.faultInstruction = ofTables[use];
   }
 
   /** What was noted for the trap that is taken: the address shifted as mtval2 and htval have it. */
@@ -58,18 +62,18 @@ export class Hypervisor {
 
 /** Control registers of the extension by number, and which of their bits can be written. */
 export const hypervisorRegisters: readonly (readonly [number: number, name: HypervisorName, mask: bigint])[] = [
-  [0x600, 'hstatus', 0x7f_01c0n],
+  // VTSR, VTW, VTVM, SPVP, SPV and GVA; there are no guests' external interrupts to choose among (VGEIN).
+  [0x600, 'hstatus', 0x70_01c0n],
   [0x602, 'hedeleg', 0xb1ffn],
   [0x606, 'hcounteren', 0xffff_ffffn],
   [0x643, 'htval', 0xffff_ffff_ffff_ffffn],
   [0x64a, 'htinst', 0xffff_ffff_ffff_ffffn],
-  [0x200, 'vsstatus', 0xc_6122n],
   [0x204, 'vsie', 0x222n],
-  [0x205, 'vstvec', 0xffff_ffff_ffff_fffdn],
   [0x240, 'vsscratch', 0xffff_ffff_ffff_ffffn],
   [0x241, 'vsepc', 0xffff_ffff_ffff_fffen],
   [0x242, 'vscause', 0xffff_ffff_ffff_ffffn],
   [0x243, 'vstval', 0xffff_ffff_ffff_ffffn],
+  [0x244, 'vsip', 2n],
   [0x34a, 'mtinst', 0xffff_ffff_ffff_ffffn],
   [0x34b, 'mtval2', 0xffff_ffff_ffff_ffffn],
 ];
@@ -83,5 +87,6 @@ export const substitutes: ReadonlyMap<number, number> = new Map([
   [0x141, 0x241],
   [0x142, 0x242],
   [0x143, 0x243],
+  [0x144, 0x244],
   [0x180, 0x280],
 ]);

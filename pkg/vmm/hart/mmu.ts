@@ -8,6 +8,7 @@
 import type { GuestMemory } from '../guest-memory.ts';
 import { CONTEXTS, hartLayout, MEMORY_BASE, PAGE_SIZE, TLB_BYTES, TLB_ENTRIES } from '../memory-map.ts';
 import { type HartState, MACHINE, SUPERVISOR, USER } from './hart-state.ts';
+import type { SecondStageUse } from './hypervisor.ts';
 import { isPermitted, isUniform } from './protection.ts';
 
 /** A load. The number of what an access does is the bit of PMP; for pages the bit of R, W or X is twice it. */
@@ -51,6 +52,8 @@ export class Mmu {
   readonly counters: MmuCounters = { pageWalks: 0, tlbMisses: 0, walkReferences: 0 };
   /** Told of each entry that a walk reads: its physical address, and whether it is the first of the walk. */
   onReference: ((address: number, isFirst: boolean) => void) | undefined;
+  /** Told of each access that no buffer let through. */
+  onMiss: (() => void) | undefined;
   private isFirst = false;
   private readonly state: HartState;
   private readonly memory: GuestMemory;
@@ -136,6 +139,7 @@ export class Mmu {
   translate(access: Access, lo: number, hi: number, length: number): number {
     const mode = access === EXECUTE ? this.state.mode : this.dataMode();
     this.counters.tlbMisses++;
+    this.onMiss?.();
     const isGuest = mode !== MACHINE && this.state.isVirtual;
     this.isFirst = true;
     if (isGuest || !this.isBare(mode)) this.counters.pageWalks++;
@@ -250,8 +254,8 @@ export class Mmu {
     return this.guestFault(access, address, lo, hi, of);
   }
 
-  private guestFault(access: Access, address: number, lo: number, hi: number, of: 'data' | 'table'): never {
-    this.state.hypervisor?.noteFault(address, of === 'table');
+  private guestFault(access: Access, address: number, lo: number, hi: number, of: SecondStageUse): never {
+    this.state.hypervisor?.noteFault(address, of);
     return this.state.fault(GUEST_PAGE_FAULTS[access], lo, hi);
   }
 
@@ -269,7 +273,7 @@ export class Mmu {
   }
 
   private mark(access: Access, at: number, lo: number, hi: number): void {
-    if (this.state.isVirtual && !this.mayMarkTable) this.guestFault(WRITE, at, lo, hi, 'table');
+    if (this.state.isVirtual && !this.mayMarkTable) this.guestFault(access, at, lo, hi, 'mark');
     const address = this.state.isVirtual ? this.tableAddress : at;
     this.markAt(access, address, lo, hi);
   }

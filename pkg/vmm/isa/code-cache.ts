@@ -41,6 +41,11 @@ export class CodeCache implements CodeKeeper {
     return code;
   }
 
+  /** All pages that are kept. */
+  get kept(): Iterable<PageCode> {
+    return this.pages.values();
+  }
+
   /** The instruction at an offset of a page; undefined if it crosses into the next one. */
   instructionAt(code: PageCode, offset: number): Instruction | undefined {
     const known = code.instructions[offset >> 1];

@@ -11,6 +11,7 @@
  * 3. What comes from the other end is checked by shape, size, order and range before anything of it is used; anything else ends the migration with one line.
  * 4. An end holds at most `windowBytes` of unsent data; it makes more when `sent` says that there is room. So the host alone decides the bandwidth.
  * 5. The same events in the same order give the same effects.
+ * 6. A round is acknowledged when all of it is in the target's memory and the code that the source has compiled is compiled there too; what a source says of its code changes nothing but time.
  */
 import type { Machine, MachineConfig } from '../machine-contract.ts';
 import type { PieceStore } from './piece-tree.ts';

@@ -40,12 +40,11 @@ export class Copier {
     return this.disk.blocks;
   }
 
-  /** Begins to note what is written, and with all there is, or without the pages. */
-  start({ hasPages, nowMs }: { readonly hasPages: boolean; readonly nowMs: number }): void {
-    const { machine } = this.deps;
-    machine.startDirtyLog();
+  /** Begins to note what is written, and with these pages. */
+  start(pages: readonly number[], nowMs: number): void {
+    this.deps.machine.startDirtyLog();
     this.disk.start();
-    this.begin(hasPages ? Array.from({ length: machine.pages }, (_, page) => page) : [], nowMs);
+    this.begin(pages, nowMs);
   }
 
   /** A round of these pages, and of the blocks that were written. */

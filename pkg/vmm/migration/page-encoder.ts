@@ -96,6 +96,11 @@ export class PageEncoder {
     };
   }
 
+  /** Whether the target has a version of a page that is not zeros. */
+  hasSent(page: number): boolean {
+    return this.sums[page] !== zeroSum;
+  }
+
   /** A page that the target has as zeros already, and that is zeros. */
   skipZero(): void {
     const figures = this.count('zero');

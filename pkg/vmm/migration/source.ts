@@ -16,12 +16,14 @@ import type {
   Phase,
 } from './contract.ts';
 import { Copier } from './copier.ts';
+import { HotCodeTeller } from './hot-code.ts';
 import { introduce } from './introduction.ts';
 import { LinkMeter } from './link-meter.ts';
 import { handoverBytes, memoryDigest } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { PageEncoder } from './page-encoder.ts';
 import { zeroSum } from './page-format.ts';
+import { firstPages, writtenPages } from './page-sets.ts';
 import { Paging } from './paging.ts';
 import { nextStep } from './pre-copy-plan.ts';
 import { TreeSender } from './tree-transfer.ts';
@@ -47,6 +49,7 @@ class MigrationSource implements MigrationEnd {
   private readonly encoder: PageEncoder;
   private readonly copier: Copier;
   private readonly reader = new FrameReader();
+  private readonly hot = new HotCodeTeller();
   private tree: TreeSender | undefined;
   private paging: Paging | undefined;
   private phase: Phase = 'reserving';
@@ -92,7 +95,7 @@ class MigrationSource implements MigrationEnd {
     const { left, faults, pushed, prePaged } = this.paging ?? { left: 0, faults: 0, pushed: 0, prePaged: 0 };
     const isWhole = this.settings.mode === 'suspend' || this.settings.mode === 'cold';
     const used = isWhole
-      ? this.writtenPages().length
+      ? writtenPages(this.machine).length
       : left + this.encoder.sums.reduce((count, sum) => (sum === zeroSum ? count : count + 1), 0);
     return {
       mode: this.settings.mode,
@@ -208,7 +211,7 @@ class MigrationSource implements MigrationEnd {
   private startCopying(): void {
     const { mode } = this.settings;
     this.phase = 'copying';
-    this.copier.start({ hasPages: mode === 'pre-copy' || mode === 'hybrid', nowMs: this.nowMs });
+    this.copier.start(firstPages(this.machine, mode), this.nowMs);
     if (mode !== 'suspend' && mode !== 'cold') return;
     this.stop([]);
     const { machine, out, options } = this;
@@ -242,17 +245,27 @@ class MigrationSource implements MigrationEnd {
         this.stop(pages);
         return;
       case 'post-copy':
-        for (const page of settings.mode === 'post-copy' ? this.writtenPages() : pages) this.missing[page] = 1;
-        this.stop([]);
+        this.leave(pages);
         return;
       default:
         step satisfies never;
     }
   }
 
-  private writtenPages(): readonly number[] {
-    const { pages } = this.machine;
-    return Array.from({ length: pages }, (_, page) => page).filter((page) => !this.machine.isBlank(page));
+  /** Stops for the target to go on without some pages; `dirty`: those that were written in the last round. What it has just written the guest will need first: a post-copy has that go along. */
+  private leave(dirty: readonly number[]): void {
+    const { settings, encoder, machine } = this;
+    const fresh = new Set(dirty);
+    const isFirst = settings.mode === 'post-copy';
+    const along = isFirst ? dirty.slice(0, this.pagesWithin(settings.downtimeMs / 2)) : [];
+    const lacking = isFirst ? writtenPages(machine).filter((page) => !encoder.hasSent(page) || fresh.has(page)) : dirty;
+    for (const page of lacking) this.missing[page] = 1;
+    for (const page of along) this.missing[page] = 0;
+    this.stop(along);
+  }
+
+  private pagesWithin(ms: number): number {
+    return Math.floor(ms / ((PAGE_SIZE * 1000) / this.meter.bandwidth + pageMs));
   }
 
   private throttle(share: number): void {
@@ -317,6 +330,7 @@ class MigrationSource implements MigrationEnd {
 
   private askRound(): void {
     this.isRoundAsked = true;
+    this.hot.tell(this.machine, this.out);
     this.out.send('round', u32Bytes(this.copier.rounds.length));
   }
 

@@ -17,6 +17,7 @@ import type {
   MigrationFigures,
   Phase,
 } from './contract.ts';
+import { HotCode } from './hot-code.ts';
 import { digestText, type Hello, memoryDigest, missingBytes, readHandover, readHello } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { type DecoderDeps, decodeBatch } from './page-decoder.ts';
@@ -49,6 +50,9 @@ class MigrationTarget implements MigrationEnd {
   private kernelFilled = 0;
   private machine: Machine | undefined;
   private decoder: DecoderDeps | undefined;
+  private readonly hot = new HotCode();
+  /** The round that is acknowledged once the hot code is compiled. */
+  private roundAsked: number | undefined;
   private tree: TreeReceiver | undefined;
   private disk: BlockStore | undefined;
   private sums = new Uint32Array(0);
@@ -113,6 +117,7 @@ class MigrationTarget implements MigrationEnd {
         return;
       case 'tick':
         this.claim.tick(this.nowMs);
+        this.warm();
         if (this.nowMs - (this.completedMs ?? this.nowMs) > byeMs) this.end('completed', '');
         return;
       case 'fault':
@@ -196,12 +201,30 @@ class MigrationTarget implements MigrationEnd {
   private copy(machine: Machine, { type, payload }: Frame): void {
     if (type === 'pages') this.takePages(machine, payload);
     else if (type === 'blocks') writeBlock(payload, this.disk);
-    else if (type === 'round') this.out.send('acknowledge', u32Bytes(new Fields(payload).u32()), true);
+    else if (type === 'round') this.endRound(new Fields(payload).u32());
+    else if (type === 'hot') this.hot.take(payload);
     else if (type === 'root' && this.tree === undefined && this.hello?.mode === 'suspend')
       this.startTree(machine, payload);
     else if (type === 'piece' && this.tree !== undefined) this.tree.take(payload);
     else if (type === 'state') this.takeState(machine, payload);
     else throw new WireError(`Cannot take ${type} while copying`);
+  }
+
+  private endRound(round: number): void {
+    this.roundAsked = round;
+    if (this.hot.isDone) this.acknowledge();
+  }
+
+  private acknowledge(): void {
+    if (this.roundAsked === undefined || !this.isLinked) return;
+    this.out.send('acknowledge', u32Bytes(this.roundAsked), true);
+    this.roundAsked = undefined;
+  }
+
+  private warm(): void {
+    if (this.phase !== 'copying' || this.machine === undefined || this.hot.isDone) return;
+    this.hot.warm(this.machine);
+    if (this.hot.isDone) this.acknowledge();
   }
 
   private takePages(machine: Machine, payload: Uint8Array): void {

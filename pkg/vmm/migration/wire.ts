@@ -4,7 +4,7 @@
  */
 
 /** Raised with any change that an older end would misread. */
-export const wireVersion = 1;
+export const wireVersion = 2;
 
 const KIB = 1024;
 const headerBytes = 5;
@@ -29,6 +29,7 @@ const kinds = {
   root: { number: 16, bytesMax: 32 },
   want: { number: 17, bytesMax: 64 * KIB },
   piece: { number: 18, bytesMax: 320 * KIB },
+  hot: { number: 19, bytesMax: 16 * KIB },
 } as const;
 
 /** Types of frames. */
@@ -169,6 +170,22 @@ export function u32Bytes(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, value, true);
   return bytes;
+}
+
+/** A payload of so many numbers as fit. */
+export function u32sBytes(values: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (const [index, value] of values.entries()) view.setUint32(index * 4, value, true);
+  return bytes;
+}
+
+/** The numbers of such a payload. */
+export function readU32s(payload: Uint8Array): readonly number[] {
+  const fields = new Fields(payload);
+  const values = Array.from({ length: Math.floor(payload.length / 4) }, () => fields.u32());
+  fields.end();
+  return values;
 }
 
 /** A reason as a payload: what is too long is cut. */

@@ -26,6 +26,29 @@ export function transferOf({ operation }: Instruction): Transfer | undefined {
   return size === undefined ? undefined : { kind: 'store', size };
 }
 
+/** Devices, as the hart's own bus has them. */
+interface Bus {
+  load(address: number, size: number): number | undefined;
+  store(address: number, size: number, value: number): boolean;
+}
+
+/** Loads of a device as the hart does: 8 bytes are two accesses, and none is misaligned. Undefined where nothing answers. */
+export function loadDevice(bus: Bus, address: number, size: number): bigint | undefined {
+  if (address % size !== 0) return undefined;
+  const low = bus.load(address, Math.min(size, 4));
+  const high = size === 8 ? bus.load(address + 4, 4) : 0;
+  if (low === undefined || high === undefined) return undefined;
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+}
+
+/** Stores to a device as the hart does. False where nothing answers. */
+export function storeDevice(bus: Bus, address: number, size: number, value: bigint): boolean {
+  if (address % size !== 0) return false;
+  const low = Number(BigInt.asUintN(Math.min(size, 4) * 8, value));
+  const isDone = bus.store(address, Math.min(size, 4), low);
+  return isDone && (size !== 8 || bus.store(address + 4, 4, Number(BigInt.asUintN(32, value >> 32n))));
+}
+
 /** Puts what was loaded into the instruction's register. */
 export function putLoaded(
   hart: Hart,

@@ -63,10 +63,11 @@ function curves(points: readonly Crossing[], top: number): string {
   ].join('\n');
 }
 
-/** The picture of measured runs. */
+/** The picture of measured runs; without points it is of the ways alone. */
 export function picture(rows: readonly Row[], points: readonly Crossing[]): string {
   const top = TOP + rows.length * (2 * BAR + 12) + 50;
-  const height = top + PLOT + 40;
-  const parts = [text(LEFT, TOP - 16, 'The same work under each way'), bars(rows), curves(points, top)];
+  const plot = points.length === 0 ? [] : [curves(points, top)];
+  const height = points.length === 0 ? top - 30 : top + PLOT + 40;
+  const parts = [text(LEFT, TOP - 16, 'The same work under each way'), bars(rows), ...plot];
   return pictureOf({ width: WIDTH, height }, parts);
 }

@@ -31,6 +31,8 @@ export interface Row {
   readonly outcome: Outcome;
   readonly milliseconds: number;
   readonly counters: MonitorCounters;
+  /** What the guest printed. */
+  readonly console: string;
 }
 
 /** One point of the question whether shadow or nested tables are the quicker ones. */
@@ -59,7 +61,7 @@ export function measure(bench: Bench, way: Way, { updates, touches, spread, sysc
   });
   const start = bench.now();
   const outcome = monitor.run(INSTRUCTIONS_MAX);
-  return { way, outcome, milliseconds: bench.now() - start, counters: monitor.counters };
+  return { way, outcome, milliseconds: bench.now() - start, counters: monitor.counters, console: monitor.console };
 }
 
 /** All exits together. */

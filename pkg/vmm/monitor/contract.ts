@@ -8,23 +8,28 @@
  * | `native` | in mode S, no monitor | its own | the binary |
  * | `trap` | in mode U; what is sensitive traps and is done by the monitor | shadow | the same binary |
  * | `translate` | never; code made of it runs in mode U out of a cache | shadow | the same binary |
+ * | `hybrid` | never; the monitor interprets it, and the hart runs the guest's program alone | shadow | the same binary |
  * | `paravirtual` | in mode U, and asks by hypercalls | its own, which it cannot write | a port of it |
  * | `hardware` | in mode VS | its own and nested ones | the same binary |
  *
  * Laws, which `monitor.test.ts` and `compare.test.ts` hold each way to:
- * 1. Equivalence: under `native`, `trap`, `translate` and `hardware` the same binary with the same parameters ends the same way, with the same console output and the same
+ * 1. Equivalence: under `native`, `trap`, `translate`, `hybrid` and `hardware` the same binary with the same parameters ends the same way, with the same console output and the same
  *    bytes in all of its memory. Time is not part of it, nor is it promised to a guest that looks for its monitor by time.
+ *    Under `translate` the last 32 MiB of addresses are the monitor's while the guest's kernel runs: a kernel that maps something there is ended with `fault`, and one that loads or
+ *    stores where it has mapped nothing may reach, in place of a fault, the page that its own registers are kept in.
  * 2. Control: a guest reaches no byte that is not its own and no device but its own, whatever it does; it ends with `off` or with `fault`, or its instructions are used up.
- * 3. Counting: each counter counts something that the hart did, or that the monitor did for one exit. Trap events and walk events of a full trace give those of
- *    exits, walks and their references again (`recount.ts`), by rules that look at causes and instructions only; the others no trace tells yet.
+ * 3. Counting: each counter counts something that the hart did, or that the monitor did for one exit. A full trace gives all of them again but the
+ *    hart's instructions (`recount.ts`), by rules that look at causes, instructions and places only.
  * 4. Only what was executed is told: no cost is made up. Nanoseconds are the host's, of this machine at this time; all else is exact and repeats.
  *
  * Not given to guests: interrupts, floating point, more than one hart. An access that a monitor cannot do (an atomic one to a traced page or a device) ends the
  * guest with `fault` and a line that says so. Sources: Popek and Goldberg 1974; Adams and Agesen 2006; Barham et al. 2003; RISC-V privileged architecture 20211203.
  */
 
+import type { UserStatus } from '../hart/hart-state.ts';
+
 /** The ways; `native` is the machine without a monitor, to compare with. */
-export type Way = 'native' | 'trap' | 'translate' | 'paravirtual' | 'hardware';
+export type Way = 'native' | 'trap' | 'translate' | 'hybrid' | 'paravirtual' | 'hardware';
 
 /** How the guest's console works: each access exits; a ring that front and back end share, with a hypercall when it is full or a line ends; or the device itself. */
 export type Io = 'emulated' | 'split' | 'passthrough';
@@ -72,6 +77,8 @@ export interface MonitorCounters {
   readonly tlbMisses: number;
   /** Entries of tables that a ported kernel asked for. */
   readonly updatesAsked: number;
+  /** Instructions of the guest's kernel that the monitor did, one by one. */
+  readonly interpreted: number;
   readonly blocksTranslated: number;
   readonly blocksChained: number;
   /** Times that all translated code was forgotten. */
@@ -98,7 +105,17 @@ export interface ExitEvent {
 export type TraceEvent =
   | ExitEvent
   /** The hart read an entry of a table. */
-  | { readonly kind: 'reference'; readonly isFirst: boolean };
+  | { readonly kind: 'reference'; readonly isFirst: boolean }
+  /** An access that no translation buffer let through. */
+  | { readonly kind: 'miss' }
+  /** A ported kernel asked for an entry of a table. */
+  | { readonly kind: 'update' }
+  /** The monitor did one instruction of the guest's kernel. */
+  | { readonly kind: 'interpreted'; readonly word: number }
+  /** Code was made of the guest's, connected to such code, or forgotten. */
+  | { readonly kind: 'translated'; readonly pc: bigint }
+  | { readonly kind: 'chained'; readonly to: bigint }
+  | { readonly kind: 'flushed' };
 
 /** How a guest ended, or that it did not. */
 export type Outcome =
@@ -118,8 +135,8 @@ export interface MonitorConfig {
   /** What the guest finds in a0, a1, …, at most 6. */
   readonly parameters: readonly number[];
   readonly trace?: (event: TraceEvent) => void;
-  /** The machine is the variant whose mode U reads sstatus and writes it without effect (`HartState.ignoresStatus`). */
-  readonly ignoresStatus?: boolean;
+  /** The variant of the hart; by default as the architecture says. */
+  readonly userStatus?: UserStatus;
 }
 
 /** A guest under its monitor. */

@@ -6,8 +6,8 @@ import { USER } from '../hart/hart-state.ts';
 import { decode } from '../isa/decode.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
-import { putLoaded, transferOf } from './access.ts';
-import type { ExitEvent, Io, Outcome, Target } from './contract.ts';
+import { loadDevice, putLoaded, storeDevice, transferOf } from './access.ts';
+import type { ExitEvent, ExitReason, Io, Outcome, Target } from './contract.ts';
 import { entryOf, type Found, type GuestRam, type Touch, type View } from './guest-tables.ts';
 import type { PhysicalMachine } from './physical.ts';
 import { doPrivileged } from './privileged.ts';
@@ -31,8 +31,16 @@ export interface Stopped {
   readonly instruction?: Instruction | undefined;
 }
 
+/** How far a kernel that is interpreted came: to a trap of the hart, to an instruction of the system, which it left to be done, or to the end of what it might. */
+export type Ran =
+  | { readonly kind: 'trapped' }
+  | { readonly kind: 'system'; readonly pc: bigint; readonly instruction: Instruction }
+  | { readonly kind: 'spent'; readonly pc: bigint };
+
 /** Where the instructions of a guest's kernel really are. */
 export interface Code {
+  /** There where the hart does not run them: runs them from `pc` on, up to so many. */
+  run?(pc: bigint, instructions: number): Ran;
   /** Where the hart goes for the guest to go on at `pc`. */
   enter(pc: bigint): bigint;
   /** What a trap of the hart at `at` is about. */
@@ -90,17 +98,40 @@ export class Deprivileged {
   }
 
   run(instructions: number): Outcome {
-    const { machine } = this.parts;
-    const end = machine.hart.executed + instructions;
+    const { machine, registers } = this.parts;
+    const end = this.done + instructions;
     for (;;) {
       if (machine.devices.code !== undefined) return { reason: 'off', code: machine.devices.code };
       if (this.lost !== undefined) return { reason: 'fault', message: this.lost };
-      const left = end - machine.hart.executed;
+      const left = end - this.done;
       if (left <= 0) return { reason: 'budget' };
+      if (registers.kernel && this.code?.run !== undefined) {
+        this.interpret(this.code.run(this.pc, left));
+        continue;
+      }
       const isOut = this.inGuest ? machine.go(left) : this.enter(left);
       this.inGuest = !isOut;
       if (isOut && machine.devices.code === undefined) this.exit();
     }
+  }
+
+  /** Instructions of the guest so far, the hart's and the monitor's. */
+  private get done(): number {
+    return this.parts.machine.hart.executed + this.parts.tally.interpreted;
+  }
+
+  private interpret(ran: Ran): void {
+    if (ran.kind === 'trapped') {
+      if (this.parts.machine.devices.code === undefined) this.exit();
+      return;
+    }
+    this.pc = ran.pc;
+    if (ran.kind === 'spent') return;
+    const { instruction } = ran;
+    this.parts.tally.interpret(instruction.raw);
+    if (instruction.operation.name === 'ebreak') this.pass(BREAKPOINT, 0n);
+    else if (instruction.operation.name === 'ecall') this.stop('calls firmware, of which it has none');
+    else this.system(instruction);
   }
 
   /** Bytes of the guest's code at an address, as an instruction; undefined if they cannot be fetched. */
@@ -131,10 +162,15 @@ export class Deprivileged {
     return `${satp}/${kernel ? 'kernel' : 'user'}${sum && kernel ? '+sum' : ''}${mxr ? '+mxr' : ''}`;
   }
 
+  /** The shadow tables of how the guest looks at its memory now, as satp has them. */
+  get tables(): bigint {
+    return (8n << 60n) | BigInt(this.shadow.root(this.viewName) / PAGE_SIZE);
+  }
+
   private enter(instructions: number): boolean {
     const { machine, registers } = this.parts;
     const pc = registers.kernel && this.code !== undefined ? this.code.enter(this.pc) : this.pc;
-    const satp = (8n << 60n) | BigInt(this.shadow.root(this.viewName) / PAGE_SIZE);
+    const satp = this.tables;
     if (machine.hart.csr.satp !== satp) {
       machine.hart.csr.satp = satp;
       machine.hart.mmu.flush();
@@ -156,7 +192,8 @@ export class Deprivileged {
     else if (cause === ILLEGAL && kernel) this.illegal({ cause, kernel });
     else if (cause === SYSCALL && kernel) this.stop('calls firmware, of which it has none');
     else {
-      tally.exit(cause === SYSCALL ? 'syscall' : 'reflected', { cause, kernel });
+      const word = cause === ILLEGAL ? Number(machine.csr('mtval')) : 0;
+      tally.exit(cause === SYSCALL ? 'syscall' : 'reflected', { cause, kernel, word });
       this.pass(cause, machine.csr('mtval'));
     }
   }
@@ -196,17 +233,22 @@ export class Deprivileged {
   }
 
   private privileged(instruction: Instruction, event: Partial<ExitEvent>, how: 'trap' | 'call'): void {
-    const { machine, registers, tally } = this.parts;
+    const reason = this.system(instruction);
+    this.parts.tally.exit(how === 'call' ? 'call-out' : reason, event);
+  }
+
+  /** Does an instruction of the system; says what it was, `reflected` where it is illegal. */
+  private system(instruction: Instruction): ExitReason {
+    const { machine, registers } = this.parts;
     const done = doPrivileged(machine.hart, registers, instruction, this.pc);
     if (done.kind === 'illegal') {
-      tally.exit(how === 'call' ? 'call-out' : 'reflected', event);
       this.pass(ILLEGAL, BigInt(instruction.raw >>> 0) & (instruction.length === 2 ? 0xffffn : 0xffff_ffffn));
-      return;
+      return 'reflected';
     }
-    tally.exit(how === 'call' ? 'call-out' : done.reason, event);
     this.pc = done.next;
     if (done.changes === 'root' && this.pages.useRoot(registers.get('satp'))) this.shadow.forgetAll();
     if (done.changes !== 'nothing') this.code?.moved(registers.get('satp'));
+    return done.reason;
   }
 
   private fault(event: Partial<ExitEvent>, touch: Touch): void {
@@ -273,14 +315,17 @@ export class Deprivileged {
     }
     if (transfer.kind === 'store') {
       if (event.target === 'traced') this.code?.traced(this.pc);
-      this.store(address, transfer.size, machine.hart.big(instruction.rs2));
+      if (!this.store(address, transfer.size, machine.hart.big(instruction.rs2))) {
+        this.pass(accessFaults.write, machine.csr('mtval'));
+        return;
+      }
     } else {
-      const value = machine.devices.load(address, transfer.size);
+      const value = loadDevice(machine.devices, address, transfer.size);
       if (value === undefined) {
         this.pass(accessFaults.read, machine.csr('mtval'));
         return;
       }
-      putLoaded(machine.hart, instruction, BigInt(value), transfer);
+      putLoaded(machine.hart, instruction, value, transfer);
     }
     this.pc += BigInt(instruction.length);
   }
@@ -302,16 +347,14 @@ export class Deprivileged {
       this.stop('writes a table and the page after it at once, which no monitor here can do for it');
       return;
     }
-    this.store(found.address, size, machine.hart.big(instruction.rs2));
-    this.pc += BigInt(instruction.length);
+    if (this.store(found.address, size, machine.hart.big(instruction.rs2))) this.pc += BigInt(instruction.length);
+    else this.pass(accessFaults.write, virtual);
   }
 
-  private store(address: number, size: number, value: bigint): void {
+  /** False where nothing answers. */
+  private store(address: number, size: number, value: bigint): boolean {
     const { machine, ram } = this.parts;
-    if (!ram.holds(address, size)) {
-      machine.devices.store(address, size, Number(value & 0xffff_ffffn));
-      return;
-    }
+    if (!ram.holds(address, size)) return storeDevice(machine.devices, address, size, value);
     const first = address - (address % 8);
     const entries = first + 8 < address + size ? [first, first + 8] : [first];
     const words = entries.map((entry) => machine.read64(ram.physical(entry)));
@@ -320,7 +363,7 @@ export class Deprivileged {
       machine.memory.view.setUint8(at + index, Number((value >> BigInt(8 * index)) & 0xffn));
     const page = address - (address % PAGE_SIZE);
     if (this.code?.watches(page) === true) this.code.written(page);
-    if (!this.pages.has(page)) return;
+    if (!this.pages.has(page)) return true;
     for (const [index, entry] of entries.entries()) {
       this.shadow.forgetEntry(entry);
       this.code?.remapped(entry);
@@ -328,6 +371,7 @@ export class Deprivileged {
       this.shadow.forgetAll();
       this.code?.remapped(undefined);
     }
+    return true;
   }
 }
 

@@ -6,7 +6,7 @@ import { SUPERVISOR } from '../hart/hart-state.ts';
 import { decode } from '../isa/decode.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
-import { putLoaded, transferOf } from './access.ts';
+import { loadDevice, putLoaded, storeDevice, transferOf } from './access.ts';
 import type { Io, Outcome } from './contract.ts';
 import { bit, type GuestRam, type Touch } from './guest-tables.ts';
 import type { PhysicalMachine } from './physical.ts';
@@ -179,15 +179,18 @@ export class Nested {
       this.stop('reaches a device in a way that no monitor here can do for it (an atomic access)');
       return;
     }
-    if (transfer.kind === 'store')
-      machine.devices.store(address, transfer.size, Number(machine.hart.big(instruction.rs2) & 0xffff_ffffn));
-    else {
-      const value = machine.devices.load(address, transfer.size);
+    if (transfer.kind === 'store') {
+      if (!storeDevice(machine.devices, address, transfer.size, machine.hart.big(instruction.rs2))) {
+        this.pass(accessFaults.write, machine.csr('mtval'));
+        return;
+      }
+    } else {
+      const value = loadDevice(machine.devices, address, transfer.size);
       if (value === undefined) {
         this.pass(accessFaults.read, machine.csr('mtval'));
         return;
       }
-      putLoaded(machine.hart, instruction, BigInt(value), transfer);
+      putLoaded(machine.hart, instruction, value, transfer);
     }
     this.pc += BigInt(instruction.length);
   }

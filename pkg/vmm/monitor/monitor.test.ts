@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { exitsOf } from './compare.ts';
 import type { MonitorConfig, MonitorCounters, TraceEvent, Way } from './contract.ts';
 import { createMonitor } from './monitor.ts';
 import { recount } from './recount.ts';
@@ -9,7 +10,7 @@ import { recount } from './recount.ts';
 const guest = readFileSync(join(import.meta.dirname, '../guests/pages/pages.elf'));
 const ported = readFileSync(join(import.meta.dirname, '../guests/pages/ported.elf'));
 const asPorted = { io: 'split', guest: ported } as const;
-const unmodified = ['native', 'trap', 'translate', 'hardware'] as const;
+const unmodified = ['native', 'trap', 'translate', 'hybrid', 'hardware'] as const;
 
 function run(way: Way, parameters: readonly number[], more: Partial<MonitorConfig> = {}) {
   const trace: TraceEvent[] = [];
@@ -52,8 +53,22 @@ test('the same binary prints the same and leaves the same memory in each way tha
 
 test.each([...unmodified, 'paravirtual'] as const)('a full trace of %s gives its counters again', (way) => {
   const { counters, trace } = run(way, [600, 900, 600, 4], way === 'paravirtual' ? asPorted : {});
-  const { exits, pageWalks, walkReferences, walkReferencesMax } = counters;
-  expect(recount(trace, way)).toEqual({ exits, pageWalks, walkReferences, walkReferencesMax });
+  const { instructions, traps, ...others } = counters;
+  expect(recount(trace, way)).toEqual(others);
+  expect(instructions).toBeGreaterThan(0);
+  // Where a guest's kernel takes no trap of the hart by itself, each is an exit.
+  if (way !== 'native' && way !== 'hardware') expect(traps).toBe(exitsOf(counters));
+});
+
+test('a hybrid monitor does the whole kernel itself, and is left by the program alone', () => {
+  const { counters, trace } = run('hybrid', [64, 64, 64, 5]);
+  expect(counters.interpreted).toBeGreaterThan(1000);
+  // What the hart ran: five calls and the one that ends it, each with the loop around it.
+  expect(counters.instructions).toBeLessThan(100);
+  expect(counters.exits.syscall).toBe(6);
+  expect(counters.exits.register + counters.exits.return + counters.exits.fence).toBe(0);
+  const inKernel = trace.filter((event) => event.kind === 'exit' && event.kernel && event.target === 'none');
+  expect(inKernel).toEqual([]);
 });
 
 test('an entry of a page table is one exit for trap-and-emulate and none with nested tables', () => {

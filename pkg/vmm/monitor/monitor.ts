@@ -5,6 +5,7 @@ import type { Monitor, MonitorConfig, Outcome, Way } from './contract.ts';
 import { Deprivileged, ownCode } from './deprivileged.ts';
 import { GuestRam } from './guest-tables.ts';
 import { type HartParts, Native, Nested } from './hardware.ts';
+import { Interpreted } from './interpreted.ts';
 import { Paravirtual } from './paravirtual.ts';
 import { PhysicalMachine } from './physical.ts';
 import { Tally } from './tally.ts';
@@ -39,6 +40,14 @@ const makers: Readonly<Record<Way, (parts: HartParts, parameters: number) => Gue
     guest.useCode(new Translator(guest, state));
     return guest;
   },
+  hybrid: (parts) => {
+    const guest = new Deprivileged({
+      ...parts,
+      registers: new VirtualRegisters(parts.machine, parts.machine.takePages()),
+    });
+    guest.useCode(new Interpreted(guest));
+    return guest;
+  },
   paravirtual: (parts, parameters) => new Paravirtual(parts, parameters),
   hardware: (parts) => new Nested(parts),
 };
@@ -50,7 +59,7 @@ export function createMonitor(config: MonitorConfig): Monitor {
   const isNative = config.way === 'native';
   const machine = new PhysicalMachine(OWN, config.memory, isNative ? 'after' : 'before');
   const ram = new GuestRam(machine, machine.guestBase, config.memory);
-  machine.hart.ignoresStatus = config.ignoresStatus === true;
+  machine.hart.userStatus = config.userStatus ?? 'trapped';
   const tally = new Tally(machine, config.trace);
   const kernel = readKernel(config.guest, config.memory);
   load(machine, ram, kernel);

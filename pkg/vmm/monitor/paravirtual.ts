@@ -153,7 +153,7 @@ export class Paravirtual {
       if (at === undefined) break;
       const address = machine.read64(at);
       const value = machine.read64(at + 8);
-      tally.updatesAsked++;
+      tally.update();
       // An odd address asks for a page to become a table, of the level that is the value.
       const isPin = (address & 1n) === 1n;
       const refusal = isPin

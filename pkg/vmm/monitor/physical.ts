@@ -4,11 +4,13 @@
  */
 import { GuestMemory } from '../guest-memory.ts';
 import { Hart } from '../hart/hart.ts';
-import { hiOf, loOf, MACHINE, type RegisterName, SUPERVISOR, USER } from '../hart/hart-state.ts';
+import { bigOf, hiOf, loOf, MACHINE, type RegisterName, SUPERVISOR, TRAP, USER } from '../hart/hart-state.ts';
 import { Hypervisor } from '../hart/hypervisor.ts';
 import { Interpreter } from '../hart/interpreter.ts';
-import { returnFromMachine } from '../hart/traps.ts';
+import { MPRV } from '../hart/mmu.ts';
+import { returnFromMachine, takeTrap } from '../hart/traps.ts';
 import { CodeCache } from '../isa/code-cache.ts';
+import type { Instruction } from '../isa/instruction.ts';
 import { FINISHER_BASE, MEMORY_BASE, PAGE_SIZE, UART_BASE } from '../memory-map.ts';
 
 const WFI = 0x1050_0073;
@@ -66,6 +68,8 @@ export class PhysicalMachine {
   readonly memory: GuestMemory;
   readonly hart: Hart;
   readonly devices = new Devices();
+  /** What was decoded of the memory. */
+  readonly code: CodeCache;
   private readonly engine: Interpreter;
   /** Where guests' memory begins. */
   readonly guestBase: number;
@@ -84,7 +88,8 @@ export class PhysicalMachine {
       },
     });
     this.hart.hypervisor = new Hypervisor();
-    this.engine = new Interpreter([this.hart], new CodeCache(this.memory));
+    this.code = new CodeCache(this.memory);
+    this.engine = new Interpreter([this.hart], this.code);
     const vector = monitorIs === 'before' ? MEMORY_BASE : MEMORY_BASE + size;
     this.guestBase = monitorIs === 'before' ? MEMORY_BASE + own : MEMORY_BASE;
     this.write32(vector, WFI);
@@ -165,9 +170,50 @@ export class PhysicalMachine {
     return hart.mode === MACHINE || this.devices.code !== undefined;
   }
 
+  get pc(): bigint {
+    return bigOf(this.hart.pcLo, this.hart.pcHi);
+  }
+
   /** Sets the hart's pc without running anything. */
   jump(pc: bigint): void {
     this.hart.pcLo = loOf(pc);
     this.hart.pcHi = hiOf(pc);
+  }
+
+  /** Has the hart stay in mode M, and load and store by these tables with the rights of mode U. */
+  actAsUser(satp: bigint): void {
+    const { hart } = this;
+    hart.mode = MACHINE;
+    hart.csr.mstatus = (hart.csr.mstatus & ~(MPP | MPV)) | MPRV;
+    if (hart.csr.satp !== satp) {
+      hart.csr.satp = satp;
+      hart.mmu.flush();
+    }
+    hart.mmu.changeContext();
+    hart.mmu.refresh();
+  }
+
+  /** Does an instruction as if it stood at the hart's pc. False if it trapped, to mode M. */
+  execute(instruction: Instruction): boolean {
+    const { hart } = this;
+    const lo = (hart.pcLo + instruction.length) | 0;
+    hart.nextLo = lo;
+    hart.nextHi = lo >>> 0 < hart.pcLo >>> 0 ? (hart.pcHi + 1) | 0 : hart.pcHi;
+    try {
+      instruction.run(hart, instruction);
+    } catch (error) {
+      if (error !== TRAP) throw error;
+      takeTrap(hart);
+      return false;
+    }
+    hart.pcLo = hart.nextLo;
+    hart.pcHi = hart.nextHi;
+    return true;
+  }
+
+  /** Has the hart take a trap to mode M where it is. */
+  trap(cause: number, { lo, hi }: { readonly lo: number; readonly hi: number }): void {
+    this.hart.trap = { cause, lo, hi };
+    takeTrap(this.hart);
   }
 }

@@ -7,28 +7,44 @@ import { noExits } from './tally.ts';
 import { virtualName } from './virtual-registers.ts';
 
 /** What a trace tells. */
-export type Recounted = Pick<MonitorCounters, 'exits' | 'pageWalks' | 'walkReferences' | 'walkReferencesMax'>;
+export type Recounted = Omit<MonitorCounters, 'instructions' | 'traps'>;
 
 /** Counts a trace of a guest under one way, none of whose walks ended before its first entry. */
 export function recount(events: readonly TraceEvent[], way: Way): Recounted {
   const exits = noExits();
+  for (const event of events) if (event.kind === 'exit') exits[reasonOf(event, way)]++;
+  const count = (kind: TraceEvent['kind']): number => events.filter((event) => event.kind === kind).length;
+  return {
+    exits,
+    ...recountWalks(events),
+    tlbMisses: count('miss'),
+    updatesAsked: count('update'),
+    interpreted: count('interpreted'),
+    blocksTranslated: count('translated'),
+    blocksChained: count('chained'),
+    cacheFlushes: count('flushed'),
+  };
+}
+
+function recountWalks(
+  events: readonly TraceEvent[],
+): Pick<MonitorCounters, 'pageWalks' | 'walkReferences' | 'walkReferencesMax'> {
   let pageWalks = 0;
   let walkReferences = 0;
   let walkReferencesMax = 0;
   let inWalk = 0;
   for (const event of events) {
-    if (event.kind === 'exit') exits[reasonOf(event, way)]++;
-    else {
-      walkReferences++;
-      if (event.isFirst) pageWalks++;
-      inWalk = event.isFirst ? 1 : inWalk + 1;
-      walkReferencesMax = Math.max(walkReferencesMax, inWalk);
-    }
+    if (event.kind !== 'reference') continue;
+    walkReferences++;
+    if (event.isFirst) pageWalks++;
+    inWalk = event.isFirst ? 1 : inWalk + 1;
+    walkReferencesMax = Math.max(walkReferencesMax, inWalk);
   }
-  return { exits, pageWalks, walkReferences, walkReferencesMax };
+  return { pageWalks, walkReferences, walkReferencesMax };
 }
 
-function reasonOf(event: ExitEvent, way: Way): ExitReason {
+/** Why an exit was, by what happened. */
+export function reasonOf(event: ExitEvent, way: Way): ExitReason {
   const { cause, kernel, word } = event;
   if (event.atEnd) return 'untranslated';
   if (cause === 3 && word !== 0) return 'call-out';

@@ -1,12 +1,13 @@
 /**
  * Which instructions of the hart are sensitive, which privileged, and so which ways can run a guest on it. Nothing is looked up: each instruction is executed in states that
  * differ in mode and in the supervisor's registers. Sensitive is one that changes such a register or the mode, or whose result depends on them; privileged is one that traps
- * in mode U where it does not in mode S. If all sensitive ones are privileged, trap-and-emulate gives an equivalent machine (theorem 1); binary translation and two-stage
- * hardware need no such thing. Loads and stores are left out: where they lead is the tables', which are the monitor's. Source: Popek and Goldberg 1974.
+ * in mode U where it does not in mode S. If all sensitive ones are privileged, trap-and-emulate gives an equivalent machine (theorem 1). One is user-sensitive that, in mode U,
+ * changes such a register or gives what depends on one: if those are privileged, it suffices that the kernel is not run as it is, but interpreted (theorem 3) or translated. Two-stage
+ * hardware needs no such thing. Loads and stores are left out: where they lead is the tables', which are the monitor's. Source: Popek and Goldberg 1974.
  */
 
 import type { Hart } from '../hart/hart.ts';
-import { type RegisterName, SUPERVISOR, TRAP, USER, zeroRegisters } from '../hart/hart-state.ts';
+import { type RegisterName, SUPERVISOR, TRAP, USER, type UserStatus, zeroRegisters } from '../hart/hart-state.ts';
 import { takeTrap } from '../hart/traps.ts';
 import { decode } from '../isa/decode.ts';
 import { PhysicalMachine } from './physical.ts';
@@ -16,6 +17,7 @@ export interface Finding {
   readonly word: number;
   readonly name: string;
   readonly sensitive: boolean;
+  readonly userSensitive: boolean;
   readonly privileged: boolean;
 }
 
@@ -83,11 +85,11 @@ function execute(hart: Hart, word: number, mode: number, state: (typeof states)[
   return { trapped: false, result: `${registers} ${hart.nextLo} ${hart.waiting}`, changed: resources(hart) !== before };
 }
 
-/** What each instruction is on the hart, or on its lenient variant. */
-export function examine(words: readonly number[], lenient: boolean): readonly Finding[] {
+/** What each instruction is on the hart, or on a variant of it. */
+export function examine(words: readonly number[], userStatus: UserStatus): readonly Finding[] {
   const { hart } = new PhysicalMachine(1 << 20, 1 << 20, 'after');
   hart.hypervisor = undefined;
-  hart.ignoresStatus = lenient;
+  hart.userStatus = userStatus;
   return words.map((word) => examineOne(hart, word));
 }
 
@@ -95,8 +97,8 @@ function examineOne(hart: Hart, word: number): Finding {
   const inSupervisor = states.map((state) => execute(hart, word, SUPERVISOR, state));
   const inUser = states.map((state) => execute(hart, word, USER, state));
   const done = inSupervisor.filter(({ trapped }) => !trapped);
-  const depends =
-    new Set(done.map(({ result }) => result)).size > 1 || done.some(({ result }) => result.endsWith(' true'));
+  const inUserDone = inUser.filter(({ trapped }) => !trapped);
+  const depends = resultsOf(done) > 1 || done.some(({ result }) => result.endsWith(' true'));
   const differs = done.some(
     ({ result }, index) => inUser[index]?.trapped === false && inUser[index]?.result !== result,
   );
@@ -104,8 +106,13 @@ function examineOne(hart: Hart, word: number): Finding {
     word,
     name: nameOf(word),
     sensitive: depends || differs || done.some(({ changed }) => changed),
+    userSensitive: resultsOf(inUserDone) > 1 || inUserDone.some(({ changed }) => changed),
     privileged: done.length > 0 && inUser.every(({ trapped }) => trapped),
   };
+}
+
+function resultsOf(effects: readonly Effect[]): number {
+  return new Set(effects.map(({ result }) => result)).size;
 }
 
 function nameOf(word: number): string {
@@ -126,4 +133,9 @@ export function instructionWords(): readonly number[] {
 /** The instructions that are sensitive and do not trap in mode U: none, if trap-and-emulate can run any guest of this hart. */
 export function violations(findings: readonly Finding[]): readonly Finding[] {
   return findings.filter(({ sensitive, privileged }) => sensitive && !privileged);
+}
+
+/** The instructions that are user-sensitive and do not trap in mode U: none, if a monitor that lets programs run as they are, and kernels not, can run any guest of this hart. */
+export function userViolations(findings: readonly Finding[]): readonly Finding[] {
+  return findings.filter(({ userSensitive, privileged }) => userSensitive && !privileged);
 }

@@ -5,10 +5,12 @@ import type { PhysicalMachine } from './physical.ts';
 /** The counters of a monitor. */
 export class Tally {
   readonly exits: Record<ExitReason, number>;
-  updatesAsked = 0;
-  blocksTranslated = 0;
-  blocksChained = 0;
-  cacheFlushes = 0;
+  private updatesAsked = 0;
+  /** Instructions that the monitor did, and not the hart. */
+  interpreted = 0;
+  private blocksTranslated = 0;
+  private blocksChained = 0;
+  private cacheFlushes = 0;
   private readonly machine: PhysicalMachine;
   private readonly trace: ((event: TraceEvent) => void) | undefined;
   private inWalk = 0;
@@ -23,6 +25,33 @@ export class Tally {
       if (this.inWalk > this.walkMax) this.walkMax = this.inWalk;
       trace?.({ kind: 'reference', isFirst });
     };
+    if (trace !== undefined) machine.hart.mmu.onMiss = () => trace({ kind: 'miss' });
+  }
+
+  /** A ported kernel asked for an entry of a table. */
+  update(): void {
+    this.updatesAsked++;
+    this.trace?.({ kind: 'update' });
+  }
+
+  interpret(word: number): void {
+    this.interpreted++;
+    this.trace?.({ kind: 'interpreted', word });
+  }
+
+  translated(pc: bigint): void {
+    this.blocksTranslated++;
+    this.trace?.({ kind: 'translated', pc });
+  }
+
+  chained(to: bigint): void {
+    this.blocksChained++;
+    this.trace?.({ kind: 'chained', to });
+  }
+
+  flushed(): void {
+    this.cacheFlushes++;
+    this.trace?.({ kind: 'flushed' });
   }
 
   exit(reason: ExitReason, event: Partial<ExitEvent>): void {
@@ -35,13 +64,13 @@ export class Tally {
   get counters(): MonitorCounters {
     const { hart } = this.machine;
     const { pageWalks, tlbMisses, walkReferences } = hart.mmu.counters;
-    const { updatesAsked, blocksTranslated, blocksChained, cacheFlushes } = this;
+    const { updatesAsked, interpreted, blocksTranslated, blocksChained, cacheFlushes } = this;
     return {
       instructions: hart.executed,
       traps: hart.traps,
       exits: { ...this.exits },
       ...{ pageWalks, walkReferences, walkReferencesMax: this.walkMax, tlbMisses },
-      ...{ updatesAsked, blocksTranslated, blocksChained, cacheFlushes },
+      ...{ updatesAsked, interpreted, blocksTranslated, blocksChained, cacheFlushes },
     };
   }
 }

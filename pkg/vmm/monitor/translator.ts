@@ -125,7 +125,7 @@ export class Translator implements Code {
     // Literals are 8 bytes.
     this.top = Math.ceil((start + block.words.length * 4) / 8) * 8;
     this.blocks.set(pc, start);
-    tally.blocksTranslated++;
+    tally.translated(pc);
     this.watch(pc);
     this.watch(block.end - 2n);
     for (const { index, pc: target } of block.exits) this.connect(start + index * 4, target);
@@ -139,7 +139,7 @@ export class Translator implements Code {
     const known = this.blocks.get(target);
     if (known !== undefined) {
       machine.write32(this.cache + from, jump(known + 4 - from));
-      tally.blocksChained++;
+      tally.chained(target);
       return;
     }
     const others = this.waiting.get(target);
@@ -167,7 +167,7 @@ export class Translator implements Code {
     this.watched.clear();
     this.entries.clear();
     this.clearTable();
-    this.guest.parts.tally.cacheFlushes++;
+    this.guest.parts.tally.flushed();
   }
 
   private clearTable(): void {

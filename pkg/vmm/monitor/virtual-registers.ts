@@ -15,7 +15,7 @@ const registers = {
   sepc: { number: 0x141, at: 48, mask: 0xffff_ffff_ffff_fffen },
   scause: { number: 0x142, at: 56, mask: 0xffff_ffff_ffff_ffffn },
   stval: { number: 0x143, at: 64, mask: 0xffff_ffff_ffff_ffffn },
-  sip: { number: 0x144, at: 72, mask: 0n },
+  sip: { number: 0x144, at: 72, mask: 2n },
   satp: { number: 0x180, at: 80, mask: 0xffff_ffff_ffff_ffffn },
 } as const;
 

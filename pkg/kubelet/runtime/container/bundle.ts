@@ -20,7 +20,7 @@ const hostSharedMemory = '/dev/shm';
 
 /** Writes the files that the containers of a sandbox share. */
 export async function writeSandboxFiles(places: Places, { id, config }: SandboxFile): Promise<void> {
-  const at = sandboxPlaces(places, id, config.podUid);
+  const at = sandboxPlaces(places, id, config);
   const dns = config.dns;
   const resolvConf = dns === undefined ? await readFile(hostResolvConf, 'utf8').catch(() => '') : resolvConfText(dns);
   await Promise.all([writeFile(at.hostname, `${config.hostname}\n`), writeFile(at.resolvConf, resolvConf)]);
@@ -73,9 +73,9 @@ export function specOptions(
     readonly targetPid: number | undefined;
   },
 ): SpecOptions {
-  const { namespaces, podUid } = sandbox.config;
-  const shared = sandboxPlaces(places, sandbox.id, podUid);
-  const own = containerPlaces(places, record.id, podUid);
+  const { namespaces } = sandbox.config;
+  const shared = sandboxPlaces(places, sandbox.id, sandbox.config);
+  const own = containerPlaces(places, record.id, sandbox.config);
   const network = sandbox.ownNetwork ? shared.network : nodeNetwork;
   const paths: NamespacePaths = {
     ...(network === undefined ? {} : { network }),
@@ -112,7 +112,7 @@ export async function writePauseBundle(places: Places, sandbox: SandboxFile, arc
       'unsupported',
       `shareProcessNamespace is not supported on processors of the kind ${architecture}`,
     );
-  const at = sandboxPlaces(places, sandbox.id, sandbox.config.podUid);
+  const at = sandboxPlaces(places, sandbox.id, sandbox.config);
   await mkdir(at.pauseRoot, { recursive: true, mode: 0o755 });
   await writeFile(join(at.pauseRoot, 'pause'), program, { mode: 0o755 });
   await writeFile(at.config, JSON.stringify(pauseSpec(at.pauseRoot, `${at.cgroup}/${sandbox.id}`, at)));

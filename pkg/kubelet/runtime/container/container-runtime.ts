@@ -62,6 +62,7 @@ export class ContainerRuntime implements Runtime {
       stop: (id) => node.stopSandbox(id),
       remove: (id) => node.removeSandbox(id),
       list: async () => node.sandboxes.list(),
+      update: (id, resources) => node.sandboxes.update(id, resources),
     };
     this.containers = {
       create: (sandboxId, config) => node.create(sandboxId, config),

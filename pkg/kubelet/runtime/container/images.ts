@@ -36,6 +36,17 @@ export function imageService(store: ImageStore): ImageService {
       return imageInfo(found);
     },
     list: async () => (await store.list()).map(imageInfo),
+    removal: {
+      inUse: () => fromStore(store.inUse()),
+      remove: async (id) => {
+        try {
+          return await store.remove(id);
+        } catch (error) {
+          if (error instanceof ImageStoreError && error.reason === 'notFound') return 0;
+          return fromStore(Promise.reject(error));
+        }
+      },
+    },
   };
 }
 

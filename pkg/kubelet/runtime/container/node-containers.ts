@@ -1,5 +1,5 @@
 /** The containers of a node, from what is on disk and what the monitor knows: made, started, changed and taken away. */
-import { rmdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -19,7 +19,7 @@ import { cgroupFolders, type Machine, readMachine } from './machine.ts';
 import type { ExitRecord, MonitoredContainer } from './monitor/protocol.ts';
 import { MonitorClient } from './monitor-client.ts';
 import { NodeSandboxes, newId } from './node-sandboxes.ts';
-import { containerPlaces, type Places, placesOf } from './places.ts';
+import { anyPod, containerPlaces, type Places, placesOf } from './places.ts';
 import { type ContainerFile, hasMark, leaveMark, makeFolder, namesIn, removeFolder } from './records.ts';
 import { ociSpec, type SpecOptions } from './spec/oci-spec.ts';
 import { ociResources } from './spec/resources.ts';
@@ -43,6 +43,8 @@ export interface ContainerRuntimeDeps {
   readonly nodeNetwork?: string | undefined;
   /** Where seccomp profiles are that pods name. */
   readonly seccompFolder: string;
+  /** What the pods of the node may use together, and their weight. Default: all of the machine. */
+  readonly nodeResources?: ContainerResources;
 }
 
 /** Nobody saw it end: the machine was started again. */
@@ -72,7 +74,7 @@ export class NodeContainers {
       onExit: (id, exit) => void this.#exited(id, exit),
       onReconnect: (containers) => this.#found(containers),
     });
-    const { clock, random, ownNetwork, nodeNetwork } = deps;
+    const { clock, random, ownNetwork, nodeNetwork, nodeResources } = deps;
     this.sandboxes = new NodeSandboxes({
       clock,
       random,
@@ -81,6 +83,7 @@ export class NodeContainers {
       monitor: this.monitor,
       ownNetwork,
       nodeNetwork,
+      nodeResources,
     });
   }
 
@@ -102,7 +105,7 @@ export class NodeContainers {
   }
 
   places({ record, sandbox }: Pick<ContainerEntry, 'record' | 'sandbox'>) {
-    return containerPlaces(this.#places, record.id, sandbox.config.podUid);
+    return containerPlaces(this.#places, record.id, sandbox.config);
   }
 
   /** The bundle of a container. */
@@ -130,7 +133,7 @@ export class NodeContainers {
     const image = await fromStore(images.find(wanted.imageRef || wanted.image));
     if (image === undefined) throw new RuntimeError('imageNotFound', `image "${wanted.image}" not found`);
     const id = newId(random);
-    const at = containerPlaces(this.#places, id, sandbox.config.podUid);
+    const at = containerPlaces(this.#places, id, sandbox.config);
     await makeFolder(at.folder);
     try {
       const root = await fromStore(images.prepare(id, image.id));
@@ -228,7 +231,7 @@ export class NodeContainers {
   async close(): Promise<void> {
     this.#listeners.clear();
     await Promise.all(this.sandboxes.ids().map((id) => this.removeSandbox(id)));
-    for (const folder of cgroupFolders(this.machine.cgroups, this.#places.cgroup)) await rmdir(folder).catch(() => {});
+    this.sandboxes.close();
     await this.monitor.call({ method: 'end' });
     this.monitor.close();
     await removeFolder(this.#places.memory);
@@ -244,7 +247,7 @@ export class NodeContainers {
 
   /** Takes up a container of an earlier kubelet; one that was half made goes. */
   async #take(id: string, running: MonitoredContainer | undefined): Promise<void> {
-    const found = containerPlaces(this.#places, id, '');
+    const found = containerPlaces(this.#places, id, anyPod);
     const record = await readWhole<ContainerFile>(found.record);
     const sandbox = record === undefined ? undefined : this.sandboxes.file(record.sandboxId);
     const wasStarted = await hasMark(found.started);
@@ -265,7 +268,7 @@ export class NodeContainers {
       record,
       sandbox,
       clock: this.#deps.clock,
-      terminationLog: containerPlaces(this.#places, record.id, sandbox.config.podUid).terminationLog,
+      terminationLog: containerPlaces(this.#places, record.id, sandbox.config).terminationLog,
       signal: (signal) => this.monitor.call({ method: 'signal', id: record.id, signal }),
     });
   }

@@ -1,10 +1,9 @@
 /** The sandboxes of a node: their records, and what their containers share. */
 
-import { rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
-import type { SandboxConfig } from '../container-config.ts';
+import type { ContainerResources, SandboxConfig } from '../container-config.ts';
 import { RuntimeError, type Sandbox } from '../runtime.ts';
 import { sandboxSummary } from '../summary.ts';
 import { readWhole, writeWhole } from '../whole-files.ts';
@@ -12,7 +11,8 @@ import { writePauseBundle, writeSandboxFiles } from './bundle.ts';
 import { cgroupFolders, type Machine } from './machine.ts';
 import type { MonitoredContainer } from './monitor/protocol.ts';
 import type { MonitorClient } from './monitor-client.ts';
-import { type Places, sandboxPlaces } from './places.ts';
+import { anyPod, type Places, sandboxPlaces } from './places.ts';
+import { PodCgroups } from './pod-cgroups.ts';
 import { hasMark, leaveMark, makeFolder, namesIn, removeFolder, type SandboxFile } from './records.ts';
 
 /** What they are made with. */
@@ -26,10 +26,12 @@ export interface NodeSandboxesOptions {
   readonly ownNetwork: boolean;
   /** Path of the network namespace of the node, in which pods on its network are; absent for that of this machine. */
   readonly nodeNetwork?: string | undefined;
+  /** What all pods may use together, and their weight. */
+  readonly nodeResources?: ContainerResources | undefined;
 }
 
 interface SandboxEntry {
-  readonly file: SandboxFile;
+  file: SandboxFile;
   isReady: boolean;
   /** Of its first process, where its containers share theirs. */
   pausePid?: number | undefined;
@@ -39,9 +41,12 @@ interface SandboxEntry {
 export class NodeSandboxes {
   readonly #options: NodeSandboxesOptions;
   readonly #byId = new Map<string, SandboxEntry>();
+  readonly #cgroups: PodCgroups;
 
   constructor(options: NodeSandboxesOptions) {
+    const { machine, places, nodeResources = {} } = options;
     this.#options = options;
+    this.#cgroups = new PodCgroups({ mounts: machine.cgroups, root: places.cgroup, node: nodeResources });
   }
 
   /** Takes up what is on disk; what has lost what its containers share, or was half made, is not ready or gone. */
@@ -49,7 +54,7 @@ export class NodeSandboxes {
     const { places } = this.#options;
     const known = new Set<string>();
     for (const id of await namesIn(join(places.disk, 'sandboxes'))) {
-      const at = sandboxPlaces(places, id, '');
+      const at = sandboxPlaces(places, id, anyPod);
       const record = await readWhole<SandboxFile>(at.record);
       if (record === undefined) {
         await removeFolder(at.folder);
@@ -64,6 +69,8 @@ export class NodeSandboxes {
     }
     for (const name of await namesIn(join(places.memory, 's')))
       if (!known.has(name)) await this.#drop(join(places.memory, 's', name));
+    this.#cgroups.keepOnly(new Set([...this.#byId.values()].map(({ file }) => file.config.podUid)));
+    this.#weigh();
   }
 
   list(): readonly Sandbox[] {
@@ -81,7 +88,7 @@ export class NodeSandboxes {
   /** One that takes containers. Throws `notFound` for others. */
   ready(id: string): Sandbox & { readonly file: SandboxFile; readonly pausePid: number | undefined } {
     const entry = this.#byId.get(id);
-    if (entry?.isReady !== true) throw new RuntimeError('notFound', `failed to find sandbox id "${id}": not found`);
+    if (entry?.isReady !== true) throw noSandbox(id);
     return { ...this.#summary(entry), file: entry.file, pausePid: entry.pausePid };
   }
 
@@ -96,11 +103,12 @@ export class NodeSandboxes {
   async run(config: SandboxConfig): Promise<Sandbox> {
     const { clock, random, places, monitor } = this.#options;
     const id = newId(random);
-    const at = sandboxPlaces(places, id, config.podUid);
+    const at = sandboxPlaces(places, id, config);
     const ownNetwork = this.#options.ownNetwork && config.namespaces.network === 'pod';
     const file: SandboxFile = { id, config, createdAtMs: clock.nowMs(), ownNetwork };
     await makeFolder(at.folder);
     try {
+      this.#cgroups.add(config);
       await Promise.all([
         writeSandboxFiles(places, file),
         monitor.call({
@@ -115,9 +123,10 @@ export class NodeSandboxes {
       await writeWhole(at.record, file);
       const entry: SandboxEntry = { file, isReady: true, pausePid };
       this.#byId.set(id, entry);
+      this.#weigh();
       return this.#summary(entry);
     } catch (error) {
-      await this.#takeAway(id, config.podUid);
+      await this.#takeAway(id, config);
       throw error;
     }
   }
@@ -127,31 +136,56 @@ export class NodeSandboxes {
     const entry = this.#byId.get(id);
     if (entry === undefined) return;
     entry.isReady = false;
-    await leaveMark(sandboxPlaces(this.#options.places, id, '').stopped);
+    this.#weigh();
+    await leaveMark(sandboxPlaces(this.#options.places, id, anyPod).stopped);
   }
 
   /** Its first process has ended, or what its containers share is gone. */
   lost(id: string): void {
     const entry = this.#byId.get(id);
-    if (entry !== undefined) entry.isReady = false;
+    if (entry === undefined) return;
+    entry.isReady = false;
+    this.#weigh();
+  }
+
+  /** Gives its pod other limits. */
+  async update(id: string, resources: ContainerResources): Promise<void> {
+    const entry = this.#byId.get(id);
+    if (entry?.isReady !== true) throw noSandbox(id);
+    const config = { ...entry.file.config, resources };
+    this.#cgroups.change(config);
+    entry.file = { ...entry.file, config };
+    this.#weigh();
+    await writeWhole(sandboxPlaces(this.#options.places, id, config).record, entry.file);
+  }
+
+  /** Nothing of any pod is left: what they were in goes. */
+  close(): void {
+    this.#cgroups.close();
   }
 
   /** Takes it away; its containers were. */
   async remove(id: string): Promise<void> {
     const entry = this.#byId.get(id);
     if (entry === undefined) return;
-    await this.#takeAway(id, entry.file.config.podUid);
+    await this.#takeAway(id, entry.file.config);
     this.#byId.delete(id);
+    this.#weigh();
   }
 
-  async #takeAway(id: string, podUid: string): Promise<void> {
-    const { monitor, places, machine } = this.#options;
-    const at = sandboxPlaces(places, id, podUid);
+  #weigh(): void {
+    const ready = [...this.#byId.values()].filter(({ isReady }) => isReady);
+    this.#cgroups.weigh(ready.map(({ file }) => file.config));
+  }
+
+  async #takeAway(id: string, config: SandboxConfig): Promise<void> {
+    const { monitor, places } = this.#options;
+    const at = sandboxPlaces(places, id, config);
     await monitor.call({ method: 'remove', id });
     await this.#drop(at.shared);
     await removeFolder(at.folder);
-    const isLast = ![...this.#byId.values()].some(({ file }) => file.id !== id && file.config.podUid === podUid);
-    if (isLast) for (const folder of cgroupFolders(machine.cgroups, at.cgroup)) await rmdir(folder).catch(() => {});
+    const isLast = ![...this.#byId.values()].some(({ file }) => file.id !== id && file.config.podUid === config.podUid);
+    if (isLast) this.#cgroups.remove(config);
   }
 
   async #drop(folder: string): Promise<void> {
@@ -160,7 +194,7 @@ export class NodeSandboxes {
 
   async #pause(file: SandboxFile): Promise<number> {
     const { machine, monitor, places } = this.#options;
-    const at = sandboxPlaces(places, file.id, file.config.podUid);
+    const at = sandboxPlaces(places, file.id, file.config);
     await writePauseBundle(places, file, machine.facts.architecture);
     const started = await monitor.run({
       id: file.id,
@@ -176,13 +210,17 @@ export class NodeSandboxes {
 
   #summary({ file, isReady }: SandboxEntry): Sandbox {
     const { id, config, ownNetwork } = file;
-    const { network } = sandboxPlaces(this.#options.places, id, config.podUid);
+    const { network } = sandboxPlaces(this.#options.places, id, config);
     const networkNamespace = ownNetwork ? network : this.#options.nodeNetwork;
     return {
       ...sandboxSummary({ ...file, ready: isReady }),
       ...(networkNamespace === undefined ? {} : { networkNamespace }),
     };
   }
+}
+
+function noSandbox(id: string): RuntimeError {
+  return new RuntimeError('notFound', `failed to find sandbox id "${id}": not found`);
 }
 
 /** 64 hexadecimal digits. */

@@ -1,6 +1,7 @@
 /** Where the runtime of one node keeps what: on disk what outlives a start of the machine, in memory what does not. Pure. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import type { SandboxConfig } from '../container-config.ts';
 
 /** In memory on every Linux, and short, as paths of sockets have to be. */
 const runFolder = '/run/coxswain';
@@ -19,8 +20,27 @@ export function placesOf(dataDir: string): Places {
   return { disk: dataDir, memory: join(runFolder, mark), cgroup: `/coxswain-${mark}` };
 }
 
+/** The cgroups of all pods and of two of their classes, in that of a node. Source: kubelet `cm/qos_container_manager_linux.go`. */
+export function classCgroups(root: string) {
+  const kubepods = `${root}/kubepods`;
+  return { kubepods, burstable: `${kubepods}/burstable`, besteffort: `${kubepods}/besteffort` };
+}
+
+/** The cgroup of a pod, in that of a node. */
+export function podCgroup(root: string, { podUid, qosClass }: PodPlace): string {
+  const { kubepods, ...classes } = classCgroups(root);
+  if (qosClass === undefined) return `${root}/pod${podUid}`;
+  return `${qosClass === 'guaranteed' ? kubepods : classes[qosClass]}/pod${podUid}`;
+}
+
+/** What the place of a pod follows from. */
+export type PodPlace = Pick<SandboxConfig, 'podUid' | 'qosClass'>;
+
+/** For what is looked up by its own id alone. */
+export const anyPod: PodPlace = { podUid: '' };
+
 /** Files of one sandbox. */
-export function sandboxPlaces({ disk, memory, cgroup }: Places, id: string, podUid: string) {
+export function sandboxPlaces({ disk, memory, cgroup }: Places, id: string, pod: PodPlace) {
   const folder = join(disk, 'sandboxes', id);
   const shared = join(memory, 's', id.slice(0, 32));
   return {
@@ -38,12 +58,12 @@ export function sandboxPlaces({ disk, memory, cgroup }: Places, id: string, podU
     ipc: join(shared, 'ipc'),
     uts: join(shared, 'uts'),
     shm: join(shared, 'shm'),
-    cgroup: `${cgroup}/pod${podUid}`,
+    cgroup: podCgroup(cgroup, pod),
   };
 }
 
 /** Files of one container. */
-export function containerPlaces({ disk, cgroup }: Places, id: string, podUid: string) {
+export function containerPlaces({ disk, cgroup }: Places, id: string, pod: PodPlace) {
   const folder = join(disk, 'containers', id);
   return {
     folder,
@@ -55,6 +75,6 @@ export function containerPlaces({ disk, cgroup }: Places, id: string, podUid: st
     /** How many images besides its own it shows. */
     imageVolumes: join(folder, 'image-volumes.json'),
     terminationLog: join(folder, 'termination-log'),
-    cgroup: `${cgroup}/pod${podUid}/${id}`,
+    cgroup: `${podCgroup(cgroup, pod)}/${id}`,
   };
 }

@@ -30,6 +30,7 @@ import { fakeFeatures } from './fake-features.ts';
 import { type DecideProbe, probeAnswer } from './fake-probes.ts';
 import { fakeStats } from './fake-stats.ts';
 import { type ContainerScript, readScript } from './script.ts';
+import { withInput } from './unread-input.ts';
 
 /** Calls that `FakeRuntime.fault` can make fail. */
 export type FakeCall = 'sandboxes.run' | 'containers.create' | 'containers.start' | 'containers.update' | 'images.pull';
@@ -62,7 +63,7 @@ interface ContainerRecord {
 
 interface SandboxRecord {
   readonly id: string;
-  readonly config: SandboxConfig;
+  config: SandboxConfig;
   readonly createdAtMs: number;
   ready: boolean;
   readonly containers: Set<string>;
@@ -102,6 +103,7 @@ class Fake implements FakeRuntime {
       stop: async (id) => this.#stopSandbox(id),
       remove: async (id) => this.#removeSandbox(id),
       list: async () => [...this.#sandboxes.values()].map(sandboxSummary),
+      update: async (id, resources) => this.#updateSandbox(id, resources),
     };
     this.containers = {
       create: async (sandboxId, config) => this.#create(sandboxId, config),
@@ -207,10 +209,19 @@ class Fake implements FakeRuntime {
     this.#sandboxes.delete(id);
   }
 
+  #updateSandbox(id: string, resources: ContainerResources): void {
+    const sandbox = this.#readySandbox(id);
+    sandbox.config = { ...sandbox.config, resources };
+  }
+
+  #readySandbox(id: string): SandboxRecord {
+    const sandbox = this.#sandboxes.get(id);
+    if (sandbox?.ready === true) return sandbox;
+    throw new RuntimeError('notFound', `failed to find sandbox id "${id}": not found`);
+  }
+
   #create(sandboxId: string, config: ContainerConfig): string {
-    const sandbox = this.#sandboxes.get(sandboxId);
-    if (sandbox?.ready !== true)
-      throw new RuntimeError('notFound', `failed to find sandbox id "${sandboxId}": not found`);
+    const sandbox = this.#readySandbox(sandboxId);
     const script = readScript(sandbox.config.annotations, config);
     this.#failOnDemand('containers.create', script.createFault);
     const record: ContainerRecord = {
@@ -386,9 +397,4 @@ class Fake implements FakeRuntime {
   #id(): string {
     return (this.#random.uuid() + this.#random.uuid()).replaceAll('-', '');
   }
-}
-
-/** Input that nobody reads. */
-function withInput(streams: ProcessStreams, { stdin }: AttachOptions): ProcessStreams {
-  return stdin === true ? { ...streams, stdin: { write: async () => {}, end() {} } } : streams;
 }

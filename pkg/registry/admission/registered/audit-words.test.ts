@@ -35,6 +35,7 @@ async function words(registered: Readonly<Record<string, readonly KubeObject[]>>
   const context: StrategyContext = {
     user: { name: 'alice', groups: [] },
     clock: new VirtualClock(),
+    networkClock: new VirtualClock(),
     random: new SeededRandom(1),
     dryRun: false,
     audit: { annotate: (key, value) => void found.set(key, value) },

@@ -43,6 +43,7 @@ export function compileExpression(text: string, names: Names, gives: readonly Ty
   const known = Object.keys(types);
   const problem = 'issues' in program ? `compilation failed: ${program.text}` : wrongResult(program, gives);
   const compiled = 'issues' in program ? undefined : program;
+  const named = known.flatMap((name, place) => (compiled?.uses(name) === true ? [{ name, place }] : []));
   return {
     text,
     program: problem === undefined ? compiled : undefined,
@@ -51,10 +52,9 @@ export function compileExpression(text: string, names: Names, gives: readonly Ty
       if (compiled === undefined) {
         return { error: new EvaluationError(problem ?? 'compilation failed'), cost: 0 };
       }
-      return compiled.run(
-        known.map((name) => values.get(name)),
-        Math.min(costMax, callCostMax),
-      );
+      const given: (Value | undefined)[] = new Array(known.length);
+      for (const { name, place } of named) given[place] = values.get(name);
+      return compiled.run(given, Math.min(costMax, callCostMax));
     },
   };
 }
@@ -80,22 +80,39 @@ export interface EvaluatedRequest {
   readonly authorizer: Authorizer;
 }
 
-/** The values of a request. */
+/** The values of a request, each made when the first expression names it and then the same for all. */
 export function requestValues(given: EvaluatedRequest): RequestValues {
-  const { request, namespace } = given;
-  const ask = askerOf(given.authorizer, given.user);
-  const { group, resource, subresource, name } = request;
-  const asked = { group, resource, subresource, namespace: request.namespace, name };
-  const values: Readonly<Record<string, Value>> = {
-    object: fromJson(request.draft ?? null),
-    oldObject: fromJson(request.old ?? null),
-    request: fromJson(describe(given)),
-    namespaceObject: fromJson(namespace === undefined ? null : describeNamespace(namespace)),
-    params: null,
-    authorizer: new AuthorizerValue(ask, {}),
-    'authorizer.requestResource': new ResourceCheck(ask, asked),
+  const made = new Map<string, Value>();
+  return {
+    get(name) {
+      let value = made.get(name);
+      if (value === undefined) {
+        value = makers.get(name)?.(given);
+        if (value !== undefined) made.set(name, value);
+      }
+      return value;
+    },
   };
-  return { get: (one) => values[one] };
+}
+
+const makers: ReadonlyMap<string, (given: EvaluatedRequest) => Value> = new Map<
+  string,
+  (given: EvaluatedRequest) => Value
+>([
+  ['object', ({ request }) => fromJson(request.draft ?? null)],
+  ['oldObject', ({ request }) => fromJson(request.old ?? null)],
+  ['request', (given) => fromJson(describe(given))],
+  ['namespaceObject', ({ namespace }) => fromJson(namespace === undefined ? null : describeNamespace(namespace))],
+  ['params', () => null],
+  ['authorizer', ({ authorizer, user }) => new AuthorizerValue(askerOf(authorizer, user), {})],
+  ['authorizer.requestResource', ({ authorizer, user, request }) => checkOf(askerOf(authorizer, user), request)],
+]);
+
+function checkOf(
+  ask: ReturnType<typeof askerOf>,
+  { group, resource, subresource, namespace, name }: MatchedRequest,
+): ResourceCheck {
+  return new ResourceCheck(ask, { group, resource, subresource, namespace, name });
 }
 
 /** What is said of a request. Source: admission/v1 `AdmissionRequest`. */

@@ -17,6 +17,7 @@ import type { AdmissionAttributes, AdmissionPlugin, RegistryReader } from '#pkg/
 import { toJson } from '#pkg/cel/json-values.ts';
 import { listOf } from '#pkg/cel/types.ts';
 import { MapValue, type Value } from '#pkg/cel/values.ts';
+import { candidateFinder } from './candidates.ts';
 import { compileExpression, type Expression } from './expressions.ts';
 import { type Hook, Hooks } from './hooks.ts';
 import { applyType, jsonPatchType } from './patch-types.ts';
@@ -26,13 +27,11 @@ import {
   compilePolicy,
   conditionsHold,
   matchedBy,
-  mayMatch,
   paramsOf,
   policyValues,
   RequestFacts,
 } from './policy.ts';
 import { putInPlace } from './put-in-place.ts';
-import { isExempt } from './request-match.ts';
 
 /** A mutating policy, compiled. */
 export interface MutatingPolicy extends CompiledPolicy {
@@ -65,21 +64,18 @@ export function createMutatingHooks(): MutatingHooks {
 
 /** The plugin. With no policy there is nothing to ask. Source: `policy/mutating/plugin.go`: connections are not changed. */
 export function mutatingPoliciesPlugin(hooks: MutatingHooks, authorizer: Authorizer): AdmissionPlugin {
+  const find = candidateFinder(hooks);
   return {
     name: 'MutatingAdmissionPolicy',
-    handles: (request) =>
-      hooks.all.length > 0 &&
-      request.operation !== 'CONNECT' &&
-      request.draft !== undefined &&
-      !isExempt(request) &&
-      hooks.all.some(({ policy }) => mayMatch(policy.spec.matchConstraints, request)),
+    handles: (request) => request.operation !== 'CONNECT' && request.draft !== undefined && find(request).length > 0,
     async admit(request, context, reader) {
       const facts = new RequestFacts({ request, context, reader, authorizer });
-      const changedBy = await askAll(hooks.all, facts);
+      const all = find(request).map(({ hook }) => hook);
+      const changedBy = await askAll(all, facts);
       const last = changedBy.at(-1);
+      if (last === undefined) return;
       // Whoever asked for it and was asked before the last change.
-      const again = hooks.all.filter((hook) => hook.policy.isAskedAgain && last !== undefined && hook !== last);
-      const before = again.filter((hook) => last !== undefined && hooks.all.indexOf(hook) < hooks.all.indexOf(last));
+      const before = all.slice(0, all.indexOf(last)).filter(({ policy }) => policy.isAskedAgain);
       if (before.length > 0) await askAll(before, facts);
     },
   };

@@ -20,6 +20,7 @@ import type {
   RegistryReader,
   StrategyContext,
 } from '#pkg/apiserver/strategy.ts';
+import { type Awaitable, onceThere } from '#pkg/base/async.ts';
 import { fromJson } from '#pkg/cel/json-values.ts';
 import { boolType, dynType, type Type } from '#pkg/cel/types.ts';
 import {
@@ -33,7 +34,7 @@ import {
   withVariables,
 } from './expressions.ts';
 import { type MatchedRequest, requestAs } from './matched-request.ts';
-import { matchedAs, matchesNamespace, matchesObject, mayMatchRules } from './request-match.ts';
+import { matchedAs, matchesNamespace, matchesObject } from './request-match.ts';
 
 /** Bindings of both kinds of policies. */
 export type PolicyBinding = MutatingAdmissionPolicyBinding | ValidatingAdmissionPolicyBinding;
@@ -106,12 +107,6 @@ export function matchedBy(
   return isOfNamespace ? subject : undefined;
 }
 
-/** What can be said without looking at anything else. */
-export function mayMatch(match: Given<MatchResources> | undefined, request: AdmissionAttributes): boolean {
-  const rules = match?.resourceRules ?? [];
-  return rules.length === 0 || mayMatchRules(rules, request, match?.matchPolicy !== 'Exact');
-}
-
 /** Why a binding cannot be used. */
 class ConfigurationError extends Error {}
 
@@ -129,7 +124,8 @@ export function paramsOf(
   return kind === undefined || ref === undefined ? withoutParams : namedParams(kind, ref, request, reader);
 }
 
-const withoutParams: readonly null[] = [null];
+/** What a policy without parameters is asked with. */
+export const withoutParams: readonly null[] = [null];
 
 type Ref = NonNullable<NonNullable<Given<PolicyBinding>['spec']>['paramRef']>;
 
@@ -193,7 +189,6 @@ export class RequestFacts {
   readonly context: StrategyContext;
   readonly reader: RegistryReader;
   readonly authorizer: Authorizer;
-  #namespace: Promise<KubeObject | undefined> | undefined;
   #values: RequestValues | undefined;
   /** By `group/version resource`. */
   #others: Map<string, Promise<RequestFacts>> | undefined;
@@ -210,19 +205,14 @@ export class RequestFacts {
     this.authorizer = given.authorizer;
   }
 
-  /** The values, where they were made already. */
-  get known(): RequestValues | undefined {
-    return this.#values;
-  }
-
   /** The values of names, but for parameters. The object is as it is now: after a change, `changed` says so. */
-  async values(): Promise<RequestValues> {
+  values(): Awaitable<RequestValues> {
     if (this.#values !== undefined) return this.#values;
     const { request, context, authorizer } = this;
-    this.#namespace ??= namespaceOf(request, this.reader);
-    const namespace = await this.#namespace;
-    this.#values = requestValues({ request, namespace, authorizer, user: context.user, dryRun: context.dryRun });
-    return this.#values;
+    return onceThere(namespaceOf(request, this.reader), (namespace) => {
+      this.#values = requestValues({ request, namespace, authorizer, user: context.user, dryRun: context.dryRun });
+      return this.#values;
+    });
   }
 
   /** The same of the request as something that it was matched as. */
@@ -248,10 +238,10 @@ export class RequestFacts {
 }
 
 /** The namespace of a request, for expressions; undefined for one of no namespace or about one. */
-async function namespaceOf(
+function namespaceOf(
   { namespace, kind, group }: AdmissionAttributes,
   reader: RegistryReader,
-): Promise<KubeObject | undefined> {
+): Awaitable<KubeObject | undefined> {
   if (namespace === '' || (group === '' && kind === 'Namespace')) return undefined;
   return reader.get({ group: '', resource: 'namespaces' }, '', namespace);
 }

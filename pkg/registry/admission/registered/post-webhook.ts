@@ -7,7 +7,6 @@ import type { WebhookClientConfig } from '#pkg/api/types/admissionregistration-v
 import { services } from '#pkg/api/types/refs.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import { type RegistryReader, readOne } from '#pkg/apiserver/strategy.ts';
-import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { CallWebhook, WebhookRequest } from './call-webhook.ts';
@@ -77,21 +76,15 @@ async function targetOf(
 }
 
 /** Fails when the time is up, whatever the other side does. */
-async function within<T>({ clock, seconds }: WebhookPost, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const [ended, timer] = [new AbortController(), new AbortController()];
-  const late = sleep(clock, seconds * 1000, timer.signal).then((isOver) => {
-    if (!isOver) return undefined;
-    ended.abort();
-    throw new Error('context deadline exceeded');
+function within<T>({ clock, seconds }: WebhookPost, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const ended = new AbortController();
+  return new Promise((resolve, reject) => {
+    const timer = clock.setTimeout(() => {
+      reject(new Error('context deadline exceeded'));
+      ended.abort();
+    }, seconds * 1000);
+    ask(ended.signal)
+      .then(resolve, reject)
+      .finally(() => timer.cancel());
   });
-  const asking = ask(ended.signal);
-  // One of both is not looked at any more once the other has settled.
-  asking.catch(() => {});
-  late.catch(() => {});
-  try {
-    const answer = await Promise.race([asking, late]);
-    return answer ?? (await asking);
-  } finally {
-    timer.abort();
-  }
 }

@@ -42,30 +42,56 @@ function takesResource(resources: readonly string[], resource: string, subresour
   });
 }
 
-/** Whether a rule is about a request for `subject`; undefined for one in whatever group and version. */
-function takesRequest(
+/** Whether a rule is about requests of this kind for `subject`, whatever they are called; undefined for one in whatever group and version. */
+function takesKind(
   rule: Given<RequestRule>,
-  request: AdmissionAttributes,
+  { operation, subresource, resource }: AdmissionAttributes,
   subject: AdmissionSubject | undefined,
 ): boolean {
-  const { operation, group, subresource, namespace, name } = request;
-  const { resource } = subject ?? request;
-  if (!takes(rule.operations, operation) || !takesResource(rule.resources ?? [], resource, subresource)) return false;
-  if (subject !== undefined && !(takes(rule.apiGroups, subject.group) && takes(rule.apiVersions, subject.version)))
-    return false;
+  if (!takes(rule.operations, operation)) return false;
+  if (!takesResource(rule.resources ?? [], (subject ?? { resource }).resource, subresource)) return false;
+  return subject === undefined || (takes(rule.apiGroups, subject.group) && takes(rule.apiVersions, subject.version));
+}
+
+/** Whether a rule that is about requests of this kind is about this one. */
+function takesName(
+  rule: Given<RequestRule>,
+  { group, namespace, name }: AdmissionAttributes,
+  { resource }: { readonly resource: string },
+): boolean {
   const names = rule.resourceNames ?? [];
   if (names.length > 0 && !names.includes(name)) return false;
   const isCluster = namespace === '' || (group === '' && resource === 'namespaces');
   return rule.scope === 'Cluster' ? isCluster : rule.scope === 'Namespaced' ? !isCluster : true;
 }
 
-/** Whether one of the rules may be about a request: with `isEquivalent` in whatever version the resource may have. Waits for nothing and reads nothing. */
-export function mayMatchRules(
+function takesRequest(
+  rule: Given<RequestRule>,
+  request: AdmissionAttributes,
+  subject: AdmissionSubject | undefined,
+): boolean {
+  return takesKind(rule, request, subject) && takesName(rule, request, subject ?? request);
+}
+
+/**
+ * Whether one of the rules may be about requests of the kind of this one: with `isEquivalent` in whatever version the resource may have. Looks at nothing
+ * by which two requests of a kind differ.
+ */
+export function mayMatchKind(
   rules: readonly Given<RequestRule>[],
   request: AdmissionAttributes,
   isEquivalent: boolean,
 ): boolean {
-  return rules.some((rule) => takesRequest(rule, request, isEquivalent ? undefined : request));
+  return rules.some((rule) => takesKind(rule, request, isEquivalent ? undefined : request));
+}
+
+/** Whether one of the rules is about every request of the kind of this one, as what it is. */
+export function matchesEveryOfKind(rules: readonly Given<RequestRule>[], request: AdmissionAttributes): boolean {
+  return rules.some((rule) => takesKind(rule, request, request) && isForAll(rule));
+}
+
+function isForAll({ resourceNames = [], scope = '*' }: Given<RequestRule>): boolean {
+  return resourceNames.length === 0 && scope === '*';
 }
 
 /**
@@ -78,7 +104,7 @@ export function matchedAs(
   { isEquivalent, reader }: { readonly isEquivalent: boolean; readonly reader: RegistryReader },
 ): AdmissionSubject | undefined {
   if (rules.some((rule) => takesRequest(rule, request, request))) return request;
-  if (!isEquivalent || !mayMatchRules(rules, request, true)) return undefined;
+  if (!isEquivalent || !rules.some((rule) => takesRequest(rule, request, undefined))) return undefined;
   return reader.equivalents(request).find((other) => rules.some((rule) => takesRequest(rule, request, other)));
 }
 
@@ -96,7 +122,8 @@ function labelsOf(object: unknown): Readonly<Record<string, string>> | undefined
   return labels;
 }
 
-function isAll(selector: Given<LabelSelector> | undefined): boolean {
+/** Whether a selector selects everything. */
+export function isAll(selector: Given<LabelSelector> | undefined): boolean {
   return Object.keys(selector?.matchLabels ?? {}).length === 0 && (selector?.matchExpressions ?? []).length === 0;
 }
 

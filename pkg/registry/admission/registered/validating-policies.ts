@@ -13,6 +13,7 @@ import { forbidden, StatusError, type StatusReason } from '#pkg/apimachinery/sta
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import { boolType, nullType, stringType } from '#pkg/cel/types.ts';
+import { type Candidate, candidateFinder } from './candidates.ts';
 import { compileExpression, type Expression, type RequestValues } from './expressions.ts';
 import { type Hook, Hooks } from './hooks.ts';
 import {
@@ -21,13 +22,12 @@ import {
   compilePolicy,
   conditionsHold,
   matchedBy,
-  mayMatch,
   paramsOf,
   policyValues,
   RequestFacts,
+  withoutParams,
 } from './policy.ts';
 import { PolicyNotes } from './policy-notes.ts';
-import { isExempt } from './request-match.ts';
 
 /** Longest message that an expression makes, in bytes. */
 const messageBytesMax = 5 * 1024;
@@ -81,40 +81,71 @@ interface Denial {
 
 /** The plugin. With no policy there is nothing to ask. */
 export function validatingPoliciesPlugin(hooks: ValidatingHooks, authorizer: Authorizer): AdmissionPlugin {
+  const find = candidateFinder(hooks);
   return {
     name: 'ValidatingAdmissionPolicy',
-    handles: (request) =>
-      hooks.all.length > 0 &&
-      !isExempt(request) &&
-      hooks.all.some(({ policy }) => mayMatch(policy.spec.matchConstraints, request)),
-    async validate(request, context, reader) {
+    handles: (request) => find(request).length > 0,
+    validate(request, context, reader) {
       const denials: Denial[] = [];
-      const asked = new RequestFacts({ request, context, reader, authorizer });
+      const facts = new RequestFacts({ request, context, reader, authorizer });
       const notes = context.audit === undefined ? undefined : new PolicyNotes(context.audit);
-      for (const hook of hooks.all) {
-        const matching = matchedBy(hook.policy.spec.matchConstraints, request, reader);
-        const subject = matching instanceof Promise ? await matching : matching;
-        if (subject === undefined) continue;
-        for (const binding of hook.bindings) {
-          const bound = matchedBy(binding.spec?.matchResources, request, reader);
-          if ((bound instanceof Promise ? await bound : bound) === undefined) continue;
-          const seen = asked.as(subject);
-          const facts = seen instanceof Promise ? await seen : seen;
-          const given = { hook, binding, facts, values: facts.known ?? (await facts.values()), notes };
-          const found = judge(given);
-          denials.push(...(found instanceof Promise ? await found : found));
-        }
-        notes?.publish(hook.name);
-      }
-      notes?.publishFailures();
-      const [first] = denials;
-      if (first !== undefined) throw refusal(request, first);
+      const waiting = judgeFrom(0, { candidates: find(request), denials, facts, notes });
+      const conclude = (): void => {
+        notes?.publishFailures();
+        const [first] = denials;
+        if (first !== undefined) throw refusal(request, first);
+      };
+      if (waiting !== undefined) return waiting.then(conclude);
+      conclude();
+      return undefined;
     },
   };
 }
 
+type ValidatingHook = Hook<ValidatingPolicy, ValidatingAdmissionPolicyBinding>;
+
+/** One request before all policies that may be about it. */
+interface Judging {
+  readonly candidates: readonly Candidate<ValidatingPolicy, ValidatingAdmissionPolicyBinding>[];
+  /** What was found. */
+  readonly denials: Denial[];
+  readonly facts: RequestFacts;
+  /** Absent where the request is not audited. */
+  readonly notes: PolicyNotes | undefined;
+}
+
+/** Asks the candidates in order, from one of them on. Undefined where nothing had to be waited for. */
+function judgeFrom(start: number, judging: Judging): Promise<void> | undefined {
+  const { candidates, denials, facts, notes } = judging;
+  let index = start;
+  for (const { hook, isPlain } of start === 0 ? candidates : candidates.slice(start)) {
+    const here = index++;
+    const values = isPlain ? facts.values() : undefined;
+    if (values === undefined) return judgeInTime(hook, judging).then(() => judgeFrom(here + 1, judging));
+    if (values instanceof Promise) return values.then(() => judgeFrom(here, judging));
+    for (const binding of hook.bindings) {
+      denials.push(...judgeWith({ hook, binding, facts, values, notes }, withoutParams));
+    }
+    notes?.publish(hook.name);
+  }
+  return undefined;
+}
+
+/** Asks one policy, and waits for what it takes to know whether it is about the request, and with which parameters. */
+async function judgeInTime(hook: ValidatingHook, { denials, facts: asked, notes }: Judging): Promise<void> {
+  const { request, reader } = asked;
+  const subject = await matchedBy(hook.policy.spec.matchConstraints, request, reader);
+  if (subject === undefined) return;
+  for (const binding of hook.bindings) {
+    if ((await matchedBy(binding.spec?.matchResources, request, reader)) === undefined) continue;
+    const facts = await asked.as(subject);
+    denials.push(...(await judge({ hook, binding, facts, values: await facts.values(), notes })));
+  }
+  notes?.publish(hook.name);
+}
+
 interface Judgement {
-  readonly hook: Hook<ValidatingPolicy, ValidatingAdmissionPolicyBinding>;
+  readonly hook: ValidatingHook;
   readonly binding: ValidatingAdmissionPolicyBinding;
   /** Absent where the request is not audited. */
   readonly notes: PolicyNotes | undefined;

@@ -42,6 +42,27 @@ export interface CallContext {
   readonly context: StrategyContext;
   readonly reader: RegistryReader;
   readonly call: CallWebhook;
+  /** Of the objects that were sent already and are as they were. */
+  readonly texts: ObjectTexts;
+}
+
+/** The JSON of objects, written once for all webhooks that are told of them. Whoever changes an object forgets its text. */
+export class ObjectTexts {
+  readonly #texts = new Map<JsonObject, string>();
+
+  of(object: JsonObject | undefined): string {
+    if (object === undefined) return 'null';
+    let text = this.#texts.get(object);
+    if (text === undefined) {
+      text = jsonText(object);
+      this.#texts.set(object, text);
+    }
+    return text;
+  }
+
+  forget(): void {
+    this.#texts.clear();
+  }
 }
 
 /** Asks a webhook. Throws an `Error` that says why there is no answer. */
@@ -50,19 +71,23 @@ export async function askWebhook(webhook: CalledWebhook, given: CallContext): Pr
   const apiVersion = `admission.k8s.io/${version}`;
   const uid = given.context.random.uuid();
   const seconds = webhook.timeoutSeconds ?? timeoutSeconds;
-  const body = jsonText({ kind: 'AdmissionReview', apiVersion, request: reviewOf(given, uid) });
-  const { reader, call, context } = given;
+  const { reader, call, context, texts, request } = given;
+  const told = jsonText(reviewOf(given, uid)).slice(0, -1);
+  const objects = `"object":${texts.of(request.draft)},"oldObject":${texts.of(request.old)}`;
+  const body = `{"kind":"AdmissionReview","apiVersion":"${apiVersion}","request":${told},${objects}}}`;
+  const clock = context.networkClock;
   let text: string;
   try {
-    text = await postToWebhook(webhook.clientConfig ?? {}, { body, seconds, reader, call, clock: context.clock });
+    text = await postToWebhook(webhook.clientConfig ?? {}, { body, seconds, reader, call, clock });
   } catch (error) {
     throw new Error(`failed to call webhook: ${errorText(error)}`, { cause: error });
   }
   return readAnswer(text, { apiVersion, uid });
 }
 
+/** What a review says beside the objects. */
 function reviewOf({ request, context: { user, dryRun } }: CallContext, uid: string): JsonObject {
-  const { subresource, name, namespace, operation, draft, old } = request;
+  const { subresource, name, namespace, operation } = request;
   const sub = subresource === '' ? {} : { subResource: subresource, requestSubResource: subresource };
   return {
     uid,
@@ -77,8 +102,6 @@ function reviewOf({ request, context: { user, dryRun } }: CallContext, uid: stri
       groups: user.groups,
       ...(user.extra === undefined ? {} : { extra: user.extra }),
     },
-    object: draft ?? null,
-    oldObject: old ?? null,
     dryRun,
     options: null,
   };

@@ -19,44 +19,66 @@ import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyCont
 import type { Metrics } from '#pkg/base/metrics.ts';
 import type { CallWebhook } from './call-webhook.ts';
 import { type Expression, requestValues } from './expressions.ts';
+import { KindIndex } from './kind-index.ts';
 import { type MatchedRequest, requestAs } from './matched-request.ts';
 import { compileConditions, conditionsHold } from './policy.ts';
 import { putInPlace } from './put-in-place.ts';
-import { isExempt, matchedAs, matchesNamespace, matchesObject, mayMatchRules } from './request-match.ts';
-import { askWebhook, type CallContext, type WebhookAnswer } from './webhook-call.ts';
+import { isExempt, matchedAs, matchesNamespace, matchesObject, mayMatchKind } from './request-match.ts';
+import { askWebhook, type CallContext, ObjectTexts, type WebhookAnswer } from './webhook-call.ts';
 import { type CountedCall, WebhookCounts } from './webhook-counts.ts';
 
 type Webhook = MutatingWebhook | ValidatingWebhook;
 
-/** A webhook, and the name of the configuration that it is in. */
+/** A webhook, the name of the configuration that it is in, and its place among all. */
 interface Registered {
   readonly webhook: Webhook;
   readonly configuration: string;
+  readonly index: number;
 }
 
 /** The webhooks of the configurations that there are, in the order of the names of these. */
 export class Webhooks<Configuration extends KubeObject & { readonly webhooks?: readonly Webhook[] }> {
   readonly #configurations = new Map<string, Configuration>();
+  readonly #index = new KindIndex<readonly Registered[]>();
   #all: readonly Registered[] | undefined = [];
 
-  get all(): readonly Registered[] {
+  /** Those that may be about a request, in their order. */
+  about(request: AdmissionAttributes): readonly Registered[] {
+    const all = this.#known();
+    return all.length === 0 ? all : this.#index.of(request, (kind) => mayConcern(all, kind));
+  }
+
+  #known(): readonly Registered[] {
     this.#all ??= [...this.#configurations]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .flatMap(([configuration, { webhooks = [] }]) => webhooks.map((webhook) => ({ webhook, configuration })));
+      .flatMap(([configuration, { webhooks = [] }]) => webhooks.map((webhook) => ({ webhook, configuration })))
+      .map((one, index) => ({ ...one, index }));
     return this.#all;
+  }
+
+  #changed(): void {
+    this.#all = undefined;
+    this.#index.clear();
   }
 
   /** What tells of the configurations. */
   readonly sink: FollowSink<Configuration> = {
     set: (object) => {
       this.#configurations.set(object.metadata?.name ?? '', object);
-      this.#all = undefined;
+      this.#changed();
     },
     remove: (object) => {
       this.#configurations.delete(object.metadata?.name ?? '');
-      this.#all = undefined;
+      this.#changed();
     },
   };
+}
+
+function mayConcern(all: readonly Registered[], request: AdmissionAttributes): readonly Registered[] {
+  if (isExempt(request)) return [];
+  return all.filter(({ webhook: { rules = [], matchPolicy } }) =>
+    mayMatchKind(rules, request, matchPolicy !== 'Exact'),
+  );
 }
 
 /** Webhooks that change objects. */
@@ -70,11 +92,6 @@ export interface WebhookOptions {
   readonly authorizer: Authorizer;
   /** Default: nothing is counted. */
   readonly counts?: WebhookCounts;
-}
-
-function handles(webhooks: readonly Registered[], request: AdmissionAttributes): boolean {
-  if (webhooks.length === 0 || isExempt(request)) return false;
-  return webhooks.some(({ webhook }) => mayMatchRules(webhook.rules ?? [], request, webhook.matchPolicy !== 'Exact'));
 }
 
 const conditions = new WeakMap<Webhook, readonly (readonly [string, Expression])[]>();
@@ -94,6 +111,11 @@ interface Asked {
   readonly reader: RegistryReader;
   readonly options: WebhookOptions;
   readonly type: CountedCall['type'];
+  readonly texts: ObjectTexts;
+}
+
+function askedOf(given: Omit<Asked, 'texts'>): Asked {
+  return { ...given, texts: new ObjectTexts() };
 }
 
 /** The request as a webhook is to be asked about it; undefined where it is not. Throws where its conditions cannot be evaluated and that counts. */
@@ -138,13 +160,13 @@ async function answerOf(
   { asked, place }: { readonly asked: Asked; readonly place: string },
 ): Promise<WebhookAnswer | undefined> {
   const { context, options, type } = asked;
-  const startMs = context.clock.monotonicMs();
+  const startMs = context.networkClock.monotonicMs();
   const outcome = await outcomeOf(webhook, request, asked);
   options.counts?.count({
     name: webhook.name,
     type,
     operation: request.operation,
-    seconds: (context.clock.monotonicMs() - startMs) / 1_000,
+    seconds: (context.networkClock.monotonicMs() - startMs) / 1_000,
     code: outcome.sort === 'answered' ? 200 : outcome.sort === 'refused' ? outcome.error.code : unavailableCode,
     isRefused: outcome.sort === 'refused',
   });
@@ -159,7 +181,7 @@ const unavailableCode = 503;
 async function outcomeOf(
   webhook: Webhook,
   request: MatchedRequest,
-  { context, reader, options }: Asked,
+  { context, reader, options, texts }: Asked,
 ): Promise<Outcome> {
   const name = JSON.stringify(webhook.name);
   const { sideEffects } = webhook;
@@ -167,7 +189,7 @@ async function outcomeOf(
     const error = badRequest(`admission webhook ${name} does not support dry run`);
     return { sort: 'refused', error };
   }
-  const given: CallContext = { request, context, reader, call: options.call };
+  const given: CallContext = { request, context, reader, call: options.call, texts };
   let answer: WebhookAnswer;
   try {
     answer = await askWebhook(webhook, given);
@@ -202,15 +224,15 @@ export function validatingWebhooksPlugin(webhooks: ValidatingWebhooks, given: We
   return {
     name: 'ValidatingAdmissionWebhook',
     countIn: counting.in,
-    handles: (request) => handles(webhooks.all, request),
+    handles: (request) => webhooks.about(request).length > 0,
     async validate(request, context, reader) {
-      const asked: Asked = { request, context, reader, options: counting.options, type: 'validating' };
-      const ask = async ({ webhook }: Registered, index: number): Promise<void> => {
+      const asked = askedOf({ request, context, reader, options: counting.options, type: 'validating' });
+      const ask = async ({ webhook, index }: Registered): Promise<void> => {
         const matched = await requestFor(webhook, asked);
         const place = `validating.webhook.admission.k8s.io/round_0_index_${index}`;
         if (matched !== undefined) await answerOf(webhook, matched, { asked, place });
       };
-      for (const outcome of await Promise.allSettled(webhooks.all.map(ask))) {
+      for (const outcome of await Promise.allSettled(webhooks.about(request).map(ask))) {
         if (outcome.status === 'rejected') throw outcome.reason;
       }
     },
@@ -223,18 +245,16 @@ export function mutatingWebhooksPlugin(webhooks: MutatingWebhooks, given: Webhoo
   return {
     name: 'MutatingAdmissionWebhook',
     countIn: counting.in,
-    handles: (request) => handles(webhooks.all, request),
+    handles: (request) => webhooks.about(request).length > 0,
     async admit(request, context, reader) {
-      const asked: Asked = { request, context, reader, options: counting.options, type: 'admit' };
-      const { all } = webhooks;
+      const asked = askedOf({ request, context, reader, options: counting.options, type: 'admit' });
+      const about = webhooks.about(request);
       let lastChange = -1;
-      for (const [index, one] of all.entries()) {
-        if (await changedBy(one, asked, { round: 0, index })) lastChange = index;
-      }
-      for (const [index, one] of all.slice(0, Math.max(0, lastChange)).entries()) {
+      for (const [place, one] of about.entries()) if (await changedBy(one, asked, 0)) lastChange = place;
+      for (const one of about.slice(0, Math.max(0, lastChange))) {
         const { webhook } = one;
         const isAgain = 'reinvocationPolicy' in webhook && webhook.reinvocationPolicy === 'IfNeeded';
-        if (isAgain) await changedBy(one, asked, { round: 1, index });
+        if (isAgain) await changedBy(one, asked, 1);
       }
     },
   };
@@ -254,11 +274,7 @@ class Counting {
 }
 
 /** Asks a webhook and does what it says; whether that changed the object. */
-async function changedBy(
-  { webhook, configuration }: Registered,
-  asked: Asked,
-  { round, index }: { readonly round: number; readonly index: number },
-): Promise<boolean> {
+async function changedBy({ webhook, configuration, index }: Registered, asked: Asked, round: number): Promise<boolean> {
   const matched = await requestFor(webhook, asked);
   if (matched === undefined) return false;
   const place = `mutation.webhook.admission.k8s.io/round_${round}_index_${index}`;
@@ -296,6 +312,7 @@ async function patchedBy(
   const back =
     matched.asked === undefined ? made : reader.remade(request, await reader.inVersion(made, matched, request));
   putInPlace(request.draft, back);
+  asked.texts.forget();
   return true;
 }
 

@@ -180,6 +180,26 @@ export const controllerRules: Readonly<Record<string, readonly string[]>> = {
     eventsRule,
   ],
   'ttl-after-finished-controller': ['delete,get,list,watch batch jobs', eventsRule],
+  // Starts and stops the nodes of claims, in the process that has the nodes.
+  'node-claim-controller': [
+    'get,list,patch,update,watch nodes.coxswain.dev nodeclaims',
+    'update nodes.coxswain.dev nodeclaims/status',
+    'delete core nodes',
+  ],
+  'nodepool-controller': [
+    'get,list,patch,update,watch nodes.coxswain.dev nodepools',
+    'update nodes.coxswain.dev nodepools/status,nodepools/finalizers',
+    'create,delete,get,list,patch,update,watch nodes.coxswain.dev nodeclaims',
+    'update nodes.coxswain.dev nodeclaims/status',
+    'get,list,patch,update,watch core nodes',
+    'list,watch core pods,namespaces,services,replicationcontrollers,persistentvolumes,persistentvolumeclaims',
+    'create core pods/eviction',
+    'list,watch apps daemonsets,replicasets,statefulsets',
+    'list,watch policy poddisruptionbudgets',
+    'list,watch storage.k8s.io csidrivers,csinodes,csistoragecapacities,storageclasses,volumeattachments',
+    'list,watch resource.k8s.io deviceclasses,resourceclaims,resourceslices',
+    eventsRule,
+  ],
   'virtualmachine-controller': [
     'get,list,watch vm.coxswain.dev virtualmachines',
     'update vm.coxswain.dev virtualmachines/status',

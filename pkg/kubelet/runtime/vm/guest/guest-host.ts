@@ -24,6 +24,8 @@ const inputRetryMs = 5;
 /** A relay looks this often whether it still has connections, and ends when it had none for so long: Services follow the machine meanwhile. */
 const lookMs = 500;
 const lingerMs = 10_000;
+/** A machine that is to come is waited for so long before the first of it is here: who asked for it gives up then. */
+const awaitedMs = 60_000;
 
 /** What a host has of its surroundings. */
 export interface GuestHostDeps {
@@ -57,6 +59,7 @@ export class GuestHost {
   #pumpTimer: Timer | undefined;
   #idleSinceMs: number | undefined;
   #lingerMs = lingerMs;
+  #awaitedUntilMs = 0;
 
   constructor(deps: GuestHostDeps) {
     const { start } = deps;
@@ -140,6 +143,7 @@ export class GuestHost {
     this.#run(machine);
     for (const frame of this.#home.takeBack()) machine.deliverFrame(frame);
     this.wire.begin();
+    this.#awaitedUntilMs = 0;
     this.#deps.tell({ type: 'presence', isHere: true });
   }
 
@@ -154,6 +158,11 @@ export class GuestHost {
     this.#idleSinceMs = undefined;
     this.#pump();
     this.#look();
+  }
+
+  /** A machine is to come: a relay does not end before it could. */
+  awaits(): void {
+    this.#awaitedUntilMs = this.#deps.clock.monotonicMs() + awaitedMs;
   }
 
   /** What is relayed here ends with the connections that there are. */
@@ -249,7 +258,8 @@ export class GuestHost {
     if (this.#loop !== undefined) return;
     const { clock, end } = this.#deps;
     const nowMs = clock.monotonicMs();
-    if (this.network.connections > 0) this.#idleSinceMs = undefined;
+    const isAwaited = this.#watcher !== undefined || nowMs < this.#awaitedUntilMs;
+    if (isAwaited || this.network.connections > 0) this.#idleSinceMs = undefined;
     else this.#idleSinceMs ??= nowMs;
     if (this.#idleSinceMs !== undefined && nowMs - this.#idleSinceMs >= this.#lingerMs) {
       this.#home.over();

@@ -14,6 +14,7 @@ import { GuestDisk } from './guest-disk.ts';
 import type { GuestHost } from './guest-host.ts';
 import { type Accepted, connectToNode, type LinkIdentity, listenForNodes } from './link.ts';
 import type { Arrival, Departure, FromGuest, GuestStart, MigrationSide } from './protocol.ts';
+import { rehearse } from './rehearsal.ts';
 
 /** How a migration goes is told so often. */
 const tellMs = 250;
@@ -45,6 +46,7 @@ export interface MovesDeps {
 /** Migrations of one machine. */
 export class Moves {
   readonly #deps: MovesDeps;
+  #rehearsal: Promise<void> | undefined;
   #listening: Promise<{ readonly port: number; close(): void }> | undefined;
   #arrival: Arrival | undefined;
   #move: Move | undefined;
@@ -60,7 +62,17 @@ export class Moves {
     if (this.#move !== undefined && this.#move.migration !== arrival.migration)
       throw new Error('another migration is under way here');
     this.#arrival = arrival;
+    this.#deps.host.awaits();
+    await this.#rehearse();
     return (await this.#listen(arrival)).port;
+  }
+
+  /** Once, in a thread that did not begin with a machine of its own. What goes wrong in it does not matter. */
+  #rehearse(): Promise<void> {
+    const { start, clock } = this.#deps;
+    if (start.waits !== true) return Promise.resolve();
+    this.#rehearsal ??= rehearse({ start, clock }).catch(() => undefined);
+    return this.#rehearsal;
   }
 
   /** Gives the machine away. What goes wrong is told as the migration's end. */
@@ -143,6 +155,8 @@ export class Moves {
     await host.expect(hello.wire, arrival);
     drive.connected(socket);
     drive.happened({ type: 'start' });
+    // It may have gone while the relays were looked for.
+    if (socket.destroyed) drive.happened({ type: 'lost', reason: 'the connection was closed' });
   }
 
   #again(socket: TLSSocket): void {

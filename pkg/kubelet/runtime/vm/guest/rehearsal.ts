@@ -1,0 +1,65 @@
+/**
+ * What a thread does before a machine comes to it: it boots a machine of the same image beside, asks its ports for something, and throws it away. A thread that has run nothing yet is slow for its
+ * first second, as nothing of the simulator is compiled for it, and whoever waits for an answer of a machine that has just come would wait for that. Nothing of the rehearsal is kept, and it reaches
+ * nobody: it has no disk, and a network of its own. Bounded by time; what goes wrong in it does not matter.
+ */
+import type { Clock } from '#pkg/base/clock.ts';
+import { UserNetwork } from '#pkg/vmm/host/user-network.ts';
+import { createMachine } from '#pkg/vmm/machine.ts';
+import { GuestLoop } from './guest-loop.ts';
+import { GuestWire } from './guest-wire.ts';
+import type { GuestStart } from './protocol.ts';
+
+/** How long it takes at most, and how many answers are enough. */
+const rehearsalMs = 2000;
+const answersMax = 200;
+/** A port on which nobody listens yet is tried again after so long. */
+const retryMs = 20;
+/** Most servers have an answer to this. */
+const question = Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+
+/** Rehearses; resolves when it is over, which is at once for a machine that nobody can ask. */
+export async function rehearse({ start, clock }: { readonly start: GuestStart; readonly clock: Clock }): Promise<void> {
+  const { kernel, memoryBytes: memory, commandLine, mac, ports, share } = start;
+  if (ports.length === 0) return;
+  const network = new UserNetwork(mac);
+  const over = Promise.withResolvers<void>();
+  const nothing = (): void => undefined;
+  const loop = new GuestLoop({
+    machine: createMachine({ memory, harts: 1, kernel, commandLine, mac, engine: 'compile' }),
+    network: new GuestWire(network),
+    clock,
+    ...(share === undefined ? {} : { share }),
+    onConsole: nothing,
+    onPage: nothing,
+    onSlice: nothing,
+    onEnd: () => over.resolve(),
+  });
+  const timer = clock.setTimeout(() => over.resolve(), rehearsalMs);
+  let answers = 0;
+  let isOver = false;
+  const ask = (port: number): void => {
+    if (isOver) return;
+    const say = (): void => {
+      connection?.write(question);
+      loop.wake();
+    };
+    const connection = network.connect(port, {
+      opened: say,
+      data: (bytes) => {
+        connection?.consumed(bytes.length);
+        if (++answers < answersMax) say();
+        else over.resolve();
+      },
+      ended: () => connection?.end(),
+      drained: nothing,
+      closed: () => void clock.setTimeout(() => ask(port), retryMs),
+    });
+    loop.wake();
+  };
+  for (const port of ports) ask(port);
+  await over.promise;
+  isOver = true;
+  timer.cancel();
+  loop.stop();
+}

@@ -1,0 +1,79 @@
+/** Guests that look for their monitor, rewrite their own code, and ask for what is not theirs. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Io, Way } from './contract.ts';
+import { createMonitor } from './monitor.ts';
+
+const MEMORY = 1 << 20;
+const monitored = ['trap', 'translate', 'hybrid', 'hardware'] as const;
+
+function run(
+  name: string,
+  way: Way,
+  { parameters = [], io = 'emulated' }: { parameters?: readonly number[]; io?: Io } = {},
+) {
+  const guest = readFileSync(join(import.meta.dirname, `../guests/probe/${name}.elf`));
+  const monitor = createMonitor({ way, io, guest, memory: MEMORY, parameters });
+  const outcome = monitor.run(2_000_000);
+  return { outcome, lines: monitor.console.split('\n'), counters: monitor.counters, memory: monitor.memory() };
+}
+
+test.each(monitored)('a guest that looks for its monitor finds under %s what it finds on the bare machine', (way) => {
+  const expected = run('seek', 'native');
+  expect(expected.outcome).toEqual({ reason: 'off', code: 0 });
+  // It has looked at eleven registers and tried instructions of all sorts, some of which trap.
+  expect(expected.lines.length).toBeGreaterThan(50);
+  expect(expected.lines).toContain('program: sret trap 2 value 10200073');
+  const { outcome, lines } = run('seek', way);
+  // The last page of all addresses is the monitor's while translated code runs, and cannot be hidden from it.
+  const last = 'li a0, -8; ld a1, 0(a0)';
+  const isLast = (line: string): boolean => line.startsWith(last);
+  expect({ outcome, lines: lines.filter((line) => !isLast(line)) }).toEqual({
+    outcome: expected.outcome,
+    lines: expected.lines.filter((line) => !isLast(line)),
+  });
+  const fault = `${last} trap 5 value fffffffffffffff8`;
+  expect(lines.filter(isLast)).toEqual([way === 'translate' ? `${last} done` : fault]);
+  expect(expected.lines).toContain(fault);
+});
+
+test.each(monitored)('a guest that rewrites its own code runs under %s what it wrote, fenced or not', (way) => {
+  for (const fences of [0, 1]) {
+    const { outcome, lines, counters, memory } = run('rewrite', way, { parameters: [fences, 20] });
+    expect(outcome).toEqual({ reason: 'off', code: 0 });
+    const written = Array.from({ length: 20 }, (_, index) => (index + 1).toString(16));
+    expect(lines).toEqual([...written.map((value) => `called ${value} ahead ${value}`), '']);
+    expect(Buffer.compare(memory, run('rewrite', 'native', { parameters: [fences, 20] }).memory)).toBe(0);
+    // Each store to what was translated has it forgotten.
+    if (way === 'translate') expect(counters.cacheFlushes).toBeGreaterThanOrEqual(20);
+  }
+});
+
+test('a ported kernel that asks for memory of others is refused each time, and goes on', () => {
+  const { outcome, lines, counters } = run('greedy', 'paravirtual', { parameters: [MEMORY], io: 'split' });
+  expect(outcome).toEqual({ reason: 'off', code: 0 });
+  expect(lines).toEqual([
+    'the page before its memory: refused',
+    'the page after its memory: refused',
+    "the monitor's first page: refused",
+    'the serial port: refused',
+    'a page beyond all memory: refused',
+    'all of memory as one page: refused',
+    "an entry of the monitor's: refused",
+    'its own page to be read only: done',
+    'a table that has such an entry: refused',
+    "a table in the monitor's memory: refused",
+    "roots in the monitor's memory: refused",
+    "a program's root there: refused",
+    'a list there: refused',
+    'a list across pages: refused',
+    'a program without tables: refused',
+    'a call that there is not: refused',
+    'a load of it: page fault',
+    'a store to it: page fault',
+    'a ring there: refused',
+    '',
+  ]);
+  expect(counters.exits.reflected).toBe(2);
+});
