@@ -92,7 +92,7 @@ const commands: Readonly<Record<string, VmCommand>> = {
     flags: reportFlags,
     run: report,
   },
-  top: { summary: 'Show what a machine uses.', takesName: true, run: top },
+  top: { summary: 'Show what a machine uses, and what its harts and devices did.', takesName: true, run: top },
 };
 
 const compareSummary = 'Compare ways to virtualize, as table and picture; needs no cluster.';
@@ -229,8 +229,16 @@ async function attach(call: Call): Promise<number> {
 }
 
 async function top(call: Call): Promise<number> {
+  const { world, values } = call;
   const pod = await podOf(call);
-  return kubectlCommand(ofCluster(call), ['top', 'pod', pod, '-n', call.values.namespace]);
+  const code = await kubectlCommand(ofCluster(call), ['top', 'pod', pod, '-n', values.namespace]);
+  if (code !== 0) return code;
+  const { printCounters } = await import('./vm-top.ts');
+  return withCluster(call, async (client) => {
+    const node = (await find(call, client)).status?.nodeName ?? '';
+    await printCounters(world, client, { node, pod, namespace: values.namespace });
+    return 0;
+  });
 }
 
 /** The pod in which a machine runs. Throws `UserError` where it does not. */

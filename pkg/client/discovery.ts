@@ -121,7 +121,8 @@ function resourcesIn(list: ApiResourceList, groupVersion: string): readonly Disc
     }));
 }
 
-async function getJson<T>(client: Client, address: string, signal: AbortSignal | undefined): Promise<T> {
+/** What the server answers at a path, with its query if it has one. Throws what it says where it refuses. */
+export async function getJson<T>(client: Client, address: string, signal: AbortSignal | undefined): Promise<T> {
   const [path = '', query = ''] = address.split('?');
   const response = await client.transport.request({
     method: 'GET',

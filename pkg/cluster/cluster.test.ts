@@ -5,13 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { kubernetesVersion } from '#pkg/api/facts.ts';
+import type { Node } from '#pkg/api/types/core-v1.ts';
 import { endpoints, namespaces, nodes, services } from '#pkg/api/types/refs.ts';
+import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
+import type { Client } from '#pkg/client/client.ts';
+import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { startCluster } from './cluster.ts';
+import { nodesOf } from './nodes.ts';
 import { kubernetesRelease } from './release.js';
 import { defaultSettings, loopbackAddresses } from './settings.ts';
 
@@ -88,6 +93,29 @@ test('what was written is there after the next start', async () => {
   const second = await start({ store: 'lmdb' });
   expect((await post(second).get('kept')).metadata?.name).toBe('kept');
   expect(second.pki).toEqual(first.pki);
+  await second.stop();
+});
+
+test('a node that was added is there after the next start, until it is removed', { timeout: 120_000 }, async () => {
+  const clientOf = (cluster: Awaited<ReturnType<typeof start>>) =>
+    createClient({
+      transport: inProcessTransport(cluster.handle, { commonName: 'test', organizations: ['system:masters'] }),
+      userAgent: 'test',
+    });
+  /** Resolves with the first state of the node that is as wanted. */
+  const seen = async (client: Client, isWanted: (type: string, node: Node) => boolean): Promise<void> => {
+    for await (const events of client.resource(nodes).watch({ fieldSelector: 'metadata.name=extra' }))
+      for (const event of events) if (event.type !== 'BOOKMARK' && isWanted(event.type, event.object)) return;
+  };
+  const first = await start({ store: 'lmdb', nodes: 1 });
+  await nodesOf(clientOf(first)).add('extra', { labels: { tier: 'b' } });
+  await seen(clientOf(first), (_, { status }) => isConditionTrue(status?.conditions, 'Ready'));
+  await first.stop();
+  const second = await start({ store: 'lmdb', nodes: 1 });
+  // Only who runs the node takes its Node away.
+  const gone = seen(clientOf(second), (type, { metadata }) => type === 'DELETED' && metadata?.labels?.tier === 'b');
+  await nodesOf(clientOf(second)).remove('extra');
+  await gone;
   await second.stop();
 });
 

@@ -1,11 +1,14 @@
 /** Nodes that come and go while a cluster runs. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { nodeClaims } from '#pkg/api/node-claim.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
 import { findCondition, isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
 import { type Nodes, nodesOf } from './nodes.ts';
+
+// The first cluster of a process is made of all of its modules.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 let cluster: TestCluster;
 let ofCluster: Nodes;

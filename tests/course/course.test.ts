@@ -11,6 +11,8 @@ import { type Page, readPage, withOutputs } from './page.ts';
 import { Reader } from './reader.ts';
 import { comparable } from './variable.ts';
 
+/** Longest time for one page, on a slow machine that does other things. */
+const pageMs = 600_000;
 const writes = process.env.COXSWAIN_COURSE_WRITE === '1';
 
 const folders = ['docs/course', 'docs/labs'].filter((folder) => existsSync(join(root, folder)));
@@ -27,7 +29,11 @@ describe.concurrent('the course', () => {
     const text = readFileSync(join(root, path), 'utf8');
     const page = readPage(text);
     const reason = page.facts.needs === 'root' && !isRoot ? ' (skipped: it needs root)' : '';
-    test.skipIf(reason !== '')(`${path}: ${page.facts.title}${reason}`, () => workThrough(path, { page, text }));
+    test.skipIf(reason !== '')(
+      `${path}: ${page.facts.title}${reason}`,
+      () => workThrough(path, { page, text }),
+      pageMs,
+    );
   }
 });
 

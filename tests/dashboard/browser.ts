@@ -1,5 +1,6 @@
 /** A browser and a dashboard for tests: Chromium of the machine, a cluster that listens in this process, and the page as it is shipped. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
@@ -90,4 +91,17 @@ export async function signIn(page: Page, served: ServedDashboard, view = ''): Pr
   await page.getByLabel('Code that the terminal').fill(served.code());
   await page.getByRole('button', { name: 'Sign in with the kubeconfig' }).click();
   await page.getByRole('button', { name: 'Sign out' }).waitFor();
+}
+
+/** What axe finds against WCAG 2.1 AA, a line each. */
+export async function violations(page: Page): Promise<readonly string[]> {
+  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  // By the protocol of the browser: the page's own policy lets in no scripts of others.
+  const tools = await page.context().newCDPSession(page);
+  await tools.send('Runtime.evaluate', { expression: axe });
+  const run = `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }).then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => id + ' ' + target + ' ' + failureSummary)))`;
+  const { result } = await tools.send('Runtime.evaluate', { expression: run, awaitPromise: true, returnByValue: true });
+  await tools.detach();
+  return result.value as readonly string[];
 }

@@ -1,18 +1,26 @@
 /** The dashboard in Chromium before a cluster that listens: signing in, live lists, changes, and what is refused. Its screenshots are those of the README. */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { deployments, pods } from '#pkg/api/types/refs.ts';
+import { pipelineDefinitions } from '#pkg/pipeline/crds.ts';
+import { pipelineRuns } from '#pkg/pipeline/model/types.ts';
 import { makeDeployment, makePod } from '#pkg/testing/builders.ts';
 import { type ListeningTestCluster, startTestCluster } from '#pkg/testing/cluster.ts';
-import { noBrowser, openPage, type ServedDashboard, serveDashboard, signIn, startBrowser } from './browser.ts';
+import {
+  noBrowser,
+  openPage,
+  type ServedDashboard,
+  serveDashboard,
+  signIn,
+  startBrowser,
+  violations,
+} from './browser.ts';
 
 if (noBrowser !== undefined) console.log(`The dashboard is not tested: ${noBrowser}`);
 
 const images = join(import.meta.dirname, '..', '..', 'docs', 'images');
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** Takes a picture of a view; the README's is renewed by COXSWAIN_PICTURES=1, as no two runs show the same times. */
 async function picture(page: Page, name: string): Promise<void> {
@@ -20,17 +28,40 @@ async function picture(page: Page, name: string): Promise<void> {
   if (process.env.COXSWAIN_PICTURES === '1') writeFileSync(join(images, `${name}.png`), bytes);
 }
 
-/** What axe finds against WCAG 2.1 AA, a line each. */
-async function violations(page: Page): Promise<readonly string[]> {
-  // By the protocol of the browser: the page's own policy lets in no scripts of others.
-  const tools = await page.context().newCDPSession(page);
-  await tools.send('Runtime.evaluate', { expression: axe });
-  const run = `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }).then(({ violations }) =>
-    violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => id + ' ' + target + ' ' + failureSummary)))`;
-  const { result } = await tools.send('Runtime.evaluate', { expression: run, awaitPromise: true, returnByValue: true });
-  await tools.detach();
-  return result.value as readonly string[];
-}
+const checkout = {
+  startTime: '2026-01-01T00:00:00Z',
+  completionTime: '2026-01-01T00:00:03Z',
+  podName: 'shop-1-checkout',
+};
+const build = { startTime: '2026-01-01T00:00:03Z', completionTime: '2026-01-01T00:00:07Z', podName: 'shop-1-build' };
+
+/** A run that waits for a person. */
+const shopRun = {
+  spec: {
+    pipeline: 'shop',
+    repository: 'shop',
+    ref: 'refs/heads/main',
+    commit: 'c'.repeat(40),
+    sequence: 1,
+    steps: [
+      { name: 'build', build: { image: 'shop', entry: 'server.js' } },
+      {
+        name: 'live',
+        after: ['build'],
+        deploy: { from: 'build', namespace: 'shop', deployment: 'web', container: 'web', approval: 'Manual' },
+      },
+    ],
+  },
+  status: {
+    phase: 'Approval',
+    startTime: '2026-01-01T00:00:00Z',
+    steps: [
+      { name: 'checkout', phase: 'Succeeded', reason: 'Completed', ...checkout },
+      { name: 'build', phase: 'Succeeded', reason: 'Completed', image: 'shop@sha256:12', ...build },
+      { name: 'live', phase: 'Approval', approvalTime: '2026-01-01T00:00:07Z' },
+    ],
+  },
+} as const;
 
 describe.skipIf(noBrowser !== undefined)('the dashboard', () => {
   let cluster: ListeningTestCluster;
@@ -110,6 +141,7 @@ describe.skipIf(noBrowser !== undefined)('the dashboard', () => {
       await page.getByRole('link', { name: 'batch-new' }).waitFor({ state: 'detached' });
       await page.getByLabel('Labels').fill('app=(');
       await page.getByText('the label selector is none').waitFor();
+      expect(await page.getByRole('group', { name: 'Time of the cluster' }).count()).toBe(0);
     });
   });
 
@@ -179,12 +211,50 @@ describe.skipIf(noBrowser !== undefined)('the dashboard', () => {
     });
   });
 
+  test('a run of a pipeline is shown with its steps, and what waits for a person is approved there', async () => {
+    await cluster.apply(...pipelineDefinitions());
+    const namespace = 'default';
+    const run = await cluster.client
+      .resource(pipelineRuns)
+      .create({ ...shopRun, metadata: { name: 'shop-1', namespace } });
+    await cluster.apply(makePod('shop-1-build').container({ name: 'step' }).object);
+    const { status } = shopRun;
+    await cluster.client.resource(pipelineRuns).update({ ...run, status }, { subresource: 'status' });
+    await on('#/runs', async (page) => {
+      await page.getByRole('link', { name: 'shop-1' }).click();
+      const steps = page.getByRole('list', { name: 'Steps of shop-1' });
+      await steps.getByText('after build').waitFor();
+      expect(await steps.getByRole('listitem').allInnerTexts()).toEqual([
+        expect.stringMatching(/^checkout\s+Succeeded 3s/),
+        expect.stringMatching(/^build\s+Succeeded 4s[\s\S]*after checkout[\s\S]*shop@sha256:12/),
+        expect.stringMatching(/^live\s+deploy\s+Approval[\s\S]*after build[\s\S]*to shop\/web/),
+      ]);
+      expect(await violations(page)).toEqual([]);
+      await page.getByRole('button', { name: 'Approve live' }).click();
+      await page.getByText('live of shop-1 is approved').waitFor();
+      expect((await cluster.client.resource(pipelineRuns).get('shop-1', { namespace })).spec.approved).toEqual([
+        'live',
+      ]);
+      await page.getByRole('button', { name: 'Log of build' }).click();
+      await page.getByRole('region', { name: 'Log of step' }).waitFor();
+      await page.getByRole('button', { name: 'Cancel' }).click();
+      await page.getByText('shop-1 is cancelled').waitFor();
+      const { spec } = await cluster.client.resource(pipelineRuns).get('shop-1', { namespace });
+      expect([spec.cancelled, spec.approved]).toEqual([true, ['live']]);
+      const ended = { ...status, phase: 'Cancelled', completionTime: '2026-01-01T00:02:00Z' } as const;
+      const now = await cluster.client.resource(pipelineRuns).get('shop-1', { namespace });
+      await cluster.client.resource(pipelineRuns).update({ ...now, status: ended }, { subresource: 'status' });
+      await page.getByRole('button', { name: 'Cancel' }).waitFor({ state: 'detached' });
+    });
+  });
+
   test.each(['light', 'dark'] as const)('no view is in the way of anybody (WCAG 2.1 AA, %s)', async (colorScheme) => {
     const views = [
       'nodes',
       'rollouts',
       'events',
       'machines',
+      'runs',
       'list/-/v1/pods',
       'object/-/v1/pods/default/too-large?tab=events',
     ];

@@ -4,7 +4,7 @@
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import process from 'node:process';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { GuestHost } from '#pkg/kubelet/runtime/vm/guest/guest-host.ts';
@@ -137,8 +137,10 @@ test.each(modes)(
       const { source, target, outcome } = await migrate(mode, afterBytes);
       const text = `${mode}, cut after ${afterBytes} of ${whole.carriedBytes} bytes: ${outcome}`;
       const [here, there] = outcome === 'completed' ? [target, source] : [source, target];
-      expect(there.machine, text).toBeUndefined();
-      expect(here.loop?.isPaused, text).toBe(false);
+      // The other end hears of it in its own time.
+      await vi.waitFor(() => expect([there.machine, here.loop?.isPaused], text).toEqual([undefined, false]), {
+        timeout: 60_000,
+      });
       const { machine } = here;
       if (machine === undefined) throw new Error(`${text}: no machine runs`);
       here.loop?.pause();

@@ -19,7 +19,7 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import { podsOf, timeMs } from '../common/pod.ts';
-import { moveOf, type Refusal, waitProblem } from './target.ts';
+import { madePodName, moveOf, type Refusal, waitProblem } from './target.ts';
 import { MigrationWrites } from './writes.ts';
 
 /** Keeps a migration that is deleted until it has been ended. */
@@ -139,7 +139,7 @@ export class MigrationSteps {
     const owned = { name, uid, sourcePod, targetPod, owner: '' as const };
     // The machine's own version: of two migrations that begin at once, one writes.
     const status = { ...machine.status, migration: owned };
-    if (known?.uid !== uid)
+    if (known?.uid !== uid || known.targetPod !== targetPod)
       await this.#client.resource(virtualMachines).update({ ...machine, status }, { subresource: 'status' });
     if ('made' in target)
       await this.#client
@@ -167,7 +167,11 @@ export class MigrationSteps {
     const pod = all.find(({ metadata }) => metadata?.name === status.targetPod);
     const leftMs = timeMs(status.startTime) + prepareMsMax - this.#deps.clock.nowMs();
     const problem = pod === undefined && leftMs > prepareMsMax / 2 ? undefined : waitProblem(pod);
-    if (problem !== undefined) return this.#endWithout(migration, 'Failed', problem);
+    if (problem !== undefined) {
+      // A relay that would have taken the machine back ended before it was asked: there are other places.
+      const isMade = status.targetPod === madePodName(migration, machine.metadata?.name ?? '');
+      return isMade ? this.#endWithout(migration, 'Failed', problem) : this.#writes.startOver(migration);
+    }
     if (status.target?.outcome === 'aborted')
       return this.#endWithout(migration, 'Failed', { reason: 'TargetRefused', message: status.target.reason ?? '' });
     const targetNode = pod?.spec?.nodeName ?? '';

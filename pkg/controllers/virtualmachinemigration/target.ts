@@ -102,8 +102,7 @@ function targetPod({ migration, machine }: MigrationView, from: string): Pod {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
-      // The same for every attempt, so that it is made once.
-      name: `${name.slice(0, podNameMax)}-${(migration.metadata?.uid ?? '').slice(0, 8)}`,
+      name: madePodName(migration, name),
       namespace,
       labels: { [machineLabel]: name },
       annotations: { [waitsForMachine]: 'incoming' },
@@ -120,6 +119,11 @@ function targetPod({ migration, machine }: MigrationView, from: string): Pod {
           },
         }),
   };
+}
+
+/** Name of the pod that is made for a migration: the same for every attempt, so that it is made once. */
+export function madePodName({ metadata }: VirtualMachineMigration, machineName: string): string {
+  return `${machineName.slice(0, podNameMax)}-${(metadata?.uid ?? '').slice(0, 8)}`;
 }
 
 /** What of a machine's name fits into that of a pod beside the migration's. */

@@ -95,6 +95,32 @@ test('a machine that comes home takes the pod that relays for it', async () => {
   expect(await harness.list(pods)).toHaveLength(2);
 });
 
+test('a relay that ends before it is asked to take the machine back is passed over', async () => {
+  await make();
+  const home = (await machine())?.status?.podName ?? '';
+  await begin('away', 'n2');
+  await claim('target');
+  await tell('away', { target: { node: 'n2', outcome: 'completed' } });
+  await phaseIs('away', 'Succeeded');
+  await until(harness, async () => (await machine())?.status?.nodeName === 'n2');
+  await migrate('back', { targetNode: 'n1' });
+  await phaseIs('back', 'Preparing');
+  expect((await status('back'))?.targetPod).toBe(home);
+  const ended = { status: { phase: 'Succeeded' } };
+  await harness.client.resource(pods).patch(home, ended, { namespace, type: 'merge', subresource: 'status' });
+  await until(harness, async () => !['', undefined, home].includes((await status('back'))?.targetPod));
+  await phaseIs('back', 'Preparing');
+  const { targetPod } = (await status('back')) ?? {};
+  expect((await podOf(targetPod))?.metadata?.annotations?.[waitsForMachine]).toBe('incoming');
+  expect((await machine())?.status?.migration).toMatchObject({ targetPod, owner: '' });
+  await tell('back', { target: { node: 'n1', address: '127.0.0.1:1' } });
+  await phaseIs('back', 'Running');
+  await claim('target');
+  await tell('back', { target: { node: 'n1', outcome: 'completed' } });
+  await phaseIs('back', 'Succeeded');
+  await until(harness, async () => (await machine())?.status?.podName === targetPod);
+});
+
 test('what cannot be is refused with the reason, and nothing is made', async () => {
   await make();
   const refused = async (name: string, spec: JsonObject, reason: string) => {

@@ -27,6 +27,16 @@ export class MigrationWrites {
     return undefined;
   }
 
+  /** Has a migration look for another target. */
+  async startOver({ metadata }: VirtualMachineMigration): Promise<undefined> {
+    const { name = '', namespace = '', uid = '' } = metadata ?? {};
+    const status = { phase: 'Pending', targetPod: null, targetNode: null, target: null };
+    await this.#client
+      .resource(virtualMachineMigrations)
+      .patch(name, { metadata: { uid }, status }, { namespace, type: 'merge', subresource: 'status' });
+    return undefined;
+  }
+
   /** Changes labels and annotations. */
   async changePod(pod: Pod, metadata: JsonObject): Promise<void> {
     const { name = '', namespace = '' } = pod.metadata ?? {};
@@ -47,8 +57,6 @@ export class MigrationWrites {
       if (!isNotFound(error)) throw error;
     }
   }
-
-  /** Ends a migration that the machine did not move by: what was made for it goes. */
 
   /** Deletes a pod at once. */
   async deletePod(name: string, namespace: string): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Rows in an order, kept up to date by changes. Each change costs a binary search and a shift; many at once are sorted in one go. The order is total: what is
+ * Rows in an order, kept up to date by changes. Each change costs a binary search and a shift; many at once are sorted and merged in one go. The order is total: what is
  * equal goes by key.
  */
 import type { Sort } from '../model/protocol.ts';
@@ -8,7 +8,7 @@ import type { Change } from './table-mirror.ts';
 
 type Compare = (a: KeptRow, b: KeptRow) => number;
 
-/** From so many changes on, sorting all costs less than placing each. */
+/** From so many changes on, going through all costs less than placing each. */
 const manyChanges = 48;
 
 /** The rows that `matches` lets through. */
@@ -48,8 +48,7 @@ export class SortedRows {
       const gone = new Set(removed);
       this.#rows = this.#rows.filter((row) => !gone.has(row));
     }
-    this.#rows.push(...added);
-    this.#rows.sort(this.#compare);
+    this.#rows = merged(this.#rows, added.toSorted(this.#compare), this.#compare);
   }
 
   #placeOf(row: KeptRow): number {
@@ -63,6 +62,25 @@ export class SortedRows {
     }
     return low;
   }
+}
+
+/** Two sorted lists as one: a list that is read page by page is not sorted anew with each. The first may be changed. */
+function merged(rows: KeptRow[], added: readonly KeptRow[], compare: Compare): KeptRow[] {
+  const [first] = added;
+  const last = rows.at(-1);
+  if (first === undefined || last === undefined || compare(last, first) < 0) {
+    for (const row of added) rows.push(row);
+    return rows;
+  }
+  const all: KeptRow[] = [];
+  let next = 0;
+  for (const row of rows) {
+    for (let other = added[next]; other !== undefined && compare(other, row) < 0; other = added[++next])
+      all.push(other);
+    all.push(row);
+  }
+  for (const row of added.slice(next)) all.push(row);
+  return all;
 }
 
 function compareBy(sort: Sort | undefined): Compare {

@@ -38,6 +38,8 @@ export interface MirrorOptions {
 const tableAccept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
 /** Objects of one page: some hundredths of a second to read, so that others have their turn in between. */
 const pageObjects = 500;
+/** Of the first page: more than fit on a screen, so that there is something to look at while the rest is read. */
+const firstObjects = 100;
 /** Five times the pods of the largest cluster that Kubernetes supports. */
 const rowsMax = 750_000;
 const retryMsMin = 500;
@@ -148,7 +150,8 @@ export class TableMirror {
   }
 
   async #page(from: string | undefined, signal: AbortSignal): Promise<unknown> {
-    const query = { limit: String(pageObjects), includeObject: this.#include, continue: from };
+    const limit = from === undefined && this.#rows.size === 0 ? firstObjects : pageObjects;
+    const query = { limit: String(limit), includeObject: this.#include, continue: from };
     const chunks = await this.#options.api.stream({
       method: 'GET',
       path: this.#path,

@@ -101,8 +101,13 @@ export interface ExecQuery {
   readonly command: readonly string[];
 }
 
+/** The time of a cluster that is steered. */
+export interface TimeQuery {
+  readonly kind: 'time';
+}
+
 /** What a view can be of. */
-export type ViewQuery = ExecQuery | ListQuery | LogQuery | NodesQuery;
+export type ViewQuery = ExecQuery | ListQuery | LogQuery | NodesQuery | TimeQuery;
 
 /** From the page. */
 export type PageMessage =
@@ -140,6 +145,40 @@ export interface Facts {
   /** Containers of a pod. */
   readonly containers?: readonly string[];
   readonly rollout?: Rollout;
+  readonly run?: RunFacts;
+}
+
+/** One commit on its way through a pipeline. */
+export interface RunFacts {
+  readonly pipeline: string;
+  /** The branch or tag. */
+  readonly ref: string;
+  readonly commit: string;
+  readonly author: string;
+  /** Why it is where it is. */
+  readonly message: string;
+  readonly hasEnded: boolean;
+  readonly steps: readonly StepFacts[];
+}
+
+/** A step of it; texts are empty where there is nothing to say. */
+export interface StepFacts {
+  readonly name: string;
+  readonly kind: 'build' | 'checkout' | 'deploy' | 'run';
+  /** Names of the steps that it waits for. */
+  readonly after: readonly string[];
+  readonly phase: string;
+  readonly reason: string;
+  readonly message: string;
+  /** Milliseconds since the epoch; 0 for not yet. */
+  readonly started: number;
+  readonly ended: number;
+  /** Whose logs are the step's. */
+  readonly pod: string;
+  /** What a build has made, or a deploy step put in place. */
+  readonly image: string;
+  /** The Deployment of a deploy step. */
+  readonly target: { readonly namespace: string; readonly name: string };
 }
 
 /** How far a Deployment or the like has come, or what a replica set of one has. */
@@ -209,10 +248,22 @@ export interface NodesMessage {
   readonly pending: number;
 }
 
+/** Time under somebody's hand. */
+export interface TimeInfo {
+  /** RFC 3339. */
+  readonly now: string;
+  readonly paused: boolean;
+  /** A number, or `max`. */
+  readonly speed: string;
+  /** Where the steps under way end. */
+  readonly stepsTo?: string;
+}
+
 /** To the page. */
 export type ServerMessage =
   | NodesMessage
   | RowsMessage
+  | { readonly type: 'time'; readonly id: number; readonly time: TimeInfo }
   /** The view has ended; without `problem` as it should. */
   | { readonly type: 'end'; readonly id: number; readonly problem?: string; readonly code?: number }
   /** It goes on, but not now. */

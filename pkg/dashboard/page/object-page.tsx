@@ -7,6 +7,7 @@ import { openList } from './list-model.ts';
 import { type ObjectTabProps, objectPath } from './object-place.ts';
 import { PlacementTab } from './placement-tab.tsx';
 import { listHref, narrow, objectHref, resourceIn, route } from './route.ts';
+import { StepsTab } from './runs-page.tsx';
 import { infoOf, known } from './session.ts';
 import { ExecTab, LogTab } from './stream-tabs.tsx';
 import { YamlTab } from './yaml-tab.tsx';
@@ -32,6 +33,10 @@ const tabsOf: Readonly<Record<string, readonly Tab[]>> = {
   'replicasets.apps': [{ key: 'pods', label: 'Pods', content: owned(known.pods) }],
   'statefulsets.apps': [{ key: 'pods', label: 'Pods', content: owned(known.pods) }],
   'daemonsets.apps': [{ key: 'pods', label: 'Pods', content: owned(known.pods) }],
+  'pipelineruns.ci.coxswain.dev': [
+    { key: 'steps', label: 'Steps', content: StepsTab },
+    { key: 'pods', label: 'Pods', content: owned(known.pods) },
+  ],
   'jobs.batch': [{ key: 'pods', label: 'Pods', content: owned(known.pods) }],
 };
 

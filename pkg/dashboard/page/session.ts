@@ -67,4 +67,5 @@ export const known = {
   replicaSets: { group: 'apps', version: 'v1', resource: 'replicasets' },
   statefulSets: { group: 'apps', version: 'v1', resource: 'statefulsets' },
   daemonSets: { group: 'apps', version: 'v1', resource: 'daemonsets' },
+  pipelineRuns: { group: 'ci.coxswain.dev', version: 'v1alpha1', resource: 'pipelineruns' },
 } as const satisfies Record<string, ResourceId>;

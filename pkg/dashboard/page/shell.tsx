@@ -9,8 +9,10 @@ import { NodesPage } from './nodes-page.tsx';
 import { ObjectPage } from './object-page.tsx';
 import { RolloutsPage } from './rollouts-page.tsx';
 import { hrefOf, listHref, route } from './route.ts';
+import { RunsPage } from './runs-page.tsx';
 import { known, resources, session, signOut } from './session.ts';
 import { ThemeButton } from './theme.tsx';
+import { TimeControl } from './time.tsx';
 
 interface Place {
   readonly label: string;
@@ -22,6 +24,7 @@ const places: readonly Place[] = [
   { label: 'Rollouts', href: hrefOf('rollouts') },
   { label: 'Events', href: hrefOf('events') },
   { label: 'Virtual machines', href: hrefOf('machines') },
+  { label: 'Pipelines', href: hrefOf('runs') },
   { label: 'Pods', href: listHref(known.pods) },
 ];
 
@@ -45,6 +48,7 @@ export function Shell() {
       <header>
         <strong>Coxswain</strong>
         <span class="quiet">{session.value?.cluster}</span>
+        <TimeControl />
         <span class="grow" />
         <span role="status" class="problem">
           {isConnected.value ? '' : 'No connection to the dashboard: trying again …'}
@@ -79,6 +83,8 @@ function View({ page }: { readonly page: string }) {
       return <EventsPage />;
     case 'machines':
       return <MachinesPage />;
+    case 'runs':
+      return <RunsPage />;
     case 'list':
       return <ListPage />;
     case 'object':

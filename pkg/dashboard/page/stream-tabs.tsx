@@ -6,9 +6,19 @@ import type { ObjectTabProps } from './object-place.ts';
 /** Characters of a log that the page keeps: a page with a million lines serves nobody. */
 const logCharsMax = 1_000_000;
 
-/** The log. */
+/** The log of a pod. */
 export function LogTab({ row, namespace, name }: ObjectTabProps) {
-  const containers = row?.facts.containers ?? [];
+  return <Log containers={row?.facts.containers ?? []} namespace={namespace} pod={name} />;
+}
+
+interface LogProps {
+  readonly containers: readonly string[];
+  readonly namespace: string;
+  readonly pod: string;
+}
+
+/** The log of one of the containers of a pod. */
+export function Log({ containers, namespace, pod }: LogProps) {
   const [container, setContainer] = useState('');
   const [isPrevious, setPrevious] = useState(false);
   const [follows, setFollows] = useState(true);
@@ -22,7 +32,7 @@ export function LogTab({ row, namespace, name }: ObjectTabProps) {
     setSaid('');
     let all = '';
     let frame = 0;
-    const view = openView({ kind: 'log', namespace, pod: name, container: chosen, previous: isPrevious }, (message) => {
+    const view = openView({ kind: 'log', namespace, pod, container: chosen, previous: isPrevious }, (message) => {
       if (message.type === 'end') setSaid(message.problem ?? 'The log has ended.');
       if (message.type !== 'text') return;
       all = (all + message.text).slice(-logCharsMax);
@@ -30,7 +40,7 @@ export function LogTab({ row, namespace, name }: ObjectTabProps) {
       frame = requestAnimationFrame(() => setText(all));
     });
     return () => view.close();
-  }, [namespace, name, chosen, isPrevious]);
+  }, [namespace, pod, chosen, isPrevious]);
   useEffect(() => {
     if (follows && output.current !== null) output.current.scrollTop = output.current.scrollHeight;
   }, [text, follows]);

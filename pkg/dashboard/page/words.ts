@@ -1,11 +1,19 @@
 /** Times and amounts as people read them. */
 import { signal } from '@preact/signals';
 
-/** The time, a second at a time, for whatever shows ages. */
+/** The cluster's time, a second at a time, for whatever shows ages. */
 export const now = signal(Date.now());
+/** What the cluster's time is beside that of this machine, where somebody has said so. */
+let saidMs: number | undefined;
 setInterval(() => {
-  now.value = Date.now();
+  if (saidMs === undefined) now.value = Date.now();
 }, 1_000);
+
+/** Says what the cluster's time is now, where it is not the machine's; undefined where it is. */
+export function setNow(nowMs: number | undefined): void {
+  saidMs = nowMs;
+  now.value = nowMs ?? Date.now();
+}
 
 /** How long ago, as `kubectl get` says it. */
 export function ageText(sinceMs: number, nowMs: number): string {

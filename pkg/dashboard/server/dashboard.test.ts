@@ -27,6 +27,8 @@ function connectAs(secret: string): Promise<UserApi> {
     if (revoked.has(secret) || names[secret] === undefined) throw unauthorized();
     if (call.path.endsWith('/selfsubjectreviews'))
       return { status: { userInfo: { username: names[secret], groups: [] } } };
+    if (secret === 'local' && call.path.startsWith('/debug/time'))
+      return { now: '2026-01-01T00:10:00.000Z', paused: true, speed: 60, whole: true };
     throw new StatusError({ code: 403, reason: 'Forbidden', message: `${names[secret]} may not` });
   };
   const api = createKubeApi({
@@ -208,4 +210,18 @@ test('a path of an object leads nowhere else', async () => {
       (await send(`/api/objects/-/v1/pods/default/${name}`, { headers: { cookie } })).status,
     ).toBeGreaterThanOrEqual(400);
   expect(asked).toEqual([]);
+});
+
+test('time is steered in the user’s name, by what there is to do with it', async () => {
+  const cookie = await signIn({ code });
+  const steer = async (body: unknown, as = cookie): Promise<string> =>
+    summary(await send('/api/time', { method: 'POST', headers: { cookie: as }, body }));
+  expect(await steer({ action: 'step', by: '10m' })).toBe(
+    '200 {"now":"2026-01-01T00:10:00.000Z","paused":true,"speed":"60"}',
+  );
+  expect(asked.at(-1)).toBe('kubernetes-admin POST /debug/time/step');
+  expect(await steer({ action: '../faults' })).toContain('400 {"message":"there is no action \\"../faults\\" on time"');
+  expect(asked.at(-1)).toBe('kubernetes-admin POST /debug/time/step');
+  const ann = await signIn({ token: 'token-of-ann' });
+  expect(await steer({ action: 'pause' }, ann)).toBe('403 {"message":"ann may not","reason":"Forbidden"}');
 });

@@ -50,6 +50,8 @@ function queryOf(value: unknown): ViewQuery | undefined {
   switch (digText(value, 'kind')) {
     case 'nodes':
       return { kind: 'nodes' };
+    case 'time':
+      return { kind: 'time' };
     case 'log':
       return { kind: 'log', ...container, previous: digText(value, 'previous') === 'true' };
     case 'exec':

@@ -14,6 +14,7 @@ import type { Identity } from './identities.ts';
 import { pageMessageOf } from './page-messages.ts';
 import { problemOf } from './problem.ts';
 import { openExec, openLog, type StreamView } from './streams.ts';
+import { openTime } from './time.ts';
 
 /** A page has a handful; who opens more has lost count. */
 const viewsMax = 64;
@@ -53,6 +54,7 @@ const openers: {
   },
   log: ({ api }, query, options) => openLog(api, query, options),
   exec: ({ api }, query, options) => openExec(api, query, options),
+  time: ({ api }, _query, options) => openTime(api, options),
 };
 
 /** Serves a page until it or the session goes. */

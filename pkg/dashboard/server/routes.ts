@@ -14,6 +14,8 @@ import { applyObject, deleteObject, type ObjectPlace, readObject } from './objec
 import type { DashboardOptions } from './options.ts';
 import { problemOf } from './problem.ts';
 import { rolloutAction } from './rollouts.ts';
+import { runAction } from './runs.ts';
+import { steerTime } from './time.ts';
 
 /** Largest body: a document that the API server would take, with room for its escapes. */
 const bodyBytesMax = '8mb';
@@ -61,15 +63,7 @@ export async function createRoutes(
       return options.explain(holder.api, { namespace, name });
     }),
   );
-  app.post(
-    '/api/rollouts',
-    withSession(async ({ body }, _response, { holder: { api }, signal }) => {
-      const [action, resource] = [digText(body, 'action'), digText(body, 'resource')];
-      const [namespace, name] = [digText(body, 'namespace'), digText(body, 'name')];
-      const { clock } = options;
-      return { message: await rolloutAction({ api, clock, signal }, { action, resource, namespace, name }) };
-    }),
-  );
+  addActions(app, withSession, options);
   app.use('/api', (request: Request) => {
     throw notFound({ resource: 'pages', group: '' }, request.path);
   });
@@ -148,6 +142,34 @@ function addObjects(app: Express, withSession: (answer: Answer) => RequestHandle
       const [force, dryRun] = [digText(body, 'force') === 'true', digText(body, 'dryRun') === 'true'];
       return applyObject(holder.api, placeOf(params), { yaml, force, dryRun });
     }),
+  );
+}
+
+/** What can be done beside changing objects. */
+function addActions(
+  app: Express,
+  withSession: (answer: Answer) => RequestHandler,
+  { clock }: Pick<RoutesOptions, 'clock'>,
+): void {
+  app.post(
+    '/api/rollouts',
+    withSession(async ({ body }, _response, { holder: { api }, signal }) => {
+      const [action, resource] = [digText(body, 'action'), digText(body, 'resource')];
+      const [namespace, name] = [digText(body, 'namespace'), digText(body, 'name')];
+      return { message: await rolloutAction({ api, clock, signal }, { action, resource, namespace, name }) };
+    }),
+  );
+  app.post(
+    '/api/runs',
+    withSession(async ({ body }, _response, { holder: { api } }) => {
+      const [action, step] = [digText(body, 'action'), digText(body, 'step')];
+      const [namespace, name] = [digText(body, 'namespace'), digText(body, 'name')];
+      return { message: await runAction(api, { action, namespace, name, step }) };
+    }),
+  );
+  app.post(
+    '/api/time',
+    withSession(({ body }, _response, { holder }) => steerTime(holder.api, body)),
   );
 }
 

@@ -42,8 +42,8 @@ export function createMachineMover(options: MachineMoverOptions): Component {
 
 class MachineMover implements Component {
   readonly #options: MachineMoverOptions;
-  /** Ends of migrations that were begun here, by uid and side. */
-  readonly #begun = new Set<string>();
+  /** Pods of ends of migrations that were begun here, by uid and side: a migration may look for another target. */
+  readonly #begun = new Map<string, string>();
   readonly #news = new Map<string, MigrationNews>();
   readonly #writing = new Set<string>();
   readonly #work = new Set<Promise<void>>();
@@ -91,9 +91,9 @@ class MachineMover implements Component {
       this.#begun.delete(`${uid} target`);
       return;
     }
-    if (phase === 'Preparing' && targetNode === nodeName && this.#begins(uid, 'target'))
+    if (phase === 'Preparing' && targetNode === nodeName && this.#begins(`${uid} target`, targetPod))
       this.#start(this.#receive(migration, { namespace, name: targetPod }));
-    if (phase === 'Running' && sourceNode === nodeName && this.#begins(uid, 'source'))
+    if (phase === 'Running' && sourceNode === nodeName && this.#begins(`${uid} source`, sourcePod))
       this.#migrate(migration, { namespace, name: sourcePod });
     if (migration.spec?.abort === true || deletionTimestamp !== undefined)
       for (const [side, name] of [
@@ -104,10 +104,9 @@ class MachineMover implements Component {
           this.#quietly(() => this.#options.machines.abort({ namespace, name }, 'it was asked to end'));
   }
 
-  #begins(uid: string, side: MigrationSide): boolean {
-    const key = `${uid} ${side}`;
-    if (this.#begun.has(key)) return false;
-    this.#begun.add(key);
+  #begins(key: string, pod: string): boolean {
+    if (this.#begun.get(key) === pod) return false;
+    this.#begun.set(key, pod);
     return true;
   }
 
@@ -118,7 +117,8 @@ class MachineMover implements Component {
     const sourceNode = migration.status?.sourceNode ?? '';
     for (;;) {
       const current = this.#informer.lister.get(`${pod.namespace}/${name}`);
-      if (current?.metadata?.uid !== uid || current.status?.phase !== 'Preparing') return;
+      const { phase, targetPod } = current?.status ?? {};
+      if (current?.metadata?.uid !== uid || phase !== 'Preparing' || targetPod !== pod.name) return;
       try {
         const arrival = { migration: uid, sourceNode, node: nodeName, host: nodeAddress, identity };
         const port = await machines.receive(pod, arrival);

@@ -159,6 +159,8 @@ export interface ContainerStats {
   readonly filesystemInodes?: number;
   /** Processes and threads. */
   readonly pids?: number;
+  /** What else is counted of it since its start, by name. */
+  readonly counters?: Readonly<Record<string, number>>;
 }
 
 /** An image that is there. */

@@ -81,8 +81,13 @@ function amounts(sum: UsageSum): object {
   };
 }
 
+/** A `UserDefinedMetric`. */
+function metricAt(time: string) {
+  return ([name, value]: readonly [string, number]) => ({ name, type: 'cumulative', units: 'count', time, value });
+}
+
 function containerStats(usage: ContainerUsage): object {
-  const { name, startedAtMs, timeMs, memoryBytes, filesystemBytes, filesystemInodes, pids } = usage;
+  const { name, startedAtMs, timeMs, memoryBytes, filesystemBytes, filesystemInodes, pids, counters } = usage;
   const time = formatTimestamp(timeMs);
   return {
     name,
@@ -92,5 +97,6 @@ function containerStats(usage: ContainerUsage): object {
       ? {}
       : { rootfs: { time, usedBytes: filesystemBytes, inodesUsed: filesystemInodes } }),
     ...(pids === undefined ? {} : { process_stats: { process_count: pids } }),
+    ...(counters === undefined ? {} : { userDefinedMetrics: Object.entries(counters).map(metricAt(time)) }),
   };
 }

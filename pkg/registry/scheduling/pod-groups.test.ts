@@ -59,3 +59,22 @@ test('what is scheduled does not change afterwards, the status is the scheduler 
   const answer = await server.call('PUT', `${group}/podgroups/train`, { object: changed });
   expect([answer.status, answer.body?.details?.causes?.[0]?.field]).toEqual([422, 'spec.schedulingPolicy']);
 });
+
+test('nobody comes to own gated fields, so that who sends back what was read changes nothing', async () => {
+  const constraints = { schedulingConstraints: { topology: [{ key: 'zone' }] } };
+  const template = { name: 'a', schedulingPolicy: { basic: {} }, ...constraints };
+  const workload = {
+    ...{ apiVersion: 'scheduling.k8s.io/v1alpha2', kind: 'Workload', metadata: { name: 'one' } },
+    spec: { podGroupTemplates: [template] },
+  };
+  for (const [resource, object, spec] of [
+    ['podgroups', podGroup('one', { basic: {} }, constraints), { schedulingPolicy: { basic: {} } }],
+    ['workloads', workload, { podGroupTemplates: [{ ...template, schedulingConstraints: null }] }],
+  ] as const) {
+    const made = await post(resource, object);
+    expect([made.status, made.body?.spec]).toMatchObject([201, spec]);
+    const headers = { 'user-agent': 'another/1' };
+    const again = await server.call('PUT', `${group}/${resource}/one`, { object: made.body, headers });
+    expect([again.status, again.body]).toEqual([200, made.body]);
+  }
+});

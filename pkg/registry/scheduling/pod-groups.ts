@@ -1,6 +1,6 @@
 /**
  * Pod groups and the workloads that describe them, which are served where their version is switched on. Fields of feature gates that are off by default (topology
- * constraints, claims, disruption modes and priorities of groups) are dropped as upstream drops them. Source: upstream `pkg/registry/scheduling/podgroup`,
+ * constraints, claims, disruption modes and priorities of groups) are dropped as upstream drops them; here with the defaults, so that nobody comes to own what is not kept. Source: upstream `pkg/registry/scheduling/podgroup`,
  * `pkg/registry/scheduling/workload`.
  */
 import { podGroups, workloads } from '#pkg/api/types/refs.ts';
@@ -83,19 +83,11 @@ function validateWorkload({ spec }: Given<Workload>): readonly FieldError[] {
   return into.errors;
 }
 
-const status = ownStatus();
-
 /** Pod groups and workloads. */
 export const podGroupStrategies: readonly Strategy[] = [
   rulesOf(podGroups, {
-    prepareForCreate(draft) {
-      status.prepareForCreate(draft);
-      dropGated(draft.spec);
-    },
-    prepareForUpdate(draft, old) {
-      status.prepareForUpdate(draft, old);
-      dropGated(draft.spec);
-    },
+    ...ownStatus(),
+    setDefaults: ({ spec }) => dropGated(spec),
     subresources: { status: statusAlone },
     validate: validateGroup,
     validateUpdate(draft, old) {
@@ -117,8 +109,7 @@ export const podGroupStrategies: readonly Strategy[] = [
     },
   }),
   rulesOf(workloads, {
-    prepareForCreate: ({ spec }) => spec?.podGroupTemplates?.forEach(dropGated),
-    prepareForUpdate: ({ spec }) => spec?.podGroupTemplates?.forEach(dropGated),
+    setDefaults: ({ spec }) => spec?.podGroupTemplates?.forEach(dropGated),
     validate: validateWorkload,
     validateUpdate(draft, old) {
       const into = new Collector();

@@ -120,7 +120,13 @@ export function readMissing(payload: Uint8Array, pages: number): Uint8Array {
   fields.end();
   if (bits.length !== Math.ceil(pages / 8))
     throw new WireError(`Cannot read which pages come later: there are ${pages}`);
-  return Uint8Array.from({ length: pages }, (_, page) => ((bits[page >> 3] ?? 0) >> (page & 7)) & 1);
+  const missing = new Uint8Array(pages);
+  // Most are there: the machine stands still meanwhile.
+  for (let at = bits.findIndex((byte) => byte !== 0); at >= 0 && at < bits.length; at++) {
+    const byte = bits[at] ?? 0;
+    for (let bit = 0; byte >> bit !== 0; bit++) if (at * 8 + bit < pages) missing[at * 8 + bit] = (byte >> bit) & 1;
+  }
+  return missing;
 }
 
 function readConfig(value: unknown): Omit<MachineConfig, 'kernel'> {

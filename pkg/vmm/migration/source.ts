@@ -67,6 +67,8 @@ class MigrationSource implements MigrationEnd {
   private reason = '';
   private isRoundAsked = false;
   private dirtyBefore = Number.POSITIVE_INFINITY;
+  /** Of a post-copy: the pages that were written before it began. */
+  private written: readonly number[] = [];
   /** Pages that are not told until the target runs. */
   private missing: Uint8Array;
 
@@ -211,6 +213,7 @@ class MigrationSource implements MigrationEnd {
   private startCopying(): void {
     const { mode } = this.settings;
     this.phase = 'copying';
+    if (mode === 'post-copy') this.written = writtenPages(this.machine);
     this.copier.start(firstPages(this.machine, mode), this.nowMs);
     if (mode !== 'suspend' && mode !== 'cold') return;
     this.stop([]);
@@ -254,12 +257,11 @@ class MigrationSource implements MigrationEnd {
 
   /** Stops for the target to go on without some pages; `dirty`: those that were written in the last round. What it has just written the guest will need first: a post-copy has that go along. */
   private leave(dirty: readonly number[]): void {
-    const { settings, encoder, machine } = this;
-    const fresh = new Set(dirty);
+    const { settings, encoder } = this;
     const isFirst = settings.mode === 'post-copy';
     const along = isFirst ? dirty.slice(0, this.pagesWithin(settings.downtimeMs / 2)) : [];
-    const lacking = isFirst ? writtenPages(machine).filter((page) => !encoder.hasSent(page) || fresh.has(page)) : dirty;
-    for (const page of lacking) this.missing[page] = 1;
+    for (const page of this.written) if (!encoder.hasSent(page)) this.missing[page] = 1;
+    for (const page of dirty) this.missing[page] = 1;
     for (const page of along) this.missing[page] = 0;
     this.stop(along);
   }

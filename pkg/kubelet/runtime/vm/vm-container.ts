@@ -166,8 +166,8 @@ export class VmContainer {
   }
 
   async stats(): Promise<ContainerStats> {
-    const { usedBytes, memoryBytes, cpuNanoseconds } = await this.figures();
-    return { memoryBytes, workingSetBytes: usedBytes, cpuNanoseconds };
+    const { usedBytes, memoryBytes, cpuNanoseconds, counters } = await this.figures();
+    return { memoryBytes, workingSetBytes: usedBytes, cpuNanoseconds, counters: { ...counters } };
   }
 
   figures(): Promise<GuestFigures> {

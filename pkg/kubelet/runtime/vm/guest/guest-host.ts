@@ -189,7 +189,7 @@ export class GuestHost {
       usedBytes: counted.used * 4096,
       sharableBytes: counted.same * 4096,
       cpuNanoseconds: (user + system) * 1000,
-      instructions: this.#machine?.counters.instructions ?? 0,
+      counters: this.#machine?.counters ?? {},
       isPaused: this.#loop?.isPaused ?? false,
     };
   }

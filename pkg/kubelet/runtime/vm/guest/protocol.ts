@@ -1,4 +1,5 @@
 /** What a guest's worker and the runtime say to each other. */
+import type { MachineCounters } from '#pkg/vmm/machine-contract.ts';
 import type { MigrationFigures, MigrationSettings } from '#pkg/vmm/migration/contract.ts';
 import type { LinkAddress, LinkIdentity } from './link.ts';
 
@@ -27,7 +28,8 @@ export interface GuestFigures {
   /** Of pages whose contents another page of the same guest has too. */
   readonly sharableBytes: number;
   readonly cpuNanoseconds: number;
-  readonly instructions: number;
+  /** What its harts and devices did; none before it is made. */
+  readonly counters: Partial<MachineCounters>;
   readonly isPaused: boolean;
 }
 

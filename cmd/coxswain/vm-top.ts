@@ -1,0 +1,40 @@
+/** `coxswain vm top`, its second part: what a machine's harts and devices did since it was started, which its kubelet has in `/stats/summary`. */
+import type { Client } from '#pkg/client/client.ts';
+import { getJson } from '#pkg/client/discovery.ts';
+import { textTable } from './text-table.ts';
+import type { World } from './world.ts';
+
+/** Counters by their names there, and what they are called here. */
+const names = [
+  ['instructions', 'INSTRUCTIONS'],
+  ['traps', 'TRAPS'],
+  ['interrupts', 'INTERRUPTS'],
+  ['tlbMisses', 'TLB MISSES'],
+  ['pageWalks', 'PAGE WALKS'],
+  ['deviceAccesses', 'DEVICE ACCESSES'],
+  ['blocksCompiled', 'BLOCKS COMPILED'],
+] as const;
+
+interface Summary {
+  readonly pods?: readonly {
+    readonly podRef: { readonly name: string; readonly namespace: string };
+    readonly containers?: readonly {
+      readonly userDefinedMetrics?: readonly { readonly name: string; readonly value: number }[];
+    }[];
+  }[];
+}
+
+/** Prints the counters of the machine that a pod is; nothing where its kubelet has none. */
+export async function printCounters(
+  world: World,
+  client: Client,
+  { node, pod, namespace }: { readonly node: string; readonly pod: string; readonly namespace: string },
+): Promise<void> {
+  const path = `/api/v1/nodes/${encodeURIComponent(node)}/proxy/stats/summary`;
+  const { pods = [] } = await getJson<Summary>(client, path, undefined);
+  const found = pods.find(({ podRef }) => podRef.name === pod && podRef.namespace === namespace);
+  const metrics = (found?.containers ?? []).flatMap(({ userDefinedMetrics = [] }) => userDefinedMetrics);
+  if (metrics.length === 0) return;
+  const countOf = (name: string): string => String(metrics.find((metric) => metric.name === name)?.value ?? 0);
+  world.write(`\n${textTable([names.map(([, heading]) => heading), names.map(([name]) => countOf(name))])}`);
+}
