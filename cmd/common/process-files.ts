@@ -188,6 +188,15 @@ function isKilled(pid: number): boolean {
   }
 }
 
+/** Whether a process is stopped by a signal, until another lets it go on. False where the system does not say. */
+export function isStopped(pid: number): boolean {
+  try {
+    return /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
 /** A process that was killed is gone once its first thread, which waits for the others, is all that is left. */
 function threadsOf(pid: number): 'dying' | 'gone' {
   try {

@@ -17,19 +17,19 @@ import {
   type FlagValues,
   helpText,
   parseFlags,
-  text,
 } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { withClient } from './cluster-objects.ts';
 import { ClusterFolder } from './folder.ts';
+import { formatted, outputFlag } from './output.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
 const flags = {
   ...clusterFlags,
   wait: duration({ help: 'Longest wait for programs to start and objects to go, for each.', fallback: 120_000 }),
-  output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
+  output: outputFlag,
 } satisfies FlagTable;
 
 /** What a command is given. */
@@ -146,7 +146,7 @@ async function list(call: Call): Promise<void> {
       summary,
     }));
     const parts = Object.entries(builtInParts).map(([name, { summary, how }]) => ({ name, state: how, summary }));
-    if (values.output === 'json') world.write(`${JSON.stringify({ addons, builtIn: parts }, undefined, 2)}\n`);
+    if (values.output !== '') world.write(await formatted({ addons, builtIn: parts }, values.output));
     else {
       const rows = [...addons, ...parts].map(({ name, state, summary }) => [name, state, summary]);
       world.write(new TableLayout().render([['NAME', 'STATE', 'WHAT'], ...rows]));
@@ -172,7 +172,7 @@ export async function enableAll(
     await enableAddon(deps, { name, parts, cluster });
     if (output === '') world.write([`${name} is enabled`, ...parts.hints.map((line) => `  ${line}`), ''].join('\n'));
   }
-  if (output === 'json') world.write(`${JSON.stringify({ enabled: names })}\n`);
+  if (output !== '') world.write(await formatted({ enabled: names }, output));
 }
 
 async function disable(call: Call): Promise<void> {
@@ -183,7 +183,7 @@ async function disable(call: Call): Promise<void> {
       const was = await disableAddon(deps, name);
       if (values.output === '') world.write(`${name} ${was ? 'is disabled' : 'was not enabled'}\n`);
     }
-    if (values.output === 'json') world.write(`${JSON.stringify({ disabled: names })}\n`);
+    if (values.output !== '') world.write(await formatted({ disabled: names }, values.output));
   });
 }
 
@@ -192,6 +192,6 @@ async function show(call: Call): Promise<void> {
   const cluster = await clusterOf(call);
   const objects = (await addonsFor(names, cluster)).flatMap(([, parts]) => parts.objects(cluster));
   const list = { apiVersion: 'v1', kind: 'List', items: objects };
-  if (values.output === 'json') world.write(`${JSON.stringify(list, undefined, 2)}\n`);
+  if (values.output !== '') world.write(await formatted(list, values.output));
   else world.write(objects.map((object) => yamlText(object)).join('---\n'));
 }

@@ -2,7 +2,7 @@
 
 import { rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
+import { isStopped, type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -101,6 +101,10 @@ async function settle(
   for (;;) {
     const record = (await recordedProcesses(folder.run)).find((one) => one.name === name && one.pid === pid);
     if (record === undefined || stateOf(record) === 'gone') return undefined;
+    if (isStopped(pid))
+      throw new UserError(
+        `Cannot start the cluster in ${folder.path} as it is paused: "coxswain unpause" lets it go on`,
+      );
     const isStarting = record.healthz === undefined;
     if (!isStarting && stateOf(record) === 'alive' && (await answers(record.healthz))) return record;
     if (world.clock.monotonicMs() - beganMs >= (isStarting ? startMsMax : answerMsMax)) {

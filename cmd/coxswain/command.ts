@@ -2,7 +2,7 @@
 import { explain } from '#cmd/common/errors.ts';
 import { commandOverview } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { systemWorld, type World } from './world.ts';
+import { exitCodes, systemWorld, type World } from './world.ts';
 
 interface Command {
   readonly summary: string;
@@ -19,6 +19,18 @@ const commands: Readonly<Record<string, Command>> = {
   list: {
     summary: 'Show the clusters of this machine’s user.',
     load: async () => (await import('./list.ts')).list,
+  },
+  pause: {
+    summary: 'Stop all processes of a cluster where they are.',
+    load: async () => (await import('./pause.ts')).pause,
+  },
+  unpause: {
+    summary: 'Let a cluster that is paused go on.',
+    load: async () => (await import('./pause.ts')).unpause,
+  },
+  logs: {
+    summary: 'Show the logs of a cluster, or export all that a report of a fault needs.',
+    load: async () => (await import('./logs.ts')).logs,
   },
   config: {
     summary: 'Print a cluster, or what a file means, as a cluster file.',
@@ -114,21 +126,28 @@ const commands: Readonly<Record<string, Command>> = {
 function overview(): string {
   return commandOverview({
     summary: 'Kubernetes on this machine: no Docker, no root.',
-    usage: 'coxswain <command> [flags]',
+    usage: 'coxswain [--quiet] <command> [flags]',
     commands,
   });
 }
 
 async function main(world: World, args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
+  if (name === '--quiet' || name === '-q') return quietly(world, rest);
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     world.write(overview());
-    return name === undefined ? 1 : 0;
+    return exitCodes[name === undefined ? 'failed' : 'done'].code;
   }
   const key = name === '--version' ? 'version' : name;
   const command = Object.hasOwn(commands, key) ? commands[key] : undefined;
   if (command !== undefined) return (await command.load())(world, rest);
   throw new UserError(`unknown command "${name}": "coxswain --help" lists them`);
+}
+
+/** Runs a command of which only the exit code and what goes wrong are of interest. */
+function quietly(world: World, args: readonly string[]): Promise<number> {
+  if (args[0] === 'kubectl') throw new UserError('Cannot use --quiet with kubectl, which has flags of its own');
+  return main({ ...world, isQuiet: true, write: () => {} }, args);
 }
 
 const world = systemWorld();
@@ -137,5 +156,5 @@ try {
 } catch (error) {
   world.writeError(`coxswain: ${explain(error)}\n`);
   if (world.environment.COXSWAIN_DEBUG) world.writeError(`${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode = exitCodes.failed.code;
 }

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
+import { isStopped, type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { contextFields, readKubeconfig, removeFromKubeconfig, useContext } from '#pkg/cluster/kubeconfig.ts';
@@ -52,6 +52,14 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
   const running = (await recordedProcesses(folder.run)).filter((one) => stateOf(one) !== 'gone');
+  // What is stopped by a signal hears of no other.
+  if (running.some(({ pid }) => isStopped(pid)))
+    await (await import('./cluster-processes.ts')).continueAll({
+      world,
+      folder,
+      record: await folder.read().catch(() => undefined),
+      running,
+    });
   // Whatever became of the record, what runs is stopped.
   await stopProcesses(world, running, values.timeout);
   // What cannot be read any more can still be removed.

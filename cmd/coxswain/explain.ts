@@ -6,6 +6,7 @@ import { TableLayout } from '#pkg/kubectl/tables.ts';
 import type { Explanation, GangExplanation, NodeExplanation } from '#pkg/scheduler/framework/explain.ts';
 import { podInfoOf } from '#pkg/scheduler/model/pod-info.ts';
 import { readCluster, readDump, withClient } from './cluster-objects.ts';
+import { formatted } from './output.ts';
 import { schedulingFlags, simulationOf } from './scheduling-flags.ts';
 import { checkName, type World } from './world.ts';
 
@@ -41,7 +42,7 @@ export async function explainPod(world: World, args: readonly string[]): Promise
   if (pod === undefined) throw new UserError(`Cannot explain pod "${values.namespace}/${name}" as there is none`);
   const explanation = simulation.explain(podInfoOf(pod));
   const { nodeName } = pod.spec ?? {};
-  if (values.output === 'json') world.write(`${JSON.stringify({ ...explanation, isOn: nodeName }, null, 2)}\n`);
+  if (values.output !== '') world.write(await formatted({ ...explanation, isOn: nodeName }, values.output));
   else world.write(textOf(`${values.namespace}/${name}`, explanation, nodeName));
   return explanation.node === undefined || explanation.gang?.message !== undefined ? 1 : 0;
 }

@@ -9,6 +9,7 @@ import type { FaultRule } from '#pkg/faults/fault-rule.ts';
 import type { FaultState } from '#pkg/faults/fault-set.ts';
 import { readRuleText } from '#pkg/faults/read-rules.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
+import { formatted } from './output.ts';
 import { pageFlags, withPages } from './own-pages.ts';
 import { checkName, type World } from './world.ts';
 
@@ -59,7 +60,7 @@ export async function faults(world: World, args: readonly string[]): Promise<num
       }
       const answer = name === 'add' ? await ask('POST', faultsPath, { faults: rules }) : await ask('GET', faultsPath);
       const states = isAnswer(answer) ? answer.faults : [];
-      world.write(values.output === 'json' ? `${JSON.stringify(states, null, 2)}\n` : tableOf(states));
+      world.write(values.output === '' ? tableOf(states) : await formatted(states, values.output));
     },
   });
   return 0;

@@ -2,13 +2,13 @@
 import { textOf } from '#pkg/apimachinery/decode.ts';
 import type { Machine } from '#pkg/kubectl/machine.ts';
 import { kubectl } from '#pkg/kubectl/main.ts';
-import type { World } from './world.ts';
+import { exitCodes, type World } from './world.ts';
 
 /** Runs the command; resolves to kubectl's exit code. The first Ctrl-C ends it orderly, the second at once. */
 export async function kubectlCommand(world: World, args: readonly string[]): Promise<number> {
   const controller = new AbortController();
   const onInterrupt = (): void => {
-    if (controller.signal.aborted) process.exit(130);
+    if (controller.signal.aborted) process.exit(exitCodes.interrupted.code);
     controller.abort();
   };
   const signals = ['SIGINT', 'SIGTERM'] as const;

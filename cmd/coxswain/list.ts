@@ -1,15 +1,16 @@
 /** `coxswain list`: the clusters of this user of the machine, wherever their folders are, with what belongs to each, running or not. */
 
-import { runningProcesses } from '#cmd/common/process-files.ts';
-import { type FlagTable, helpText, parseFlags, text } from '#pkg/component/flags.ts';
+import { isStopped, runningProcesses } from '#cmd/common/process-files.ts';
+import { type FlagTable, helpText, parseFlags } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { clusterRegistry, type RegisteredCluster } from './cluster-registry.ts';
 import { ClusterFolder } from './folder.ts';
+import { formatted, outputFlag } from './output.ts';
 import type { World } from './world.ts';
 
 const flags = {
-  output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
+  output: outputFlag,
 } satisfies FlagTable;
 
 /** Runs the command; resolves to its exit code. Throws `UserError` for flags it does not know. */
@@ -25,8 +26,8 @@ export async function list(world: World, args: readonly string[]): Promise<numbe
   if (parsed.rest.length > 0)
     throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain list --help")`);
   const clusters = await Promise.all((await (await clusterRegistry(world)).clusters()).map(entryOf));
-  if (parsed.values.output === 'json') {
-    world.write(`${JSON.stringify(clusters, undefined, 2)}\n`);
+  if (parsed.values.output !== '') {
+    world.write(await formatted(clusters, parsed.values.output));
     return 0;
   }
   if (clusters.length === 0) {
@@ -35,7 +36,7 @@ export async function list(world: World, args: readonly string[]): Promise<numbe
   }
   const rows = clusters.map((one) => [
     one.name,
-    one.running ? 'running' : 'stopped',
+    one.paused ? 'paused' : one.running ? 'running' : 'stopped',
     String(one.nodes),
     one.server,
     one.nodeAddress,
@@ -50,7 +51,9 @@ export async function list(world: World, args: readonly string[]): Promise<numbe
 
 async function entryOf({ folder, settings }: RegisteredCluster) {
   const { name, nodes, apiPort, nodeAddress, serviceCidr, podCidr } = settings;
-  const running = (await runningProcesses(new ClusterFolder(folder).run).catch(() => [])).length > 0;
+  const processes = await runningProcesses(new ClusterFolder(folder).run).catch(() => []);
+  const running = processes.length > 0;
+  const paused = processes.some(({ pid }) => isStopped(pid));
   const server = `https://127.0.0.1:${apiPort}`;
-  return { name, running, nodes, server, nodeAddress, serviceCidr, podCidr, dataDir: folder };
+  return { name, running, paused, nodes, server, nodeAddress, serviceCidr, podCidr, dataDir: folder };
 }

@@ -7,13 +7,14 @@ import { type FlagTable, text } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
+import { outputFlag } from './output.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
 /** The flags of such a command. */
 export const pageFlags = {
   ...clusterFlags,
   kubeconfig: text({ help: 'Kubeconfig in place of the cluster’s own.', placeholder: 'file' }),
-  output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
+  output: outputFlag,
 } satisfies FlagTable;
 
 /** Asks one path. Throws `UserError` with what the server refuses. */

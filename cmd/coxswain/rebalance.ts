@@ -4,6 +4,7 @@ import { duration, type FlagTable, helpText, integer, parseFlags, toggle } from 
 import { UserError } from '#pkg/component/user-error.ts';
 import { planRebalance, type RebalancePlan } from '#pkg/scheduler/offline/rebalance.ts';
 import { readCluster, withClient } from './cluster-objects.ts';
+import { formatted } from './output.ts';
 import { performRebalance } from './perform-rebalance.ts';
 import { schedulingFlags, simulationOf } from './scheduling-flags.ts';
 import { checkName, type World } from './world.ts';
@@ -37,7 +38,7 @@ export async function rebalance(world: World, args: readonly string[]): Promise<
     const budgets = objects.lister(podDisruptionBudgets);
     await readCluster(objects, client);
     const plan = planRebalance(simulation, { budgets: budgets.list(), evictionsMax: values['evictions-max'] });
-    world.write(values.output === 'json' ? `${JSON.stringify(plan, null, 2)}\n` : textOf(plan));
+    world.write(values.output === '' ? textOf(plan) : await formatted(plan, values.output));
     if (!values.perform) return 0;
     const problem = (text: string): void => world.writeError(`coxswain: ${text}\n`);
     const isWhole = await performRebalance(plan, { client, clock: world.clock, waitMs: values.wait, problem });

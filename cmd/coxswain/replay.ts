@@ -21,6 +21,7 @@ import {
   replay as replayHistory,
 } from '#pkg/replay/replay.ts';
 import { comparison, type NamedRun, picture } from '#pkg/replay/report.ts';
+import { formatted, outputFlag } from './output.ts';
 import type { World } from './world.ts';
 
 const flags = {
@@ -38,7 +39,7 @@ const flags = {
     help: 'Another run with other settings, joined by commas: scheduling=spreading, nodes=+5 or nodes=-5, seed=7, faults=FILE; may be given again.',
     placeholder: 'settings',
   }),
-  output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
+  output: outputFlag,
   svg: text({ help: 'Also draw the comparison into this file.', placeholder: 'file' }),
 } satisfies FlagTable;
 
@@ -78,7 +79,7 @@ export async function replay(world: World, args: readonly string[]): Promise<num
       history.endMs > 0 ? [{ name: 'recorded', ...recordedRun(history, untilMs) }] : [];
     const named = [...recorded, ...runs.map(({ name, result }) => ({ name, ...result }))];
     if (values.svg !== '') await writeFile(values.svg, picture(named));
-    if (values.output === 'json') world.write(`${JSON.stringify({ untilMs, recorded, runs }, null, 1)}\n`);
+    if (values.output !== '') world.write(await formatted({ untilMs, recorded, runs }, values.output));
     else world.write(textOf(named, runs));
     return 0;
   } catch (error) {

@@ -6,6 +6,7 @@ import { ObjectSet } from '#pkg/scheduler/offline/object-set.ts';
 import { Simulation } from '#pkg/scheduler/offline/simulation.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
+import { outputFlag } from './output.ts';
 import { dataFolder, type World } from './world.ts';
 
 /** The table. */
@@ -28,7 +29,7 @@ export const schedulingFlags = {
     help: 'GenericWorkload=true,GangScheduling=true: pods of a gang are scheduled as a whole. Default: as in the cluster.',
     placeholder: schedulerOptionFlags['feature-gates'].placeholder ?? '',
   }),
-  output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
+  output: outputFlag,
 } satisfies FlagTable;
 
 /** The values of the table. */

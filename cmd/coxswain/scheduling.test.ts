@@ -21,6 +21,7 @@ async function makeWorld() {
     write: (text) => void written.push(text),
     writeError: () => {},
     isTerminal: false,
+    isQuiet: false,
     columns: () => 80,
     rootFolder: folder,
   };

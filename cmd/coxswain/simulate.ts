@@ -7,6 +7,7 @@ import { type PodInfo, podInfoOf } from '#pkg/scheduler/model/pod-info.ts';
 import { ObjectSet } from '#pkg/scheduler/offline/object-set.ts';
 import { type SimulationReport, simulate as simulatePods } from '#pkg/scheduler/offline/simulate.ts';
 import { readCluster, readDump, readObjects, withClient } from './cluster-objects.ts';
+import { formatted } from './output.ts';
 import { schedulingFlags, simulationOf } from './scheduling-flags.ts';
 import { checkName, type World } from './world.ts';
 
@@ -48,7 +49,7 @@ export async function simulate(world: World, args: readonly string[]): Promise<n
       `Cannot place pods as there are no nodes in ${values.dump === '' ? 'the cluster' : values.dump}`,
     );
   }
-  world.write(values.output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : textOf(report));
+  world.write(values.output === '' ? textOf(report) : await formatted(report, values.output));
   return report.unplaced.length === 0 ? 0 : 1;
 }
 

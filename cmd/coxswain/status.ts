@@ -1,21 +1,22 @@
 /** `coxswain status`: what runs of a cluster, where, and whether it is healthy. Exit code 0 when all of it is. */
 
-import { type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
+import { isStopped, type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { contextName } from '#pkg/cluster/settings.ts';
-import { type FlagTable, helpText, parseFlags, text } from '#pkg/component/flags.ts';
+import { type FlagTable, helpText, parseFlags } from '#pkg/component/flags.ts';
 import type { HealthResult } from '#pkg/component/health.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { ask } from './ask.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
+import { formatted, outputFlag } from './output.ts';
 import { expectedProcesses, supervisorName } from './process-names.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
 const flags = {
   ...clusterFlags,
-  output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
+  output: outputFlag,
 } satisfies FlagTable;
 
 /** Longest wait for a process to say how it is. */
@@ -24,7 +25,8 @@ const healthTimeoutMs = 3_000;
 interface ProcessStatus {
   readonly name: string;
   readonly pid?: number;
-  readonly health: 'healthy' | 'stopped' | 'unhealthy';
+  /** `paused`: stopped by a signal, as "coxswain pause" does; `stopped`: there is none. */
+  readonly health: 'healthy' | 'paused' | 'stopped' | 'unhealthy';
   /** How often it was started again. Only where each component is a process. */
   readonly restarts?: number;
   /** Why it is not healthy. */
@@ -60,6 +62,7 @@ export async function status(world: World, args: readonly string[]): Promise<num
   const result = {
     name: record?.settings.name ?? values.name,
     running: isRunning,
+    paused: processes.some(({ health: how }) => how === 'paused'),
     healthy,
     dataDir: folder.path,
     ...(isRunning && record !== undefined
@@ -73,8 +76,8 @@ export async function status(world: World, args: readonly string[]): Promise<num
       : {}),
     processes,
   };
-  if (values.output === 'json') {
-    world.write(`${JSON.stringify(result, undefined, 2)}\n`);
+  if (values.output !== '') {
+    world.write(await formatted(result, values.output));
     return healthy ? 0 : 1;
   }
   if (!isRunning) {
@@ -129,6 +132,7 @@ async function statusOf(record: ProcessRecord): Promise<readonly ProcessStatus[]
   const whole = (health: ProcessStatus['health'], message?: string): readonly ProcessStatus[] => [
     { name: record.name, pid: record.pid, health, ...(message === undefined ? {} : { message }) },
   ];
+  if (isStopped(record.pid)) return whole('paused', '"coxswain unpause" lets it go on');
   if (record.healthz === undefined) return whole('unhealthy', 'it is still starting');
   let results: readonly HealthResult[];
   try {

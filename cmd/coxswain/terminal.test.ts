@@ -11,6 +11,7 @@ function terminal(columns: number, isTerminal = true) {
     clock: new VirtualClock(),
     environment: { NO_COLOR: '1' },
     isTerminal,
+    isQuiet: false,
     writeError,
     columns: () => columns,
   };

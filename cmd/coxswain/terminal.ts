@@ -16,10 +16,10 @@ export interface Steps {
 
 /** Steps on standard error, so that standard output holds only results. */
 export function createSteps(
-  world: Pick<World, 'clock' | 'columns' | 'environment' | 'isTerminal' | 'writeError'>,
+  world: Pick<World, 'clock' | 'columns' | 'environment' | 'isQuiet' | 'isTerminal' | 'writeError'>,
   options: { readonly quiet: boolean; readonly interrupted: AbortSignal },
 ): Steps {
-  if (options.quiet) return { begin() {}, end() {}, fail() {} };
+  if (options.quiet || world.isQuiet) return { begin() {}, end() {}, fail() {} };
   const color = world.isTerminal && (world.environment.NO_COLOR ?? '') === '' && world.environment.TERM !== 'dumb';
   const paint = (code: number, text: string): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
   let current: { readonly done: string; readonly startMs: number } | undefined;

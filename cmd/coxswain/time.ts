@@ -2,6 +2,7 @@
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { commandOverview, helpText, parseFlags } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { formatted } from './output.ts';
 import { pageFlags, withPages } from './own-pages.ts';
 import type { World } from './world.ts';
 
@@ -47,7 +48,7 @@ export async function time(world: World, args: readonly string[]): Promise<numbe
       name === 'status' ? ask('GET', '/debug/time') : ask('POST', `/debug/time/${name}`, bodyOf(name, word)),
   });
   if (!isTime(answer)) throw new UserError('the server answered something else than a time');
-  world.write(values.output === 'json' ? `${JSON.stringify(answer, undefined, 2)}\n` : `${lineOf(answer)}\n`);
+  world.write(values.output === '' ? `${lineOf(answer)}\n` : await formatted(answer, values.output));
   return answer.whole === false ? 1 : 0;
 }
 

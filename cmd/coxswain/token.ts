@@ -24,11 +24,11 @@ import {
   type FlagValues,
   helpText,
   parseFlags,
-  text,
 } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder, type ClusterRecord } from './folder.ts';
+import { formatted, outputFlag } from './output.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
 const dayMs = 86_400_000;
@@ -36,7 +36,7 @@ const dayMs = 86_400_000;
 const flags = {
   ...clusterFlags,
   ttl: duration({ help: 'How long a new token counts; 0s for good.', fallback: dayMs }),
-  output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
+  output: outputFlag,
 } satisfies FlagTable;
 
 const commands = {
@@ -119,9 +119,9 @@ async function create(world: World, { client, folder, record, values }: Running)
   await createJoinToken(client, { token: parts, ttlMs: values.ttl, clock: world.clock });
   const hash = authorityHash(authority);
   const address = `${apiServerHost(settings)}:${settings.apiPort}`;
-  if (values.output === 'json') {
+  if (values.output !== '') {
     const result = { token: made, address, discoveryTokenCaCertHash: hash };
-    world.write(`${JSON.stringify(result, undefined, 2)}\n`);
+    world.write(await formatted(result, values.output));
     return;
   }
   world.write(
@@ -131,8 +131,8 @@ async function create(world: World, { client, folder, record, values }: Running)
 
 async function list(world: World, { client, values }: Running): Promise<void> {
   const tokens = await listJoinTokens(client);
-  if (values.output === 'json') {
-    world.write(`${JSON.stringify(tokens, undefined, 2)}\n`);
+  if (values.output !== '') {
+    world.write(await formatted(tokens, values.output));
     return;
   }
   const rows = tokens.map((one) => [one.token, one.expires ?? '<forever>', one.usages.join(','), one.groups]);

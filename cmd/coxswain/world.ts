@@ -1,4 +1,4 @@
-/** What the commands need of the machine, gathered in one place. */
+/** What the commands need of the machine, gathered in one place, and what they say to it when they end. */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,8 @@ export interface World {
   writeError(text: string): void;
   /** Whether a person looks at standard error, where progress is shown. */
   readonly isTerminal: boolean;
+  /** Whether nobody wants to hear of anything but what goes wrong: `write` then does nothing, and there is no progress. */
+  readonly isQuiet: boolean;
   /** Characters that a line of that terminal has room for; it may change. */
   columns(): number;
   /** Folder of the checkout or package. */
@@ -37,6 +39,7 @@ export function systemWorld(): World {
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
     isTerminal: process.stderr.isTTY === true,
+    isQuiet: false,
     columns: () => process.stderr.columns ?? columnsDefault,
     rootFolder: fileURLToPath(new URL('../..', import.meta.url)),
   };
@@ -74,3 +77,14 @@ export function userKubeconfig(world: World, flag: string): string {
   const first = world.environment.KUBECONFIG?.split(':').find((path) => path !== '');
   return first === undefined ? join(homedir(), '.kube', 'config') : resolve(first);
 }
+
+/** The exit codes with what each says, which `docs/commands.md` has too; kubectl's are its own. */
+export const exitCodes = {
+  done: { code: 0, meaning: 'It is done, or was so already.' },
+  failed: {
+    code: 1,
+    meaning:
+      'It could not be done, and one line on standard error says why; of `status`, `doctor`, `simulate`, `rebalance --perform` and `vm compare` also: what was looked at is not as it should be, and the output says what.',
+  },
+  interrupted: { code: 130, meaning: 'Ctrl-C was pressed a second time, so nothing was waited for.' },
+} as const;

@@ -16,7 +16,7 @@ import { unmountBelow } from '#pkg/kubelet/volumes/mounts.ts';
 import { criFolder } from './cri-endpoint.ts';
 
 /** Where it is in a node's folder. */
-const runtimeFolder = 'oci';
+export const runtimeFolder = 'oci';
 /** Where programs of the system are: a service's PATH often has not all of them. */
 const programFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 

@@ -191,14 +191,14 @@ describe('a cluster behind the terminal', () => {
     }
   });
 
-  test('up says so when the process lives but does not answer', async () => {
+  test('up says so when the process lives but is stopped', async () => {
     const { pid } = JSON.parse((await cluster.coxswain(['status', '-o', 'json'])).stdout).processes[0];
     process.kill(pid, 'SIGSTOP');
     try {
       const up = await cluster.up();
       expect(up).toMatchObject({ code: 1, stdout: '' });
       expect(up.stderr).toMatch(
-        new RegExp(`^coxswain: Cannot use \\S+ as process ${pid} \\(coxswain\\) holds it and does not answer: .*\\n$`),
+        /^coxswain: Cannot start the cluster in \S+ as it is paused: "coxswain unpause" lets it go on\n$/,
       );
     } finally {
       process.kill(pid, 'SIGCONT');

@@ -25,16 +25,32 @@ export function filesOf(folder: string): Readonly<Record<string, string>> {
 
 /** Command lines of living processes that name `text`, without this one and its parents. */
 export function processesWith(text: string): readonly string[] {
+  return pidsWith(text).map(commandLineOf);
+}
+
+/** The numbers of the same processes. */
+export function pidsWith(text: string): readonly number[] {
   return readdirSync('/proc')
-    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
-    .map((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      } catch {
-        return '';
-      }
-    })
-    .filter((line) => line.includes(text));
+    .filter((pid) => /^\d+$/.test(pid))
+    .map(Number)
+    .filter((pid) => pid !== process.pid && commandLineOf(pid).includes(text));
+}
+
+/** The letter by which the system says what a process does, such as `T` for one that is stopped; `''` for none. */
+export function processState(pid: number): string {
+  try {
+    return /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? '';
+  } catch {
+    return '';
+  }
+}
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
 }
 
 /** Listens on a port of 127.0.0.1 until closed. */

@@ -12,8 +12,9 @@ import { systemCalls } from '#pkg/images/host/system-calls.ts';
 import { parseReference } from '#pkg/images/reference.ts';
 import { buildRunner } from '#pkg/kubelet/runtime/container/build-runner.ts';
 import { readMachine } from '#pkg/kubelet/runtime/container/machine.ts';
+import { formatted, outputFlag } from '../output.ts';
 import type { World } from '../world.ts';
-import { imageCommand, outputFlag, shortId } from './image-command.ts';
+import { imageCommand, shortId } from './image-command.ts';
 import { loginsFor } from './logins.ts';
 import { imagesFlags, openImages, withoutWarnings } from './open-images.ts';
 
@@ -62,7 +63,7 @@ export const build = imageCommand({
       modified: epochOf(world),
       signal: undefined,
     });
-    if (values.output === 'json') world.write(`${JSON.stringify(image, undefined, 2)}\n`);
+    if (values.output !== '') world.write(await formatted(image, values.output));
     else world.write(`Built ${shortId(image.id)} as ${values.tag.join(', ')}\n`);
     return 0;
   },

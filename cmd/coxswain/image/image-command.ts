@@ -1,5 +1,5 @@
 /** What a command of `coxswain image` is: flags, what it takes besides, and what it does. Its help and its refusals are the same for all. */
-import { type FlagTable, type FlagValues, helpText, parseFlags, text } from '#pkg/component/flags.ts';
+import { type FlagTable, type FlagValues, helpText, parseFlags } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { ImageStoreError } from '#pkg/images/image-store.ts';
 import type { World } from '../world.ts';
@@ -22,9 +22,6 @@ interface Definition<T extends FlagTable> {
   readonly flags: T;
   readonly run: (world: World, values: FlagValues<T>, rest: readonly string[]) => Promise<number>;
 }
-
-/** The form of what is printed. */
-export const outputFlag = text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' });
 
 /** Makes a command of its definition. */
 export function imageCommand<T extends FlagTable>(definition: Definition<T>): ImageCommand {

@@ -11,8 +11,9 @@ import { parseReference, wholeName } from '#pkg/images/reference.ts';
 import { openRegistry } from '#pkg/images/registry/registry.ts';
 import { createServer } from '#pkg/serving/node-http.ts';
 import { clusterFlags } from '../cluster-flags.ts';
+import { formatted, outputFlag } from '../output.ts';
 import type { World } from '../world.ts';
-import { imageCommand, outputFlag, shortId, sizeText } from './image-command.ts';
+import { imageCommand, shortId, sizeText } from './image-command.ts';
 import { loginsFor } from './logins.ts';
 import { imagesFlags, openImages, placeOfImages, withoutWarnings } from './open-images.ts';
 import { announceRegistry, withdrawRegistry } from './registry-hosting.ts';
@@ -30,7 +31,7 @@ export const pull = imageCommand({
     const store = await openImages(world, values);
     const progress = progressLine(world);
     const image = await store.pull(name, { logins, progress: progress.show }).finally(progress.end);
-    if (values.output === 'json') world.write(`${JSON.stringify(image, undefined, 2)}\n`);
+    if (values.output !== '') world.write(await formatted(image, values.output));
     else
       world.write(`Pulled ${wholeName(parseReference(name))} (${shortId(image.id)}, ${sizeText(image.sizeBytes)})\n`);
     return 0;

@@ -4,8 +4,8 @@ import { text, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { StoredImage } from '#pkg/images/image-store.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
-import type { World } from '../world.ts';
-import { imageCommand, outputFlag, shortId, sizeText } from './image-command.ts';
+import { formatted, outputFlag } from '../output.ts';
+import { imageCommand, shortId, sizeText } from './image-command.ts';
 import { imagesFlags, openImages } from './open-images.ts';
 
 const many = Number.MAX_SAFE_INTEGER;
@@ -25,7 +25,7 @@ export const ls = imageCommand({
     const store = await openImages(world, values);
     const found = name === undefined ? await store.list() : [await store.find(name)];
     const images = found.filter((image) => image !== undefined);
-    if (values.output === 'json') writeJson(world, images);
+    if (values.output !== '') world.write(await formatted(images, values.output));
     else if (images.length === 0)
       world.write('There are no images: "coxswain image pull" or "coxswain image load" gets some.\n');
     else world.write(new TableLayout().render([['NAME', 'ID', 'ARCHITECTURE', 'SIZE'], ...images.flatMap(rowsOf)]));
@@ -49,7 +49,7 @@ export const load = imageCommand({
     const store = await openImages(world, values);
     const path = file === '-' ? inputPath : resolve(file);
     const images = await store.load(path, values.tag === '' ? {} : { name: values.tag });
-    if (values.output === 'json') writeJson(world, images);
+    if (values.output !== '') world.write(await formatted(images, values.output));
     else for (const { id, tags } of images) world.write(`Loaded ${shortId(id)} as ${tags.join(', ')}\n`);
     return 0;
   },
@@ -112,7 +112,7 @@ export const history = imageCommand({
   flags: { ...imagesFlags, output: outputFlag },
   async run(world, values, [name = '']) {
     const steps = await (await openImages(world, values)).history(name);
-    if (values.output === 'json') writeJson(world, steps);
+    if (values.output !== '') world.write(await formatted(steps, values.output));
     else {
       const rows = steps.map(({ created, createdBy, sizeBytes, comment }) => [
         created,
@@ -153,8 +153,4 @@ function nameOf({ tags, digests, id }: StoredImage): string {
 
 function oneLine(words: string): string {
   return words.replaceAll(/\s+/g, ' ').slice(0, 100);
-}
-
-function writeJson(world: World, value: unknown): void {
-  world.write(`${JSON.stringify(value, undefined, 2)}\n`);
 }

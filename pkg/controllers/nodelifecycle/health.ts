@@ -66,3 +66,17 @@ export function silentConditions(node: Node, now: () => string): readonly NodeCo
   }
   return changed ? conditions : undefined;
 }
+
+/**
+ * Time in which nobody listened: from one look at the nodes to the next there should be a period, and what is more than twice that was a process that stood
+ * still. Such time is no silence of a node. 0 where all is as it should be, or there was no look before.
+ */
+export function sleptMs(times: {
+  readonly lookedMs: number | undefined;
+  readonly nowMs: number;
+  readonly periodMs: number;
+}): number {
+  const { lookedMs, nowMs, periodMs } = times;
+  const beyondMs = lookedMs === undefined ? 0 : nowMs - lookedMs - periodMs;
+  return beyondMs > periodMs ? beyondMs : 0;
+}

@@ -3,6 +3,7 @@ import type { Node } from '#pkg/api/types/core-v1.ts';
 import { leases, nodes, pods } from '#pkg/api/types/refs.ts';
 import { formatMicroTime } from '#pkg/base/clock.ts';
 import { addNode, type Harness, startHarness, templateOf } from '../testing/harness.ts';
+import { sleptMs } from './health.ts';
 import { evictionRates } from './zones.ts';
 
 let harness: Harness | undefined;
@@ -196,4 +197,14 @@ test('a node that speaks again in time keeps its pods', async () => {
   expect(await taintsOf('n2')).toEqual([]);
   expect((await harness.get(pods, 'default/a'))?.metadata?.deletionTimestamp).toBeUndefined();
   expect(await harness.eventsOf('a')).toContain('TaintManagerEviction: Cancelling deletion of Pod default/a');
+});
+
+test.each([
+  [undefined, 900, 0],
+  [1_000, 1_005, 0],
+  [1_000, 1_010, 0],
+  [1_000, 1_011, 6],
+  [1_000, 9_000, 7_995],
+])('time between a look at %s and one at %s in which a process stood still: %s', (lookedMs, nowMs, expected) => {
+  expect(sleptMs({ lookedMs, nowMs, periodMs: 5 })).toBe(expected);
 });

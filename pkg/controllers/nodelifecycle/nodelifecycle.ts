@@ -18,7 +18,7 @@ import { duration, type FlagTable, type FlagValues } from '#pkg/component/flags.
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { indexByNode, podsOnNode } from '../common/pod.ts';
-import { type Heartbeat, nextHeartbeat, readyCondition, silentConditions } from './health.ts';
+import { type Heartbeat, nextHeartbeat, readyCondition, silentConditions, sleptMs } from './health.ts';
 import { isEvicting, noExecuteTaints, noScheduleTaints } from './taints.ts';
 import { evictionRates, ZoneLimiter, zoneOf } from './zones.ts';
 
@@ -78,6 +78,8 @@ class NodeLifecycle implements Component {
   /** What follows from the nodes of the last look, while they are the same. */
   readonly #evictions: Tallies;
   #rates: { readonly of: readonly Node[]; readonly rates: ReturnType<typeof evictionRates> } | undefined;
+  /** When the last look ended, on the monotonic clock. */
+  #lookedMs: number | undefined;
   /** Whether at the last look no node of any zone was ready. */
   #wasDown = false;
   /** Nodes, as they were read, whose NoExecute taints are right: nothing to look at until the node changes, or whether any may be evicted. */
@@ -138,6 +140,9 @@ class NodeLifecycle implements Component {
 
   /** One look at every node. Awaits only where it writes, so that a quiet cluster costs a loop over its nodes. */
   async #monitor(): Promise<void> {
+    const { clock } = this.#context;
+    const periodMs = this.#values['node-monitor-period'];
+    this.#allowFor(sleptMs({ lookedMs: this.#lookedMs, nowMs: clock.monotonicMs(), periodMs }));
     const looks = this.#looksByName();
     let changed: Node[] | undefined;
     let index = -1;
@@ -153,6 +158,15 @@ class NodeLifecycle implements Component {
     }
     if (this.#unmarked.size > 0) for (const name of [...this.#unmarked].sort()) await this.#markPods(name);
     await this.#evict(changed ?? this.#ordered.nodes);
+    this.#lookedMs = clock.monotonicMs();
+  }
+
+  /** Gives every node time that has passed while nobody listened. */
+  #allowFor(ms: number): void {
+    if (ms === 0) return;
+    this.#context.log.info('The process stood still, which is no silence of nodes', { ms });
+    for (const [name, heartbeat] of this.#heartbeats)
+      this.#heartbeats.set(name, { ...heartbeat, seenMs: heartbeat.seenMs + ms });
   }
 
   /** The nodes in the order of their names, as of the last look while none of them has changed. */
