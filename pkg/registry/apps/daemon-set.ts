@@ -3,7 +3,7 @@
 import type { DaemonSet, DaemonSetStatus } from '#pkg/api/types/apps-v1.ts';
 import { daemonSets } from '#pkg/api/types/refs.ts';
 import type { Draft } from '#pkg/apimachinery/draft.ts';
-import { rulesOf } from '#pkg/apiserver/strategy.ts';
+import { rulesOf, type Stored } from '#pkg/apiserver/strategy.ts';
 import { setTemplateDefaults } from '../core/pod-defaults.ts';
 import { semanticallySame, setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
@@ -43,13 +43,9 @@ export const daemonSetStrategy = rulesOf(daemonSets, {
   },
   prepareForUpdate(draft, old) {
     status.prepareForUpdate(draft, old);
-    draft.metadata ??= {};
-    draft.metadata.annotations ??= {};
-    const before = Number(old.metadata?.annotations?.[templateGeneration] ?? '1');
-    const isChanged = !semanticallySame(draft.spec?.template, old.spec?.template);
-    draft.metadata.annotations[templateGeneration] = String(isChanged ? before + 1 : before);
+    countTemplates(draft, old, semanticallySame(draft.spec?.template, old.spec?.template) ? 0 : 1);
   },
-  subresources: { status: daemonSetStatus },
+  subresources: { status: { ...daemonSetStatus, prepareForUpdate: (draft, old) => countTemplates(draft, old, 0) } },
   validate: validateDaemonSet,
   validateUpdate: validateSelectorUnchanged,
   table: daemonSetTable,
@@ -57,3 +53,11 @@ export const daemonSetStrategy = rulesOf(daemonSets, {
 
 /** Counts changes of the template; carried as an annotation since apps/v1. */
 const templateGeneration = 'deprecated.daemonset.template.generation';
+
+/** Nobody else writes it, in updates of the status neither. */
+function countTemplates(draft: Draft<DaemonSet>, old: Stored<DaemonSet>, more: number): void {
+  draft.metadata ??= {};
+  draft.metadata.annotations ??= {};
+  const before = Number(old.metadata?.annotations?.[templateGeneration] ?? '1');
+  draft.metadata.annotations[templateGeneration] = String(before + more);
+}

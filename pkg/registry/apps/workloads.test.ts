@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
-import { created, createErrors, strategyOf, updateErrors } from '../testing.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { created, createErrors, strategyOf, testContext, updateErrors } from '../testing.ts';
 
 function workload(spec: object = {}, podSpec: object = {}): object {
   return {
@@ -137,6 +137,28 @@ test('a stateful set changes only in what its controller can follow', () => {
       "spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
     ],
   ]);
+});
+
+test('the templates of a daemon set are counted by nobody else', () => {
+  const sets = strategyOf('daemonsets');
+  const old = created(sets, workload()) as KubeObject;
+  const counted = (change: (draft: JsonObject) => void, subresource = ''): unknown => {
+    const draft = structuredClone(old) as JsonObject;
+    change(draft);
+    const rules = subresource === '' ? sets : sets.subresources?.[subresource];
+    rules?.prepareForUpdate?.(draft, old, testContext());
+    return (draft.metadata as JsonObject).annotations;
+  };
+  const name = 'deprecated.daemonset.template.generation';
+  const annotate = (draft: JsonObject): void => {
+    (draft.metadata as JsonObject).annotations = { a: 'b' };
+  };
+  expect([counted(annotate), counted(annotate, 'status')]).toEqual([
+    { a: 'b', [name]: '1' },
+    { a: 'b', [name]: '1' },
+  ]);
+  const other = counted((draft) => Object.assign((draft.spec as JsonObject).template as object, { spec: {} }));
+  expect(other).toEqual({ [name]: '2' });
 });
 
 test('a job selects its pods by its uid', () => {
