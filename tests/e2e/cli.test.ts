@@ -54,7 +54,7 @@ describe('help and mistakes', () => {
       /^coxswain: Cannot use --runtime cri as (no container runtime answers at \/nowhere\/cri\.sock|volumes of its containers) .*\n$/,
     ],
     [['down', 'now'], 1, /^coxswain: unexpected argument: now .*\n$/],
-    [['status', '-o', 'yaml'], 1, /^coxswain: invalid value "yaml" for --output: must be json .*\n$/],
+    [['status', '-o', 'xml'], 1, /^coxswain: invalid value "xml" for --output: must be one of json, yaml .*\n$/],
     [['vm', 'sart'], 1, /^coxswain: unknown command "vm sart": "coxswain vm --help" lists them\n$/],
     [['image', 'lod'], 1, /^coxswain: unknown command "image lod": "coxswain image --help" lists them\n$/],
   ] as const)('coxswain %j', async (args, code, stderr) => {
