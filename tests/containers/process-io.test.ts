@@ -25,17 +25,20 @@ whereThereAre('the pipes of a process', () => {
     const [, stdout = -1] = ends;
     writeSync(stdout, 'a'.repeat(65_536));
     await first.promise;
-    writeSync(stdout, 'b'.repeat(65_536));
-    // Time for it to be read, though it is not given to anybody.
-    for (let turns = 0; turns < 20; turns++) await turn();
-    writeSync(stdout, 'c'.repeat(1000));
+    // Time for it to be read, though it is not given to anybody: in pieces that wait one beside the other.
+    for (const letter of ['b', 'c']) {
+      writeSync(stdout, letter.repeat(30_000));
+      for (let turns = 0; turns < 20; turns++) await turn();
+    }
+    writeSync(stdout, 'd'.repeat(1000));
     for (const end of ends) closeSync(end);
     io.finish();
     const text = Buffer.concat(taken).toString();
     expect([...new Set(text)].map((letter) => [letter, text.split(letter).length - 1])).toEqual([
       ['a', 65_536],
-      ['b', 65_536],
-      ['c', 1000],
+      ['b', 30_000],
+      ['c', 30_000],
+      ['d', 1000],
     ]);
   });
 });

@@ -108,8 +108,8 @@ export class ProcessIo {
     this.#isFinished = true;
     for (const { stream, socket, descriptor } of this.#outputs) {
       socket.pause();
-      // What it has read and not given: to read it gives it to whoever listens, besides returning it.
-      socket.read();
+      // What it has read and not given: to read it gives it to whoever listens, besides returning it, one piece at a time.
+      while (socket.read() !== null) {}
       if (!socket.destroyed) this.#takeRest(stream, descriptor);
       socket.destroy();
     }
