@@ -1,8 +1,14 @@
 import { expect, test } from 'vitest';
 import { imageCollectionOf } from './image-collection-flags.ts';
 
-test('images are collected as upstream does it, unless flags say otherwise', () => {
-  expect(imageCollectionOf({})).toEqual({ highPercent: 85, lowPercent: 80, ageMsMin: 120_000, ageMsMax: 0 });
+test('images are collected where flags say so', () => {
+  expect(imageCollectionOf({})).toBeUndefined();
+  expect(imageCollectionOf({ 'image-gc-high-threshold': 85 })).toEqual({
+    highPercent: 85,
+    lowPercent: 80,
+    ageMsMin: 120_000,
+    ageMsMax: 0,
+  });
   expect(
     imageCollectionOf({
       'image-gc-high-threshold': 90,

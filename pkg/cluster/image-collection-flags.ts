@@ -1,16 +1,19 @@
-/** When a node takes images away that nothing uses, as its flags say. Names and defaults are upstream's kubelet's. */
+/**
+ * When a node takes images away that nothing uses, as its flags say. Names and defaults are upstream's kubelet's, but that a full disk is no reason by itself: it is its
+ * owner's, as with kind, and an image that was built or loaded here may be nowhere else.
+ */
 import { duration, type FlagTable, integer } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { ImageCollectionSettings } from '#pkg/kubelet/images/image-collector.ts';
 
-const highDefault = 85;
+const highDefault = 100;
 const lowDefault = 80;
 const ageMsMinDefault = 120_000;
 
 /** The table. */
 export const imageCollectionFlags = {
   'image-gc-high-threshold': integer({
-    help: 'Percentage of the disk from which on images that nothing uses are taken away; 100 for never.',
+    help: 'Percentage of the disk from which on images that nothing uses are taken away; 100 for never, 85 as nodes of Kubernetes have it.',
     fallback: highDefault,
     max: 100,
   }),
