@@ -64,7 +64,7 @@ test('bash completes commands, flags, their values and names of clusters', () =>
 
 test('a command that has commands has theirs, and one without has flags', () => {
   expect(words('addon', '')).toEqual(['list', 'enable', 'disable', 'show', '--help']);
-  expect(words('addon', 'enable', '-o', '')).toEqual(['json']);
+  expect(words('addon', 'enable', '-o', '')).toEqual(['json', 'yaml']);
   expect(words('')).toEqual(expect.arrayContaining(['up', 'down', 'config', 'completion', '--help']));
 });
 
