@@ -233,7 +233,8 @@ export class MemoryWatch {
 
 /** What a container uses besides its heap. */
 function beyondHeap({ bufferBytes, hiddenBytes, childrenBytes }: Usage): number {
-  return bufferBytes + Math.max(0, hiddenBytes - threadBytes) + childrenBytes;
+  // Shares of what all have hidden are no whole bytes.
+  return bufferBytes + Math.max(0, Math.round(hiddenBytes) - threadBytes) + childrenBytes;
 }
 
 function overLimit(usedBytes: number, limit: number): string {
