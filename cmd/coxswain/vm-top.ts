@@ -1,7 +1,7 @@
 /** `coxswain vm top`, its second part: what a machine's harts and devices did since it was started, which its kubelet has in `/stats/summary`. */
 import type { Client } from '#pkg/client/client.ts';
 import { getJson } from '#pkg/client/discovery.ts';
-import { textTable } from './text-table.ts';
+import { TableLayout } from '#pkg/kubectl/tables.ts';
 import type { World } from './world.ts';
 
 /** Counters by their names there, and what they are called here. */
@@ -36,5 +36,7 @@ export async function printCounters(
   const metrics = (found?.containers ?? []).flatMap(({ userDefinedMetrics = [] }) => userDefinedMetrics);
   if (metrics.length === 0) return;
   const countOf = (name: string): string => String(metrics.find((metric) => metric.name === name)?.value ?? 0);
-  world.write(`\n${textTable([names.map(([, heading]) => heading), names.map(([name]) => countOf(name))])}`);
+  world.write(
+    `\n${new TableLayout().render([names.map(([, heading]) => heading), names.map(([name]) => countOf(name))])}`,
+  );
 }

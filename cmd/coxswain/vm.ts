@@ -224,29 +224,26 @@ async function report(call: Call): Promise<number> {
 }
 
 async function attach(call: Call): Promise<number> {
-  const pod = await podOf(call);
+  const { pod } = await placeOf(call);
   return kubectlCommand(ofCluster(call), ['attach', '-i', pod, '-n', call.values.namespace]);
 }
 
 async function top(call: Call): Promise<number> {
   const { world, values } = call;
-  const pod = await podOf(call);
+  const { pod, node } = await placeOf(call);
   const code = await kubectlCommand(ofCluster(call), ['top', 'pod', pod, '-n', values.namespace]);
   if (code !== 0) return code;
   const { printCounters } = await import('./vm-top.ts');
-  return withCluster(call, async (client) => {
-    const node = (await find(call, client)).status?.nodeName ?? '';
-    await printCounters(world, client, { node, pod, namespace: values.namespace });
-    return 0;
-  });
+  await withCluster(call, (client) => printCounters(world, client, { node, pod, namespace: values.namespace }));
+  return 0;
 }
 
-/** The pod in which a machine runs. Throws `UserError` where it does not. */
-async function podOf(call: Call): Promise<string> {
+/** The pod in which a machine runs, and its node. Throws `UserError` where it does not run. */
+async function placeOf(call: Call): Promise<{ readonly pod: string; readonly node: string }> {
   const { status } = await withCluster(call, (client) => find(call, client));
   if (status?.podName === undefined)
     throw new UserError(`${call.name} does not run: it is ${status?.printableStatus ?? 'not known yet'}`);
-  return status.podName;
+  return { pod: status.podName, node: status.nodeName ?? '' };
 }
 
 /** The surroundings in which kubectl speaks to the cluster that the flags say. */
