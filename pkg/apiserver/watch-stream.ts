@@ -35,8 +35,8 @@ function plainFrames(events: readonly CacheEvent[], view: VersionView): readonly
   return frames;
 }
 
-/** Frames that watchers who wait for the same ones share; whoever waits for more is by itself. */
-const sharedFramesMax = 256;
+/** Frames that watchers who wait for the same ones share, as they are written together; whoever waits for more is by itself. */
+const sharedFramesMax = 64;
 
 /** What frames are with the ones after them, made once for all that wait for the same. */
 const lastAppended = new WeakMap<readonly WatchFrame[], { more: readonly WatchFrame[]; both: readonly WatchFrame[] }>();
@@ -186,7 +186,8 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
       this.#pending = frames;
       return;
     }
-    if (!this.#isOwn && this.#pending.length <= sharedFramesMax) {
+    const isShared = !this.#isOwn && this.#options.selection === undefined;
+    if (isShared && this.#pending.length < sharedFramesMax) {
       this.#pending = appended(this.#pending, frames);
       return;
     }
