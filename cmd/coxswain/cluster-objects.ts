@@ -45,6 +45,13 @@ export async function withClient<T>(
   }
 }
 
+/** The surroundings in which `coxswain kubectl` speaks to the cluster. */
+export function ofCluster(world: World, { name, dataDir, kubeconfig }: ClusterChoice): World {
+  const KUBECONFIG =
+    kubeconfig === '' ? new ClusterFolder(dataFolder(world, { name, dataDir })).kubeconfig : kubeconfig;
+  return { ...world, environment: { ...world.environment, KUBECONFIG } };
+}
+
 /** Puts into `objects` all that was asked for of it, and nodes, pods and namespaces. What the caller may not read, or the server does not have, is left out. */
 export async function readCluster(objects: ObjectSet, client: Client): Promise<void> {
   for (const ref of [nodes, pods, namespaces]) objects.lister<KubeObject>(ref);

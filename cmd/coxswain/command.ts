@@ -20,6 +20,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Show the clusters of this machine’s user.',
     load: async () => (await import('./list.ts')).list,
   },
+  node: {
+    summary: 'List, add, drain and remove nodes while a cluster runs.',
+    load: async () => (await import('./node.ts')).node,
+  },
   pause: {
     summary: 'Stop all processes of a cluster where they are.',
     load: async () => (await import('./pause.ts')).pause,

@@ -14,11 +14,10 @@ import {
 import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { clusterFlags } from './cluster-flags.ts';
-import { withClient } from './cluster-objects.ts';
-import { ClusterFolder } from './folder.ts';
+import { type ClusterChoice, ofCluster, withClient } from './cluster-objects.ts';
 import { kubectlCommand } from './kubectl.ts';
 import type { MachineCall } from './vm-snapshot.ts';
-import { checkName, dataFolder, type World } from './world.ts';
+import { checkName, type World } from './world.ts';
 
 const flags = {
   ...clusterFlags,
@@ -201,9 +200,12 @@ async function run(
   return command.run({ world, values, name: rest[0] ?? '' });
 }
 
-function withCluster<T>({ world, values }: Call, use: (client: Client) => Promise<T>): Promise<T> {
-  const { name, 'data-dir': dataDir, kubeconfig } = values;
-  return withClient(world, { name, dataDir, kubeconfig }, use);
+function choiceOf({ values }: Call): ClusterChoice {
+  return { name: values.name, dataDir: values['data-dir'], kubeconfig: values.kubeconfig };
+}
+
+function withCluster<T>(call: Call, use: (client: Client) => Promise<T>): Promise<T> {
+  return withClient(call.world, choiceOf(call), use);
 }
 
 async function list(call: Call): Promise<number> {
@@ -296,13 +298,13 @@ async function report(call: Call): Promise<number> {
 
 async function attach(call: Call): Promise<number> {
   const { pod } = await placeOf(call);
-  return kubectlCommand(ofCluster(call), ['attach', '-i', pod, '-n', call.values.namespace]);
+  return kubectlCommand(ofCluster(call.world, choiceOf(call)), ['attach', '-i', pod, '-n', call.values.namespace]);
 }
 
 async function top(call: Call): Promise<number> {
   const { world, values } = call;
   const { pod, node } = await placeOf(call);
-  const code = await kubectlCommand(ofCluster(call), ['top', 'pod', pod, '-n', values.namespace]);
+  const code = await kubectlCommand(ofCluster(call.world, choiceOf(call)), ['top', 'pod', pod, '-n', values.namespace]);
   if (code !== 0) return code;
   const { printCounters } = await import('./vm-top.ts');
   await withCluster(call, (client) => printCounters(world, client, { node, pod, namespace: values.namespace }));
@@ -315,11 +317,4 @@ async function placeOf(call: Call): Promise<{ readonly pod: string; readonly nod
   if (status?.podName === undefined)
     throw new UserError(`${call.name} does not run: it is ${status?.printableStatus ?? 'not known yet'}`);
   return { pod: status.podName, node: status.nodeName ?? '' };
-}
-
-/** The surroundings in which kubectl speaks to the cluster that the flags say. */
-function ofCluster({ world, values }: Call): World {
-  const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
-  const KUBECONFIG = values.kubeconfig === '' ? folder.kubeconfig : values.kubeconfig;
-  return { ...world, environment: { ...world.environment, KUBECONFIG } };
 }

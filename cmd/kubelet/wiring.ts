@@ -13,7 +13,7 @@ import { imageCollectionOf } from '#pkg/cluster/image-collection-flags.ts';
 import { kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
-import { type NodeTaint, parseTaint, taintEffects } from '#pkg/cluster/node-spec.ts';
+import { recordOfFlag, taintsOfFlag } from '#pkg/cluster/node-spec.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -93,34 +93,14 @@ export async function wireKubelet(
 function saidOf(values: FlagValues<typeof kubeletFlags>) {
   const [cpus, imageCollection] = [cpuSettingsOf(values), imageCollectionOf(values)];
   return {
-    labels: recordOf('node-labels', values['node-labels']),
-    taints: values['register-with-taints'].map(taintOf),
-    capacity: recordOf('capacity', values.capacity),
+    labels: recordOfFlag('node-labels', values['node-labels']),
+    taints: taintsOfFlag('register-with-taints', values['register-with-taints']),
+    capacity: recordOfFlag('capacity', values.capacity),
     mounts: values['extra-mounts'].flatMap((text) => parseMount(text) ?? []),
     eviction: evictionOf(values),
     ...(cpus === undefined ? {} : { cpus }),
     ...(imageCollection === undefined ? {} : { imageCollection }),
   };
-}
-
-/** Of `key=value` each. Throws `UserError` for what is none. */
-function recordOf(flag: string, pairs: readonly string[]): Readonly<Record<string, string>> {
-  const wrong = pairs.find((pair) => !/^[^=]+=[^=]*$/.test(pair));
-  if (wrong !== undefined) throw new UserError(`invalid value "${wrong}" for --${flag}: must be key=value`);
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const [key = '', value = ''] = pair.split('=');
-      return [key, value];
-    }),
-  );
-}
-
-function taintOf(text: string): NodeTaint {
-  const taint = parseTaint(text);
-  if (taint !== undefined) return taint;
-  throw new UserError(
-    `invalid value "${text}" for --register-with-taints: must be key=value:effect with one of ${taintEffects.join(', ')}`,
-  );
 }
 
 /** Where the kernel carries the network the node's address is in a namespace of its own, which is made here if need be; else undefined. */

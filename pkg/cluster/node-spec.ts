@@ -4,6 +4,7 @@
  */
 import type { Taint } from '#pkg/api/types/core-v1.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { mountText, type NodeMount } from '#pkg/kubelet/volumes/node-mounts.ts';
 
 /** One node. */
@@ -69,6 +70,29 @@ export function parseTaint(text: string): NodeTaint | undefined {
   const effect = taintEffects.find((one) => one === word);
   if (key === undefined || effect === undefined) return undefined;
   return { key, effect, ...(value === undefined || value === '' ? {} : { value }) };
+}
+
+/** The taints that a flag says. Throws `UserError` for a text that is none. */
+export function taintsOfFlag(flag: string, texts: readonly string[]): readonly NodeTaint[] {
+  return texts.map((text) => {
+    const taint = parseTaint(text);
+    if (taint !== undefined) return taint;
+    throw new UserError(
+      `invalid value "${text}" for --${flag}: must be key=value:effect with one of ${taintEffects.join(', ')}`,
+    );
+  });
+}
+
+/** What a flag of `key=value` pairs says. Throws `UserError` for a text that is none. */
+export function recordOfFlag(flag: string, pairs: readonly string[]): Readonly<Record<string, string>> {
+  const wrong = pairs.find((pair) => !/^[^=]+=[^=]*$/.test(pair));
+  if (wrong !== undefined) throw new UserError(`invalid value "${wrong}" for --${flag}: must be key=value`);
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [key = '', value = ''] = pair.split('=');
+      return [key, value];
+    }),
+  );
 }
 
 /** Flags of a kubelet for what is said of its node; none where nothing is. */
