@@ -40,15 +40,20 @@ export interface VirtualMachine extends KubeObject {
 }
 
 /**
- * A migration as its machine knows it. `owner` is empty until one of the ends has claimed the machine, and never changes after: the pod of that end has it.
- * Who wants to change it says that it was empty in the same request.
+ * A migration as its machine knows it. `owner` is empty until one of the ends has claimed the machine, and never changes after: the pod of that end has it. In between it may be `handover`: then the
+ * target's end says whose the machine is, and the source's has it until it has let go. Who wants to change it says what it was in the same request.
  */
 export interface MachineMigration {
   readonly name: string;
   readonly uid: string;
   readonly sourcePod: string;
   readonly targetPod: string;
-  readonly owner?: '' | 'source' | 'target';
+  readonly owner?: '' | 'handover' | 'source' | 'target';
+}
+
+/** Whether neither end has the machine for good yet. */
+export function isUndecided({ owner = '' }: MachineMigration): boolean {
+  return owner === '' || owner === 'handover';
 }
 
 /** What is known of a machine. */

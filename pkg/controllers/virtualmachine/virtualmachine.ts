@@ -5,13 +5,13 @@
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
 import {
+  isUndecided,
   machineLabel,
   type VirtualMachine,
   type VirtualMachineStatus,
   virtualMachines,
 } from '#pkg/api/virtual-machine.ts';
 import { type VirtualMachineSnapshot, virtualMachineSnapshots } from '#pkg/api/virtual-machine-snapshot.ts';
-import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
@@ -23,6 +23,7 @@ import type { Component } from '#pkg/component/component.ts';
 import { followOwned } from '../common/adoption.ts';
 import { withCondition, withoutCondition } from '../common/conditions.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { isLostNode } from '../common/machine-pod.ts';
 import { indexByController, podsOf } from '../common/pod.ts';
 import { createPod, deletePod } from '../common/pod-control.ts';
 import { type BeginningProblem, beginningOf } from './beginning.ts';
@@ -48,11 +49,7 @@ export function createVirtualMachineController(context: ControllerContext): Comp
   indexByController(podInformer);
   const events = context.recorder('virtualmachine-controller');
 
-  const isLost = (name: string): boolean => {
-    if (name === '') return false;
-    const node = nodeInformer.lister.get(name);
-    return node === undefined || findCondition(node.status?.conditions, 'Ready')?.status === 'Unknown';
-  };
+  const isLost = (name: string): boolean => name !== '' && isLostNode(nodeInformer.lister.get(name));
 
   const reconcile = async (key: string): Promise<ReconcileResult> => {
     const machine = informer.lister.get(key);
@@ -143,7 +140,7 @@ function followSnapshots(
 /** A run begins: whoever still waits for the machine as it was gets it no more. False: that was written just now, or could not be; the watch says what came of it. */
 async function closeMigration(client: Client, machine: VirtualMachine): Promise<boolean> {
   const { migration } = machine.status ?? {};
-  if (migration === undefined || (migration.owner ?? '') !== '') return true;
+  if (migration === undefined || !isUndecided(migration)) return true;
   const status = { ...machine.status, migration: { ...migration, owner: 'source' as const } };
   try {
     await client.resource(virtualMachines).update({ ...machine, status }, { subresource: 'status' });

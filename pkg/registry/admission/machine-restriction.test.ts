@@ -59,6 +59,15 @@ test('a machine is claimed by the nodes of its migration, each for its end', asy
   expect(await say('n3', 'source')).toContain("is not allowed to say that the machine is the source's");
 });
 
+test('during a handover the target alone says whose the machine is', async () => {
+  const during = { ...machine, status: { ...machine.status, migration: { ...claim, owner: 'handover' } } };
+  const say = (node: string, owner: string) =>
+    change(node, 'virtualmachines', [during, { ...during.status, migration: { ...claim, owner } }]);
+  expect(await say('n1', 'source')).toContain("is not allowed to say that the machine is the source's");
+  expect(await say('n2', 'source')).toBe('');
+  expect(await say('n2', 'target')).toBe('');
+});
+
 test('of a machine a node writes nothing else, and of a migration that is another nothing', async () => {
   const say = (status: object) => change('n2', 'virtualmachines', [machine, status]);
   expect(await say({ ...machine.status, podName: 'b' })).toContain('other than status.migration.owner');

@@ -51,17 +51,22 @@ export async function machineStatus(
   if (draft.status?.paused !== old.status?.paused && old.status?.nodeName !== node)
     throw no('can only say of machines on itself that they stand still');
   const owner = draft.status?.migration?.owner ?? '';
-  if (owner === (old.status?.migration?.owner ?? '')) return;
+  const before = old.status?.migration?.owner ?? '';
+  if (owner === before) return;
   const { name = '', uid } = old.status?.migration ?? {};
   const key = { namespace: attributes.namespace, name };
   const migration = name === '' ? undefined : await readOne(reader, virtualMachineMigrations, key);
-  if (migration === undefined || migration.metadata?.uid !== uid || !mayClaim(node, owner, migration))
+  if (migration === undefined || migration.metadata?.uid !== uid || !mayClaim(node, { before, owner }, migration))
     throw no(`is not allowed to say that the machine is the ${owner}'s`);
 }
 
-/** The target may take the machine or give it back, the source may keep it. */
-function mayClaim(node: string, owner: string, { status }: VirtualMachineMigration): boolean {
-  return status?.targetNode === node || (owner === 'source' && status?.sourceNode === node);
+/** The target may take the machine or give it back; the source may keep it, but for a handover, which is the target's to end. */
+function mayClaim(
+  node: string,
+  { before, owner }: { readonly before: string; readonly owner: string },
+  { status }: VirtualMachineMigration,
+): boolean {
+  return status?.targetNode === node || (owner === 'source' && before === '' && status?.sourceNode === node);
 }
 
 function refusal(attributes: AdmissionAttributes, why: string): Error {

@@ -61,7 +61,7 @@ const status = {
         uid: text,
         sourcePod: text,
         targetPod: text,
-        owner: { type: 'string', enum: ['', 'source', 'target'] },
+        owner: { type: 'string', enum: ['', 'handover', 'source', 'target'] },
       },
     },
     stateChangeRequests: {
@@ -95,11 +95,15 @@ const table: TablePrinter<Given<VirtualMachine>> = {
   },
 };
 
-/** Who has the machine by a migration is said once: so two ends that claim it at the same time cannot both be told that they have it. */
+/** Who has the machine by a migration is said once, if with a handover before: so two ends that claim it at the same time cannot both be told that they have it. */
 function keepsOwner(draft: Given<VirtualMachine>, old: Given<VirtualMachine>): readonly FieldError[] {
   const { uid, owner: before = '' } = old.status?.migration ?? {};
   const now = draft.status?.migration;
   if (before === '' || now?.uid !== uid || now?.owner === before) return [];
+  if (before === 'handover') {
+    if (now?.owner === 'source' || now?.owner === 'target') return [];
+    return [invalid(path('status.migration.owner'), now?.owner ?? '', 'a handover ends with the source or the target')];
+  }
   return [invalid(path('status.migration.owner'), now?.owner ?? '', `the machine is the ${before}'s already`)];
 }
 

@@ -5,18 +5,10 @@
 import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { errorText } from '#pkg/base/error-text.ts';
+import type { Owner } from '#pkg/vmm/migration/contract.ts';
 import { type Sources, workerBootstrap } from '../inprocess/host/worker-sources.ts';
 import { RuntimeError } from '../runtime.ts';
-import type {
-  Arrival,
-  Departure,
-  FromGuest,
-  GuestFigures,
-  GuestStart,
-  MigrationSide,
-  SavedGuest,
-  ToGuest,
-} from './guest/protocol.ts';
+import type { Arrival, Departure, FromGuest, GuestFigures, GuestStart, SavedGuest, ToGuest } from './guest/protocol.ts';
 
 const killedExitCode = 137;
 /** JavaScript objects of a guest's thread: its memory and compiled code are not among them. */
@@ -136,7 +128,7 @@ export class GuestThread {
     this.#send({ type: 'abort', reason });
   }
 
-  claimed(owner: MigrationSide | 'unknown'): void {
+  claimed(owner: Owner | 'unknown'): void {
     this.#send({ type: 'claimed', owner });
   }
 

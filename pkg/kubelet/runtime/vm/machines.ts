@@ -1,8 +1,9 @@
 /** The machines of a node for who moves, saves and pauses them: by the name of their pod, whatever containers are called. */
 import { createHash } from 'node:crypto';
+import type { Owner } from '#pkg/vmm/migration/contract.ts';
 import type { SandboxConfig } from '../container-config.ts';
 import { RuntimeError } from '../runtime.ts';
-import type { Arrival, Departure, FromGuest, MigrationSide } from './guest/protocol.ts';
+import type { Arrival, Departure, FromGuest } from './guest/protocol.ts';
 import type { GuestThread, GuestThreadEvents, MigrationNews } from './guest-thread.ts';
 import type { SnapshotName, SnapshotStore } from './snapshot-store.ts';
 import type { VmContainer } from './vm-container.ts';
@@ -13,9 +14,12 @@ export interface PodName {
   readonly name: string;
 }
 
+/** What an end asks about whose a machine is. */
+export type MachineClaim = Omit<Extract<FromGuest, { readonly type: 'claim' }>, 'type'>;
+
 /** Told of all migrations of the node's machines. */
 export interface MoveListener {
-  claim(pod: PodName, claim: Omit<Extract<FromGuest, { readonly type: 'claim' }>, 'type'>): void;
+  claim(pod: PodName, claim: MachineClaim): void;
   migration(pod: PodName, news: MigrationNews): void;
 }
 
@@ -67,7 +71,7 @@ export class Machines {
   }
 
   /** Answers a claim. */
-  claimed(pod: PodName, owner: MigrationSide | 'unknown'): void {
+  claimed(pod: PodName, owner: Owner | 'unknown'): void {
     this.#thread(pod).claimed(owner);
   }
 

@@ -43,7 +43,15 @@ const memoryBytesMin = 1024 * 1024;
 const memoryBytesMax = 2 ** 31;
 const pageBytes = 4096;
 
-const features: readonly RuntimeFeature[] = ['attach', 'cpuLimits', 'exec', 'memoryLimits', 'portForward', 'stdin'];
+const features: readonly RuntimeFeature[] = [
+  'attach',
+  'cpuLimits',
+  'exec',
+  'hostNetwork',
+  'memoryLimits',
+  'portForward',
+  'stdin',
+];
 
 /** What the runtime has of its node. */
 export interface VmRuntimeDeps {

@@ -148,7 +148,7 @@ export class GuestHost {
     this.#pumpTimer = undefined;
     this.#disk = disk;
     this.#run(machine);
-    for (const frame of this.#home.takeBack()) machine.deliverFrame(frame);
+    this.network.giveAgain(this.#home.takeBack());
     this.wire.begin();
     this.#awaitedUntilMs = 0;
     this.#deps.tell({ type: 'presence', isHere: true });

@@ -125,12 +125,10 @@ export class GuestLoop {
       this.#sleep(1);
       return;
     }
-    const before = machine.counters.instructions;
-    const stop = machine.run(budget);
-    this.#allowed -= machine.counters.instructions - before;
-    this.#carry();
+    const { stop, hasTold } = this.#run(budget);
     this.#deps.onSlice();
-    if (stop.reason === 'budget' || stop.reason === 'output') this.wake();
+    // Whom it told something may have something for it.
+    if (stop.reason === 'budget' || stop.reason === 'output' || (stop.reason === 'idle' && hasTold)) this.wake();
     else if (stop.reason === 'idle') this.#idle(stop.ticks, resendMs);
     else if (stop.reason === 'page') {
       this.#missing = stop.page;
@@ -138,6 +136,24 @@ export class GuestLoop {
     } else {
       this.stop();
       this.#deps.onEnd(stop);
+    }
+  }
+
+  /**
+   * Runs a slice. What the guest has for its host is carried at once, but nothing new is given to it before it has done with what it has or its slice is over: a guest that goes
+   * on with whom it has just answered as long as he asks would else do that for ever, as on a busy host the next question is there by then, and all others would wait.
+   */
+  #run(budget: number): { readonly stop: Stop; readonly hasTold: boolean } {
+    const { machine } = this.#deps;
+    const end = machine.counters.instructions + budget;
+    this.#allowed -= budget;
+    for (let hasTold = false; ; hasTold = true) {
+      const stop = machine.run(end - machine.counters.instructions);
+      this.#carry();
+      const left = end - machine.counters.instructions;
+      if (stop.reason === 'output' && left > 0) continue;
+      this.#allowed += Math.max(0, left);
+      return { stop, hasTold };
     }
   }
 

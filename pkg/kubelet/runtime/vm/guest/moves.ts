@@ -6,7 +6,7 @@ import process from 'node:process';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { MigrationEnd } from '#pkg/vmm/migration/contract.ts';
+import type { MigrationEnd, Owner } from '#pkg/vmm/migration/contract.ts';
 import { createSource } from '#pkg/vmm/migration/source.ts';
 import { createTarget } from '#pkg/vmm/migration/target.ts';
 import { Drive, type HostEffect } from './drive.ts';
@@ -113,7 +113,7 @@ export class Moves {
     this.#move?.drive.happened({ type: 'abort', reason });
   }
 
-  claimed(owner: MigrationSide | 'unknown'): void {
+  claimed(owner: Owner | 'unknown'): void {
     this.#move?.drive.happened({ type: 'claimed', owner });
   }
 
@@ -217,7 +217,7 @@ export class Moves {
         host.arrived(effect.machine, this.#disk);
         return;
       case 'claim':
-        tell({ type: 'claim', migration, owner: effect.owner });
+        tell({ type: 'claim', migration, side, owner: effect.owner });
         return;
       case 'page':
         host.loop?.pageArrived(effect.page);

@@ -1,6 +1,6 @@
 /** What a guest's worker and the runtime say to each other. */
 import type { MachineCounters } from '#pkg/vmm/machine-contract.ts';
-import type { MigrationFigures, MigrationSettings } from '#pkg/vmm/migration/contract.ts';
+import type { MigrationFigures, MigrationSettings, Owner } from '#pkg/vmm/migration/contract.ts';
 import type { LinkAddress, LinkIdentity } from './link.ts';
 
 /** What a guest is started with. */
@@ -84,7 +84,7 @@ export type ToGuest =
   | { readonly type: 'migrate'; readonly departure: Departure }
   | { readonly type: 'abort'; readonly reason: string }
   /** Who has the machine: the answer to `claim`. */
-  | { readonly type: 'claimed'; readonly owner: MigrationSide | 'unknown' };
+  | { readonly type: 'claimed'; readonly owner: Owner | 'unknown' };
 
 /** From the worker. */
 export type FromGuest =
@@ -99,7 +99,7 @@ export type FromGuest =
   /** Where it waits for a machine. */
   | { readonly type: 'waiting'; readonly id: number; readonly port?: number; readonly problem?: string }
   /** Asks whose the machine is, and that it be this one's if it is nobody's. */
-  | { readonly type: 'claim'; readonly migration: string; readonly owner: MigrationSide }
+  | { readonly type: 'claim'; readonly migration: string; readonly side: MigrationSide; readonly owner: Owner }
   /** How a migration goes; with an outcome, its last news. */
   | {
       readonly type: 'migration';
