@@ -9,6 +9,7 @@ import { print } from './bench.ts';
 import { Clients } from './clients.ts';
 import { measureGuest } from './guest.ts';
 import { measureInTurns } from './in-turns.ts';
+import { measureMachines } from './machines.ts';
 import { measureOnce } from './once.ts';
 import { readOptions, usage } from './options.ts';
 
@@ -19,6 +20,7 @@ async function main(signal: AbortSignal): Promise<number> {
     return 0;
   }
   if (options.only.every((text) => text === 'guest')) return measureGuest() ? 0 : 1;
+  if (options.only.every((text) => text === 'machines')) return (await measureMachines()) ? 0 : 1;
   const ending = new AsyncDisposableStack();
   try {
     const clients = new Clients(signal);

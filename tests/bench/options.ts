@@ -10,7 +10,8 @@ Measures a server over HTTPS, alone or in turns with others.
   --kubeconfig <file>   Measure the server of this kubeconfig. Default: a cluster of its own. With --against, as a further side.
   --store <name>        Store of the own clusters. Default: lmdb.
   --only <text>         Only rows whose name contains this; may be given several times. 'guest' alone
-                        measures the simulated machine, beside QEMU, and no server.
+                        measures the simulated machine, beside QEMU, and no server; 'machines' alone
+                        how soon one answers, and the memory of fifty.
   --seconds <n>         How long each row lasts, in turns each turn. Default: 3; in turns 1.
   --nodes <n>           Nodes of the scheduling row. Default: 5000.
   --pods <n>            Pods of the scheduling row. Default: 5000.

@@ -61,7 +61,7 @@ export class GuestThread {
     this.#worker = new Worker(workerBootstrap, {
       eval: true,
       workerData: { start, sources, main: guestMain },
-      resourceLimits: { maxOldGenerationSizeMb: heapMiB, maxYoungGenerationSizeMb: 8 },
+      resourceLimits: { maxOldGenerationSizeMb: heapMiB, maxYoungGenerationSizeMb: 2 },
       execArgv: [],
       env: {},
     });

@@ -12,7 +12,7 @@ import { FramesAway, FramesHome } from './frame-tunnel.ts';
 import { GuestDisk } from './guest-disk.ts';
 import { GuestLoop } from './guest-loop.ts';
 import { GuestWire } from './guest-wire.ts';
-import { connectToNode, type LinkIdentity, type RelayPlace, type WireState } from './link.ts';
+import type { LinkIdentity, RelayPlace, WireState } from './link.ts';
 import type { FromGuest, GuestFigures, GuestStart, SavedGuest } from './protocol.ts';
 import { GuestRelay } from './relay.ts';
 
@@ -127,6 +127,8 @@ export class GuestHost {
       const slot = Array.from({ length: slots }, (_, at) => at).find((at) => !taken.has(at)) ?? 0;
       this.network.become({ mac: Buffer.from(wire.mac, 'hex'), slot });
     }
+    // Most machines never move.
+    const { connectToNode } = await import('./link.ts');
     await Promise.all(
       others.map(async (place) => {
         const hello = { kind: 'frames', secret: place.secret } as const;
