@@ -150,7 +150,7 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
       ...(shared === undefined ? {} : { podSource: shared.pods, nodeSource: shared.nodes }),
     });
     const component = shared === undefined ? withInformers(deps, kubelet) : kubelet;
-    return { kubelet, component: withMover(component, context, { ...options, machines: node.machines }) };
+    return { kubelet, component: withMachines(component, context, { ...options, machines: node.machines }) };
   };
   let now = make();
   let hasRun = false;
@@ -167,8 +167,8 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
   };
 }
 
-/** The kubelet with what moves machines to and from its node, where it has any. */
-function withMover(
+/** The kubelet with what moves machines to and from its node, pauses and saves them, where it has any. */
+function withMachines(
   kubelet: Component,
   context: PartContext,
   {
@@ -178,12 +178,17 @@ function withMover(
     link,
   }: NodePartOptions & { readonly machines: Machines | undefined },
 ): Component {
-  if (machines === undefined || link === undefined) return kubelet;
+  if (machines === undefined) return kubelet;
   const run = async (signal: AbortSignal): Promise<void> => {
-    const { createMachineMover } = await import('#pkg/kubelet/machines/machine-mover.ts');
     const deps = depsOf(context, 'kubelet');
-    const mover = createMachineMover({ deps, nodeName, nodeAddress, machines, identity: link });
-    await withInformers(deps, mover).run(signal);
+    const { createMachineKeeper } = await import('#pkg/kubelet/machines/machine-keeper.ts');
+    const parts = [createMachineKeeper({ deps, nodeName, machines })];
+    if (link !== undefined) {
+      const { createMachineMover } = await import('#pkg/kubelet/machines/machine-mover.ts');
+      parts.push(createMachineMover({ deps, nodeName, nodeAddress, machines, identity: link }));
+    }
+    const all: Component = { run: (inner) => runTogether(parts, inner) };
+    await withInformers(deps, all).run(signal);
   };
   return { run: (signal) => runTogether([kubelet, { run }], signal) };
 }
