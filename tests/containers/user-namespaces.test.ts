@@ -1,5 +1,5 @@
 /** Containers whose users are their own: who they are inside and outside, what they may do to files, and that nothing of it is left. */
-import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
@@ -8,6 +8,7 @@ import { mapsUsers } from '#pkg/cluster/containers.ts';
 import { openClusterImages } from '#pkg/cluster/images.ts';
 import type { LocalImages } from '#pkg/images/local/local-image-store.ts';
 import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
+import { userIdsFolder } from '#pkg/kubelet/runtime/container/places.ts';
 import type { SandboxConfig } from '#pkg/kubelet/runtime/container-config.ts';
 import { makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
 import { writeBusyboxArchive } from './busybox-image.ts';
@@ -52,6 +53,8 @@ describe.skipIf(impossible !== undefined)('a pod with users of its own', () => {
     await runtime?.close();
     expect(await bench.remains()).toEqual([]);
     expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(bench.places.memory);
+    const claims = readdirSync(userIdsFolder).map((name) => textOf(join(userIdsFolder, name)));
+    expect(claims.filter((claim) => claim.startsWith(bench.places.cgroup))).toEqual([]);
     bench.remove();
   });
 
@@ -115,3 +118,12 @@ describe.skipIf(impossible !== undefined)('a pod with users of its own', () => {
     expect((await outputOf(runtime, next))[0]?.trim().split(/\s+/)[1]).toBe(String(base));
   });
 });
+
+/** Another node's claim may go meanwhile. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -2,7 +2,7 @@
  * Files of containers whose users are their own: the root, and volumes by the ids of the pod, at places that those users may reach. Invariant: nothing here is ever
  * taken away with what is in it, as that is somebody else's: places are unmounted, and then they are empty.
  */
-import { chmod, mkdir, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type MappedMounts, mappedMounts } from '#pkg/images/host/mapped-mount.ts';
 import type { Mount } from '../container-config.ts';
@@ -10,19 +10,28 @@ import { RuntimeError } from '../runtime.ts';
 import { fromStore } from './images.ts';
 import { namesIn } from './records.ts';
 
-/** Who may pass through, and see nothing. */
+/** Who knows where to go may pass through, and see nothing; the container's place lets its own root pass alone. */
 const passing = 0o711;
+const ownPassing = 0o710;
+/** Down from where nodes keep what is in memory. */
+const foldersAbove = 3;
 
-/** The container's place, and the user namespace of its pod. */
-export interface MappedPlace {
+/** The container's place, and whose it is. */
+export interface ReachPlace {
   readonly reach: string;
+  /** What the root of the pod's users is outside. */
+  readonly baseId: number;
+}
+
+/** The same, with the path of the pod's user namespace. */
+export interface MappedPlace extends ReachPlace {
   readonly namespacePath: string;
 }
 
 /** Shows a root there; gives its path. */
-export async function reachRoot(path: string, reach: string): Promise<string> {
-  const mounts = await openMounts(reach);
-  const target = join(reach, 'root');
+export async function reachRoot(path: string, place: ReachPlace): Promise<string> {
+  const mounts = await openMounts(place);
+  const target = join(place.reach, 'root');
   await mkdir(target, { recursive: true, mode: passing });
   await fromStore(Promise.resolve().then(() => mounts.bind(path, target)));
   return target;
@@ -30,7 +39,7 @@ export async function reachRoot(path: string, reach: string): Promise<string> {
 
 /** The mounts of a container by its pod's ids. Rejects with `unsupported` for those that cannot be so. */
 export async function mappedVolumes(all: readonly Mount[], place: MappedPlace): Promise<readonly Mount[]> {
-  const mounts = await openMounts(place.reach);
+  const mounts = await openMounts(place);
   const mapped: Mount[] = [];
   for (const [index, mount] of all.entries()) {
     // Of images the root is made by these ids already.
@@ -72,11 +81,13 @@ export async function dropAllMapped(folder: string, kept: ReadonlySet<string>): 
   for (const name of await namesIn(folder)) if (!kept.has(name)) await dropMapped(join(folder, name));
 }
 
-/** The node's folder in memory lets pass who knows where to go. */
-async function openMounts(reach: string): Promise<MappedMounts> {
+/** Makes the place; the folders above it let pass. */
+async function openMounts({ reach, baseId }: ReachPlace): Promise<MappedMounts> {
   const mounts = await fromStore(mappedMounts());
-  await mkdir(reach, { recursive: true, mode: passing });
-  for (const path of [dirname(dirname(dirname(reach))), dirname(dirname(reach)), dirname(reach), reach])
-    await chmod(path, passing);
+  await mkdir(reach, { recursive: true, mode: 0o700 });
+  for (let above = dirname(reach), depth = 0; depth < foldersAbove; above = dirname(above), depth++)
+    await chmod(above, passing);
+  await chown(reach, 0, baseId);
+  await chmod(reach, ownPassing);
   return mounts;
 }

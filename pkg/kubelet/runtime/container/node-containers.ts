@@ -161,7 +161,7 @@ export class NodeContainers {
         createdAtMs: clock.nowMs(),
         image: image.config,
         user: await userOf(config, image.config.user, root.path),
-        rootPath: owner === undefined ? root.path : await reachRoot(root.path, at.reach),
+        rootPath: owner === undefined ? root.path : await reachRoot(root.path, { ...owner, reach: at.reach }),
         changesPath: root.changesPath,
         devices: await wishedDevices(config),
         ...(profile === undefined ? {} : { seccompText: profile }),

@@ -207,7 +207,8 @@ export class NodeSandboxes {
     const at = sandboxPlaces(places, file.id, file.config);
     const { architecture } = machine.facts;
     await writePauseRoot(at.pauseRoot, { architecture, owner: file.userBase ?? 0 });
-    const root = file.userBase === undefined ? at.pauseRoot : await reachRoot(at.pauseRoot, at.reach);
+    const { userBase: baseId } = file;
+    const root = baseId === undefined ? at.pauseRoot : await reachRoot(at.pauseRoot, { reach: at.reach, baseId });
     await writePauseBundle(places, file, root);
     const started = await monitor.run({
       id: file.id,
