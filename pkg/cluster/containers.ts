@@ -4,7 +4,7 @@
  */
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { arch, userInfo } from 'node:os';
+import { arch, release, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -61,12 +61,14 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
   ]);
   const { clock, random, log, folder, imagesFolder, ownNetwork, nodeNetwork, allocatable } = place;
   const architecture = arch();
+  const images = await openClusterImages({ folder: imagesFolder, clock, random, architecture, isRoot: true });
   return openContainerRuntime({
     clock,
     random,
     log,
     dataDir: join(folder, runtimeFolder),
-    images: await openClusterImages({ folder: imagesFolder, clock, random, architecture, isRoot: true }),
+    images,
+    hasUserNamespaces: images.snapshotter.kind === 'overlay' && mapsUsers(),
     runcPath,
     architecture,
     ownNetwork,
@@ -98,9 +100,20 @@ export async function endContainers(
   return left.length;
 }
 
+/** Whether this machine can give pods users of their own: file systems in memory are shown by other ids since Linux 6.3. */
+export function mapsUsers(): boolean {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const isNew = major > 6 || (major === 6 && minor >= 3);
+  return isNew && existsSync('/proc/self/ns/user') && findProgram('unshare') !== undefined;
+}
+
 function findRunc(): string | undefined {
+  return findProgram('runc');
+}
+
+function findProgram(name: string): string | undefined {
   return programFolders
-    .map((folder) => join(folder, 'runc'))
+    .map((folder) => join(folder, name))
     .find((path) => {
       try {
         accessSync(path, constants.X_OK);

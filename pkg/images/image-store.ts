@@ -69,6 +69,14 @@ export interface PreparedRoot {
   readonly changesPath: string;
 }
 
+/** By whose ids a root is made: those of a user namespace, in which all of the image's ids are so many higher outside of it. */
+export interface RootOwner {
+  /** Path of the namespace. */
+  readonly namespacePath: string;
+  /** What its root is outside. */
+  readonly baseId: number;
+}
+
 /** The store; see the laws above. */
 export interface ImageStore {
   /** Under a name, a digest or an id; undefined when it is not there. Rejects for what cannot be a name. */
@@ -83,7 +91,8 @@ export interface ImageStore {
   tag(reference: string, name: string): Promise<void>;
   /** Takes a name away, by an id all of an image's, and what nobody uses any more with it; resolves with the bytes of that. */
   remove(reference: string): Promise<number>;
-  prepare(key: string, imageId: string): Promise<PreparedRoot>;
+  /** By the image's own ids, or by an owner's. Rejects with `unsupported` where roots cannot be an owner's. */
+  prepare(key: string, imageId: string, owner?: RootOwner): Promise<PreparedRoot>;
   release(key: string): Promise<void>;
   /** Ids of the images that roots are made of, whichever process prepared them. */
   inUse(): Promise<ReadonlySet<string>>;

@@ -42,8 +42,11 @@ export class Bench {
     this.places = placesOf(join(folder, 'node'));
   }
 
-  /** A runtime of this folder; one at a time. */
-  open(images: ImageStore = folderImages(join(this.folder, 'images'))): Promise<ContainerRuntime> {
+  /** A runtime of this folder; one at a time. Pods have users of their own where the images can be made by other ids. */
+  open(
+    images: ImageStore = folderImages(join(this.folder, 'images')),
+    { hasUserNamespaces = false }: { readonly hasUserNamespaces?: boolean } = {},
+  ): Promise<ContainerRuntime> {
     return openContainerRuntime({
       clock: new SystemClock(),
       random: new SystemRandom(),
@@ -53,6 +56,7 @@ export class Bench {
       runcPath: runcPath ?? '',
       architecture: process.arch,
       ownNetwork: true,
+      hasUserNamespaces,
       seccompFolder: join(this.folder, 'seccomp'),
     });
   }

@@ -19,6 +19,7 @@ import {
   type ImageStore,
   ImageStoreError,
   type PreparedRoot,
+  type RootOwner,
   type StoredImage,
 } from '../image-store.ts';
 import { type ImageReference, parseReference } from '../reference.ts';
@@ -219,7 +220,7 @@ class LocalImageStore implements LocalImages {
     });
   }
 
-  prepare(key: string, imageId: string): Promise<PreparedRoot> {
+  prepare(key: string, imageId: string, owner?: RootOwner): Promise<PreparedRoot> {
     return asStoreErrors(`prepare a root of ${imageId}`, async () => {
       const { roots, lock } = this.#parts;
       await using _lock = await roots.lock(key);
@@ -236,7 +237,7 @@ class LocalImageStore implements LocalImages {
         await maker.unpack(storedLayers(this.#parts, contents));
       }
       // Within the lock, which is given back when this function is left.
-      return await maker.prepare(roots.folderOf(key), diffIds);
+      return await maker.prepare(roots.folderOf(key), diffIds, owner);
     });
   }
 

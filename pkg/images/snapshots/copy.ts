@@ -31,7 +31,9 @@ export function copySnapshotter({ folders, calls, clock }: SnapshotterOptions): 
       };
       await folders.ensure(folderKey(layers.map(({ diffId }) => diffId)), make, signal);
     },
-    async prepare(folder, diffIds) {
+    async prepare(folder, diffIds, owner) {
+      if (owner !== undefined)
+        throw new ImageStoreError('unsupported', 'roots that are copies cannot be those of a user namespace');
       const path = join(folder, 'root');
       const root = { path, changesPath: path };
       if ((await stat(path).catch(() => undefined)) !== undefined) return root;

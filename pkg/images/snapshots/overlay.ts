@@ -2,12 +2,13 @@
  * Roots as overlay mounts: each layer is unpacked once, and a root is a folder of changes above them. A root costs one mount, whatever the image's
  * size. Source: kernel documentation, filesystems/overlayfs.
  */
-import { chmod, chown, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, open, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getuid } from 'node:process';
 import { errorText } from '#pkg/base/error-text.ts';
+import { mappedMounts } from '../host/mapped-mount.ts';
 import type { SystemCalls } from '../host/system-calls.ts';
-import { ImageStoreError, type PreparedRoot } from '../image-store.ts';
+import { ImageStoreError, type PreparedRoot, type RootOwner } from '../image-store.ts';
 import { isOpaque } from '../layers/layer-tree.ts';
 import { chainIdsOf, type Snapshotter, type SnapshotterOptions, unpackLayer } from './snapshotter.ts';
 
@@ -38,7 +39,7 @@ export function overlaySnapshotter({ folders, calls, clock }: SnapshotterOptions
         below.push(await folders.ensure(key, make, signal));
       }
     },
-    async prepare(folder, diffIds) {
+    async prepare(folder, diffIds, owner) {
       const { path, changesPath, workPath } = placesIn(folder);
       const names = await Promise.all(folderKeys(diffIds).map((key) => folders.find(key)));
       const lowers = names.flatMap((name) => (name === undefined ? [] : [name])).reverse();
@@ -48,16 +49,64 @@ export function overlaySnapshotter({ folders, calls, clock }: SnapshotterOptions
       if (await isMounted(path)) return { path, changesPath };
       await mkdir(workPath, { recursive: true, mode: 0o700 });
       await mkdir(path, { recursive: true, mode: 0o700 });
-      await makeUpper(changesPath, join(folders.path, top));
-      await mountAt({ path, changesPath, workPath }, visible(lowers, folders.path, calls), { folders, calls });
+      await makeUpper(changesPath, join(folders.path, top), owner?.baseId ?? 0);
+      const shown = visible(lowers, folders.path, calls);
+      const mount = (from: string) => mountAt({ path, changesPath, workPath }, shown, { from, calls });
+      if (owner === undefined) await mount(folders.path);
+      else await withIdsOf(owner, { layers: folders.path, folder, calls, mount });
       return { path, changesPath };
     },
     async release(folder) {
+      await dropLayers(folder, calls);
       const { path, changesPath, workPath } = placesIn(folder);
       while (await isMounted(path)) calls.unmount(path);
       for (const place of [path, changesPath, workPath]) await rm(place, { recursive: true, force: true });
     },
   };
+}
+
+/** Has a root mounted of layers as an owner's ids have them: the mount holds them by itself, so the place is gone again once it is made. */
+async function withIdsOf(
+  { namespacePath }: RootOwner,
+  {
+    layers,
+    folder,
+    calls,
+    mount,
+  }: {
+    readonly layers: string;
+    readonly folder: string;
+    readonly calls: SystemCalls;
+    readonly mount: (from: string) => Promise<void>;
+  },
+): Promise<void> {
+  const mounts = await mappedMounts();
+  // What a process that died over it has left.
+  await dropLayers(folder, calls);
+  const target = layersIn(folder);
+  await mkdir(target, { recursive: true, mode: 0o700 });
+  try {
+    mounts.mount({ source: layers, target, namespacePath, isDeep: false });
+    await mount(target);
+  } finally {
+    await dropLayers(folder, calls);
+  }
+}
+
+function layersIn(folder: string): string {
+  return join(folder, 'layers');
+}
+
+/** Takes the place of layers away; nothing where there is none. Never what is in it, which is everybody's. */
+async function dropLayers(folder: string, calls: SystemCalls): Promise<void> {
+  const target = layersIn(folder);
+  if ((await stat(target).catch(() => undefined)) === undefined) return;
+  try {
+    calls.unmount(target);
+  } catch {
+    // Nothing is mounted there.
+  }
+  await rmdir(target);
 }
 
 /** Why there can be no such mounts in a folder; undefined where there can. One at a time for a folder: what another left that died over it is taken away first. */
@@ -91,11 +140,11 @@ function placesIn(folder: string): PreparedRoot & { readonly workPath: string } 
 }
 
 /** The root of the mount looks as its uppermost folder does. */
-async function makeUpper(path: string, like: string): Promise<void> {
+async function makeUpper(path: string, like: string, baseId: number): Promise<void> {
   if ((await stat(path).catch(() => undefined)) !== undefined) return;
   await mkdir(path, { mode: 0o700 });
   const { uid, gid, mode } = await stat(like);
-  await chown(path, uid, gid);
+  await chown(path, baseId + uid, baseId + gid);
   await chmod(path, mode & 0o7777);
 }
 
@@ -108,10 +157,10 @@ function visible(lowers: readonly string[], path: string, calls: SystemCalls): r
 async function mountAt(
   { path, changesPath, workPath }: PreparedRoot & { readonly workPath: string },
   lowers: readonly string[],
-  { folders, calls }: Pick<SnapshotterOptions, 'calls' | 'folders'>,
+  { from, calls }: Pick<SnapshotterOptions, 'calls'> & { readonly from: string },
 ): Promise<void> {
   // Paths of all layers have room in the options if they begin at an open folder.
-  const base = await open(folders.path, 'r');
+  const base = await open(from, 'r');
   try {
     const lower = lowers.map((name) => `/proc/self/fd/${base.fd}/${name}`).join(':');
     const data = `index=off,lowerdir=${lower},upperdir=${escaped(changesPath)},workdir=${escaped(workPath)}`;

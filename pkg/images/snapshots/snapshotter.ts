@@ -3,7 +3,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import { digestOf } from '../digest.ts';
 import type { FolderUsage, MadeFolders } from '../disk/made-folders.ts';
 import type { SystemCalls } from '../host/system-calls.ts';
-import { ImageStoreError, type PreparedRoot } from '../image-store.ts';
+import { ImageStoreError, type PreparedRoot, type RootOwner } from '../image-store.ts';
 import { applyLayer } from '../layers/apply-layer.ts';
 import { decompressed } from '../layers/decompress.ts';
 import type { LayerPlace } from '../layers/layer-tree.ts';
@@ -24,7 +24,7 @@ export interface Snapshotter {
   /** Keys of the unpacked folders that roots of these layers need. */
   folderKeys(diffIds: readonly string[]): readonly string[];
   /** Makes a root in a folder, or finds it there. The layers are unpacked. */
-  prepare(folder: string, diffIds: readonly string[]): Promise<PreparedRoot>;
+  prepare(folder: string, diffIds: readonly string[], owner?: RootOwner): Promise<PreparedRoot>;
   /** Takes a root away, as far as it is there; the folder itself is the caller's. */
   release(folder: string): Promise<void>;
 }

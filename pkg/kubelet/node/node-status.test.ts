@@ -12,7 +12,7 @@ const facts: NodeFacts = {
   pressure: new Set(),
   kubeletVersion: 'v1.36.0',
   runtimeVersion: 'fake://1.0.0',
-  runtimeHandlers: ['fake'],
+  runtimeHandlers: [{ name: 'fake', features: { userNamespaces: true, recursiveReadOnlyMounts: true } }],
   machine: {
     machineId: '',
     systemUuid: '',

@@ -1,6 +1,13 @@
 /** What a node says of itself: labels and status. Pure. Source: kubelet `nodestatus/setters.go`. */
 
-import type { ContainerImage, NodeAddress, NodeCondition, NodeStatus, Taint } from '#pkg/api/types/core-v1.ts';
+import type {
+  ContainerImage,
+  NodeAddress,
+  NodeCondition,
+  NodeRuntimeHandler,
+  NodeStatus,
+  Taint,
+} from '#pkg/api/types/core-v1.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -21,7 +28,7 @@ export interface NodeFacts {
   readonly kubeletVersion: string;
   /** Such as `inprocess://1.0.0`. */
   readonly runtimeVersion: string;
-  readonly runtimeHandlers: readonly string[];
+  readonly runtimeHandlers: readonly NodeRuntimeHandler[];
   readonly machine: MachineFacts;
   readonly images: readonly ContainerImage[];
   /** What it has too little of for its pods. */
@@ -84,14 +91,7 @@ export function nodeStatus(facts: NodeFacts, before: NodeStatus | undefined, now
       architecture: machine.architecture,
     },
     images: facts.images.slice(0, imagesMax).map(imageStatus),
-    ...(facts.runtimeHandlers.length === 0
-      ? {}
-      : {
-          runtimeHandlers: facts.runtimeHandlers.map((name) => ({
-            name,
-            features: { recursiveReadOnlyMounts: false, userNamespaces: false },
-          })),
-        }),
+    ...(facts.runtimeHandlers.length === 0 ? {} : { runtimeHandlers: facts.runtimeHandlers }),
   };
 }
 

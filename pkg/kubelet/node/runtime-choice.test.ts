@@ -7,7 +7,7 @@ const made = (name: string, handlers?: readonly string[]): Runtime => {
   const capabilities: RuntimeCapabilities = {
     name,
     version: '1',
-    features: new Set(),
+    features: new Set(name === 'fake' ? ['userNamespaces'] : []),
     ...(handlers === undefined ? {} : { handlers: new Set(handlers) }),
   };
   return { capabilities } as Runtime;
@@ -25,6 +25,12 @@ test.each([
   expect(chooseRuntime(handler, node)).toEqual(chosen);
 });
 
-test('all handlers of a node are told, each once', () => {
-  expect(handlersOf(runtimes)).toEqual(['cri', 'fake', 'kata']);
+test('all handlers of a node are told, each once, with what pods may ask of it', () => {
+  const features = { recursiveReadOnlyMounts: false, userNamespaces: false };
+  const users = { ...features, userNamespaces: true };
+  expect(handlersOf(runtimes)).toEqual([
+    { name: 'cri', features },
+    { name: 'fake', features: users },
+    { name: 'kata', features },
+  ]);
 });

@@ -1,4 +1,5 @@
 /** Which runtime of a node runs a pod, by the handler that its RuntimeClass names: a runtime of the node, or a way of one of them to run pods. Pure. */
+import type { NodeRuntimeHandler } from '#pkg/api/types/core-v1.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 
 /** The runtimes of a node. */
@@ -28,8 +29,17 @@ export function chooseRuntime(
   return runtime === undefined ? undefined : { runtime, handler };
 }
 
-/** All handlers that a RuntimeClass may name, in the order of their names. */
-export function handlersOf(runtimes: NodeRuntimes['runtimes']): readonly string[] {
+/** All handlers that a RuntimeClass may name, in the order of their names, and what pods may ask of each. */
+export function handlersOf(runtimes: NodeRuntimes['runtimes']): readonly NodeRuntimeHandler[] {
   const inner = Object.values(runtimes).flatMap(({ capabilities }) => [...(capabilities.handlers ?? [])]);
-  return [...new Set([...Object.keys(runtimes), ...inner])].sort();
+  return [...new Set([...Object.keys(runtimes), ...inner])].sort().map((name) => {
+    const features = chooseRuntime(name, { runtimes, defaultRuntime: name })?.runtime.capabilities.features;
+    return {
+      name,
+      features: {
+        recursiveReadOnlyMounts: features?.has('recursiveReadOnly') === true,
+        userNamespaces: features?.has('userNamespaces') === true,
+      },
+    };
+  });
 }

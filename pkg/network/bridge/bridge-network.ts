@@ -37,16 +37,25 @@ function bridgeWires({ namespace, bridge, ensure, route }: PodLinks): PodWires {
       await route(pools);
     },
     connect: async (pod, pools) => {
-      const { owner, addresses, namespacePath } = pod;
-      if (await isLinked(pod)) return;
-      const link = podLink(owner);
-      await wires.disconnect(pod);
-      await batch(namespace, [
-        `link add ${link} type veth peer name eth0 netns ${namespacePath}`,
-        `link set ${link} master ${bridge} up`,
-        `link set ${link} type bridge_slave isolated on`,
-      ]);
-      await batch(namespacePath, ['link set lo up', ...addresses.map(addressCommand), ...routes(pools)]);
+      const plug = async (): Promise<void> => {
+        const { owner, addresses, namespacePath } = pod;
+        const link = podLink(owner);
+        await batch(namespace, [
+          `link add ${link} type veth peer name eth0 netns ${namespacePath}`,
+          `link set ${link} master ${bridge} up`,
+          `link set ${link} type bridge_slave isolated on`,
+        ]);
+        await batch(namespacePath, ['link set lo up', ...addresses.map(addressCommand), ...routes(pools)]);
+      };
+      try {
+        // Nearly always nothing is there: to look first would cost as much again.
+        await plug();
+      } catch {
+        if (await isLinked(pod)) return;
+        // What an earlier sandbox of the pod has left.
+        await wires.disconnect(pod);
+        await plug();
+      }
     },
     // The link goes with the pod's namespace too, so that it may be gone.
     disconnect: async ({ owner }) => {

@@ -1,5 +1,5 @@
 /** Makes what an OCI runtime runs of a record: the files that a container gets besides its volumes, and its `config.json`. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerConfig } from '../container-config.ts';
 import { resolvConfText } from '../resolv-conf-text.ts';
@@ -11,7 +11,7 @@ import { pauseProgram } from './pause-program.ts';
 import { containerPlaces, type Places, sandboxPlaces } from './places.ts';
 import type { ContainerFile, SandboxFile } from './records.ts';
 import type { HostDevice } from './spec/devices.ts';
-import type { NamespacePaths, SpecOptions } from './spec/oci-spec.ts';
+import { type NamespacePaths, type SpecOptions, userMappings } from './spec/oci-spec.ts';
 import type { OciSpec } from './spec/oci-types.ts';
 import { type ContainerUser, containerUser } from './spec/users.ts';
 
@@ -83,8 +83,10 @@ export function specOptions(
     ...(namespaces.pid === 'container' && targetPid !== undefined ? { pid: `/proc/${targetPid}/ns/pid` } : {}),
     ...(namespaces.pid === 'pod' && pausePid !== undefined ? { pid: `/proc/${pausePid}/ns/pid` } : {}),
     uts: shared.uts,
+    ...(sandbox.userBase === undefined ? {} : { user: shared.user }),
   };
   return {
+    ...(sandbox.userBase === undefined ? {} : { userBase: sandbox.userBase }),
     sandbox: sandbox.config,
     container: { ...record.config, resources: record.resources ?? record.config.resources },
     image: record.image,
@@ -104,21 +106,39 @@ export function specOptions(
   };
 }
 
-/** Makes the bundle of a pod's first process. Rejects with `unsupported` on a processor that it is not there for. */
-export async function writePauseBundle(places: Places, sandbox: SandboxFile, architecture: string): Promise<void> {
+/** Makes the folder of a pod's first process, which is somebody's. Rejects with `unsupported` on a processor that its program is not there for. */
+export async function writePauseRoot(
+  path: string,
+  { architecture, owner }: { readonly architecture: string; readonly owner: number },
+): Promise<void> {
   const program = pauseProgram(architecture);
   if (program === undefined)
     throw new RuntimeError(
       'unsupported',
       `shareProcessNamespace is not supported on processors of the kind ${architecture}`,
     );
-  const at = sandboxPlaces(places, sandbox.id, sandbox.config);
-  await mkdir(at.pauseRoot, { recursive: true, mode: 0o755 });
-  await writeFile(join(at.pauseRoot, 'pause'), program, { mode: 0o755 });
-  await writeFile(at.config, JSON.stringify(pauseSpec(at.pauseRoot, `${at.cgroup}/${sandbox.id}`, at)));
+  await mkdir(path, { recursive: true, mode: 0o755 });
+  // The OCI runtime makes folders in it, as the pod's root.
+  await chown(path, owner, owner);
+  await writeFile(join(path, 'pause'), program, { mode: 0o755 });
 }
 
-function pauseSpec(root: string, cgroupsPath: string, { uts }: { readonly uts: string }): OciSpec {
+/** Makes the bundle of a pod's first process, whose root is at a path. */
+export async function writePauseBundle(places: Places, sandbox: SandboxFile, root: string): Promise<void> {
+  const at = sandboxPlaces(places, sandbox.id, sandbox.config);
+  const spec = pauseSpec(root, `${at.cgroup}/${sandbox.id}`, { uts: at.uts, ...userOptions(sandbox, at) });
+  await writeFile(at.config, JSON.stringify(spec));
+}
+
+function userOptions({ userBase }: SandboxFile, { user }: { readonly user: string }) {
+  return userBase === undefined ? {} : { user, userBase };
+}
+
+function pauseSpec(
+  root: string,
+  cgroupsPath: string,
+  { uts, user, userBase }: { readonly uts: string; readonly user?: string; readonly userBase?: number },
+): OciSpec {
   // Of nobody in particular, and without any rights. Source: the user of upstream's pause image.
   const id = 65_535;
   return {
@@ -136,7 +156,13 @@ function pauseSpec(root: string, cgroupsPath: string, { uts }: { readonly uts: s
     mounts: [{ destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] }],
     annotations: {},
     linux: {
-      namespaces: [{ type: 'mount' }, { type: 'pid' }, { type: 'uts', path: uts }],
+      namespaces: [
+        { type: 'mount' },
+        { type: 'pid' },
+        { type: 'uts', path: uts },
+        ...(user === undefined ? [] : [{ type: 'user', path: user } as const]),
+      ],
+      ...(userBase === undefined ? {} : userMappings(userBase)),
       cgroupsPath,
       resources: { devices: [{ allow: false, access: 'rwm' }], cpu: { shares: 2 } },
       devices: [],

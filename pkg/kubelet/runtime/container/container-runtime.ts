@@ -29,7 +29,7 @@ import type {
 import type { ContainerEntry } from './container-entry.ts';
 import { containerFeatures } from './features.ts';
 import { imageService } from './images.ts';
-import { type ContainerRuntimeDeps, NodeContainers } from './node-containers.ts';
+import { type ContainerRuntimeDeps, NodeContainers, pipeOwner } from './node-containers.ts';
 import { openProcess } from './process-connection.ts';
 import { ociProcess } from './spec/oci-spec.ts';
 import { openTunnel } from './tunnel.ts';
@@ -56,7 +56,9 @@ export class ContainerRuntime implements Runtime {
 
   constructor(deps: ContainerRuntimeDeps, node: NodeContainers) {
     this.#node = node;
-    this.capabilities = { name: 'coxswain', version: '1.0.0', features: containerFeatures(node.machine.facts) };
+    const hasUsers = deps.hasUserNamespaces === true;
+    const features = containerFeatures({ ...node.machine.facts, hasUsers });
+    this.capabilities = { name: 'coxswain', version: '1.0.0', features };
     this.sandboxes = {
       run: (config) => node.sandboxes.run(config),
       stop: (id) => node.stopSandbox(id),
@@ -118,7 +120,7 @@ export class ContainerRuntime implements Runtime {
     const entry = this.#running(id);
     const process = { ...ociProcess(this.#node.specOptions(entry), command), terminal: tty };
     return openProcess(await this.#node.monitor.open(), {
-      opening: { type: 'exec', id, process, stdin, tty },
+      opening: { type: 'exec', id, process, stdin, tty, ...pipeOwner(entry) },
       signal,
       cancelled: `command "${command.join(' ')}" was cancelled`,
     });

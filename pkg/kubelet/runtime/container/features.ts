@@ -37,7 +37,13 @@ const always: readonly RuntimeFeature[] = [
   'update',
 ];
 
-/** Its features; user namespaces are not among them. */
-export function containerFeatures({ hasAppArmor }: Pick<MachineFacts, 'hasAppArmor'>): Set<RuntimeFeature> {
-  return new Set([...always, ...(hasAppArmor ? (['appArmor'] satisfies RuntimeFeature[]) : [])]);
+/** Its features. */
+export function containerFeatures({
+  hasAppArmor,
+  hasUsers,
+}: Pick<MachineFacts, 'hasAppArmor'> & { readonly hasUsers: boolean }): Set<RuntimeFeature> {
+  const features = new Set(always);
+  if (hasAppArmor) features.add('appArmor');
+  if (hasUsers) features.add('userNamespaces');
+  return features;
 }

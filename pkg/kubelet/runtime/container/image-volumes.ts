@@ -1,5 +1,5 @@
 /** Images that a container shows as volumes: each has a root of its own in the store, which goes with the container. */
-import type { ImageStore } from '#pkg/images/image-store.ts';
+import type { ImageStore, RootOwner } from '#pkg/images/image-store.ts';
 import type { Mount } from '../container-config.ts';
 import { RuntimeError } from '../runtime.ts';
 import { readWhole, writeWhole } from '../whole-files.ts';
@@ -11,6 +11,8 @@ export interface ImageVolumesPlace {
   readonly images: ImageStore;
   readonly containerId: string;
   readonly file: string;
+  /** By whose ids they are shown. */
+  readonly owner?: RootOwner | undefined;
 }
 
 interface Count {
@@ -20,7 +22,7 @@ interface Count {
 /** The mounts with paths in place of images. Rejects with `failed` where an image has no such part. */
 export async function prepareImageVolumes(
   mounts: readonly Mount[],
-  { images, containerId, file }: ImageVolumesPlace,
+  { images, containerId, file, owner }: ImageVolumesPlace,
 ): Promise<readonly Mount[]> {
   const count = mounts.filter(({ image }) => image !== undefined).length;
   if (count === 0) return mounts;
@@ -34,7 +36,7 @@ export async function prepareImageVolumes(
       continue;
     }
     const { id, subPath } = mount.image;
-    const { path } = await fromStore(images.prepare(keyOf(containerId, made++), id));
+    const { path } = await fromStore(images.prepare(keyOf(containerId, made++), id, owner));
     const hostPath = await resolveInside(path, subPath);
     if (hostPath === undefined)
       throw new RuntimeError('failed', `the image of the volume has no ${JSON.stringify(subPath)}`);

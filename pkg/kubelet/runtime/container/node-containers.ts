@@ -5,7 +5,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
-import type { ImageStore } from '#pkg/images/image-store.ts';
+import type { ImageStore, RootOwner } from '#pkg/images/image-store.ts';
 import type { ContainerConfig, ContainerResources } from '../container-config.ts';
 import { makeMountSources } from '../mount-sources.ts';
 import { type RuntimeContainer, RuntimeError } from '../runtime.ts';
@@ -16,11 +16,20 @@ import { ContainerEntry } from './container-entry.ts';
 import { prepareImageVolumes, releaseImageVolumes } from './image-volumes.ts';
 import { fromStore } from './images.ts';
 import { cgroupFolders, type Machine, readMachine } from './machine.ts';
+import { dropAllMapped, dropMapped, type MappedPlace, mappedVolumes, reachRoot } from './mapped-files.ts';
 import type { ExitRecord, MonitoredContainer } from './monitor/protocol.ts';
 import { MonitorClient } from './monitor-client.ts';
 import { NodeSandboxes, newId } from './node-sandboxes.ts';
-import { anyPod, containerPlaces, type Places, placesOf } from './places.ts';
-import { type ContainerFile, hasMark, leaveMark, makeFolder, namesIn, removeFolder } from './records.ts';
+import { anyPod, containerPlaces, type Places, placesOf, reachFolder, sandboxPlaces } from './places.ts';
+import {
+  type ContainerFile,
+  hasMark,
+  leaveMark,
+  makeFolder,
+  namesIn,
+  removeFolder,
+  type SandboxFile,
+} from './records.ts';
 import { ociSpec, type SpecOptions } from './spec/oci-spec.ts';
 import { ociResources } from './spec/resources.ts';
 import { cgroupUsage } from './usage.ts';
@@ -43,6 +52,8 @@ export interface ContainerRuntimeDeps {
   readonly nodeNetwork?: string | undefined;
   /** Where seccomp profiles are that pods name. */
   readonly seccompFolder: string;
+  /** Whether pods can have users of their own: the store can make roots by other ids, and the kernel shows volumes so. Default false. */
+  readonly hasUserNamespaces?: boolean;
   /** What the pods of the node may use together, and their weight. Default: all of the machine. */
   readonly nodeResources?: ContainerResources;
 }
@@ -136,9 +147,12 @@ export class NodeContainers {
     const at = containerPlaces(this.#places, id, sandbox.config);
     await makeFolder(at.folder);
     try {
-      const root = await fromStore(images.prepare(id, image.id));
-      const volumes = { images, containerId: id, file: at.imageVolumes };
-      const config = { ...wanted, mounts: await prepareImageVolumes(wanted.mounts, volumes) };
+      const owner = this.#ownerOf(sandbox);
+      const root = await fromStore(images.prepare(id, image.id, owner));
+      const volumes = { images, containerId: id, file: at.imageVolumes, owner };
+      const prepared = { ...wanted, mounts: await prepareImageVolumes(wanted.mounts, volumes) };
+      await makeMountSources(prepared);
+      const config = owner === undefined ? prepared : await mapped(prepared, { ...owner, reach: at.reach });
       const profile = await seccompText(config, seccompFolder);
       const record: ContainerFile = {
         id,
@@ -147,13 +161,12 @@ export class NodeContainers {
         createdAtMs: clock.nowMs(),
         image: image.config,
         user: await userOf(config, image.config.user, root.path),
-        rootPath: root.path,
+        rootPath: owner === undefined ? root.path : await reachRoot(root.path, { ...owner, reach: at.reach }),
         changesPath: root.changesPath,
         devices: await wishedDevices(config),
         ...(profile === undefined ? {} : { seccompText: profile }),
       };
       await Promise.all([
-        makeMountSources(config),
         makeMessageFile(at.terminationLog),
         writeFile(at.config, JSON.stringify(ociSpec(this.specOptions({ record, sandbox })))),
       ]);
@@ -234,6 +247,7 @@ export class NodeContainers {
     this.sandboxes.close();
     await this.monitor.call({ method: 'end' });
     this.monitor.close();
+    await dropAllMapped(reachFolder(this.#places.memory), new Set());
     await removeFolder(this.#places.memory);
   }
 
@@ -241,6 +255,8 @@ export class NodeContainers {
     const running = new Map((await this.monitor.connect()).map((container) => [container.id, container]));
     await this.sandboxes.load(running);
     for (const id of await namesIn(join(this.#places.disk, 'containers'))) await this.#take(id, running.get(id));
+    const known = [...this.#byId.keys(), ...this.sandboxes.ids()].map((id) => id.slice(0, 32));
+    await dropAllMapped(reachFolder(this.#places.memory), new Set(known));
     for (const id of running.keys())
       if (!this.#byId.has(id) && !this.sandboxes.has(id)) await this.monitor.call({ method: 'remove', id });
   }
@@ -287,12 +303,19 @@ export class NodeContainers {
         stdin: config.stdin === true,
         stdinOnce: config.stdinOnce === true,
         cgroups: cgroupFolders(this.machine.cgroups, at.cgroup),
+        ...pipeOwner(entry),
       });
       entry.began(started);
     } catch (error) {
       entry.failed(errorText(error));
       throw error;
     }
+  }
+
+  /** By whose ids the files of a sandbox are, where its users are its own. */
+  #ownerOf({ id, config, userBase }: SandboxFile): RootOwner | undefined {
+    if (userBase === undefined) return undefined;
+    return { namespacePath: sandboxPlaces(this.#places, id, config).user, baseId: userBase };
   }
 
   async #exited(id: string, exit: ExitRecord): Promise<void> {
@@ -331,9 +354,22 @@ export class NodeContainers {
 
   async #takeAway(id: string, folder: string): Promise<void> {
     await this.monitor.call({ method: 'remove', id });
+    await dropMapped(containerPlaces(this.#places, id, anyPod).reach);
     const { images } = this.#deps;
     await releaseImageVolumes({ images, containerId: id, file: join(folder, 'image-volumes.json') });
     await fromStore(images.release(id));
     await removeFolder(folder);
   }
+}
+
+/** The container with its volumes by its pod's ids. */
+async function mapped(config: ContainerConfig, place: MappedPlace): Promise<ContainerConfig> {
+  return { ...config, mounts: await mappedVolumes(config.mounts, place) };
+}
+
+/** Whose the pipes of a container's processes are, where its users are its own. */
+export function pipeOwner({ record, sandbox }: Pick<ContainerEntry, 'record' | 'sandbox'>): {
+  readonly owner?: number;
+} {
+  return sandbox.userBase === undefined ? {} : { owner: sandbox.userBase + record.user.uid };
 }

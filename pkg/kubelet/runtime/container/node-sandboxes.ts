@@ -7,13 +7,15 @@ import type { ContainerResources, SandboxConfig } from '../container-config.ts';
 import { RuntimeError, type Sandbox } from '../runtime.ts';
 import { sandboxSummary } from '../summary.ts';
 import { readWhole, writeWhole } from '../whole-files.ts';
-import { writePauseBundle, writeSandboxFiles } from './bundle.ts';
+import { writePauseBundle, writePauseRoot, writeSandboxFiles } from './bundle.ts';
 import { cgroupFolders, type Machine } from './machine.ts';
+import { dropMapped, reachRoot } from './mapped-files.ts';
 import type { MonitoredContainer } from './monitor/protocol.ts';
 import type { MonitorClient } from './monitor-client.ts';
-import { anyPod, type Places, sandboxPlaces } from './places.ts';
+import { anyPod, type Places, sandboxPlaces, userIdsFolder } from './places.ts';
 import { PodCgroups } from './pod-cgroups.ts';
 import { hasMark, leaveMark, makeFolder, namesIn, removeFolder, type SandboxFile } from './records.ts';
+import { UserIds } from './user-ids.ts';
 
 /** What they are made with. */
 export interface NodeSandboxesOptions {
@@ -42,11 +44,13 @@ export class NodeSandboxes {
   readonly #options: NodeSandboxesOptions;
   readonly #byId = new Map<string, SandboxEntry>();
   readonly #cgroups: PodCgroups;
+  readonly #users: UserIds;
 
   constructor(options: NodeSandboxesOptions) {
     const { machine, places, nodeResources = {} } = options;
     this.#options = options;
     this.#cgroups = new PodCgroups({ mounts: machine.cgroups, root: places.cgroup, node: nodeResources });
+    this.#users = new UserIds({ folder: userIdsFolder, node: places.cgroup });
   }
 
   /** Takes up what is on disk; what has lost what its containers share, or was half made, is not ready or gone. */
@@ -69,6 +73,8 @@ export class NodeSandboxes {
     }
     for (const name of await namesIn(join(places.memory, 's')))
       if (!known.has(name)) await this.#drop(join(places.memory, 's', name));
+    this.#users.keepOnly(new Set(this.#byId.keys()));
+    for (const [id, { file }] of this.#byId) if (file.userBase !== undefined) this.#users.keep(id, file.userBase);
     this.#cgroups.keepOnly(new Set([...this.#byId.values()].map(({ file }) => file.config.podUid)));
     this.#weigh();
   }
@@ -105,9 +111,10 @@ export class NodeSandboxes {
     const id = newId(random);
     const at = sandboxPlaces(places, id, config);
     const ownNetwork = this.#options.ownNetwork && config.namespaces.network === 'pod';
-    const file: SandboxFile = { id, config, createdAtMs: clock.nowMs(), ownNetwork };
     await makeFolder(at.folder);
+    let file: SandboxFile = { id, config, createdAtMs: clock.nowMs(), ownNetwork };
     try {
+      if (config.namespaces.user === 'pod') file = { ...file, userBase: this.#users.claim(id) };
       this.#cgroups.add(config);
       await Promise.all([
         writeSandboxFiles(places, file),
@@ -117,6 +124,7 @@ export class NodeSandboxes {
           hostname: config.hostname,
           ownNetwork,
           ownIpc: config.namespaces.ipc === 'pod',
+          ...(file.userBase === undefined ? {} : { userBase: file.userBase }),
         }),
       ]);
       const pausePid = config.namespaces.pid === 'pod' ? await this.#pause(file) : undefined;
@@ -126,7 +134,7 @@ export class NodeSandboxes {
       this.#weigh();
       return this.#summary(entry);
     } catch (error) {
-      await this.#takeAway(id, config);
+      await this.#takeAway(file);
       throw error;
     }
   }
@@ -168,7 +176,7 @@ export class NodeSandboxes {
   async remove(id: string): Promise<void> {
     const entry = this.#byId.get(id);
     if (entry === undefined) return;
-    await this.#takeAway(id, entry.file.config);
+    await this.#takeAway(entry.file);
     this.#byId.delete(id);
     this.#weigh();
   }
@@ -178,11 +186,13 @@ export class NodeSandboxes {
     this.#cgroups.weigh(ready.map(({ file }) => file.config));
   }
 
-  async #takeAway(id: string, config: SandboxConfig): Promise<void> {
+  async #takeAway({ id, config, userBase }: SandboxFile): Promise<void> {
     const { monitor, places } = this.#options;
     const at = sandboxPlaces(places, id, config);
     await monitor.call({ method: 'remove', id });
+    await dropMapped(at.reach);
     await this.#drop(at.shared);
+    if (userBase !== undefined) this.#users.release(id, userBase);
     await removeFolder(at.folder);
     const isLast = ![...this.#byId.values()].some(({ file }) => file.id !== id && file.config.podUid === config.podUid);
     if (isLast) this.#cgroups.remove(config);
@@ -195,7 +205,11 @@ export class NodeSandboxes {
   async #pause(file: SandboxFile): Promise<number> {
     const { machine, monitor, places } = this.#options;
     const at = sandboxPlaces(places, file.id, file.config);
-    await writePauseBundle(places, file, machine.facts.architecture);
+    const { architecture } = machine.facts;
+    await writePauseRoot(at.pauseRoot, { architecture, owner: file.userBase ?? 0 });
+    const { userBase: baseId } = file;
+    const root = baseId === undefined ? at.pauseRoot : await reachRoot(at.pauseRoot, { reach: at.reach, baseId });
+    await writePauseBundle(places, file, root);
     const started = await monitor.run({
       id: file.id,
       bundle: at.folder,

@@ -20,6 +20,18 @@ export function placesOf(dataDir: string): Places {
   return { disk: dataDir, memory: join(runFolder, mark), cgroup: `/coxswain-${mark}` };
 }
 
+/** Where all nodes of the machine say which ids their pods have. */
+export const userIdsFolder: string = join(runFolder, 'ids');
+
+/** Folder of what containers with users of their own are to find: the rest is root's alone. */
+export function reachFolder(memory: string): string {
+  return join(memory, 'r');
+}
+
+function reachIn(memory: string, id: string): string {
+  return join(reachFolder(memory), id.slice(0, 32));
+}
+
 /** The cgroups of all pods and of two of their classes, in that of a node. Source: kubelet `cm/qos_container_manager_linux.go`. */
 export function classCgroups(root: string) {
   const kubepods = `${root}/kubepods`;
@@ -53,7 +65,9 @@ export function sandboxPlaces({ disk, memory, cgroup }: Places, id: string, pod:
     pauseRoot: join(folder, 'root'),
     config: join(folder, 'config.json'),
     exit: join(folder, 'exit.json'),
+    reach: reachIn(memory, id),
     shared,
+    user: join(shared, 'user'),
     network: join(shared, 'net'),
     ipc: join(shared, 'ipc'),
     uts: join(shared, 'uts'),
@@ -63,7 +77,7 @@ export function sandboxPlaces({ disk, memory, cgroup }: Places, id: string, pod:
 }
 
 /** Files of one container. */
-export function containerPlaces({ disk, cgroup }: Places, id: string, pod: PodPlace) {
+export function containerPlaces({ disk, memory, cgroup }: Places, id: string, pod: PodPlace) {
   const folder = join(disk, 'containers', id);
   return {
     folder,
@@ -75,6 +89,7 @@ export function containerPlaces({ disk, cgroup }: Places, id: string, pod: PodPl
     /** How many images besides its own it shows. */
     imageVolumes: join(folder, 'image-volumes.json'),
     terminationLog: join(folder, 'termination-log'),
+    reach: reachIn(memory, id),
     cgroup: `${podCgroup(cgroup, pod)}/${id}`,
   };
 }

@@ -11,6 +11,8 @@ export interface SandboxFile {
   readonly config: SandboxConfig;
   readonly createdAtMs: number;
   readonly ownNetwork: boolean;
+  /** The first of the ids that its users are outside, where they are its own. */
+  readonly userBase?: number;
 }
 
 /** A container, with all that its bundle was made of. */

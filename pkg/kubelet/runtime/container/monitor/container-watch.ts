@@ -77,7 +77,7 @@ export class ContainerWatch {
 
   /** Runs it. Rejects with one sentence when it cannot be. */
   async run(): Promise<void> {
-    const { bundle, id, tty, stdin } = this.call;
+    const { bundle, id, tty, stdin, owner } = this.call;
     const { runc, reaper, folder, clock } = this.#deps;
     const early: (readonly ['stderr' | 'stdout', Buffer])[] = [];
     let isRunning = false;
@@ -87,6 +87,7 @@ export class ContainerWatch {
       folder,
       tty,
       stdin,
+      owner,
       args: [['run', '--detach', '--bundle', bundle], [id]],
       sink: (stream, bytes) => {
         if (isRunning) return this.#output(stream, bytes);

@@ -74,7 +74,7 @@ class ExecSession {
 
   #launch(): Promise<Launched> {
     const { runc, reaper, folder } = this.#deps;
-    const { id, process, stdin, tty } = this.#opening;
+    const { id, process, stdin, tty, owner } = this.#opening;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const path = join(folder, 'process.json');
     writeFileSync(path, JSON.stringify(process), { mode: 0o600 });
@@ -84,6 +84,7 @@ class ExecSession {
       folder,
       tty,
       stdin,
+      owner,
       args: [['exec', '--detach', '--process', path], [id]],
       sink: (stream, bytes) => {
         const piece = encodePiece(stream, bytes);

@@ -13,6 +13,8 @@ export interface LaunchOptions {
   readonly folder: string;
   readonly tty: boolean;
   readonly stdin: boolean;
+  /** Whose its pipes are; absent: root's, as which the OCI runtime gives them away itself. */
+  readonly owner?: number | undefined;
   /** Arguments of the OCI runtime before and after those that are about streams. */
   readonly args: readonly [before: readonly string[], after: readonly string[]];
   readonly sink: Sink;
@@ -28,9 +30,9 @@ export interface Launched {
 
 /** Starts it. Rejects with one sentence when it cannot be; nothing is left then. */
 export async function launch(options: LaunchOptions): Promise<Launched> {
-  const { runc, reaper, folder, tty, stdin, sink } = options;
+  const { runc, reaper, folder, tty, stdin, owner, sink } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const io = new ProcessIo({ folder, tty, stdin, sink });
+  const io = new ProcessIo({ folder, tty, stdin, owner, sink });
   const pidPath = join(folder, 'pid');
   const stdio = io.open();
   const [before, after] = options.args;

@@ -173,7 +173,7 @@ class Monitor {
   async #call(call: Call): Promise<MonitoredContainer | undefined> {
     switch (call.method) {
       case 'makeSandbox':
-        makeSandboxPlace(call);
+        await makeSandboxPlace(call, this.#reaper);
         return undefined;
       case 'removeSandbox':
         removeSandboxPlace(call.folder);

@@ -4,7 +4,7 @@
  * nothing is waited for, as others may hold its ends.
  */
 import { Buffer } from 'node:buffer';
-import { closeSync, constants, openSync, readSync, rmSync } from 'node:fs';
+import { chownSync, closeSync, constants, openSync, readSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { ReadStream } from 'node:tty';
@@ -23,6 +23,8 @@ export interface ProcessIoOptions {
   readonly folder: string;
   readonly tty: boolean;
   readonly stdin: boolean;
+  /** Whose the pipes are, who may open them again. Default: who made them. */
+  readonly owner?: number | undefined;
   readonly sink: Sink;
 }
 
@@ -121,7 +123,7 @@ export class ProcessIo {
 
   #openInput(): number {
     const at = join(this.#options.folder, 'in');
-    makeOrKeepPipe(at);
+    makeOrKeepPipe(at, this.#options.owner);
     // Both ways, so that it can be opened before the process has.
     const own = openSync(at, constants.O_RDWR | constants.O_NONBLOCK);
     this.#input = new Socket({ fd: own, readable: false, writable: true });
@@ -132,7 +134,7 @@ export class ProcessIo {
   #openOutput(stream: 'stderr' | 'stdout', isNew: boolean): number {
     const at = join(this.#options.folder, stream);
     if (isNew) rmSync(at, { force: true });
-    makeOrKeepPipe(at);
+    makeOrKeepPipe(at, this.#options.owner);
     const descriptor = openSync(at, constants.O_RDONLY | constants.O_NONBLOCK);
     this.#read(stream, new Socket({ fd: descriptor, readable: true, writable: false }), descriptor);
     return openSync(at, 'r+');
@@ -158,9 +160,10 @@ export class ProcessIo {
   }
 }
 
-function makeOrKeepPipe(at: string): void {
+function makeOrKeepPipe(at: string, owner: number | undefined): void {
   try {
     makePipe(at);
+    if (owner !== undefined) chownSync(at, owner, owner);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }

@@ -8,7 +8,7 @@ import { encodeFrame, encodeMessage } from '../../frames.ts';
 import type { TerminalSize } from '../../streams.ts';
 
 /** Goes up with each change that an older monitor would misread. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** Longest frame: a piece of a stream, or the list of a node's containers. */
 export const frameBytesMax = 16 * 1024 * 1024;
@@ -29,6 +29,8 @@ export interface ExecOpening {
   readonly id: string;
   /** The process as the OCI runtime takes it. */
   readonly process: unknown;
+  /** Whose its pipes are, where its users are its own. */
+  readonly owner?: number;
   readonly stdin: boolean;
   readonly tty: boolean;
 }
@@ -40,6 +42,8 @@ export interface SandboxCall {
   readonly hostname: string;
   readonly ownNetwork: boolean;
   readonly ownIpc: boolean;
+  /** The first of the ids that the pod's users are outside, where they are its own. */
+  readonly userBase?: number;
 }
 
 /** A container to run: its bundle is there. */
@@ -53,6 +57,8 @@ export interface RunCall {
   readonly tty: boolean;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
+  /** Whose its pipes are, where its users are its own. */
+  readonly owner?: number;
   /** Folders of its cgroup, by which what it started is found. */
   readonly cgroups: readonly string[];
 }

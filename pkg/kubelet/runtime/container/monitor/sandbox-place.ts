@@ -2,7 +2,10 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SandboxCall } from './protocol.ts';
+import type { Reaper } from './reaper.ts';
 import {
+  bindMount,
+  insideNamespace,
   makeNamespace,
   mountSharedMemory,
   raiseLoopback,
@@ -10,31 +13,51 @@ import {
   setHostname,
   unmount,
 } from './system-calls.ts';
+import { withUserNamespace } from './user-namespace.ts';
 
 /** Of each pod. Source: containerd's default `/dev/shm`. */
 const sharedMemoryBytes = 64 * 1024 * 1024;
 
-const places: readonly (SharedNamespace | 'shm')[] = ['net', 'ipc', 'uts', 'shm'];
+const places: readonly (SharedNamespace | 'shm' | 'user')[] = ['net', 'ipc', 'uts', 'user', 'shm'];
 
 /** Makes them. What is there already, of a call that was not answered, is made anew. */
-export function makeSandboxPlace({ folder, hostname, ownNetwork, ownIpc }: SandboxCall): void {
+export async function makeSandboxPlace(call: SandboxCall, reaper: Reaper): Promise<void> {
+  const { folder, hostname, ownNetwork, ownIpc, userBase } = call;
   removeSandboxPlace(folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const make = (kind: SharedNamespace, inside: () => void): void => {
-    writeFileSync(join(folder, kind), '', { mode: 0o600 });
-    makeNamespace(kind, join(folder, kind), inside);
+  const kinds: readonly SharedNamespace[] = [
+    ...(ownNetwork ? (['net'] as const) : []),
+    ...(ownIpc ? (['ipc'] as const) : []),
+    'uts',
+  ];
+  const inside: Readonly<Record<SharedNamespace, () => void>> = {
+    net: raiseLoopback,
+    uts: () => setHostname(hostname),
+    ipc: () => {},
   };
   try {
-    if (ownNetwork) make('net', raiseLoopback);
-    make('uts', () => setHostname(hostname));
+    if (userBase === undefined) {
+      for (const kind of kinds) makeNamespace(kind, made(folder, kind), inside[kind]);
+    } else {
+      await withUserNamespace({ kinds, userBase, reaper }, (pid) => {
+        for (const kind of ['user', ...kinds] as const) bindMount(`/proc/${pid}/ns/${kind}`, made(folder, kind));
+      });
+      for (const kind of kinds) insideNamespace(kind, join(folder, kind), inside[kind]);
+    }
     if (!ownIpc) return;
-    make('ipc', () => {});
     mkdirSync(join(folder, 'shm'));
-    mountSharedMemory(join(folder, 'shm'), sharedMemoryBytes);
+    mountSharedMemory(join(folder, 'shm'), sharedMemoryBytes, userBase ?? 0);
   } catch (error) {
     removeSandboxPlace(folder);
     throw error;
   }
+}
+
+/** A file at which a namespace can be kept. */
+function made(folder: string, kind: string): string {
+  const path = join(folder, kind);
+  writeFileSync(path, '', { mode: 0o600 });
+  return path;
 }
 
 /** Takes them away; nothing where there are none. */

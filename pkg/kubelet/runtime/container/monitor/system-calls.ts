@@ -94,10 +94,15 @@ export function makePipe(at: string): void {
 /** Flags of mount(2). */
 const mountFlags = { noSuid: 2, noDev: 4, noExec: 8, bind: 4096 } as const;
 
-/** Shared memory of a pod: a file system in memory. */
-export function mountSharedMemory(at: string, sizeBytes: number): void {
+/** Keeps what is at one path at another, a file that is there. */
+export function bindMount(from: string, at: string): void {
+  checked('mount', c.mount(from, at, 'none', BigInt(mountFlags.bind), ''));
+}
+
+/** Shared memory of a pod: a file system in memory, whose root is somebody's. */
+export function mountSharedMemory(at: string, sizeBytes: number, owner: number): void {
   const flags = mountFlags.noSuid | mountFlags.noDev | mountFlags.noExec;
-  checked('mount', c.mount('shm', at, 'tmpfs', BigInt(flags), `mode=1777,size=${sizeBytes}`));
+  checked('mount', c.mount('shm', at, 'tmpfs', BigInt(flags), `mode=1777,size=${sizeBytes},uid=${owner},gid=${owner}`));
 }
 
 /** Takes away what is mounted there, though somebody may still use it; nothing where nothing is. */

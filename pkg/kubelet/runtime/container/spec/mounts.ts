@@ -15,12 +15,14 @@ export interface MountOptions {
   readonly mounts: readonly Mount[];
   readonly files: OwnFiles;
   readonly isPrivileged: boolean;
+  /** Whether the kernel's view of the network may be mounted anew: else it is that of the machine. */
+  readonly ownsNetwork: boolean;
 }
 
 const bindFile = ['rbind', 'rprivate', 'rw'];
 
 /** All mounts, in the order in which they are made. */
-export function ociMounts({ mounts, files, isPrivileged }: MountOptions): readonly OciMount[] {
+export function ociMounts({ mounts, files, isPrivileged, ownsNetwork }: MountOptions): readonly OciMount[] {
   const own: OciMount[] = [
     bind(files.hostname, '/etc/hostname', bindFile),
     ...(files.resolvConf === undefined ? [] : [bind(files.resolvConf, '/etc/resolv.conf', bindFile)]),
@@ -30,7 +32,7 @@ export function ociMounts({ mounts, files, isPrivileged }: MountOptions): readon
   const taken = new Set(mounts.map(({ containerPath }) => containerPath));
   const volumes = mounts.map((mount) => bind(mount.hostPath, mount.containerPath, optionsOf(mount)));
   return [
-    ...kernelMounts(isPrivileged).filter(({ destination }) => !taken.has(destination)),
+    ...kernelMounts({ isPrivileged, ownsNetwork }).filter(({ destination }) => !taken.has(destination)),
     ...own.filter(({ destination }) => !taken.has(destination)),
     // A mount hides what is below its path: those of fewer parts come first, else in the order of the pod.
     ...volumes.toSorted((a, b) => depthOf(a.destination) - depthOf(b.destination)),
@@ -44,7 +46,10 @@ export function rootPropagation(mounts: readonly Mount[]): string | undefined {
   return undefined;
 }
 
-function kernelMounts(isPrivileged: boolean): readonly OciMount[] {
+function kernelMounts({
+  isPrivileged,
+  ownsNetwork,
+}: Pick<MountOptions, 'isPrivileged' | 'ownsNetwork'>): readonly OciMount[] {
   const mode = isPrivileged ? 'rw' : 'ro';
   const quiet = ['nosuid', 'noexec', 'nodev'];
   return [
@@ -62,7 +67,9 @@ function kernelMounts(isPrivileged: boolean): readonly OciMount[] {
       options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: quiet },
-    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...quiet, mode] },
+    ownsNetwork
+      ? { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...quiet, mode] }
+      : bind('/sys', '/sys', ['rbind', 'rprivate', ...quiet, mode]),
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [...quiet, 'relatime', mode] },
   ];
 }

@@ -278,3 +278,26 @@ test('device numbers are those of the C library', () => {
   expect(deviceNumbers(8 * 256 + 1)).toEqual({ major: 8, minor: 1 });
   expect(deviceNumbers(0x1234567)).toEqual({ major: 0x345, minor: 0x1267 });
 });
+
+describe("users of a pod's own", () => {
+  const own = {
+    sandbox: { namespaces: { network: 'pod', pid: 'container', ipc: 'pod', user: 'pod' } },
+    rest: { userBase: 131_072, namespaces: { network: '/ns/net', ipc: '/ns/ipc', uts: '/ns/uts', user: '/ns/user' } },
+  } as const satisfies Wish;
+
+  test('are a range of others outside, of the namespace that the pod has', () => {
+    const { linux } = spec(own);
+    const all = [{ containerID: 0, hostID: 131_072, size: 65_536 }];
+    expect([linux.uidMappings, linux.gidMappings]).toEqual([all, all]);
+    expect(linux.namespaces).toContainEqual({ type: 'user', path: '/ns/user' });
+    expect(spec().linux.uidMappings).toBeUndefined();
+  });
+
+  test("see the kernel as the machine does where the network is the machine's", () => {
+    const systemOf = (wish: Wish) => spec(wish).mounts.find(({ destination }) => destination === '/sys')?.type;
+    const { network: _, ...others } = own.rest.namespaces;
+    expect([systemOf(own), systemOf({ ...own, rest: { ...own.rest, namespaces: others } }), systemOf({})]).toEqual([
+      ...['sysfs', 'bind', 'sysfs'],
+    ]);
+  });
+});

@@ -5,6 +5,7 @@
 import type { ImageConfig } from '#pkg/images/image-store.ts';
 import type { ContainerConfig, SandboxConfig, SecurityProfile } from '../../container-config.ts';
 import { RuntimeError } from '../../runtime.ts';
+import { userIdsCount } from '../user-ids.ts';
 import { containerCapabilities } from './capabilities.ts';
 import { deviceRule, type HostDevice, ociDevice } from './devices.ts';
 import { type OwnFiles, ociMounts, rootPropagation } from './mounts.ts';
@@ -33,6 +34,8 @@ export interface NamespacePaths {
   readonly ipc?: string;
   readonly uts?: string;
   readonly pid?: string;
+  /** That of the pod's users; it owns the pod's others. */
+  readonly user?: string;
 }
 
 /** All that a bundle is made of. */
@@ -43,6 +46,8 @@ export interface SpecOptions {
   readonly user: ContainerUser;
   readonly machine: MachineFacts;
   readonly namespaces: NamespacePaths;
+  /** The first of the ids that the pod's users are outside, where they are its own. */
+  readonly userBase?: number;
   readonly rootPath: string;
   readonly cgroupsPath: string;
   readonly files: OwnFiles;
@@ -103,10 +108,11 @@ export function ociSpec(options: SpecOptions): OciSpec {
     ociVersion: '1.0.2',
     process: ociProcess(options, commandOf(container, options.image)),
     root: { path: rootPath, readonly: security.readOnlyRoot === true },
-    mounts: ociMounts({ mounts: container.mounts, files, isPrivileged }),
+    mounts: ociMounts({ mounts: container.mounts, files, isPrivileged, ownsNetwork: ownsNetwork(options) }),
     annotations: {},
     linux: {
       namespaces: namespacesFor(options),
+      ...(options.userBase === undefined ? {} : userMappings(options.userBase)),
       cgroupsPath,
       resources: { ...ociResources(container.resources), devices: rules },
       devices,
@@ -166,6 +172,7 @@ function namespacesFor({ sandbox, namespaces, machine, container }: SpecOptions)
   const isOwnCgroup = machine.cgroups === 'v2' && container.security.privileged !== true;
   return [
     { type: 'mount' },
+    ...at('user', namespaces.user),
     ...at('network', namespaces.network),
     ...at('ipc', namespaces.ipc),
     ...at('uts', namespaces.uts),
@@ -173,6 +180,17 @@ function namespacesFor({ sandbox, namespaces, machine, container }: SpecOptions)
     ...pid,
     ...(isOwnCgroup ? [{ type: 'cgroup' } as const] : []),
   ];
+}
+
+/** All ids of a pod whose first is this one outside. Source: KEP-127. */
+export function userMappings(userBase: number): Pick<OciSpec['linux'], 'gidMappings' | 'uidMappings'> {
+  const all = [{ containerID: 0, hostID: userBase, size: userIdsCount }];
+  return { uidMappings: all, gidMappings: all };
+}
+
+/** Whether its users may have the kernel show its network: they own it, or are the machine's. */
+function ownsNetwork({ sandbox, namespaces, userBase }: SpecOptions): boolean {
+  return userBase === undefined || (namespaces.network !== undefined && sandbox.namespaces.network === 'pod');
 }
 
 function seccompFor({ container, machine, seccompText }: SpecOptions): OciSeccomp | undefined {

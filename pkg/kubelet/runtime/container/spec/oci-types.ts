@@ -88,8 +88,15 @@ export interface OciSeccompArgument {
 
 /** A namespace: a new one, or that of a path. */
 export interface OciNamespace {
-  readonly type: 'cgroup' | 'ipc' | 'mount' | 'network' | 'pid' | 'uts';
+  readonly type: 'cgroup' | 'ipc' | 'mount' | 'network' | 'pid' | 'user' | 'uts';
   readonly path?: string;
+}
+
+/** Ids of a user namespace, and what they are outside. */
+export interface OciIdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
 }
 
 /** What a container is to an OCI runtime. */
@@ -102,6 +109,8 @@ export interface OciSpec {
   readonly annotations: Readonly<Record<string, string>>;
   readonly linux: {
     readonly namespaces: readonly OciNamespace[];
+    readonly uidMappings?: readonly OciIdMapping[];
+    readonly gidMappings?: readonly OciIdMapping[];
     readonly cgroupsPath: string;
     readonly resources: OciResources;
     readonly devices: readonly OciDevice[];
