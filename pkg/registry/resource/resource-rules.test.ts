@@ -146,7 +146,8 @@ test('a taint has the time since when it is there: of its creation, of a change 
 
 test('a taint that a driver publishes without a time has that of its slice', () => {
   const devices = [{ name: 'a', taints: [{ key: 'sick', effect: 'NoExecute' }] }, { name: 'b' }];
-  const { spec } = created(strategyOf('resourceslices'), { spec: slice({ devices }) }) as ResourceSlice;
+  const stamped: object = created(strategyOf('resourceslices'), { spec: slice({ devices }) });
+  const { spec } = stamped as ResourceSlice;
   expect(spec.devices?.map(({ taints }) => taints?.[0]?.timeAdded)).toEqual([
     timestamp(testContext().clock),
     undefined,

@@ -225,6 +225,12 @@ export const controllerRules: Readonly<Record<string, readonly string[]>> = {
     eventsRule,
   ],
   'ttl-controller': ['list,patch,update,watch core nodes', eventsRule],
+  'device-taint-eviction-controller': [
+    'delete,get,list,watch core pods',
+    'patch,update core pods/status',
+    'get,list,watch resource.k8s.io deviceclasses,resourceclaims,resourceslices',
+    eventsRule,
+  ],
   'resource-claim-controller': [
     'get,list,watch core pods',
     'update core pods/finalizers',
