@@ -18,6 +18,10 @@ export interface VirtualMachine extends KubeObject {
   readonly spec?: {
     readonly runStrategy?: RunStrategy;
     readonly image: string;
+    /** It stands still while it runs: no time passes in it. Source: KubeVirt `pause` and `unpause`. */
+    readonly paused?: boolean;
+    /** Every run begins from this snapshot of its namespace, in place of the kernel's first instruction; it is of the same image and memory. */
+    readonly snapshotName?: string;
     /** Added to the kernel's command line. */
     readonly args?: readonly string[];
     readonly memory?: string;
@@ -36,15 +40,20 @@ export interface VirtualMachine extends KubeObject {
 }
 
 /**
- * A migration as its machine knows it. `owner` is empty until one of the ends has claimed the machine, and never changes after: the pod of that end has it.
- * Who wants to change it says that it was empty in the same request.
+ * A migration as its machine knows it. `owner` is empty until one of the ends has claimed the machine, and never changes after: the pod of that end has it. In between it may be `handover`: then the
+ * target's end says whose the machine is, and the source's has it until it has let go. Who wants to change it says what it was in the same request.
  */
 export interface MachineMigration {
   readonly name: string;
   readonly uid: string;
   readonly sourcePod: string;
   readonly targetPod: string;
-  readonly owner?: '' | 'source' | 'target';
+  readonly owner?: '' | 'handover' | 'source' | 'target';
+}
+
+/** Whether neither end has the machine for good yet. */
+export function isUndecided({ owner = '' }: MachineMigration): boolean {
+  return owner === '' || owner === 'handover';
 }
 
 /** What is known of a machine. */
@@ -56,6 +65,8 @@ export interface VirtualMachineStatus {
   /** Such as `Running`, `Starting`, `Stopped`. Source: KubeVirt `VirtualMachinePrintableStatus`. */
   readonly printableStatus?: string;
   readonly podName?: string;
+  /** Its kubelet has it stand still. */
+  readonly paused?: boolean;
   readonly nodeName?: string;
   readonly address?: string;
   /** A node that it is to leave, by a migration; gone once it runs on another or not at all. */

@@ -105,8 +105,11 @@ export interface ReadyFrames {
   readonly isEnded: boolean;
   /** What has come since the last call, in order; empty when nothing has. Watchers that are told the same are given the same array. */
   take(): readonly WatchFrame[];
-  /** Calls `listener` synchronously when there are frames or the end has come. It must not throw or write to the store. */
-  onReady(listener: () => void): void;
+  /**
+   * Calls `listener` synchronously when there are frames or the end has come. It must not throw or write to the store. It may take them later, but
+   * not when told `atOnce`: then as many wait that the watch ends unless they are taken.
+   */
+  onReady(listener: (atOnce: boolean) => void): void;
   /** Ends the watch. */
   close(): void;
 }

@@ -52,6 +52,18 @@ test('watchers that are told the same are given the same frames, and encode them
   expect(namesOf(frames)).toEqual(['ADDED a', 'ADDED b']);
 });
 
+test('watchers that wait for the same frames are given the same, and those who wait for other ones their own', () => {
+  const [one, other, late] = [makeStream(), makeStream(), makeStream()];
+  const told = [[added('a')], [added('b'), added('c')], [added('d')]];
+  for (const [turn, events] of told.entries()) {
+    for (const stream of turn === 0 ? [one, other] : [one, other, late]) stream.onEvents(events);
+  }
+  const frames = one.take();
+  expect(namesOf(frames)).toEqual(['ADDED a', 'ADDED b', 'ADDED c', 'ADDED d']);
+  expect(other.take()).toBe(frames);
+  expect(late.take()).toEqual(frames.slice(1));
+});
+
 test('chunks are as HTTP wants them', () => {
   const frames = [objectFrame('ADDED', { metadata: { name: 'ü' } }), objectFrame('DELETED', { metadata: {} })];
   const lines = frames.map((frame) => Buffer.from(frame.bytes()));
@@ -66,6 +78,19 @@ test('a reader that is too many events behind is ended, after what waits for it'
   expect(stream.isEnded).toBe(false);
   stream.onEvents([added('b')]);
   expect([stream.isEnded, stream.take().length]).toEqual([true, watcherBacklogMax]);
+});
+
+test('a reader that has not had its turn is given one before it is too far behind', () => {
+  const stream = makeStream();
+  const asked: boolean[] = [];
+  let taken = 0;
+  stream.onReady((atOnce) => {
+    if (atOnce) taken += stream.take().length;
+    if (asked.at(-1) !== atOnce) asked.push(atOnce);
+  });
+  for (let i = 0; i < watcherBacklogMax + 1; i++) stream.onEvents([added('a')]);
+  expect([stream.isEnded, asked]).toEqual([false, [false, true, false]]);
+  expect([taken, stream.take().length]).toEqual([watcherBacklogMax, 1]);
 });
 
 test('a reader that is too many bytes behind is ended', () => {

@@ -35,6 +35,20 @@ function plainFrames(events: readonly CacheEvent[], view: VersionView): readonly
   return frames;
 }
 
+/** Frames that watchers who wait for the same ones share, as they are written together; whoever waits for more is by itself. */
+const sharedFramesMax = 64;
+
+/** What frames are with the ones after them, made once for all that wait for the same. */
+const lastAppended = new WeakMap<readonly WatchFrame[], { more: readonly WatchFrame[]; both: readonly WatchFrame[] }>();
+
+function appended(frames: readonly WatchFrame[], more: readonly WatchFrame[]): readonly WatchFrame[] {
+  const last = lastAppended.get(frames);
+  if (last?.more === more) return last.both;
+  const both = [...frames, ...more];
+  lastAppended.set(frames, { more, both });
+  return both;
+}
+
 /** What an event is to a watcher with a selection; undefined when it is nothing. */
 function selectedFrame(
   event: CacheEvent,
@@ -76,7 +90,7 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
   #backlog = 0;
   #backlogBytes = 0;
   #waiting: ((result: IteratorResult<readonly WatchFrame[]>) => void) | undefined;
-  #listener: (() => void) | undefined;
+  #listener: ((atOnce: boolean) => void) | undefined;
   #closed = false;
   #onClose: (() => void) | undefined;
 
@@ -108,6 +122,8 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
     if (this.#closed) return;
     const frames = this.#framesOf(events);
     if (frames.length === 0) return;
+    // A reader that waits for its turn is not behind.
+    if (this.#isFarBehind(events.length)) this.#listener?.(true);
     if (this.#isFarBehind(events.length)) {
       this.close();
       return;
@@ -152,7 +168,7 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
     this.#tell();
   }
 
-  onReady(listener: () => void): void {
+  onReady(listener: (atOnce: boolean) => void): void {
     this.#listener = listener;
   }
 
@@ -170,6 +186,11 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
       this.#pending = frames;
       return;
     }
+    const isShared = !this.#isOwn && this.#options.selection === undefined;
+    if (isShared && this.#pending.length < sharedFramesMax) {
+      this.#pending = appended(this.#pending, frames);
+      return;
+    }
     const own = this.#isOwn ? (this.#pending as WatchFrame[]) : [...this.#pending];
     for (const frame of frames) own.push(frame);
     this.#pending = own;
@@ -177,7 +198,7 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
   }
 
   #tell(): void {
-    this.#listener?.();
+    this.#listener?.(false);
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     this.#waiting = undefined;

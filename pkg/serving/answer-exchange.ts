@@ -9,6 +9,7 @@ import type { BodyRoom } from './incoming-body.ts';
 import type { ServingLimits } from './limits.ts';
 import type { Outbox } from './outbox.ts';
 import { type PlainResponse, sendResponse } from './send-response.ts';
+import type { WatchRounds } from './watch-rounds.ts';
 
 /** What the exchanges of one server share. */
 export interface Serving {
@@ -18,6 +19,7 @@ export interface Serving {
   readonly limits: ServingLimits;
   readonly connections: Connections;
   readonly outbox: Outbox;
+  readonly rounds: WatchRounds;
   readonly room: BodyRoom;
 }
 

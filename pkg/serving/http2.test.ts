@@ -70,7 +70,7 @@ class Watcher implements ReadyFrames {
   isEnded = false;
   isClosed = false;
   #frames: WatchFrame[] = [];
-  #listener: () => void = () => {};
+  #listener: (atOnce: boolean) => void = () => {};
 
   take(): readonly WatchFrame[] {
     const taken = this.#frames;
@@ -78,7 +78,7 @@ class Watcher implements ReadyFrames {
     return taken;
   }
 
-  onReady(listener: () => void): void {
+  onReady(listener: (atOnce: boolean) => void): void {
     this.#listener = listener;
   }
 
@@ -86,12 +86,12 @@ class Watcher implements ReadyFrames {
     const bytes = Buffer.from(line);
     const frame = { type: 'ADDED', object: {}, bytes: () => bytes } as const;
     this.#frames.push(isShared ? { ...frame, chunk: chunkAround(bytes) } : frame);
-    this.#listener();
+    this.#listener(false);
   }
 
   end(): void {
     this.isEnded = true;
-    this.#listener();
+    this.#listener(false);
   }
 
   close(): void {

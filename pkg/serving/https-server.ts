@@ -21,6 +21,7 @@ import { defaultLimits, type ServingLimits } from './limits.ts';
 import { type NetworkServer, nodeOptions, takeCharge } from './node-server.ts';
 import { Outbox } from './outbox.ts';
 import { answerUpgrade, upgradeOf } from './upgrade.ts';
+import { WatchRounds } from './watch-rounds.ts';
 
 /** A handler and what its server needs. */
 export interface HttpsServerOptions {
@@ -55,7 +56,9 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   const budget = new BodyBudget(limits);
   const connections = new Connections({ limits, clock, log, onSweep: (nowMs) => budget.sweep(nowMs) });
   const outbox = new Outbox(clock, log);
-  const serving: Serving = { handler, clock, log, limits, connections, outbox, room: { budget, limits, clock } };
+  const rounds = new WatchRounds({ clock, log, outbox });
+  const room = { budget, limits, clock };
+  const serving: Serving = { handler, clock, log, limits, connections, outbox, rounds, room };
   takeSessions(server, serving);
   return takeCharge(server, {
     connections,

@@ -14,6 +14,7 @@ function setUp() {
     errors,
     sent,
     add: (name: string) => outbox.add(() => sent.push(name)),
+    after: (name: string) => outbox.after(() => sent.push(name)),
     turns: () => ends.length,
     async endTurn() {
       ends.shift()?.();
@@ -89,4 +90,22 @@ test('one that fails leaves the others alone', async () => {
   await endTurn();
   expect(sent).toEqual(['b']);
   expect(errors).toMatchObject([{ error: { message: 'closed' } }, { error: { message: 'gone' } }]);
+});
+
+test('what is to leave after the answers does, and does not make the next turn a busy one', async () => {
+  const { add, after, sent, turns, endTurn } = await setUpBusy();
+  after('watch');
+  add('a');
+  add('b');
+  expect(turns()).toBe(1);
+  await endTurn();
+  expect(sent).toEqual(['a', 'b', 'watch']);
+  after('watch');
+  await endTurn();
+  add('c');
+  await endTurn();
+  after('watch');
+  await endTurn();
+  add('d');
+  expect(sent).toEqual(['a', 'b', 'watch', 'watch', 'c', 'watch', 'd']);
 });

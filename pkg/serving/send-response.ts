@@ -10,6 +10,7 @@ import { sliceBytes } from './limits.ts';
 import { discard, type LingerOptions, linger } from './linger.ts';
 import type { Outgoing } from './message.ts';
 import { giveSlice, takeSlice } from './slice-memory.ts';
+import type { WatchRounds } from './watch-rounds.ts';
 import { frameSink, sendFrames } from './watch-sender.ts';
 
 /** Smaller answers are not worth compressing. Source: apiserver `responsewriters` `defaultGzipThresholdBytes`. */
@@ -23,8 +24,13 @@ const noBytes = new Uint8Array(0);
 /** An answer that is not a connection. */
 export type PlainResponse = ApiResponse & { readonly body: Exclude<ResponseBody, { readonly kind: 'upgrade' }> };
 
+/** What all answers of a server share. */
+export interface SendOptions extends LingerOptions {
+  readonly rounds: WatchRounds;
+}
+
 /** Resolves once all of the body is handed to the connection, or the reader has gone. Rejects when the body fails. */
-export async function sendResponse(exchange: Exchange, answer: PlainResponse, options: LingerOptions): Promise<void> {
+export async function sendResponse(exchange: Exchange, answer: PlainResponse, options: SendOptions): Promise<void> {
   const { body } = answer;
   const { request } = exchange;
   const isEndless = body.kind === 'stream' || body.kind === 'watch';
@@ -53,7 +59,7 @@ export async function sendResponse(exchange: Exchange, answer: PlainResponse, op
 interface Sending {
   readonly exchange: Exchange;
   readonly answer: ApiResponse;
-  readonly options: LingerOptions;
+  readonly options: SendOptions;
 }
 
 function headOf(answer: ApiResponse, length: number | undefined, isLast: boolean): string[] {
@@ -194,7 +200,8 @@ async function sendWatch(
 ): Promise<void> {
   begin(sending);
   const { response } = sending.exchange;
+  const { rounds } = sending.options;
   const sink = ready === undefined ? undefined : frameSink(response);
-  if (sink !== undefined && ready !== undefined) return sendFrames(response, sink, ready);
+  if (sink !== undefined && ready !== undefined) return sendFrames({ ...sink, response, frames: ready, rounds });
   return writeAll(response, linesOf(batches));
 }

@@ -33,9 +33,15 @@ function framesOf(batch: readonly WatchFrame[]): ReadyFrames {
 
 function begin(batch: readonly WatchFrame[]): SlowSocket {
   const socket = new SlowSocket();
-  const response = Object.assign(new EventEmitter(), { socket }) as unknown as ServerResponse;
-  void sendFrames(response, { to: socket, join: chunksOf }, framesOf(batch));
+  send(socket, framesOf(batch), []);
   return socket;
+}
+
+/** What waits for the next round is in `round`. */
+function send(socket: SlowSocket, frames: ReadyFrames, round: (() => void)[]): void {
+  const response = Object.assign(new EventEmitter(), { socket }) as unknown as ServerResponse;
+  const rounds = { add: (tell: () => void) => void round.push(tell) };
+  void sendFrames({ to: socket, join: chunksOf, response, frames, rounds });
 }
 
 function frameOf(length: number, letter: string, isShared: boolean): WatchFrame {
@@ -67,4 +73,32 @@ test('a short batch that all watchers are told is one write of the same bytes', 
   const [first, second] = [begin(batch), begin(batch)];
   expect(first.written).toHaveLength(1);
   expect(second.written[0]).toBe(first.written[0]);
+});
+
+test('what comes is written in the next round, all of it at once, and without one when it cannot wait', () => {
+  const waiting: WatchFrame[] = [];
+  let tell: (atOnce: boolean) => void = () => {};
+  const frames: ReadyFrames = {
+    isEnded: false,
+    take: () => waiting.splice(0),
+    onReady: (listener) => {
+      tell = listener;
+    },
+    close: () => {},
+  };
+  const [socket, round]: [SlowSocket, (() => void)[]] = [new SlowSocket(), []];
+  send(socket, frames, round);
+  for (const letter of ['a', 'b']) {
+    waiting.push(frameOf(10, letter, true));
+    tell(false);
+  }
+  expect([socket.written.length, round.length]).toEqual([0, 1]);
+  round.pop()?.();
+  expect(socket.written.map((bytes) => Buffer.from(bytes).toString())).toEqual([
+    `a\r\n${'a'.repeat(10)}\r\na\r\n${'b'.repeat(10)}\r\n`,
+  ]);
+  socket.emit('drain');
+  waiting.push(frameOf(10, 'c', true));
+  tell(true);
+  expect([socket.written.length, round.length]).toEqual([2, 0]);
 });

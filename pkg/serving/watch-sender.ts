@@ -1,7 +1,8 @@
 /**
- * Writes a watch to a connection. An event goes from the watch cache to the socket in one call, without a promise or a timer between.
+ * Writes a watch to a connection. What the watch cache tells of waits for the next round of the server's watches (`watch-rounds.ts`), in which it
+ * goes to the socket in one call, without a promise for each watcher.
  *
- * Budget, measured with 100 watchers of 3.8 KB events on one core (see `npm run bench`): an event costs each further watcher one array
+ * Budget, measured with 100 watchers of 3.8 KB events on one core (see `npm run bench`): a round costs each further watcher one array
  * reference, one `write` of bytes that all watchers share, one TLS record and one system call, and nothing is allocated that lives
  * longer than the write. A reader that does not keep up holds at most `ownBytesMax` of its own on its socket, or a
  * slice of what is shared; the rest waits where the frames come from, which has a limit.
@@ -11,6 +12,7 @@ import type { ReadyFrames, WatchFrame } from '#pkg/apimachinery/http.ts';
 import { chunksOf, type JoinFrames, linesOf } from './chunked.ts';
 import { sliceBytes } from './limits.ts';
 import type { Outgoing } from './message.ts';
+import type { WatchRounds } from './watch-rounds.ts';
 
 /** Frames that are put together for one write at most; with initial lists there may be a hundred thousand. */
 const sliceFramesMax = 64;
@@ -39,14 +41,19 @@ export function frameSink({ stream, socket, chunkedEncoding }: Outgoing): FrameS
   return isFree ? { to: socket, join: chunksOf } : undefined;
 }
 
-/** Sends frames as they come, after the head has been written; resolves once the watch has ended or its reader has gone. */
-export function sendFrames(response: Outgoing, { to, join }: FrameSink, frames: ReadyFrames): Promise<void> {
-  return new Promise((resolve) => new WatchSender({ response, to, join, frames, resolve }).begin());
-}
-
-interface WatchSending extends FrameSink {
+/** A watch that is to be sent. */
+export interface FrameSending extends FrameSink {
   readonly response: Outgoing;
   readonly frames: ReadyFrames;
+  readonly rounds: Pick<WatchRounds, 'add'>;
+}
+
+/** Sends frames as they come, after the head has been written; resolves once the watch has ended or its reader has gone. */
+export function sendFrames(sending: FrameSending): Promise<void> {
+  return new Promise((resolve) => new WatchSender({ ...sending, resolve }).begin());
+}
+
+interface WatchSending extends FrameSending {
   resolve(): void;
 }
 
@@ -55,6 +62,7 @@ class WatchSender {
   readonly #socket: FrameTarget;
   readonly #join: JoinFrames;
   readonly #frames: ReadyFrames;
+  readonly #rounds: Pick<WatchRounds, 'add'>;
   readonly #resolve: () => void;
   /** What is being written, and how far it is. */
   #batch: readonly WatchFrame[] = [];
@@ -64,23 +72,37 @@ class WatchSender {
   #offset = 0;
   /** The socket has enough for now and will say when it wants more. */
   #isBlocked = false;
+  /** It is one of the next round. */
+  #isAdded = false;
   #isDone = false;
 
-  constructor({ response, to, join, frames, resolve }: WatchSending) {
+  constructor({ response, to, join, frames, rounds, resolve }: WatchSending) {
     this.#response = response;
     // The frames are chunks already: they go to the connection as they are, which is what `response.write` would make of them.
     this.#socket = to;
     this.#join = join;
     this.#frames = frames;
+    this.#rounds = rounds;
     this.#resolve = resolve;
   }
 
   begin(): void {
     this.#socket.on('drain', this.#onDrain);
     this.#response.on('close', this.#onClose);
-    this.#frames.onReady(() => this.#flush());
+    this.#frames.onReady((atOnce) => (atOnce ? this.#flush() : this.#addToRound()));
     this.#flush();
   }
+
+  #addToRound(): void {
+    if (this.#isAdded || this.#isBlocked || this.#isDone) return;
+    this.#isAdded = true;
+    this.#rounds.add(this.#inRound);
+  }
+
+  readonly #inRound = (): void => {
+    this.#isAdded = false;
+    this.#flush();
+  };
 
   readonly #onDrain = (): void => {
     this.#isBlocked = false;

@@ -12,7 +12,8 @@ import type { LinkIdentity } from '#pkg/kubelet/runtime/vm/guest/link.ts';
 import { Moves } from '#pkg/kubelet/runtime/vm/guest/moves.ts';
 import type { FromGuest, GuestStart, MigrationSide } from '#pkg/kubelet/runtime/vm/guest/protocol.ts';
 import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
-import { difference, restlessConfig, settings, twinOf } from '#pkg/vmm/migration/test-rig.ts';
+import type { Owner } from '#pkg/vmm/migration/contract.ts';
+import { difference, ownerAfter, restlessConfig, settings, twinOf } from '#pkg/vmm/migration/test-rig.ts';
 
 const cutsOfMode = Number(process.env.COXSWAIN_CUTS ?? 2);
 const modes = ['pre-copy', 'post-copy', 'hybrid', 'suspend'] as const;
@@ -40,11 +41,10 @@ type Ended = Extract<FromGuest, { readonly type: 'migration' }>;
 
 /** Who has said first that the machine is its. */
 class Arbiter {
-  #owner: MigrationSide | undefined;
+  #owner: Owner | undefined;
 
-  claim(side: MigrationSide, owner: MigrationSide): MigrationSide {
-    // The target may give it back.
-    this.#owner = side === 'target' && owner === 'source' ? owner : (this.#owner ?? owner);
+  claim(side: MigrationSide, wanted: Owner): Owner {
+    this.#owner = ownerAfter(this.#owner, { side, wanted, isTargetDead: false });
     return this.#owner;
   }
 }
@@ -143,7 +143,7 @@ test.each(modes)(
       });
       const { machine } = here;
       if (machine === undefined) throw new Error(`${text}: no machine runs`);
-      here.loop?.pause();
+      here.loop?.pause('user');
       expect(difference(machine, twinOf(config, machine.counters.instructions)), text).toBeUndefined();
     }
   },

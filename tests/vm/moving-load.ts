@@ -1,6 +1,7 @@
 /**
  * Migrations under load, as its clients see them: the machine is asked all the time, by `wrk` where it is installed and by clients of ours beside it, straight at the address that it had when it
- * began and through its Service, over connections that stay and over one for each question. What a handover costs is the longest that one of our clients waits meanwhile.
+ * began and through its Service, over connections that stay and over one for each question. What a handover costs is the longest that one of our clients waits meanwhile; what that is on this
+ * machine without any handover is printed beside it, of as many answers.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { expect } from 'vitest';
@@ -32,7 +33,7 @@ export async function moveUnderLoad(
   ];
   const load = isHeavy ? startWrk(`http://${service}:${port}/healthz`) : undefined;
   try {
-    await moveAll(moving, { moves, clients });
+    await moveAll(moving, { moves, clients, comparesRest: isHeavy });
   } finally {
     const text = await load?.stop();
     const seen = await Promise.all(clients.map((client) => client.stop()));
@@ -44,32 +45,50 @@ export async function moveUnderLoad(
 
 async function moveAll(
   moving: MovingCluster,
-  { moves, clients }: { readonly moves: number; readonly clients: readonly SteadyClient[] },
+  {
+    moves,
+    clients,
+    comparesRest,
+  }: { readonly moves: number; readonly clients: readonly SteadyClient[]; readonly comparesRest: boolean },
 ): Promise<void> {
   const waits = new Map<string, number[]>();
+  const rests: number[] = [];
   for (let move = 0; move < moves * liveModes.length; move++) {
     const mode = liveModes[move % liveModes.length] ?? 'pre-copy';
-    await answerAll(clients);
-    for (const client of clients) client.takeLongestMs();
+    await answerAll(clients, answersBetween);
+    longestOf(clients);
+    const before = answersOf(clients);
     const { code, stdout, stderr } = await moving.migrate('--mode', mode);
     const why = code === 0 ? '' : await moving.kubectl('get', 'vmm,pods', '-o', 'jsonpath={.items[*].status}');
     expect([code, stdout], `${mode}: ${stderr}${why}`).toEqual([
       0,
       expect.stringMatching(/^store moved from \S+ to \S+: /),
     ]);
-    await answerAll(clients);
-    const longest = Math.max(...clients.map((client) => client.takeLongestMs()));
-    waits.set(mode, [...(waits.get(mode) ?? []), longest]);
+    await answerAll(clients, answersBetween);
+    waits.set(mode, [...(waits.get(mode) ?? []), longestOf(clients)]);
+    if (!comparesRest) continue;
+    await answerAll(clients, Math.ceil((answersOf(clients) - before) / clients.length));
+    rests.push(longestOf(clients));
   }
   for (const [mode, all] of waits) console.log(`${mode}: ${summary(all)}`);
+  if (comparesRest) console.log(`at rest between ${summary(rests)}`);
 }
 
-/** Every client gets some more answers, or has found what is wrong. */
-async function answerAll(clients: readonly SteadyClient[]): Promise<void> {
+function answersOf(clients: readonly SteadyClient[]): number {
+  return clients.reduce((sum, { seen }) => sum + seen.answers, 0);
+}
+
+/** The longest that one of them waited since this was asked the last time. */
+function longestOf(clients: readonly SteadyClient[]): number {
+  return Math.max(...clients.map((client) => client.takeLongestMs()));
+}
+
+/** Every client gets so many more answers, or has found what is wrong. */
+async function answerAll(clients: readonly SteadyClient[], more: number): Promise<void> {
   const before = clients.map(({ seen }) => seen.answers);
   const lacking = (): readonly number[] =>
     clients.flatMap(({ seen }, at) =>
-      seen.problems.length > 0 || seen.answers >= (before[at] ?? 0) + answersBetween ? [] : [at],
+      seen.problems.length > 0 || seen.answers >= (before[at] ?? 0) + more ? [] : [at],
     );
   await expect.poll(lacking, { timeout: patienceMs }).toEqual([]);
   expect(clients.flatMap(({ seen }) => seen.problems)).toEqual([]);

@@ -83,9 +83,9 @@ class FramesUntil implements ReadyFrames {
     return this.#frames.take();
   }
 
-  onReady(listener: () => void): void {
-    this.#frames.onReady(() => {
-      listener();
+  onReady(listener: Parameters<ReadyFrames['onReady']>[0]): void {
+    this.#frames.onReady((atOnce) => {
+      listener(atOnce);
       if (this.#frames.isEnded) this.#over();
     });
   }

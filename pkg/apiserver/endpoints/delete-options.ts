@@ -4,8 +4,9 @@ import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
 import { type FieldError, invalid, invalidObject, notSupported, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
+import { RecentTexts } from '../recent-texts.ts';
 import { isTrue } from '../request-info.ts';
-import { checkKind, readBody } from './body.ts';
+import { checkKind, mediaTypeOf, readBody } from './body.ts';
 import { integer } from './list-options.ts';
 import { cannotBeHandled } from './refused-bodies.ts';
 import type { Scope } from './scope.ts';
@@ -72,8 +73,25 @@ export function deleteOptionsOf(raw: RawOptions): DeleteOptions {
   };
 }
 
+/** What bodies of JSON say: those of most deletions are the same few. */
+const knownBodies = new RecentTexts<RawOptions>();
+
+/** Longer ones name an object, and come once. */
+const knownBytesMax = 128;
+
 function fromBody({ request, body }: Scope): RawOptions | undefined {
   if (body === undefined || (body.kind === 'bytes' && body.bytes.length === 0)) return undefined;
+  const isShort = body.kind === 'bytes' && body.bytes.length <= knownBytesMax;
+  if (!isShort || mediaTypeOf(request) !== 'application/json') return optionsIn({ request, body });
+  const text = Buffer.from(body.bytes).toString('latin1');
+  const known = knownBodies.get(text);
+  if (known !== undefined) return known;
+  const options = optionsIn({ request, body });
+  knownBodies.set(text, options);
+  return options;
+}
+
+function optionsIn({ request, body }: Pick<Scope, 'request' | 'body'>): RawOptions {
   const raw = readBody({ request, body }, optionsKind.kind, false);
   // Every group serves these options under its own version, so any apiVersion will do.
   const apiVersion = isObject(raw.value) && typeof raw.value.apiVersion === 'string' ? raw.value.apiVersion : '';

@@ -1,6 +1,7 @@
 /** The pod in which a virtual machine runs, or in which one waits for it. */
-import type { PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import type { Node, Pod, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
 import { machineLabel, type VirtualMachine } from '#pkg/api/virtual-machine.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 
 const containerName = 'machine';
 
@@ -29,4 +30,16 @@ export function machineTemplate({ metadata, spec }: VirtualMachine): PodTemplate
       ],
     },
   };
+}
+
+/** Whether a node is not there, or not heard of any more. */
+export function isLostNode(node: Node | undefined): boolean {
+  return node === undefined || findCondition(node.status?.conditions, 'Ready')?.status === 'Unknown';
+}
+
+/** Whether it is certain that a pod runs no machine: it is not there, has ended, or is being deleted on a node that nobody hears of any more. */
+export function hasNoMachine(pod: Pod | undefined, nodeOf: (name: string) => Node | undefined): boolean {
+  const { phase } = pod?.status ?? {};
+  if (pod === undefined || phase === 'Succeeded' || phase === 'Failed') return true;
+  return pod.metadata?.deletionTimestamp !== undefined && isLostNode(nodeOf(pod.spec?.nodeName ?? ''));
 }

@@ -73,7 +73,13 @@ function liveOf(status: VirtualMachineStatus | undefined, pods: readonly Pod[]):
       ? [migration.targetPod, migration.sourcePod]
       : [migration?.sourcePod, migration?.targetPod];
   const name = podName === from ? to : podName;
-  const named = pods.find(({ metadata }) => metadata?.name === name);
+  const find = (wanted: string | undefined) => pods.find(({ metadata }) => metadata?.name === wanted);
+  const named = find(name);
+  if (migration?.owner === 'handover' && (named === undefined || isFinished(named))) {
+    // The target may have taken it and not have said so yet: it will say something, unless it is gone too.
+    const target = find(migration.targetPod);
+    return target === undefined || isFinished(target) ? undefined : target;
+  }
   if (named !== undefined) return isFinished(named) ? undefined : named;
   return pods.find(
     (pod) =>

@@ -5,7 +5,7 @@
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { RuntimeClass } from '#pkg/api/types/node-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
-import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
+import { isUndecided, type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
 import {
   isMigrationOver,
   type MigrationPhase,
@@ -18,6 +18,7 @@ import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
+import { hasNoMachine } from '../common/machine-pod.ts';
 import { podsOf, timeMs } from '../common/pod.ts';
 import { madePodName, moveOf, type Refusal, waitProblem } from './target.ts';
 import { MigrationWrites } from './writes.ts';
@@ -192,9 +193,10 @@ export class MigrationSteps {
     if (isOurs && claim.owner === 'target') return this.#settle({ migration, machine, pods: all });
     const ended = source?.outcome === undefined ? target : source;
     const isOver = ended?.outcome !== undefined;
-    if (isOurs && (claim.owner ?? '') === '') {
-      if (!isOver && !isToEnd(migration)) return undefined;
-      // Nobody has claimed it, and the target is not to any more.
+    if (isOurs && isUndecided(claim)) {
+      // During a handover the target may run the machine already, whatever anybody wants.
+      const isKept = claim.owner === 'handover' ? this.#isKept(migration, all) : isOver || isToEnd(migration);
+      if (!isKept) return undefined;
       const status = { ...machine.status, migration: { ...claim, owner: 'source' as const } };
       await this.#client.resource(virtualMachines).update({ ...machine, status }, { subresource: 'status' });
       return { requeueAfterMs: soonMs };
@@ -206,11 +208,16 @@ export class MigrationSteps {
     return this.#endWithout(migration, 'Failed', { reason: 'EndFailed', message });
   }
 
+  /** During a handover: whether it is certain that the target neither has the machine nor takes it. A source ends as aborted only if it has not let go. */
+  #isKept({ status }: VirtualMachineMigration, all: readonly Pod[]): boolean {
+    if (status?.source?.outcome === 'aborted' || status?.target?.outcome === 'aborted') return true;
+    return hasNoMachine(all.find(isNamed(status?.targetPod)), (name) => this.#deps.nodes.lister.get(name));
+  }
+
   /** The target has the machine: Services find it there, and then no longer where it was. */
   async #settle({ migration, machine, pods: all }: Step): Promise<undefined> {
     const { status = {} } = migration;
-    const find = (name: string | undefined) => all.find(({ metadata }) => metadata?.name === name);
-    const [from, to] = [find(status.sourcePod), find(status.targetPod)];
+    const [from, to] = [all.find(isNamed(status.sourcePod)), all.find(isNamed(status.targetPod))];
     const labels = machine.spec?.labels ?? {};
     if (to?.metadata?.annotations?.[waitsForMachine] !== undefined)
       await this.#writes.changePod(to, { labels: { ...labels }, annotations: { [waitsForMachine]: null } });
@@ -239,6 +246,10 @@ const endedRefusal: Refusal = { reason: 'MachineEnded', message: 'the machine en
 /** Somebody wants it ended. */
 function isToEnd({ metadata, spec }: VirtualMachineMigration): boolean {
   return spec?.abort === true || metadata?.deletionTimestamp !== undefined;
+}
+
+function isNamed(name: string | undefined): (pod: Pod) => boolean {
+  return ({ metadata }) => metadata?.name === name;
 }
 
 function isFinished({ status }: Pod): boolean {

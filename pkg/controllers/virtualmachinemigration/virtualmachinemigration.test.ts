@@ -46,7 +46,7 @@ const tell = (name: string, patch: JsonObject) =>
   harness.client
     .resource(virtualMachineMigrations)
     .patch(name, { status: patch }, { namespace, type: 'merge', subresource: 'status' });
-const claim = (owner: 'source' | 'target') =>
+const claim = (owner: '' | 'handover' | 'source' | 'target') =>
   harness.client
     .resource(virtualMachines)
     .patch('store', { status: { migration: { owner } } }, { namespace, type: 'merge', subresource: 'status' });
@@ -163,6 +163,49 @@ test('an abort ends a migration in any phase, and so does its deletion', async (
   await resource.delete('gone', { namespace });
   await until(harness, async () => (await status('gone')) === undefined);
   await until(harness, async () => (await harness.list(pods)).length === 1);
+});
+
+test('during a handover only the target says whose the machine is, whatever else is asked', async () => {
+  await make();
+  await begin('move', 'n2');
+  await claim('handover');
+  await expect(claim('')).rejects.toThrow('a handover ends with the source or the target');
+  await harness.client
+    .resource(virtualMachineMigrations)
+    .patch('move', { spec: { abort: true } }, { namespace, type: 'merge' });
+  const { sourcePod = '' } = (await status('move')) ?? {};
+  await harness.client.resource(pods).delete(sourcePod, { namespace, gracePeriodSeconds: 0 });
+  await until(harness, async () => (await podOf(sourcePod)) === undefined);
+  await harness.clock.advance(5_000);
+  expect((await machine())?.status).toMatchObject({ runs: 1, migration: { owner: 'handover' } });
+  await claim('target');
+  await tell('move', { target: { node: 'n2', outcome: 'completed' } });
+  await phaseIs('move', 'Succeeded');
+  await until(harness, async () => (await machine())?.status?.nodeName === 'n2');
+  expect((await machine())?.status?.runs).toBe(1);
+});
+
+test.each([
+  ['a source that has not let go', { source: { node: 'n1', outcome: 'aborted', reason: 'too fast' } }],
+  ['a target that has thrown its copy away', { target: { node: 'n2', outcome: 'aborted', reason: 'lies' } }],
+])('a handover is closed by %s', async (_, end) => {
+  await make();
+  await begin('move', 'n2');
+  await claim('handover');
+  await tell('move', end);
+  await until(harness, async () => (await machine())?.status?.migration?.owner === 'source');
+  await phaseIs('move', 'Failed');
+  expect((await machine())?.status).toMatchObject({ runs: 1, nodeName: 'n1' });
+});
+
+test('a target that is gone during a handover leaves the machine to its source', async () => {
+  await make();
+  await begin('move', 'n2');
+  await claim('handover');
+  const { targetPod = '' } = (await status('move')) ?? {};
+  await harness.client.resource(pods).delete(targetPod, { namespace, gracePeriodSeconds: 0 });
+  await until(harness, async () => (await machine())?.status?.migration?.owner === 'source');
+  expect((await machine())?.status).toMatchObject({ runs: 1, nodeName: 'n1' });
 });
 
 test('a machine that is deleted meanwhile ends its migration', async () => {

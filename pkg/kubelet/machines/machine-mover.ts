@@ -16,11 +16,12 @@ import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { aborted, sleep } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { Owner } from '#pkg/vmm/migration/contract.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
 import type { LinkIdentity } from '../runtime/vm/guest/link.ts';
 import type { MigrationSide } from '../runtime/vm/guest/protocol.ts';
 import type { MigrationNews } from '../runtime/vm/guest-thread.ts';
-import type { Machines, PodName } from '../runtime/vm/machines.ts';
+import type { MachineClaim, Machines, PodName } from '../runtime/vm/machines.ts';
 
 /** A pod that is not there yet is looked for again so often. */
 const retryMs = 50;
@@ -58,7 +59,7 @@ class MachineMover implements Component {
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     const stop = this.#options.machines.listen({
-      claim: (pod, { migration, owner }) => this.#start(this.#claim(pod, migration, owner)),
+      claim: (pod, claim) => this.#start(this.#claim(pod, claim)),
       migration: (_, news) => this.#told(news),
     });
     for (const migration of this.#informer.lister.list()) this.#seen(migration);
@@ -165,9 +166,8 @@ class MachineMover implements Component {
   }
 
   /** Claims the machine for one end. */
-  async #claim(pod: PodName, uid: string, wanted: MigrationSide): Promise<void> {
-    const answer = (owner: MigrationSide | 'unknown'): void =>
-      this.#quietly(() => this.#options.machines.claimed(pod, owner));
+  async #claim(pod: PodName, { migration: uid, side, owner: wanted }: MachineClaim): Promise<void> {
+    const answer = (owner: Owner | 'unknown'): void => this.#quietly(() => this.#options.machines.claimed(pod, owner));
     const migration = this.#find(uid);
     if (migration === undefined) {
       answer('unknown');
@@ -179,9 +179,11 @@ class MachineMover implements Component {
     try {
       const patch = [
         { op: 'test', path: '/status/migration/uid', value: uid },
+        // During a handover it is the target's to say.
+        ...(side === 'source' ? [{ op: 'test', path: '/status/migration/owner', value: '' }] : []),
         { op: 'add', path: '/status/migration/owner', value: wanted },
       ];
-      // The server lets an owner be said once.
+      // The server lets an owner be said once, after who is to say so.
       const { status } = await resource.patch(name, patch, { namespace, type: 'json', subresource: 'status' });
       answer(ownerOf(status, { uid, wanted }));
     } catch (error) {
@@ -239,8 +241,8 @@ class MachineMover implements Component {
 /** Who has the machine, for the end of one migration; a machine that has gone on without it is the other's. */
 function ownerOf(
   status: VirtualMachine['status'],
-  { uid, wanted }: { readonly uid: string; readonly wanted: MigrationSide },
-): MigrationSide | 'unknown' {
+  { uid, wanted }: { readonly uid: string; readonly wanted: Owner },
+): Owner | 'unknown' {
   if (status?.migration === undefined) return 'unknown';
   if (status.migration.uid !== uid) return wanted === 'source' ? 'target' : 'source';
   const { owner = '' } = status.migration;

@@ -18,6 +18,8 @@ const spec = {
   properties: {
     runStrategy: { type: 'string', enum: ['Always', 'Halted', 'Manual', 'RerunOnFailure'], default: 'Always' },
     image: { type: 'string', minLength: 1 },
+    paused: flag,
+    snapshotName: { type: 'string', minLength: 1, maxLength: 253 },
     args: { type: 'array', items: text },
     memory: { ...quantity, default: '64Mi' },
     cpu: quantity,
@@ -45,6 +47,7 @@ const status = {
     ready: flag,
     printableStatus: text,
     podName: text,
+    paused: flag,
     nodeName: text,
     address: text,
     evacuationNodeName: text,
@@ -58,7 +61,7 @@ const status = {
         uid: text,
         sourcePod: text,
         targetPod: text,
-        owner: { type: 'string', enum: ['', 'source', 'target'] },
+        owner: { type: 'string', enum: ['', 'handover', 'source', 'target'] },
       },
     },
     stateChangeRequests: {
@@ -92,11 +95,15 @@ const table: TablePrinter<Given<VirtualMachine>> = {
   },
 };
 
-/** Who has the machine by a migration is said once: so two ends that claim it at the same time cannot both be told that they have it. */
+/** Who has the machine by a migration is said once, if with a handover before: so two ends that claim it at the same time cannot both be told that they have it. */
 function keepsOwner(draft: Given<VirtualMachine>, old: Given<VirtualMachine>): readonly FieldError[] {
   const { uid, owner: before = '' } = old.status?.migration ?? {};
   const now = draft.status?.migration;
   if (before === '' || now?.uid !== uid || now?.owner === before) return [];
+  if (before === 'handover') {
+    if (now?.owner === 'source' || now?.owner === 'target') return [];
+    return [invalid(path('status.migration.owner'), now?.owner ?? '', 'a handover ends with the source or the target')];
+  }
   return [invalid(path('status.migration.owner'), now?.owner ?? '', `the machine is the ${before}'s already`)];
 }
 

@@ -141,6 +141,11 @@ export class UserNetwork {
     }
   }
 
+  /** Frames that were given, and taken back since: they go first. */
+  giveAgain(frames: readonly Uint8Array[]): void {
+    this.#frames = [...frames, ...this.#frames];
+  }
+
   /** Gives the guest what waits for it, until `deliver` says that it has no buffer for more; true when all has gone. */
   flush(deliver: (frame: Uint8Array) => boolean): boolean {
     let sent = 0;

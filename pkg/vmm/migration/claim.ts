@@ -1,4 +1,5 @@
 /** Asks the arbiter who owns the machine until there is an answer: an answer that is lost is asked for again, and one that comes twice counts once. */
+import type { Owner } from './contract.ts';
 import type { Outbox } from './outbox.ts';
 
 /** Without an answer for so long the question is put again. */
@@ -6,12 +7,12 @@ const againMs = 250;
 
 /** The claim of one end. */
 export class Claim {
-  private readonly owner: 'source' | 'target';
+  private readonly owner: Owner;
   private readonly out: Outbox;
   private askedMs: number | undefined;
   private laterMs: number | undefined;
 
-  constructor(owner: 'source' | 'target', out: Outbox) {
+  constructor(owner: Owner, out: Outbox) {
     this.owner = owner;
     this.out = out;
   }
@@ -40,9 +41,10 @@ export class Claim {
     this.ask(nowMs);
   }
 
-  /** The owner, if this answers a question; `unknown` is no answer. */
-  answered(owner: 'source' | 'target' | 'unknown'): 'source' | 'target' | undefined {
+  /** The owner, if this answers a question: `unknown` is no answer, nor is `handover` but to who asked for that. */
+  answered(owner: Owner | 'unknown'): Owner | undefined {
     if (this.askedMs === undefined || owner === 'unknown') return undefined;
+    if (owner === 'handover' && this.owner !== 'handover') return undefined;
     this.askedMs = undefined;
     return owner;
   }

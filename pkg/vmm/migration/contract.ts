@@ -3,10 +3,21 @@
  * thread; in tests a simulated link on virtual time) gives events in order and does the effects that come back, in order.
  *
  * Laws.
- * 1. Exactly one copy runs. An end runs its machine only while it owns it. Ownership changes at one place, an arbiter outside of both ends that answers a
+ * 1. Exactly one copy runs. An end runs its machine only while it owns it. Who owns it is written down at one place, an arbiter outside of both ends that answers a
  *    compare-and-swap (the VirtualMachine's status at the API server): `claim`. The source pauses before it offers to let go (`state` sent); from then on it resumes only
- *    after its own claim `source` has won; the target activates only after its claim `target` has won. Who loses a claim destroys its copy. Who gets no answer stays
- *    paused and asks again.
+ *    after its own claim `source` has won. Who loses a claim destroys its copy. Who gets no answer asks again, and changes nothing until then.
+ *    The arbiter knows nothing, then perhaps `handover`, then `source` or `target`, which stays.
+ *    a. Live modes: while the machine still runs at the source, the target claims `handover`, and acknowledges no round before it has it. From then on whose the machine is
+ *       is the target's alone to say, and the two ends agree about it over their connection without asking anybody: a target that has `handover` and all of `state` activates at once, and
+ *       claims `target`, which the arbiter then writes down.
+ *    b. A target that has claimed `handover` and will not activate says so: it destroys its copy for good and claims `source`, until it is told that it is. It gives up like this when the
+ *       source gives up, when the connection is lost before all of `state` is here, and when nothing at all came for `silentMs`.
+ *    c. Over `handover` the arbiter lets `source` win from the target; from the source only when the target is known to be dead. A source that has not let go needs no word of
+ *       the arbiter: it goes on, and what it says of its end is enough for others to close the record.
+ *    d. Without `handover` (suspend and cold, which acknowledge no round) the target activates only after its claim `target` has won.
+ *    Whatever dies or is cut off where: before `state` is sent the source runs. Then, if all of it arrives, the target runs; if not, the target says `source` (b), or is dead and
+ *    the source's claim wins (c); in between the machine stands still. An arbiter that cannot be reached delays the record, and not the handover. A target that is cut off from everything but has not died
+ *    keeps the source waiting in between: that is the price of (a).
  * 2. Nothing the source has not sent is made up: the target's memory at activation (pre-copy) or after its last page (post-copy) is the source's at the pause, byte for byte.
  * 3. What comes from the other end is checked by shape, size, order and range before anything of it is used; anything else ends the migration with one line.
  * 4. An end holds at most `windowBytes` of unsent data; it makes more when `sent` says that there is room. So the host alone decides the bandwidth.
@@ -49,6 +60,9 @@ export interface BlockStore {
 /** Where a migration is; which of them an end sees depends on its mode. */
 export type Phase = 'reserving' | 'copying' | 'stopping' | 'committing' | 'paging' | 'completed' | 'aborted';
 
+/** Whose a machine is, as the arbiter has it; `handover`: the target's to say. */
+export type Owner = 'handover' | 'source' | 'target';
+
 /** What happens to an end. `nowMs` is the host's monotonic clock. */
 export type MigrationEvent =
   | { readonly type: 'start'; readonly nowMs: number }
@@ -65,7 +79,7 @@ export type MigrationEvent =
    */
   | {
       readonly type: 'claimed';
-      readonly owner: 'source' | 'target' | 'unknown';
+      readonly owner: Owner | 'unknown';
       readonly isWhole?: boolean;
       readonly nowMs: number;
     }
@@ -85,10 +99,10 @@ export type MigrationEffect =
   /** Target: the machine is made and holds what was sent; `activate` it (run it) only on this. */
   | { readonly type: 'activate'; readonly machine: Machine }
   /**
-   * Asks the arbiter. `target` by the target and `source` by the source win where nothing was decided; `source` also when the target is known to be dead. `source` by the target, after it
-   * has destroyed its copy for lack of the source's pages, always wins: it gives the machine back.
+   * Asks the arbiter. `handover` by the target and `source` by the source win where nothing was decided, `target` by the target there and over its `handover`; `source` also when the target
+   * is known to be dead. `source` by the target, after it has destroyed its copy, always wins: it gives the machine back.
    */
-  | { readonly type: 'claim'; readonly owner: 'source' | 'target' }
+  | { readonly type: 'claim'; readonly owner: Owner }
   /** The guest may go on: its missing page is there. */
   | { readonly type: 'page'; readonly page: number }
   /** The copy at this end is to be destroyed (it does not own the machine), or, at the source, is kept as it is. */

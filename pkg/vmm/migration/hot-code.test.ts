@@ -29,7 +29,7 @@ function activated(machine: Machine, mode: MigrationMode): Machine {
     for (const effect of effects) {
       if (effect.type === 'pause') isPaused = true;
       if (effect.type === 'activate') result = effect.machine;
-      if (effect.type === 'claim') take(from, to, from.on({ type: 'claimed', owner: 'target', nowMs }));
+      if (effect.type === 'claim') take(from, to, from.on({ type: 'claimed', owner: effect.owner, nowMs }));
       if (effect.type === 'send' && result === undefined)
         take(to, from, to.on({ type: 'received', bytes: effect.bytes, nowMs }));
     }

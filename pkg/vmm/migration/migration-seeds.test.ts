@@ -64,7 +64,7 @@ function scenario(seed: number) {
     },
   });
   const target = createTarget({ accept: () => (chance.is(0.03) ? 'no room' : undefined) });
-  const lateMs = chance.pick([1, 10, 600]);
+  const lateMs = chance.pick([1, 10, 600, 4000]);
   const lostPart = chance.pick([0, 0, 0.3]);
   const rig = new Rig({
     bandwidth,

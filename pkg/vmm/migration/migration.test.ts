@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { createMachine } from '../machine.ts';
 import type { MachineConfig } from '../machine-contract.ts';
-import type { BlockStore, MigrationSettings } from './contract.ts';
+import type { BlockStore, MigrationSettings, Owner } from './contract.ts';
 import { restoreImage, saveImage } from './image.ts';
 import { introduce } from './introduction.ts';
 import { Outbox } from './outbox.ts';
 import type { PieceStore } from './piece-tree.ts';
 import { createSource } from './source.ts';
 import { createTarget } from './target.ts';
-import { difference, type Fault, Rig, restlessConfig, settings, twinOf } from './test-rig.ts';
+import { difference, type Fault, Rig, type RigOptions, restlessConfig, settings, twinOf } from './test-rig.ts';
 
 const quiet = { bandwidth: 4_000_000, latencyMs: 1, instructionsPerMs: 2000, pieceBytes: () => 1400 };
 const arbiter = { delayMs: () => 2, isLost: () => false };
@@ -22,6 +22,7 @@ interface More {
   readonly disk?: BlockStore;
   readonly makeDisk?: (blocks: number) => BlockStore;
   readonly problem?: string;
+  readonly arbiter?: RigOptions['arbiter'];
 }
 
 const at = (pieces: PieceStore | undefined) => (pieces === undefined ? {} : { pieces });
@@ -70,6 +71,16 @@ test.each(['pre-copy', 'post-copy', 'hybrid', 'suspend'] as const)('a machine is
   expect(hosts.running).toEqual([hosts.target]);
   expectTwin(all);
 });
+
+test.each(['pre-copy', 'post-copy', 'hybrid'] as const)(
+  'an arbiter that takes a second delays no handover: %s',
+  (mode) => {
+    const all = migrate({ mode }, { arbiter: { delayMs: () => 500, isLost: () => false } });
+    expect(all.hosts.running).toEqual([all.hosts.target]);
+    expect(all.source.figures.downtimeMs).toBeLessThan(100);
+    expectTwin(all);
+  },
+);
 
 function pieceStore(): PieceStore {
   const pieces = new Map<string, Uint8Array>();
@@ -202,11 +213,14 @@ test('a source that lies, or a line that changes bytes, ends it with one line an
     let toSource: Uint8Array[] = [];
     const ended: string[] = [];
     const claims: string[] = [];
+    const asked: Owner[] = [];
     const take = (effects: ReturnType<typeof source.on>, to: Uint8Array[]): void => {
       for (const effect of effects) {
         if (effect.type === 'send') to.push(effect.bytes);
         if (effect.type === 'ended') ended.push(effect.reason);
-        if (effect.type === 'claim') claims.push(effect.owner);
+        if (effect.type !== 'claim') continue;
+        claims.push(effect.owner);
+        asked.push(effect.owner);
       }
     };
     take(source.on({ type: 'start', nowMs: 0 }), toTarget);
@@ -218,12 +232,13 @@ test('a source that lies, or a line that changes bytes, ends it with one line an
         sent.push(bytes);
         take(target.on({ type: 'received', bytes: change(bytes), nowMs: turn }), toSource);
       }
+      for (const owner of asked.splice(0)) take(target.on({ type: 'claimed', owner, nowMs: turn }), toSource);
       for (const bytes of back) take(source.on({ type: 'received', bytes, nowMs: turn }), toTarget);
       take(source.on({ type: 'sent', waitingBytes: 0, nowMs: turn }), toTarget);
     }
     return { ended, claims };
   };
-  expect(talk((bytes) => bytes).claims).toEqual(['target']);
+  expect(talk((bytes) => bytes).claims).toEqual(['handover', 'target', 'source']);
   let changedBytes = 0;
   const frames = sent.splice(0).length;
   for (let frame = 0; frame < frames; frame++) {

@@ -3,6 +3,11 @@ import type { Machine } from '../machine-contract.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
 import type { MigrationMode } from './contract.ts';
 
+/** Whether the machine runs while pages of it are sent. */
+export function isLive(mode: MigrationMode): boolean {
+  return mode !== 'suspend' && mode !== 'cold';
+}
+
 /** What is sent while the machine runs, before what it writes meanwhile: of a post-copy only the code that it runs most. */
 export function firstPages(machine: Machine, mode: MigrationMode): readonly number[] {
   switch (mode) {

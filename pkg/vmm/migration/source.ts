@@ -13,6 +13,7 @@ import type {
   MigrationEvent,
   MigrationFigures,
   MigrationSettings,
+  Owner,
   Phase,
 } from './contract.ts';
 import { Copier } from './copier.ts';
@@ -23,7 +24,7 @@ import { handoverBytes, memoryDigest } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { PageEncoder } from './page-encoder.ts';
 import { zeroSum } from './page-format.ts';
-import { firstPages, writtenPages } from './page-sets.ts';
+import { firstPages, isLive, writtenPages } from './page-sets.ts';
 import { Paging } from './paging.ts';
 import { nextStep } from './pre-copy-plan.ts';
 import { TreeSender } from './tree-transfer.ts';
@@ -95,10 +96,9 @@ class MigrationSource implements MigrationEnd {
     const { phase, share } = this;
     const { rounds } = this.copier;
     const { left, faults, pushed, prePaged } = this.paging ?? { left: 0, faults: 0, pushed: 0, prePaged: 0 };
-    const isWhole = this.settings.mode === 'suspend' || this.settings.mode === 'cold';
-    const used = isWhole
-      ? writtenPages(this.machine).length
-      : left + this.encoder.sums.reduce((count, sum) => (sum === zeroSum ? count : count + 1), 0);
+    const used = isLive(this.settings.mode)
+      ? left + this.encoder.sums.reduce((count, sum) => (sum === zeroSum ? count : count + 1), 0)
+      : writtenPages(this.machine).length;
     return {
       mode: this.settings.mode,
       phase,
@@ -215,7 +215,7 @@ class MigrationSource implements MigrationEnd {
     this.phase = 'copying';
     if (mode === 'post-copy') this.written = writtenPages(this.machine);
     this.copier.start(firstPages(this.machine, mode), this.nowMs);
-    if (mode !== 'suspend' && mode !== 'cold') return;
+    if (isLive(mode)) return;
     this.stop([]);
     const { machine, out, options } = this;
     if (mode === 'suspend')
@@ -357,8 +357,8 @@ class MigrationSource implements MigrationEnd {
     this.claim.ask(this.nowMs);
   }
 
-  private answered(owner: 'source' | 'target' | undefined, isWhole: boolean): void {
-    if (owner === undefined) return;
+  private answered(owner: Owner | undefined, isWhole: boolean): void {
+    if (owner !== 'source' && owner !== 'target') return;
     const isNeeded = this.paging !== undefined && !this.isDone && !(this.isGivenUp && isWhole);
     if (owner === 'source') this.keep(this.reason === '' ? "the machine is still the source's" : this.reason);
     else if (!isNeeded) this.finish();

@@ -1,13 +1,13 @@
 /**
  * The target's end of a migration; see the contract for its laws. The machine is made as soon as its kernel has come and filled while the source still runs its own, so that at the handover only the
- * last pages and the state are left. Invariants: nothing of what came is used before it was checked; the machine runs only after the arbiter has said `target`; once a claim is asked only its answer ends this end.
+ * last pages and the state are left. Invariants: nothing of what came is used before it was checked; whose the machine is, `Ownership` knows: it runs only after that has said so, and what was asked of the
+ * arbiter is answered before this end is over.
  */
 import { errorText } from '#pkg/base/error-text.ts';
 import { createMachine } from '../machine.ts';
 import type { Machine, MachineState } from '../machine-contract.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
 import { writeBlock } from './block-mover.ts';
-import { Claim } from './claim.ts';
 import type {
   BlockStore,
   CreateTarget,
@@ -18,17 +18,22 @@ import type {
   Phase,
 } from './contract.ts';
 import { HotCode } from './hot-code.ts';
-import { digestText, type Hello, memoryDigest, missingBytes, readHandover, readHello } from './messages.ts';
+import { digestText, type Hello, readHandover, readHello } from './messages.ts';
 import { Outbox } from './outbox.ts';
-import { type DecoderDeps, decodeBatch } from './page-decoder.ts';
-import { takeStream, zeroSum } from './page-format.ts';
+import { Ownership, type Verdict } from './ownership.ts';
+import { takeStream } from './page-format.ts';
+import { isLive } from './page-sets.ts';
 import { nameBytes } from './piece-tree.ts';
+import { TargetMemory } from './target-memory.ts';
 import { TreeReceiver } from './tree-transfer.ts';
 import { Fields, type Frame, FrameReader, reasonBytes, reasonOf, u32Bytes, WireError } from './wire.ts';
 
 /** The source is not waited for longer, once nothing more is to come from it. */
 const byeMs = 2000;
+/** A source that owes something and says nothing at all for so long is given up: it may stand still and wait for this end's word. */
+const silentMs = 10_000;
 const nothing = { pages: 0, rawBytes: 0, sentBytes: 0, cpuMs: 0 };
+const nothingCame = { usedPages: 0, faults: 0, pushed: 0, prePaged: 0 };
 const noClasses = { zero: nothing, repeated: nothing, similar: nothing, dictionary: nothing, plain: nothing };
 
 type Options = Parameters<CreateTarget>[0];
@@ -37,11 +42,13 @@ type Options = Parameters<CreateTarget>[0];
 class MigrationTarget implements MigrationEnd {
   private readonly options: Options;
   private readonly out = new Outbox(0);
-  private claim = new Claim('target', this.out);
+  private readonly ownership = new Ownership(this.out);
   private readonly reader = new FrameReader();
   private phase: Phase = 'reserving';
   private isOver = false;
   private nowMs = 0;
+  /** When something came last. */
+  private heardMs = 0;
   private isLinked = true;
   /** Another connection was made before this end knew that the machine is its. */
   private wasCut = false;
@@ -49,34 +56,28 @@ class MigrationTarget implements MigrationEnd {
   private kernel: Uint8Array = new Uint8Array(0);
   private kernelFilled = 0;
   private machine: Machine | undefined;
-  private decoder: DecoderDeps | undefined;
+  private memory: TargetMemory | undefined;
   private readonly hot = new HotCode();
   /** The round that is acknowledged once the hot code is compiled. */
   private roundAsked: number | undefined;
   private tree: TreeReceiver | undefined;
   private disk: BlockStore | undefined;
-  private sums = new Uint32Array(0);
-  private missing: Uint8Array = new Uint8Array(0);
-  private missingCount = 0;
-  /** Pages that the guest waits for. */
-  private readonly awaited = new Set<number>();
   private receivedBytes = 0;
   private stoppedMs: number | undefined;
   private downtimeMs: number | undefined;
   private completedMs: number | undefined;
+  /** All is done but for what the arbiter has to write down. */
+  private isFinished = false;
   /** Why the machine, which this end has destroyed, is given back to the source. */
   private returnedFor: string | undefined;
-  private faults = 0;
-  private pushed = 0;
-  private prePaged = 0;
 
   constructor(options: Options) {
     this.options = options;
   }
 
   get figures(): MigrationFigures {
-    const { phase, faults, pushed, prePaged } = this;
-    const used = this.missingCount + this.sums.reduce((count, sum) => (sum === zeroSum ? count : count + 1), 0);
+    const { phase } = this;
+    const { usedPages, faults, pushed, prePaged } = this.memory ?? nothingCame;
     return {
       mode: this.hello?.mode ?? 'pre-copy',
       phase,
@@ -85,7 +86,7 @@ class MigrationTarget implements MigrationEnd {
       bandwidth: 0,
       throttle: 1,
       ...(this.downtimeMs === undefined ? {} : { downtimeMs: this.downtimeMs }),
-      usedBytes: used * PAGE_SIZE,
+      usedBytes: usedPages * PAGE_SIZE,
       classes: noClasses,
       ...{ faults, pushed, prePaged },
     };
@@ -110,26 +111,25 @@ class MigrationTarget implements MigrationEnd {
       case 'received':
         if (!this.isLinked) return;
         this.receivedBytes += event.bytes.length;
+        this.heardMs = this.nowMs;
         for (const frame of this.reader.push(event.bytes)) if (!this.isOver && this.isLinked) this.receive(frame);
         return;
       case 'sent':
         this.out.hostHas(event.waitingBytes);
         return;
       case 'tick':
-        this.claim.tick(this.nowMs);
-        this.warm();
-        if (this.nowMs - (this.completedMs ?? this.nowMs) > byeMs) this.end('completed', '');
+        this.tick();
         return;
       case 'fault':
         this.fault(event.page);
         return;
       case 'claimed':
-        this.answered(this.claim.answered(event.owner));
+        this.answered(this.ownership.answered(event.owner));
         return;
       case 'lost':
         this.isLinked = false;
-        if (this.phase === 'completed') this.end('completed', '');
-        else if (this.phase === 'reserving' || this.phase === 'copying') this.giveUp(event.reason);
+        if (this.phase === 'completed') this.finish();
+        else if (this.mayGiveUp) this.giveUp(event.reason);
         return;
       case 'reconnected':
         this.reconnected();
@@ -142,11 +142,24 @@ class MigrationTarget implements MigrationEnd {
     }
   }
 
+  /** Not all of the machine is here: it has not been taken. */
+  private get mayGiveUp(): boolean {
+    return this.phase === 'reserving' || this.phase === 'copying';
+  }
+
+  private tick(): void {
+    this.ownership.tick(this.nowMs);
+    this.warm();
+    if (this.nowMs - (this.completedMs ?? this.nowMs) > byeMs) this.finish();
+    const isWaiting = this.phase === 'copying' && this.ownership.isReady && this.roundAsked === undefined;
+    if (isWaiting && this.nowMs - this.heardMs > silentMs) this.fail('nothing comes from the source any more');
+  }
+
   private receive(frame: Frame): void {
     const { type, payload } = frame;
     const { phase, hello, machine } = this;
     if (type === 'abort') this.sourceGaveUp(reasonOf(payload));
-    else if (type === 'bye' && phase === 'completed') this.end('completed', '');
+    else if (type === 'bye' && phase === 'completed') this.finish();
     else if (type === 'hello' && phase === 'reserving' && hello === undefined) this.greet(readHello(payload));
     else if (type === 'kernel' && phase === 'reserving' && hello !== undefined) this.takeKernel(hello, payload);
     else if (type === 'pages' && phase === 'paging') this.takeMissing(payload);
@@ -182,11 +195,10 @@ class MigrationTarget implements MigrationEnd {
       throw new WireError('Cannot use the kernel: its digest is another');
     const machine = this.make(hello);
     this.machine = machine;
-    this.sums = new Uint32Array(machine.pages).fill(zeroSum);
-    this.missing = new Uint8Array(machine.pages);
-    this.decoder = { pages: machine.pages, dictionary: this.kernel, read: (page) => machine.readPage(page) };
+    this.memory = new TargetMemory(machine, this.kernel);
     if (hello.blocks > 0) this.disk = this.options.makeDisk?.(hello.blocks);
     this.phase = 'copying';
+    if (isLive(hello.mode)) this.ownership.prepare(this.nowMs);
     this.out.send('accept');
   }
 
@@ -199,7 +211,7 @@ class MigrationTarget implements MigrationEnd {
   }
 
   private copy(machine: Machine, { type, payload }: Frame): void {
-    if (type === 'pages') this.takePages(machine, payload);
+    if (type === 'pages') this.memory?.takePages(payload);
     else if (type === 'blocks') writeBlock(payload, this.disk);
     else if (type === 'round') this.endRound(new Fields(payload).u32());
     else if (type === 'hot') this.hot.take(payload);
@@ -212,11 +224,11 @@ class MigrationTarget implements MigrationEnd {
 
   private endRound(round: number): void {
     this.roundAsked = round;
-    if (this.hot.isDone) this.acknowledge();
+    this.acknowledge();
   }
 
   private acknowledge(): void {
-    if (this.roundAsked === undefined || !this.isLinked) return;
+    if (this.roundAsked === undefined || !this.isLinked || !this.hot.isDone || !this.ownership.isReady) return;
     this.out.send('acknowledge', u32Bytes(this.roundAsked), true);
     this.roundAsked = undefined;
   }
@@ -224,17 +236,7 @@ class MigrationTarget implements MigrationEnd {
   private warm(): void {
     if (this.phase !== 'copying' || this.machine === undefined || this.hot.isDone) return;
     this.hot.warm(this.machine);
-    if (this.hot.isDone) this.acknowledge();
-  }
-
-  private takePages(machine: Machine, payload: Uint8Array): void {
-    if (this.decoder === undefined) return;
-    const { pages } = decodeBatch(payload, { deps: this.decoder, isAlone: false });
-    for (const { page, bytes, sum, isZero } of pages) {
-      // What is zeros already is not looked at, so that the host need not give memory for it.
-      if (!isZero || this.sums[page] !== zeroSum) machine.writePage(page, bytes);
-      this.sums[page] = sum;
-    }
+    this.acknowledge();
   }
 
   private startTree(machine: Machine, root: Uint8Array): void {
@@ -258,77 +260,71 @@ class MigrationTarget implements MigrationEnd {
   }
 
   private takeState(machine: Machine, payload: Uint8Array): void {
-    const { state, digest, missing } = readHandover(payload, machine.pages);
-    if (Buffer.compare(memoryDigest(this.sums, missing), digest) !== 0) {
-      throw new WireError('Cannot run the machine: its memory is not what the source says it sent');
-    }
-    this.machine = this.machineAt(machine, state);
-    this.missing = missing;
-    for (let page = missing.indexOf(1); page >= 0; page = missing.indexOf(1, page + 1)) {
-      this.machine.forgetPage(page);
-      this.sums[page] = zeroSum;
-      this.missingCount++;
-    }
+    const { memory } = this;
+    const handover = readHandover(payload, machine.pages);
+    memory?.check(handover);
+    this.machine = this.machineAt(machine, handover.state);
+    memory?.lack(handover.missing);
     this.stoppedMs = this.nowMs;
     this.phase = 'committing';
-    this.claim.ask(this.nowMs);
+    if (this.ownership.take(this.nowMs)) this.activate(this.machine);
   }
 
-  private answered(owner: 'source' | 'target' | undefined): void {
-    if (owner === undefined || this.machine === undefined) return;
-    if (this.returnedFor !== undefined) {
-      this.over('aborted', this.returnedFor);
-      return;
+  private answered(verdict: Verdict | undefined): void {
+    switch (verdict) {
+      case undefined:
+        return;
+      case 'handover':
+        this.acknowledge();
+        return;
+      case 'target':
+        if (this.phase === 'committing' && this.machine !== undefined) this.activate(this.machine);
+        if (this.isFinished) this.finish();
+        return;
+      case 'source':
+        this.giveUp('the source has kept the machine');
+        return;
+      case 'returned':
+        this.over('aborted', this.returnedFor ?? '');
+        return;
+      default:
+        verdict satisfies never;
     }
-    if (owner === 'source') {
-      this.giveUp('the source has kept the machine');
-      return;
-    }
+  }
+
+  /** The machine runs here from now on. */
+  private activate(machine: Machine): void {
     this.downtimeMs = this.nowMs - (this.stoppedMs ?? this.nowMs);
-    this.out.push({ type: 'activate', machine: this.machine });
+    this.out.push({ type: 'activate', machine });
     this.phase = 'paging';
     if (this.isLinked) this.out.send('active', undefined, true);
-    if (this.missingCount === 0) this.complete();
+    if (this.memory?.isWhole !== false) this.complete();
     else if (this.wasCut && this.isLinked) this.askMissing();
   }
 
   private fault(page: number): void {
     if (this.phase !== 'paging' && this.phase !== 'completed') return;
-    if (this.missing[page] !== 1) {
-      this.out.push({ type: 'page', page });
-      return;
-    }
-    if (this.awaited.has(page)) return;
-    this.awaited.add(page);
-    this.faults++;
-    if (this.isLinked) this.out.send('request', u32Bytes(page), true);
+    const touched = this.memory?.touched(page) ?? 'here';
+    if (touched === 'here') this.out.push({ type: 'page', page });
+    else if (touched === 'wanted' && this.isLinked) this.out.send('request', u32Bytes(page), true);
   }
 
   private takeMissing(payload: Uint8Array): void {
-    if (this.decoder === undefined) return;
-    const { pages, origin } = decodeBatch(payload, { deps: this.decoder, isAlone: true });
-    for (const { page, bytes, sum } of pages) {
-      // It is there already, and the guest may have written it.
-      if (this.missing[page] !== 1) continue;
-      this.machine?.writePage(page, bytes);
-      this.sums[page] = sum;
-      this.missing[page] = 0;
-      this.missingCount--;
-      if (this.awaited.delete(page)) this.out.push({ type: 'page', page });
-      else if (origin === 'push') this.pushed++;
-      else this.prePaged++;
-    }
-    if (this.missingCount === 0) this.complete();
+    for (const page of this.memory?.takeMissing(payload) ?? []) this.out.push({ type: 'page', page });
+    if (this.memory?.isWhole === true) this.complete();
   }
 
   private complete(): void {
     this.phase = 'completed';
     this.completedMs = this.nowMs;
-    if (!this.isLinked) {
-      this.end('completed', '');
-      return;
-    }
-    this.out.send('complete', undefined, true);
+    if (this.isLinked) this.out.send('complete', undefined, true);
+    else this.finish();
+  }
+
+  /** Nothing more is to come. */
+  private finish(): void {
+    this.isFinished = true;
+    if (this.ownership.isDecided) this.end('completed', '');
   }
 
   private reconnected(): void {
@@ -342,42 +338,48 @@ class MigrationTarget implements MigrationEnd {
 
   /** Says what is lacking, as what was under way is lost. */
   private askMissing(): void {
-    this.out.send('missing', missingBytes(this.missing), true);
-    for (const page of this.awaited) this.out.send('request', u32Bytes(page), true);
+    if (this.memory === undefined) return;
+    this.out.send('missing', this.memory.lacking, true);
+    for (const page of this.memory.waitedFor) this.out.send('request', u32Bytes(page), true);
   }
 
   private abort(reason: string): void {
-    if (this.phase === 'reserving' || this.phase === 'copying') {
+    if (this.mayGiveUp) {
       this.fail(reason);
       return;
     }
     if (this.phase !== 'paging' || this.isLinked || this.returnedFor !== undefined) return;
     // The source's copy, as it was at the handover, can go on.
-    this.returnedFor = `the source is gone (${reason}) and with it ${this.missingCount} pages: the machine cannot go on here`;
+    this.returnedFor = `the source is gone (${reason}) and with it pages of its memory: the machine cannot go on here`;
     this.out.push({ type: 'destroy' });
-    this.claim = new Claim('source', this.out);
-    this.claim.ask(this.nowMs);
+    this.ownership.surrender(this.nowMs);
   }
 
   private sourceGaveUp(reason: string): void {
-    // After a claim was asked only its answer counts.
-    if (this.phase === 'reserving' || this.phase === 'copying') this.giveUp(`the source has given up: ${reason}`);
+    if (this.mayGiveUp) this.giveUp(`the source has given up: ${reason}`);
   }
 
   private fail(reason: string): void {
-    if (this.phase === 'reserving' || this.phase === 'copying') {
-      if (this.isLinked) this.out.send('abort', reasonBytes(reason));
+    if (this.isLinked) this.out.send('abort', reasonBytes(reason));
+    if (this.mayGiveUp) {
       this.giveUp(reason);
-    } else {
-      if (this.isLinked) this.out.send('abort', reasonBytes(reason));
-      this.isLinked = false;
-      this.out.push({ type: 'close' });
+      return;
     }
+    this.isLinked = false;
+    this.out.push({ type: 'close' });
   }
 
+  /** The copy here never runs, or never again. */
   private giveUp(reason: string): void {
     this.out.push({ type: 'destroy' });
-    this.over('aborted', reason);
+    if (!this.ownership.giveBack(this.nowMs)) {
+      this.over('aborted', reason);
+      return;
+    }
+    this.returnedFor = reason;
+    this.phase = 'aborted';
+    this.isLinked = false;
+    this.out.push({ type: 'close' });
   }
 
   private over(outcome: 'completed' | 'aborted', reason: string): void {

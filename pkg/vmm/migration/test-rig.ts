@@ -6,7 +6,7 @@ import { Heap } from '#pkg/base/heap.ts';
 import { createMachine } from '../machine.ts';
 import type { Machine, MachineConfig } from '../machine-contract.ts';
 import { elfOf } from '../test-guests.ts';
-import type { MigrationEffect, MigrationEnd, MigrationEvent, MigrationSettings } from './contract.ts';
+import type { MigrationEffect, MigrationEnd, MigrationEvent, MigrationSettings, Owner } from './contract.ts';
 
 type Side = 'source' | 'target';
 /** An event without its time, which the rig knows. */
@@ -73,6 +73,18 @@ export class RigHost {
   }
 }
 
+/** What an arbiter makes of a claim. */
+export function ownerAfter(
+  owner: Owner | undefined,
+  { side, wanted, isTargetDead }: { readonly side: Side; readonly wanted: Owner; readonly isTargetDead: boolean },
+): Owner {
+  if (owner === undefined) return wanted;
+  const mayTake = wanted === 'source' || (wanted === 'target' && owner === 'handover');
+  // Who is known to be dead owns nothing.
+  const isWon = side === 'target' ? mayTake : owner !== 'source' && isTargetDead;
+  return isWon ? wanted : owner;
+}
+
 /** The whole. */
 export class Rig {
   readonly source = new RigHost('source');
@@ -83,7 +95,7 @@ export class Rig {
     (a, b) => a.atMs - b.atMs || a.order - b.order,
   );
   private order = 0;
-  private owner: Side | undefined;
+  private owner: Owner | undefined;
   /** Raised when a connection ends: what is under way on it does not arrive. */
   private connection = 0;
   private isUp = true;
@@ -244,15 +256,13 @@ export class Rig {
     }
   }
 
-  private claim(host: RigHost, wanted: Side): void {
+  private claim(host: RigHost, wanted: Owner): void {
     const { delayMs, isLost } = this.options.arbiter;
     const isAskLost = isLost();
     this.at(this.nowMs + delayMs(), () => {
       if (isAskLost) return;
-      // Who is known to be dead owns nothing.
-      const isFree = this.owner === undefined || (this.owner === 'target' && this.target.isDead);
-      if (isFree || (host === this.target && wanted === 'source')) this.owner = wanted;
-      const owner = isLost() ? 'unknown' : (this.owner ?? 'unknown');
+      this.owner = ownerAfter(this.owner, { side: host.side, wanted, isTargetDead: this.target.isDead });
+      const owner = isLost() ? 'unknown' : this.owner;
       const isWhole = this.target.outcome === 'completed';
       this.at(this.nowMs + delayMs(), () => this.give(host, { type: 'claimed', owner, isWhole }));
     });

@@ -14,6 +14,9 @@ const ticksPerMs = TIMEBASE / 1000;
 const periodMs = 100;
 const sectorBytes = 512;
 
+/** Who has a machine stand still: the user, a migration, or whoever saves it. Each for itself: it goes on when nobody does any more. */
+export type PausedBy = 'migration' | 'save' | 'user';
+
 /** The other end of the machine's wire. */
 export interface Wire {
   /** When it wants to be called again, if at all. */
@@ -43,7 +46,8 @@ export class GuestLoop {
   readonly #deps: GuestLoopDeps;
   /** When the guest's time was zero. */
   #originMs: number;
-  #pausedAtMs: number | undefined;
+  readonly #pausedBy = new Set<PausedBy>();
+  #pausedAtMs = 0;
   #timer: Timer | undefined;
   #isScheduled = false;
   #isOver = false;
@@ -61,7 +65,7 @@ export class GuestLoop {
   }
 
   get isPaused(): boolean {
-    return this.#pausedAtMs !== undefined;
+    return this.#pausedBy.size > 0;
   }
 
   /** There is something for the guest: it goes on soon. */
@@ -76,15 +80,15 @@ export class GuestLoop {
     });
   }
 
-  pause(): void {
-    this.#pausedAtMs ??= this.#deps.clock.monotonicMs();
+  pause(by: PausedBy): void {
+    if (!this.isPaused) this.#pausedAtMs = this.#deps.clock.monotonicMs();
+    this.#pausedBy.add(by);
     this.#timer?.cancel();
   }
 
-  resume(): void {
-    if (this.#pausedAtMs === undefined) return;
+  resume(by: PausedBy): void {
+    if (!this.#pausedBy.delete(by) || this.isPaused) return;
     this.#originMs += this.#deps.clock.monotonicMs() - this.#pausedAtMs;
-    this.#pausedAtMs = undefined;
     this.wake();
   }
 
@@ -121,12 +125,10 @@ export class GuestLoop {
       this.#sleep(1);
       return;
     }
-    const before = machine.counters.instructions;
-    const stop = machine.run(budget);
-    this.#allowed -= machine.counters.instructions - before;
-    this.#carry();
+    const { stop, hasTold } = this.#run(budget);
     this.#deps.onSlice();
-    if (stop.reason === 'budget' || stop.reason === 'output') this.wake();
+    // Whom it told something may have something for it.
+    if (stop.reason === 'budget' || stop.reason === 'output' || (stop.reason === 'idle' && hasTold)) this.wake();
     else if (stop.reason === 'idle') this.#idle(stop.ticks, resendMs);
     else if (stop.reason === 'page') {
       this.#missing = stop.page;
@@ -134,6 +136,24 @@ export class GuestLoop {
     } else {
       this.stop();
       this.#deps.onEnd(stop);
+    }
+  }
+
+  /**
+   * Runs a slice. What the guest has for its host is carried at once, but nothing new is given to it before it has done with what it has or its slice is over: a guest that goes
+   * on with whom it has just answered as long as he asks would else do that for ever, as on a busy host the next question is there by then, and all others would wait.
+   */
+  #run(budget: number): { readonly stop: Stop; readonly hasTold: boolean } {
+    const { machine } = this.#deps;
+    const end = machine.counters.instructions + budget;
+    this.#allowed -= budget;
+    for (let hasTold = false; ; hasTold = true) {
+      const stop = machine.run(end - machine.counters.instructions);
+      this.#carry();
+      const left = end - machine.counters.instructions;
+      if (stop.reason === 'output' && left > 0) continue;
+      this.#allowed += Math.max(0, left);
+      return { stop, hasTold };
     }
   }
 

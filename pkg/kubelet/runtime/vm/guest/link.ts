@@ -65,6 +65,8 @@ export async function listenForNodes(
   });
   server.on('secureConnection', (socket) => {
     socket.on('error', () => undefined);
+    // What is said here is short, and waited for.
+    socket.setNoDelay(true);
     const node = nodeOf(new X509Certificate(socket.getPeerCertificate(true).raw));
     if (node === undefined) socket.destroy();
     else

@@ -6,7 +6,7 @@ import process from 'node:process';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { MigrationEnd } from '#pkg/vmm/migration/contract.ts';
+import type { MigrationEnd, Owner } from '#pkg/vmm/migration/contract.ts';
 import { createSource } from '#pkg/vmm/migration/source.ts';
 import { createTarget } from '#pkg/vmm/migration/target.ts';
 import { Drive, type HostEffect } from './drive.ts';
@@ -98,7 +98,7 @@ export class Moves {
       const hello = { kind: 'machine', migration, wire } as const;
       drive.connected(await connectToNode(identity, { address: target, hello, clock }));
       // What moves cold is off: as if its plug were pulled here, and put in there.
-      if (settings.mode === 'cold') host.loop?.pause();
+      if (settings.mode === 'cold') host.loop?.pause('migration');
       drive.happened({ type: 'start' });
     } catch (error) {
       this.#move = undefined;
@@ -113,7 +113,7 @@ export class Moves {
     this.#move?.drive.happened({ type: 'abort', reason });
   }
 
-  claimed(owner: MigrationSide | 'unknown'): void {
+  claimed(owner: Owner | 'unknown'): void {
     this.#move?.drive.happened({ type: 'claimed', owner });
   }
 
@@ -205,10 +205,10 @@ export class Moves {
     const { host, tell } = this.#deps;
     switch (effect.type) {
       case 'pause':
-        host.loop?.pause();
+        host.loop?.pause('migration');
         return;
       case 'resume':
-        host.loop?.resume();
+        host.loop?.resume('migration');
         return;
       case 'throttle':
         host.loop?.throttle(effect.share);
@@ -217,7 +217,7 @@ export class Moves {
         host.arrived(effect.machine, this.#disk);
         return;
       case 'claim':
-        tell({ type: 'claim', migration, owner: effect.owner });
+        tell({ type: 'claim', migration, side, owner: effect.owner });
         return;
       case 'page':
         host.loop?.pageArrived(effect.page);
@@ -231,7 +231,7 @@ export class Moves {
         if (this.#move?.drive === drive) this.#move = undefined;
         this.#arrival = undefined;
         host.watch(undefined);
-        if (side === 'source' && outcome === 'aborted') host.loop?.resume();
+        if (side === 'source' && outcome === 'aborted') host.loop?.resume('migration');
         tell({ type: 'migration', migration, side, figures: drive.end.figures, outcome, reason });
         if (side === 'target' && outcome === 'aborted' && host.machine !== undefined) host.lost(reason);
         return;
