@@ -69,7 +69,7 @@ function makeWorld({ claims, slices: there = slices, rules }: World) {
     ...(rules === undefined ? {} : { taintRules: () => rules }),
   };
   const plugin = createDynamicResources(source, async (written) => void writes.push(...written));
-  return { plugin, writes };
+  return { plugin, writes, show: (claim: ResourceClaim) => void byKey.set(objectKey(claim), claim) };
 }
 
 function asking(...claims: readonly string[]): Pod {
@@ -182,6 +182,23 @@ test('what is allocated, or chosen for a pod that is about to be bound, is not t
   // What is written counts until the claim shows it, whatever becomes of the pod.
   plugin.unreserve(cycle, 'large');
   expect(filtered(plugin, asking('other'), { nodes })).toMatchObject({ large: refused });
+});
+
+test('a claim that was allocated and is free again between two looks is allocated anew', async () => {
+  const claim = claimOf('c', one());
+  const inVersion = (resourceVersion: string, finalizers: readonly string[] = []): ResourceClaim => ({
+    ...claim,
+    metadata: { ...claim.metadata, resourceVersion, finalizers },
+  });
+  const { plugin, show } = makeWorld({ claims: [inVersion('1'), claimOf('other', one())] });
+  const only = { nodes: [makeNode('small')] };
+  const cycle = cycleOf(asking('c'), only);
+  plugin.reserve(cycle, 'small');
+  await plugin.preBind(cycle, 'small', new AbortController().signal);
+  show(inVersion('2', ['resource.kubernetes.io/delete-protection']));
+  expect(filtered(plugin, asking('other'), only)).toEqual({ small: refused });
+  show(inVersion('4'));
+  expect(filtered(plugin, asking('other'), only)).toEqual({ small: 'Success' });
 });
 
 test('a claim that is allocated holds its pods to where its devices are', () => {

@@ -24,7 +24,7 @@ import type { PodInfo } from '../../model/pod-info.ts';
 import { allocate, type ChosenDevice } from './allocate.ts';
 import { allocationResult } from './allocation-result.ts';
 import { deviceId, isOnNode, type PooledDevice, pooledDevices } from './device-pools.ts';
-import { type WriteClaims, writeClaimsBy } from './write-claims.ts';
+import { allocatedFinalizer, type WriteClaims, writeClaimsBy } from './write-claims.ts';
 
 /** Most pods that a claim is reserved for. Source: `ResourceClaimReservedForMaxSize`. */
 const reservedForMax = 256;
@@ -89,12 +89,12 @@ const ruleEvents: EventRegistration = { resource: 'DeviceTaintRule', actions: ['
 export function createDynamicResources(source: DeviceSource, writeClaims: WriteClaims): DynamicResources {
   /** By the key of the claim; of pods that have a node and are not bound yet. */
   const assumed = new Map<string, Assumed>();
-  /** Keys of those that are written down, and count until the claim shows it. */
-  const written = new Set<string>();
+  /** Those that are written down, by key, with the version that the claim had before: they count until the claim shows it. */
+  const written = new Map<string, string | undefined>();
   const check = (pod: PodInfo) => {
-    for (const key of written) {
+    for (const [key, version] of written) {
       const claim = source.claim(key);
-      if (claim !== undefined && claim.status?.allocation === undefined) continue;
+      if (claim !== undefined && isAwaited(claim, version)) continue;
       written.delete(key);
       assumed.delete(key);
     }
@@ -144,10 +144,17 @@ export function createDynamicResources(source: DeviceSource, writeClaims: WriteC
         return claim === undefined ? [] : [{ claim, allocation: assumed.get(key)?.allocation }];
       });
       await writeClaims(claims, { pod: pod.pod, signal });
-      for (const key of keys) if (assumed.has(key)) written.add(key);
+      for (const { claim } of claims)
+        if (assumed.has(objectKey(claim))) written.set(objectKey(claim), claim.metadata?.resourceVersion);
       return success;
     },
   };
+}
+
+/** Whether a claim that was written does not show it yet. One that is free again has lost the finalizer that was written first. */
+function isAwaited({ metadata, status }: ResourceClaim, versionBefore: string | undefined): boolean {
+  if (status?.allocation !== undefined) return false;
+  return metadata?.resourceVersion === versionBefore || metadata?.finalizers?.includes(allocatedFinalizer) === true;
 }
 
 /** The pod's claims by name; one that is to be made of a template has none until it was. */
