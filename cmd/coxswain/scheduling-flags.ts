@@ -26,7 +26,7 @@ export const schedulingFlags = {
     placeholder: 'file',
   }),
   'feature-gates': text({
-    help: 'GenericWorkload=true,GangScheduling=true: pods of a gang are scheduled as a whole. Default: as in the cluster.',
+    help: 'GenericWorkload=true,GangScheduling=true: pods of a gang are scheduled as a whole; DRADeviceTaintRules=true: DeviceTaintRules keep pods off devices. Default: as in the cluster.',
     placeholder: schedulerOptionFlags['feature-gates'].placeholder ?? '',
   }),
   output: outputFlag,

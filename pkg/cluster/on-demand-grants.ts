@@ -3,6 +3,7 @@ import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { accountSubject } from './pki.ts';
 
 const migrator = 'storage-version-migrator-controller';
+const evictor = 'device-taint-eviction-controller';
 const collector = 'storage-version-garbage-collector';
 /** Alpha: only on demand. */
 const storageVersionsVersion = 'internal.apiserver.k8s.io/v1alpha1';
@@ -39,6 +40,13 @@ export function onDemandGrants(runtimeConfig: Readonly<Record<string, boolean>>)
       'patch,update scheduling.k8s.io podgroups/status',
     ];
     grants.push({ role: 'system:kube-scheduler:podgroups', user: 'system:kube-scheduler', rules });
+  }
+  if (isServed('resource.k8s.io/v1beta2', 'api/beta', 'api/all')) {
+    const reads = 'get,list,watch resource.k8s.io devicetaintrules';
+    grants.push({ role: 'system:kube-scheduler:devicetaintrules', user: 'system:kube-scheduler', rules: [reads] });
+    const rules = [reads, 'patch resource.k8s.io devicetaintrules/status'];
+    const user = accountSubject(evictor).commonName;
+    grants.push({ role: `system:controller:${evictor}:devicetaintrules`, user, rules });
   }
   return grants;
 }

@@ -1,6 +1,7 @@
 /** Flags of the scheduler that people may set, whether it is a process of its own or in one with all others, and what they come to. */
 import { readFile } from 'node:fs/promises';
 import { errorCode } from '#pkg/base/error-code.ts';
+import { featureGates } from '#pkg/component/feature-gates.ts';
 import { type FlagTable, list, text } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { SchedulerConfiguration } from '#pkg/scheduler/config/configuration.ts';
@@ -24,13 +25,13 @@ export const schedulerOptionFlags = {
     placeholder: 'file',
   }),
   'feature-gates': list({
-    help: 'Features that are off by default: GenericWorkload and GangScheduling, with which pods of a gang are scheduled as a whole. The API server must serve scheduling.k8s.io/v1alpha2.',
+    help: 'Features that are off by default: GenericWorkload and GangScheduling, with which pods of a gang are scheduled as a whole, where the API server serves scheduling.k8s.io/v1alpha2; DRADeviceTaintRules, with which DeviceTaintRules keep pods off devices, where it serves resource.k8s.io/v1beta2.',
     placeholder: 'NAME=true,…',
   }),
 } satisfies FlagTable;
 
 /** Features of upstream's that there are here. The second needs the first. */
-const gates: readonly string[] = ['GenericWorkload', 'GangScheduling'];
+const gates: readonly string[] = ['GenericWorkload', 'GangScheduling', 'DRADeviceTaintRules'];
 
 /** How a scheduler is started. */
 export interface SchedulerSettings {
@@ -39,6 +40,8 @@ export interface SchedulerSettings {
   readonly configuration?: SchedulerConfiguration;
   /** Whether pods of a gang are scheduled as a whole. */
   readonly hasGangs?: boolean;
+  /** Whether DeviceTaintRules taint devices. */
+  readonly hasTaintRules?: boolean;
 }
 
 /** What the flags say; those that are not set have their fallbacks. Throws `UserError` for a file that is none or says what cannot be. */
@@ -47,28 +50,13 @@ export async function schedulerSettings(
   plugins: readonly PluginEntry[],
 ): Promise<SchedulerSettings> {
   const scheduling = schedulings.find((way) => way === values.scheduling) ?? defaultScheduling;
-  const hasGangs = hasGangsBy(values['feature-gates']);
-  const path = values['scheduler-config'];
-  if (typeof path !== 'string' || path === '') return { scheduling, hasGangs };
-  return { scheduling, hasGangs, configuration: await readConfigurationFile(path, plugins) };
-}
-
-/** `given`: words as the flag has them, or the text of it. */
-function hasGangsBy(given: unknown): boolean {
-  const words = typeof given === 'string' ? given.split(',').filter((word) => word !== '') : given;
-  const on = new Set<string>();
-  for (const word of Array.isArray(words) ? words : []) {
-    const [, name = '', value] = /^(\w+)=(true|false)$/.exec(String(word)) ?? [];
-    if (!gates.includes(name))
-      throw new UserError(
-        `--feature-gates: ${JSON.stringify(word)} is none of ${gates.join(', ')} with =true or =false`,
-      );
-    if (value === 'true') on.add(name);
-    else on.delete(name);
-  }
+  const on = featureGates(gates, values['feature-gates']);
   if (on.has('GangScheduling') && !on.has('GenericWorkload'))
     throw new UserError('--feature-gates: GangScheduling needs GenericWorkload=true');
-  return on.has('GangScheduling');
+  const features = { hasGangs: on.has('GangScheduling'), hasTaintRules: on.has('DRADeviceTaintRules') };
+  const path = values['scheduler-config'];
+  if (typeof path !== 'string' || path === '') return { scheduling, ...features };
+  return { scheduling, ...features, configuration: await readConfigurationFile(path, plugins) };
 }
 
 async function readConfigurationFile(path: string, plugins: readonly PluginEntry[]): Promise<SchedulerConfiguration> {

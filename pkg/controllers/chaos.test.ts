@@ -90,8 +90,17 @@ function checkAlways(all: readonly Pod[]): void {
   expect(active('Job indexed')).toBeLessThanOrEqual(3);
   expect(of('StatefulSet db').length).toBeLessThanOrEqual(3);
   expect(of('DaemonSet agent').length).toBeLessThanOrEqual(3);
-  expect(staying.filter((pod) => ownerOf(pod).startsWith('ReplicaSet')).length).toBeLessThanOrEqual(4);
+  expect(ofSets(staying)).toBeLessThanOrEqual(6);
 }
+
+const ofSets = (all: readonly Pod[]): number =>
+  all.filter((pod) => isStaying(pod) && ownerOf(pod).startsWith('ReplicaSet')).length;
+
+/**
+ * Looks in a row, a tenth of a second apart, at which a Deployment of three that surges by one may have more than four pods: its controller reckons with what its sets were asked
+ * for, as upstream's does, and a deletion that was lost is tried again.
+ */
+const looksOverMax = 20;
 
 /** Whether the state is the one that was asked for. */
 async function isDone(all: readonly Pod[]): Promise<boolean> {
@@ -136,7 +145,7 @@ test.each(seeds)('seed %i: every workload comes to the state that was asked for'
     controllerOf(pod)?.kind === 'Job' ? (fails(pod) ? 1 : 0) : undefined;
   harness = await startHarness({ controllers, seed, faultShare: 0.15, exitCodeOf });
   await createAll();
-  let steps = 0;
+  let [steps, looksOver] = [0, 0];
   await until(harness, async () => {
     steps++;
     if (steps === 20) await changeAll();
@@ -144,6 +153,8 @@ test.each(seeds)('seed %i: every workload comes to the state that was asked for'
     if (steps < 200 && randomInt(chance, 10) === 0) harness.dropWatches({ history: randomInt(chance, 2) === 0 });
     const all = await harness.list(pods, 'default');
     checkAlways(all);
+    looksOver = ofSets(all) > 4 ? looksOver + 1 : 0;
+    expect(looksOver).toBeLessThanOrEqual(looksOverMax);
     return steps > 200 && isDone(all);
   });
   await harness.clock.advance(60_000);

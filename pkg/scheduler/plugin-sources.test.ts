@@ -7,6 +7,7 @@ import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { FakeApi } from '#pkg/client/fake-api.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import type { Informers } from '#pkg/client/informer.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import { defaultConfiguration } from './config/configuration.ts';
@@ -63,6 +64,21 @@ test('what a plugin reads and waits for is a cluster event under the name of its
 
 test('what nobody waits for is no event', async () => {
   expect(await eventsWith(reader({ name: 'OnlyReads', events: [] }))).toEqual([]);
+});
+
+test('rules that taint devices are read where the API has them alone', () => {
+  const listOf = (hasTaintRules: boolean): readonly string[] => {
+    const deps = makeDeps();
+    const asked: string[] = [];
+    const informer: Informers['informer'] = (ref, select) => {
+      asked.push(ref.resource);
+      return deps.informers.informer(ref, select);
+    };
+    pluginSources({ ...deps, informers: { ...deps.informers, informer } }, { ...whole, table: pluginTable, hasTaintRules });
+    return asked;
+  };
+  expect(listOf(true)).toContain('devicetaintrules');
+  expect(listOf(false)).not.toContain('devicetaintrules');
 });
 
 test('a plugin that waits for what no plugin reads is refused, as is one that is there twice', () => {

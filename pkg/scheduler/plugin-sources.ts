@@ -9,7 +9,7 @@ import { type ChoiceOptions, choicesByPoint, chosenEntries } from './config/choo
 import type { ProfileSpec } from './config/configuration.ts';
 import type { ClusterEvent } from './framework/events.ts';
 import type { AnyPlugin } from './framework/plugin.ts';
-import { nameOf, type PluginContext, type PluginEntry, type Scheduling } from './framework/plugin-context.ts';
+import { nameOf, type PluginContext, type PluginEntry } from './framework/plugin-context.ts';
 import { type Profile, profileOf } from './framework/profile.ts';
 
 type Wake = (events: readonly ClusterEvent[]) => void;
@@ -40,7 +40,7 @@ export function pluginSources(deps: ComponentDeps, options: SourcesOptions): Plu
   for (const spec of options.profiles) {
     const made = chosenEntries(spec, options).map((entry) => {
       const own = new Map<string, ResourceRef<KubeObject>>();
-      const context = contextOf(deps, { read: own, scheduling: options.scheduling });
+      const context = contextOf(deps, { read: own, options });
       const plugin = 'plugin' in entry ? entry.plugin : entry.create(context, argsOf(spec, entry), spec.check);
       for (const [kind, ref] of own) read.set(kind, ref);
       // Who names no events waits for all that it reads.
@@ -68,15 +68,17 @@ function argsOf({ pluginConfig = [] }: ProfileSpec, entry: PluginEntry): JsonObj
 interface ContextOptions {
   /** Where it is noted what the plugin asks for, by kind. */
   readonly read: Map<string, ResourceRef<KubeObject>>;
-  readonly scheduling: Scheduling;
+  readonly options: ChoiceOptions;
 }
 
 /** What one plugin is made with. */
-function contextOf({ client, random, informers }: ComponentDeps, { read, scheduling }: ContextOptions): PluginContext {
+function contextOf({ client, random, informers }: ComponentDeps, { read, options }: ContextOptions): PluginContext {
+  const { scheduling, hasTaintRules = false } = options;
   return {
     client,
     random,
     scheduling,
+    hasTaintRules,
     lister: (ref) => {
       read.set(ref.kind, ref as ResourceRef<KubeObject>);
       return informers.informer(ref).lister;

@@ -23,13 +23,21 @@ export interface SchedulerOptions {
   readonly configuration?: SchedulerConfiguration;
   /** Whether pods of a gang are scheduled as a whole, which needs an API server that has pod groups. Default: they are scheduled one by one. */
   readonly hasGangs?: boolean;
+  /** Whether DeviceTaintRules taint devices, which needs an API server that has them. Default: only their drivers do. */
+  readonly hasTaintRules?: boolean;
   /** How extenders are reached. Default: a configuration may have none. */
   readonly callExtender?: CallExtender;
 }
 
 /** The scheduler as a component. Its informers are those of `deps`, which the composition runs. Throws `UserError` for a configuration that is no profile. */
 export function createScheduler(options: SchedulerOptions): Component {
-  const { deps, plugins: table = pluginTable, scheduling = 'packing', hasGangs = false } = options;
+  const {
+    deps,
+    plugins: table = pluginTable,
+    scheduling = 'packing',
+    hasGangs = false,
+    hasTaintRules = false,
+  } = options;
   const { configuration: given = defaultConfiguration, callExtender: call } = options;
   const configuration = withIgnoredResources(given);
   if (configuration.extenders.length > 0 && call === undefined)
@@ -37,7 +45,8 @@ export function createScheduler(options: SchedulerOptions): Component {
   const extenders = configuration.extenders.flatMap((spec) =>
     call === undefined ? [] : [new Extender({ spec, call, clock: deps.clock })],
   );
-  const sourcesOf = (): PluginSources => pluginSources(deps, { table, scheduling, profiles: configuration.profiles });
+  const { profiles } = configuration;
+  const sourcesOf = (): PluginSources => pluginSources(deps, { table, scheduling, hasTaintRules, profiles });
   // Made at once to refuse what is no profile, and so that whoever waits to lead reads what the plugins do; each run has plugins of its own.
   sourcesOf();
   if (hasGangs) deps.informers.informer(podGroups);

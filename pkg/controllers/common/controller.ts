@@ -87,3 +87,20 @@ export function createLoop(context: ControllerContext, options: LoopOptions): Lo
   const queue = createWorkQueue({ name: options.name, clock, metrics, ...options.retry });
   return { queue, run: (signal) => runReconcileLoop({ ...options, queue, log, clock, metrics }, signal) };
 }
+
+/** What is done over and over, and how long after its end it is done again. */
+export interface PeriodicOptions extends Pick<LoopOptions, 'name'> {
+  readonly periodMs: number;
+  work(): Promise<void>;
+}
+
+/** The loop of a controller that looks at everything now and then, by the contract of all others: what fails is counted and said, and tried again with back-off. */
+export function createPeriodicLoop(context: ControllerContext, { name, periodMs, work }: PeriodicOptions): Component {
+  const reconcile = async () => {
+    await work();
+    return { requeueAfterMs: periodMs };
+  };
+  const loop = createLoop(context, { name, workers: 1, reconcile });
+  loop.queue.add('everything');
+  return loop;
+}

@@ -6,9 +6,8 @@ import { X509Certificate } from 'node:crypto';
 import type { CertificateSigningRequest } from '#pkg/api/types/certificates-v1.ts';
 import { certificateSigningRequests } from '#pkg/api/types/refs.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { repeat } from '#pkg/base/async.ts';
 import type { Component } from '#pkg/component/component.ts';
-import type { ControllerContext } from '../common/controller.ts';
+import { type ControllerContext, createPeriodicLoop } from '../common/controller.ts';
 import { timeMs } from '../common/pod.ts';
 import { isIssued } from '../common/signing-request.ts';
 
@@ -30,7 +29,7 @@ export function createCsrCleanerController(context: ControllerContext): Componen
       }
     }
   };
-  return { run: (signal) => repeat(context.clock, { periodMs: () => checkPeriodMs, signal }, clean) };
+  return createPeriodicLoop(context, { name: 'csrcleaner', periodMs: checkPeriodMs, work: clean });
 }
 
 function isOver(request: CertificateSigningRequest, nowMs: number): boolean {

@@ -6,11 +6,10 @@ import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { repeat } from '#pkg/base/async.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type FlagTable, type FlagValues, integer } from '#pkg/component/flags.ts';
-import type { ControllerContext } from '../common/controller.ts';
+import { type ControllerContext, createPeriodicLoop } from '../common/controller.ts';
 import { timeMs } from '../common/pod.ts';
 import { readyCondition } from '../nodelifecycle/health.ts';
 
@@ -71,7 +70,7 @@ export function createPodGcController(context: ControllerContext, values: FlagVa
     }
   };
 
-  return { run: (signal) => repeat(context.clock, { periodMs: () => checkPeriodMs, signal }, collect) };
+  return createPeriodicLoop(context, { name: 'podgc', periodMs: checkPeriodMs, work: collect });
 }
 
 /** Whether a deleted pod waits for a kubelet that it never had, or that was declared to be out of service. */

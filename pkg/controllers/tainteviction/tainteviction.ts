@@ -4,12 +4,11 @@
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
-import { isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { timestamp } from '#pkg/base/clock.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { evictTainted } from '../common/evict-tainted.ts';
 import { indexByNode, podsOnNode } from '../common/pod.ts';
 import { toleratedMs } from './tolerations.ts';
 
@@ -87,23 +86,11 @@ function hasNoExecute(node: Node): boolean {
   return (node.spec?.taints ?? []).some((taint) => taint.effect === 'NoExecute');
 }
 
-/** Says why on the pod, and deletes it. Of two that do so at once one finds it gone, which is as well. */
-async function evict({ client, clock }: ControllerContext, events: EventRecorder, pod: Pod): Promise<void> {
-  const { name = '', namespace = '', uid } = pod.metadata ?? {};
+async function evict(context: ControllerContext, events: EventRecorder, pod: Pod): Promise<void> {
   const message = `Marking for deletion Pod ${objectKey(pod)}`;
   events.record(pod, { type: 'Normal', reason: 'TaintManagerEviction', message });
-  const condition = {
-    type: 'DisruptionTarget',
-    status: 'True',
+  await evictTainted(context, pod, {
     reason: 'DeletionByTaintManager',
     message: 'Taint manager: deleting due to NoExecute taint',
-    lastTransitionTime: timestamp(clock),
-  };
-  const patch = { metadata: { uid }, status: { conditions: [condition] } };
-  try {
-    await client.resource(pods).patch(name, patch, { namespace, type: 'strategic', subresource: 'status' });
-    await client.resource(pods).delete(name, { namespace, ...(uid === undefined ? {} : { preconditions: { uid } }) });
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
+  });
 }

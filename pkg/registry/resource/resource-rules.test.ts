@@ -1,6 +1,9 @@
 /** Claims of devices, and what drivers offer. */
 import { expect, test } from 'vitest';
-import { createErrors, strategyOf } from '../testing.ts';
+import type { DeviceTaintRule, ResourceSlice } from '#pkg/api/types/resource-v1beta2.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { timestamp } from '#pkg/base/clock.ts';
+import { created, createErrors, strategyOf, testContext } from '../testing.ts';
 
 const exactly = { deviceClassName: 'gpu' };
 const claim = (...requests: readonly object[]): object => ({ devices: { requests } });
@@ -75,6 +78,78 @@ test.each<[string, string, object, readonly string[]]>([
     slice({ devices: [{ name: 'a' }, { name: 'a' }] }),
     ['spec.devices[1].name: Duplicate value: "a"'],
   ],
+  [
+    'resourceslices',
+    'taints without key and effect',
+    slice({ devices: [{ name: 'a', taints: [{ key: 'a.io/sick', effect: 'NoExecute' }, { effect: 'Maybe' }] }] }),
+    [
+      `spec.devices[0].taints[1].key: Invalid value: "": name part must be non-empty`,
+      `spec.devices[0].taints[1].key: Invalid value: "": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
+      'spec.devices[0].taints[1].effect: Unsupported value: "Maybe": supported values: "NoExecute", "NoSchedule", "None"',
+    ],
+  ],
+  [
+    'resourceclaims',
+    'tolerations that cannot be',
+    claim({
+      name: 'a',
+      exactly: {
+        ...exactly,
+        tolerations: [
+          { operator: 'Exists', value: 'x' },
+          { key: 'k', operator: 'Gt' },
+          { key: 'k', effect: 'Maybe' },
+        ],
+      },
+    }),
+    [
+      'spec.devices.requests[0].exactly.tolerations[0].value: Invalid value: "x": must be empty for operator `Exists`',
+      'spec.devices.requests[0].exactly.tolerations[1].operator: Unsupported value: "Gt": supported values: "Equal", "Exists"',
+      'spec.devices.requests[0].exactly.tolerations[2].effect: Unsupported value: "Maybe": supported values: "NoExecute", "NoSchedule", "None"',
+    ],
+  ],
+  ['devicetaintrules', 'nothing wrong', { taint: { key: 'sick', effect: 'None' } }, []],
+  [
+    'devicetaintrules',
+    'a selector of no device and no effect',
+    { deviceSelector: { driver: '', pool: 'a/b', device: 'A' }, taint: { key: 'sick' } },
+    [
+      'spec.deviceSelector.driver: Required value',
+      expect.stringMatching(/^spec.deviceSelector.device: Invalid value: "A": a lowercase RFC 1123 label/),
+      'spec.taint.effect: Required value',
+    ],
+  ],
 ])('%s with %s', (resource, _what, spec, errors) => {
   expect(createErrors(strategyOf(resource), { metadata: { name: 'web', namespace: 'default' }, spec })).toEqual(errors);
+});
+
+const taintOf = (object: object) => (object as DeviceTaintRule).spec.taint;
+
+test('a taint has the time since when it is there: of its creation, of a change of its effect, or as it is said', () => {
+  const strategy = strategyOf('devicetaintrules');
+  const now = timestamp(testContext().clock);
+  const past = '2020-01-02T03:04:05Z';
+  const rule = (taint: object): object => ({ spec: { taint: { key: 'sick', effect: 'NoSchedule', ...taint } } });
+  expect(taintOf(created(strategy, rule({})))).toMatchObject({ timeAdded: now });
+  expect(taintOf(created(strategy, rule({ timeAdded: past })))).toMatchObject({ timeAdded: past });
+  const old = rule({ timeAdded: past });
+  const afterUpdate = (taint: object): string | undefined => {
+    const draft = rule(taint) as JsonObject;
+    strategy.prepareForUpdate?.(draft, old as KubeObject, testContext());
+    return taintOf(draft).timeAdded;
+  };
+  expect(afterUpdate({ timeAdded: past, value: 'very' })).toBe(past);
+  expect(afterUpdate({ timeAdded: past, effect: 'NoExecute' })).toBe(now);
+  expect(afterUpdate({ timeAdded: '2021-01-02T03:04:05Z', effect: 'NoExecute' })).toBe('2021-01-02T03:04:05Z');
+  expect(afterUpdate({})).toBe(now);
+});
+
+test('a taint that a driver publishes without a time has that of its slice', () => {
+  const devices = [{ name: 'a', taints: [{ key: 'sick', effect: 'NoExecute' }] }, { name: 'b' }];
+  const stamped: object = created(strategyOf('resourceslices'), { spec: slice({ devices }) });
+  const { spec } = stamped as ResourceSlice;
+  expect(spec.devices?.map(({ taints }) => taints?.[0]?.timeAdded)).toEqual([
+    timestamp(testContext().clock),
+    undefined,
+  ]);
 });

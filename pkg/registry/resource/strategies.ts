@@ -9,6 +9,7 @@ import { semanticallySame, setDefault } from '../draft.ts';
 import { nameAndAgeTable } from '../printing/simple.ts';
 import { ownStatus, statusAlone } from '../status.ts';
 import { resourceClaimConverter, resourceClaimTemplateConverter, resourceSliceConverter } from './converter.ts';
+import { deviceTaintRuleStrategy, stampTaints } from './device-taints.ts';
 import { resourceClaimTable, resourceSliceTable } from './tables.ts';
 import {
   validateDeviceClass,
@@ -40,7 +41,7 @@ function specUnchanged(draft: Specified, old: Specified): FieldError[] {
     : [invalid(pathsOf<Specified>()('spec'), draft.spec, 'field is immutable')];
 }
 
-/** Claims of devices, their templates, classes of devices, and what drivers offer. */
+/** Claims of devices, their templates, classes of devices, what drivers offer, and what taints it. */
 export const resourceStrategies: readonly Strategy[] = [
   rulesOf(resourceClaims, {
     versions: { v1beta1: { converter: resourceClaimConverter, stored: `${group}/v1` } },
@@ -63,6 +64,8 @@ export const resourceStrategies: readonly Strategy[] = [
   rulesOf(resourceSlices, {
     versions: { v1beta1: { converter: resourceSliceConverter, stored: `${group}/v1` } },
     tracksGeneration: true,
+    prepareForCreate: stampTaints,
+    prepareForUpdate: (draft, _, context) => stampTaints(draft, context),
     validate: validateResourceSlice,
     selectableFields: (slice) => ({
       'spec.driver': slice.spec?.driver ?? '',
@@ -70,4 +73,5 @@ export const resourceStrategies: readonly Strategy[] = [
     }),
     table: resourceSliceTable,
   }),
+  deviceTaintRuleStrategy,
 ];

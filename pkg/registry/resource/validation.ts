@@ -25,6 +25,7 @@ import {
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1123LabelProblems, dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
 import { Collector } from '../validation/collector.ts';
+import { checkTaints, checkTolerations } from './device-taints.ts';
 
 const resourceClaimField = pathsOf<ResourceClaim>();
 const resourceClaimTemplateField = pathsOf<ResourceClaimTemplate>();
@@ -50,12 +51,16 @@ function checkSelectors(
 }
 
 /** What a request for devices of one class has, in either of its forms. */
-type WantedDevices = Pick<ExactDeviceRequest, 'allocationMode' | 'count' | 'deviceClassName' | 'selectors'>;
+type WantedDevices = Pick<
+  ExactDeviceRequest,
+  'allocationMode' | 'count' | 'deviceClassName' | 'selectors' | 'tolerations'
+>;
 
 /** Checks how many devices of which class one request is for. */
 function checkWanted(into: Collector, wanted: Given<WantedDevices>, path: FieldPath<WantedDevices>): void {
   into.needsName(child(path, 'deviceClassName'), wanted.deviceClassName, dns1123SubdomainProblems);
   checkSelectors(into, wanted.selectors ?? [], child(path, 'selectors'));
+  checkTolerations(into, wanted.tolerations ?? [], child(path, 'tolerations'));
   const count = wanted.count ?? 0;
   if (wanted.allocationMode === 'ExactCount') into.positive(child(path, 'count'), count);
   else if (wanted.allocationMode === 'All' && count !== 0) {
@@ -137,5 +142,7 @@ export function validateResourceSlice(draft: Given<ResourceSlice>): readonly Fie
   const devices = spec.devices ?? [];
   into.atMost(resourceSliceField('spec.devices'), spec.devices ?? [], devicesMax);
   checkNames(into, devices, resourceSliceField('spec.devices'));
+  for (const [index, { taints }] of devices.entries())
+    checkTaints(into, taints ?? [], child(at(resourceSliceField('spec.devices'), index), 'taints'));
   return into.errors;
 }

@@ -13,6 +13,8 @@ import type { PluginChoice, PluginSet, ProfileSpec } from './configuration.ts';
 export interface ChoiceOptions {
   readonly table: readonly PluginEntry[];
   readonly scheduling: Scheduling;
+  /** Whether the API has DeviceTaintRules. Default: it has not. */
+  readonly hasTaintRules?: boolean;
 }
 
 /** Stands for every plugin. */

@@ -11,6 +11,8 @@ export interface PluginContext {
   readonly random: Random;
   /** By which way of scheduling the arguments that a plugin is not given have their defaults. */
   readonly scheduling: Scheduling;
+  /** Whether the API has DeviceTaintRules, which are served only where they are switched on. */
+  readonly hasTaintRules?: boolean;
   /**
    * What there is of a resource, complete before the first pod is scheduled. Its changes are cluster events under the name of its kind, for which
    * plugins register (`EventRegistration`).

@@ -18,10 +18,10 @@ export interface OfflineOptions extends ChoiceOptions {
 
 /** Makes the profile. Throws `UserError` for one that cannot be. */
 export function offlineProfile(options: OfflineOptions): Profile {
-  const { spec, scheduling, lister, random = new SeededRandom(1) } = options;
+  const { spec, scheduling, hasTaintRules = false, lister, random = new SeededRandom(1) } = options;
   const transport = { request: () => Promise.reject(new Error('Cannot write as there is no API')) };
   const client = createClient({ transport, userAgent: 'offline' });
-  const context: PluginContext = { client, random, scheduling, lister };
+  const context: PluginContext = { client, random, scheduling, hasTaintRules, lister };
   const made = chosenEntries(spec, options).map((entry) => {
     const args = spec.pluginConfig?.find(({ name }) => name === nameOf(entry))?.args;
     const plugin = 'plugin' in entry ? entry.plugin : entry.create(context, args, spec.check);

@@ -232,6 +232,12 @@ export const controllerRules: Readonly<Record<string, readonly string[]>> = {
     'get,list,watch core pods',
   ],
   'ttl-controller': ['list,patch,update,watch core nodes', eventsRule],
+  'device-taint-eviction-controller': [
+    'delete,get,list,watch core pods',
+    'patch,update core pods/status',
+    'get,list,watch resource.k8s.io deviceclasses,resourceclaims,resourceslices',
+    eventsRule,
+  ],
   'resource-claim-controller': [
     'get,list,watch core pods',
     'update core pods/finalizers',

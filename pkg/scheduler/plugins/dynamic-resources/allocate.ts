@@ -189,8 +189,8 @@ interface Choosing {
   readonly goOn: () => boolean;
 }
 
-function isTolerated({ tolerations = [] }: ExactDeviceRequest | DeviceSubRequest, { device }: PooledDevice): boolean {
-  return (device.taints ?? []).every(
+function isTolerated({ tolerations = [] }: ExactDeviceRequest | DeviceSubRequest, { taints }: PooledDevice): boolean {
+  return taints.every(
     (taint) => taint.effect === 'None' || tolerations.some((toleration) => toleratesTaint(toleration, taint)),
   );
 }

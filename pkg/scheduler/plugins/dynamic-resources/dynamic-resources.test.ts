@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import type { Device, DeviceClaim, DeviceClass, ResourceClaim, ResourceSlice } from '#pkg/api/types/resource-v1.ts';
+import type {
+  Device,
+  DeviceClaim,
+  DeviceClass,
+  ExactDeviceRequest,
+  ResourceClaim,
+  ResourceSlice,
+} from '#pkg/api/types/resource-v1.ts';
+import type { DeviceTaintRule } from '#pkg/api/types/resource-v1beta2.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { cycleOf, filtered } from '../../framework/plugin-tester.ts';
@@ -36,6 +44,8 @@ const exactly = (count: number, expression?: string) => ({
 });
 const one = (expression?: string): DeviceClaim => ({ requests: [{ name: 'gpu', exactly: exactly(1, expression) }] });
 
+const tainted = (effect: string) => ({ key: 'sick', effect });
+
 const slices = [
   sliceOf('small', [gpu('gpu-0', 'a', '16Gi')]),
   sliceOf('large', [gpu('gpu-0', 'b', '80Gi'), gpu('gpu-1', 'b', '80Gi'), gpu('gpu-2', 'a', '80Gi')]),
@@ -45,9 +55,10 @@ const nodes = [makeNode('small'), makeNode('large'), makeNode('none')];
 interface World {
   readonly claims: readonly ResourceClaim[];
   readonly slices?: readonly ResourceSlice[];
+  readonly rules?: readonly DeviceTaintRule[];
 }
 
-function makeWorld({ claims, slices: there = slices }: World) {
+function makeWorld({ claims, slices: there = slices, rules }: World) {
   const byKey = new Map(claims.map((claim) => [objectKey(claim), claim]));
   const writes: ClaimWrite[] = [];
   const source: DeviceSource = {
@@ -55,9 +66,10 @@ function makeWorld({ claims, slices: there = slices }: World) {
     claims: () => [...byKey.values()],
     deviceClass: (name) => (name === 'gpu' ? gpuClass : undefined),
     slices: () => there,
+    ...(rules === undefined ? {} : { taintRules: () => rules }),
   };
   const plugin = createDynamicResources(source, async (written) => void writes.push(...written));
-  return { plugin, writes };
+  return { plugin, writes, show: (claim: ResourceClaim) => void byKey.set(objectKey(claim), claim) };
 }
 
 function asking(...claims: readonly string[]): Pod {
@@ -172,6 +184,23 @@ test('what is allocated, or chosen for a pod that is about to be bound, is not t
   expect(filtered(plugin, asking('other'), { nodes })).toMatchObject({ large: refused });
 });
 
+test('a claim that was allocated and is free again between two looks is allocated anew', async () => {
+  const claim = claimOf('c', one());
+  const inVersion = (resourceVersion: string, finalizers: readonly string[] = []): ResourceClaim => ({
+    ...claim,
+    metadata: { ...claim.metadata, resourceVersion, finalizers },
+  });
+  const { plugin, show } = makeWorld({ claims: [inVersion('1'), claimOf('other', one())] });
+  const only = { nodes: [makeNode('small')] };
+  const cycle = cycleOf(asking('c'), only);
+  plugin.reserve(cycle, 'small');
+  await plugin.preBind(cycle, 'small', new AbortController().signal);
+  show(inVersion('2', ['resource.kubernetes.io/delete-protection']));
+  expect(filtered(plugin, asking('other'), only)).toEqual({ small: refused });
+  show(inVersion('4'));
+  expect(filtered(plugin, asking('other'), only)).toEqual({ small: 'Success' });
+});
+
 test('a claim that is allocated holds its pods to where its devices are', () => {
   const nodeSelector = {
     nodeSelectorTerms: [{ matchFields: [{ key: 'metadata.name', operator: 'In', values: ['small'] }] }],
@@ -223,6 +252,42 @@ test.each<[string, readonly ResourceSlice[], string]>([
 ])('a device %s is none', (_, there, expected) => {
   const { plugin } = makeWorld({ claims: [claimOf('c', one())], slices: there });
   expect(filtered(plugin, asking('c'), { nodes: [makeNode('small')] })).toEqual({ small: expected });
+});
+
+test.each<[string, DeviceTaintRule['spec'], Partial<ExactDeviceRequest>, readonly string[]]>([
+  ['one node', { deviceSelector: { pool: 'small' }, taint: tainted('NoSchedule') }, {}, ['large']],
+  [
+    'one device of a pool',
+    { deviceSelector: { pool: 'large', device: 'gpu-0' }, taint: tainted('NoExecute') },
+    {},
+    ['large', 'small'],
+  ],
+  ['all devices', { deviceSelector: {}, taint: tainted('NoExecute') }, {}, []],
+  ['all devices, to be looked at', { deviceSelector: {}, taint: tainted('None') }, {}, ['large', 'small']],
+  ['no device', { taint: tainted('NoSchedule') }, {}, ['large', 'small']],
+  [
+    'those of another driver',
+    { deviceSelector: { driver: 'b.io' }, taint: tainted('NoSchedule') },
+    {},
+    ['large', 'small'],
+  ],
+  [
+    'all devices, which is tolerated',
+    { deviceSelector: { driver }, taint: tainted('NoSchedule') },
+    { tolerations: [{ key: 'sick', operator: 'Exists' }] },
+    ['large', 'small'],
+  ],
+])('a rule that taints %s keeps pods off them', (_, spec, more, expected) => {
+  const devices = { requests: [{ name: 'gpu', exactly: { ...exactly(1), ...more } }] };
+  const { plugin } = makeWorld({ claims: [claimOf('c', devices)], rules: [{ metadata: { name: 'r' }, spec }] });
+  const answers = Object.entries(filtered(plugin, asking('c'), { nodes }));
+  expect(answers.flatMap(([node, answer]) => (answer === 'Success' ? [node] : [])).toSorted()).toEqual(expected);
+});
+
+test('a pod waits for rules to change or to go where the API has them', () => {
+  const waitsFor = (world: World) => makeWorld(world).plugin.events?.map(({ resource }) => resource);
+  expect(waitsFor({ claims: [], rules: [] })).toContain('DeviceTaintRule');
+  expect(waitsFor({ claims: [] })).not.toContain('DeviceTaintRule');
 });
 
 test('a pod is not tried before its claim is made, nor without a claim that it names', () => {

@@ -3,10 +3,12 @@
  * once; it is written down before the pod is bound. Upstream counterpart: `plugins/dynamicresources`.
  */
 import { matchesNodeSelector } from '#pkg/api/scheduling/node-selector.ts';
-import { deviceClasses, resourceClaims, resourceSlices } from '#pkg/api/types/refs.ts';
+import { deviceClasses, deviceTaintRules, resourceClaims, resourceSlices } from '#pkg/api/types/refs.ts';
 import type { AllocationResult, DeviceClass, ResourceClaim, ResourceSlice } from '#pkg/api/types/resource-v1.ts';
+import type { DeviceTaintRule } from '#pkg/api/types/resource-v1beta2.ts';
 import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import type { EventRegistration } from '../../framework/events.ts';
 import type {
   FilterPlugin,
   PostFilterPlugin,
@@ -22,7 +24,7 @@ import type { PodInfo } from '../../model/pod-info.ts';
 import { allocate, type ChosenDevice } from './allocate.ts';
 import { allocationResult } from './allocation-result.ts';
 import { deviceId, isOnNode, type PooledDevice, pooledDevices } from './device-pools.ts';
-import { type WriteClaims, writeClaimsBy } from './write-claims.ts';
+import { allocatedFinalizer, type WriteClaims, writeClaimsBy } from './write-claims.ts';
 
 /** Most pods that a claim is reserved for. Source: `ResourceClaimReservedForMaxSize`. */
 const reservedForMax = 256;
@@ -34,6 +36,8 @@ export interface DeviceSource {
   claims(): readonly ResourceClaim[];
   deviceClass(name: string): DeviceClass | undefined;
   slices(): readonly ResourceSlice[];
+  /** Absent where the API has none. */
+  taintRules?(): readonly DeviceTaintRule[];
 }
 
 interface DynamicResourcesArgs {
@@ -53,13 +57,15 @@ export const dynamicResources = configurable<DynamicResourcesArgs>({
   name: 'DynamicResources',
   properties: { filterTimeout: { type: 'string' } },
   fallback: () => ({}),
-  create: ({ client, lister }) => {
+  create: ({ client, lister, hasTaintRules = false }) => {
     const [claims, classes, slices] = [lister(resourceClaims), lister(deviceClasses), lister(resourceSlices)];
+    const rules = hasTaintRules ? lister(deviceTaintRules) : undefined;
     const source: DeviceSource = {
       claim: (key) => claims.get(key),
       claims: () => claims.list(),
       deviceClass: (name) => classes.get(name),
       slices: () => slices.list(),
+      ...(rules === undefined ? {} : { taintRules: () => rules.list() }),
     };
     return createDynamicResources(source, writeClaimsBy(client));
   },
@@ -76,16 +82,19 @@ const unsatisfied = unschedulable('cannot allocate all claims');
 /** Said of every pod that fits nowhere, as upstream does: its controller takes devices from claims that nobody uses. */
 const nothingToFree = unschedulable('no new claims to deallocate');
 
+/** A taint that goes may be what a pod waited for. */
+const ruleEvents: EventRegistration = { resource: 'DeviceTaintRule', actions: ['Update', 'Delete'] };
+
 /** The plugin over a way to find claims and devices, and one to write what was allocated. */
 export function createDynamicResources(source: DeviceSource, writeClaims: WriteClaims): DynamicResources {
   /** By the key of the claim; of pods that have a node and are not bound yet. */
   const assumed = new Map<string, Assumed>();
-  /** Keys of those that are written down, and count until the claim shows it. */
-  const written = new Set<string>();
+  /** Those that are written down, by key, with the version that the claim had before: they count until the claim shows it. */
+  const written = new Map<string, string | undefined>();
   const check = (pod: PodInfo) => {
-    for (const key of written) {
+    for (const [key, version] of written) {
       const claim = source.claim(key);
-      if (claim !== undefined && claim.status?.allocation === undefined) continue;
+      if (claim !== undefined && isAwaited(claim, version)) continue;
       written.delete(key);
       assumed.delete(key);
     }
@@ -99,6 +108,7 @@ export function createDynamicResources(source: DeviceSource, writeClaims: WriteC
       { resource: 'ResourceClaim', actions: ['Add', 'Update', 'Delete'] },
       { resource: 'ResourceSlice', actions: ['Add', 'Update'] },
       { resource: 'DeviceClass', actions: ['Add', 'Update'] },
+      ...(source.taintRules === undefined ? [] : [ruleEvents]),
       { resource: 'Node', actions: ['Add', 'UpdateLabels'] },
       { resource: 'TargetPod', actions: ['UpdateLabels'] },
     ],
@@ -134,10 +144,17 @@ export function createDynamicResources(source: DeviceSource, writeClaims: WriteC
         return claim === undefined ? [] : [{ claim, allocation: assumed.get(key)?.allocation }];
       });
       await writeClaims(claims, { pod: pod.pod, signal });
-      for (const key of keys) if (assumed.has(key)) written.add(key);
+      for (const { claim } of claims)
+        if (assumed.has(objectKey(claim))) written.set(objectKey(claim), claim.metadata?.resourceVersion);
       return success;
     },
   };
+}
+
+/** Whether a claim that was written does not show it yet. One that is free again has lost the finalizer that was written first. */
+function isAwaited({ metadata, status }: ResourceClaim, versionBefore: string | undefined): boolean {
+  if (status?.allocation !== undefined) return false;
+  return metadata?.resourceVersion === versionBefore || metadata?.finalizers?.includes(allocatedFinalizer) === true;
 }
 
 /** The pod's claims by name; one that is to be made of a template has none until it was. */
@@ -206,7 +223,7 @@ function checkOf(
     claim.status?.allocation ?? assumed.get(objectKey(claim))?.allocation;
   const allocated = claims.flatMap((claim) => allocationOf(claim) ?? []);
   const open = claims.filter((claim) => allocationOf(claim) === undefined);
-  const devices = open.length === 0 ? [] : pooledDevices(source.slices());
+  const devices = open.length === 0 ? [] : pooledDevices(source.slices(), source.taintRules?.() ?? []);
   const taken = open.length === 0 ? new Set<string>() : takenDevices(source, assumed);
   const consumers = devices.filter(({ id }) => taken.has(id));
   const refused = (status: Status): NodeAnswer => ({ status, allocations: [] });

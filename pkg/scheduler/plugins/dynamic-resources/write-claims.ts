@@ -8,7 +8,7 @@ import type { AllocationResult, ResourceClaim } from '#pkg/api/types/resource-v1
 import type { Client } from '#pkg/client/client.ts';
 
 /** Kept on a claim as long as it is allocated, so that it is not deleted before its devices are free. */
-const allocatedFinalizer = 'resource.kubernetes.io/delete-protection';
+export const allocatedFinalizer = 'resource.kubernetes.io/delete-protection';
 
 /** A claim, and what was chosen for it; undefined for one that is allocated already. */
 export interface ClaimWrite {
