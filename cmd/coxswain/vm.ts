@@ -17,6 +17,7 @@ import { clusterFlags } from './cluster-flags.ts';
 import { withClient } from './cluster-objects.ts';
 import { ClusterFolder } from './folder.ts';
 import { kubectlCommand } from './kubectl.ts';
+import type { MachineCall } from './vm-snapshot.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
 const flags = {
@@ -51,7 +52,23 @@ const reportFlags = {
   out: text({ help: 'File for a picture, such as move.svg.', placeholder: 'file.svg' }),
 } satisfies FlagTable;
 
-type Values = FlagValues<typeof flags> & Partial<FlagValues<typeof migrateFlags> & FlagValues<typeof reportFlags>>;
+/** Flags of `snapshot` beside those of all. */
+const snapshotFlags = {
+  ...flags,
+  as: text({ help: 'Name of what is made. Default of a snapshot: one is made up.', placeholder: 'name' }),
+} satisfies FlagTable;
+
+/** Flags of `restore` beside those of all. */
+const restoreFlags = {
+  ...flags,
+  snapshot: text({ help: 'Snapshot to begin from.', placeholder: 'name' }),
+} satisfies FlagTable;
+
+/** Flags of `clone`: without a snapshot, one is taken. */
+const cloneFlags = { ...snapshotFlags, snapshot: restoreFlags.snapshot } satisfies FlagTable;
+
+type Values = FlagValues<typeof flags> &
+  Partial<FlagValues<typeof migrateFlags> & FlagValues<typeof reportFlags> & FlagValues<typeof cloneFlags>>;
 
 /** What a command is given. */
 interface Call {
@@ -65,7 +82,13 @@ interface VmCommand {
   /** Takes the name of a machine, or of what is said here. */
   readonly takesName: boolean | 'NODE';
   /** Default: those of all. */
-  readonly flags?: typeof evacuateFlags | typeof migrateFlags | typeof reportFlags;
+  readonly flags?:
+    | typeof cloneFlags
+    | typeof evacuateFlags
+    | typeof migrateFlags
+    | typeof reportFlags
+    | typeof restoreFlags
+    | typeof snapshotFlags;
   run(call: Call): Promise<number>;
 }
 
@@ -73,6 +96,42 @@ const commands: Readonly<Record<string, VmCommand>> = {
   list: { summary: 'List machines.', takesName: false, run: list },
   start: { summary: 'Start a machine.', takesName: true, run: (call) => ask(call, 'Start') },
   stop: { summary: 'Stop a machine.', takesName: true, run: (call) => ask(call, 'Stop') },
+  restart: {
+    summary: 'End a run of a machine and begin another.',
+    takesName: true,
+    run: (call) => now(call, ({ restartMachine }, machine) => restartMachine(machine)),
+  },
+  pause: {
+    summary: 'Have a machine stand still.',
+    takesName: true,
+    run: (call) => now(call, ({ holdMachine }, machine) => holdMachine(machine, true)),
+  },
+  resume: {
+    summary: 'Have a machine that stands still go on.',
+    takesName: true,
+    run: (call) => now(call, ({ holdMachine }, machine) => holdMachine(machine, false)),
+  },
+  snapshot: {
+    summary: 'Keep a machine as it is now.',
+    takesName: true,
+    flags: snapshotFlags,
+    run: (call) => now(call, ({ snapshotMachine }, machine) => snapshotMachine(machine, call.values.as ?? '')),
+  },
+  restore: {
+    summary: 'Have a machine begin from a snapshot.',
+    takesName: true,
+    flags: restoreFlags,
+    run: (call) => now(call, ({ restoreMachine }, machine) => restoreMachine(machine, call.values.snapshot ?? '')),
+  },
+  clone: {
+    summary: 'Make a machine that begins as another is now.',
+    takesName: true,
+    flags: cloneFlags,
+    run: (call) =>
+      now(call, ({ cloneMachine }, machine) =>
+        cloneMachine(machine, { as: call.values.as ?? '', snapshot: call.values.snapshot ?? '' }),
+      ),
+  },
   console: { summary: 'Be at the console of a machine; Ctrl-C leaves it.', takesName: true, run: attach },
   migrate: {
     summary: 'Move a machine to another node while it runs.',
@@ -193,6 +252,18 @@ async function ask(call: Call, action: 'Start' | 'Stop'): Promise<number> {
   });
   world.write(`${name} is to ${action.toLowerCase()}\n`);
   return 0;
+}
+
+/** What is asked of the machine of that name as it is now. */
+async function now(
+  call: Call,
+  use: (commands: typeof import('./vm-snapshot.ts'), machine: MachineCall) => Promise<number>,
+): Promise<number> {
+  const loaded = await import('./vm-snapshot.ts');
+  return withCluster(call, async (client) => {
+    const { world, values } = call;
+    return use(loaded, { world, client, namespace: values.namespace, machine: await find(call, client) });
+  });
 }
 
 async function migrate(call: Call): Promise<number> {

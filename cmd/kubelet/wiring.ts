@@ -7,6 +7,7 @@ import type { ProcessContext } from '#cmd/common/process-main.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
+import { cpuSettingsOf } from '#pkg/cluster/cpu-flags.ts';
 import { evictionOf } from '#pkg/cluster/eviction-flags.ts';
 import { imageCollectionOf } from '#pkg/cluster/image-collection-flags.ts';
 import { kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
@@ -31,12 +32,7 @@ export async function wireKubelet(
   context: ProcessContext,
 ): Promise<Component> {
   if (values['root-dir'] === '') throw new UserError('the flag --root-dir is required');
-  const spec = {
-    labels: recordOf('node-labels', values['node-labels']),
-    taints: values['register-with-taints'].map(taintOf),
-    capacity: recordOf('capacity', values.capacity),
-    mounts: values['extra-mounts'].flatMap((text) => parseMount(text) ?? []),
-  };
+  const said = saidOf(values);
   const transport = await connectionOf(values.kubeconfig, { servers: values.servers });
   const pair = await readPair(
     { certificate: 'tls-cert-file', key: 'tls-private-key-file' },
@@ -60,7 +56,6 @@ export async function wireKubelet(
   });
   const nodeAddress = machineAddress(values['node-ip']);
   const cluster = kernelSettingsOf(values);
-  const imageCollection = imageCollectionOf(values);
   const descriptor = await descriptorOf(values, nodeAddress);
   const { port } = await https.listen({ host: nodeAddress, port: values.port, descriptor });
   const { ca: authority, cert: certificate, key } = await readConnection(values.kubeconfig);
@@ -76,8 +71,6 @@ export async function wireKubelet(
       ...(values['cluster-dns'].length === 0 ? {} : { clusterDns: values['cluster-dns'] }),
       imageAliases: values['image-aliases'],
       criEndpoint: values['container-runtime-endpoint'],
-      eviction: evictionOf(values),
-      ...(imageCollection === undefined ? {} : { imageCollection }),
       domain: values['cluster-domain'],
       resolvConf: values['resolv-conf'],
       tables: clusterTables,
@@ -86,7 +79,7 @@ export async function wireKubelet(
       keepsContainers: true,
       kubeletPort: port,
       nodesOnMachine: values['nodes-on-machine'],
-      ...spec,
+      ...said,
       ...(hasLink ? { link: { authority, certificate, key } } : {}),
     },
   );
@@ -94,6 +87,20 @@ export async function wireKubelet(
   context.health.set('kubelet', () => undefined);
   const running = closing({ run: (signal) => runTogether([node, https], signal) }, node);
   return closing(running, transport);
+}
+
+/** What flags say of the node itself, and of how it looks after what it has. Throws `UserError` for what makes no sense. */
+function saidOf(values: FlagValues<typeof kubeletFlags>) {
+  const [cpus, imageCollection] = [cpuSettingsOf(values), imageCollectionOf(values)];
+  return {
+    labels: recordOf('node-labels', values['node-labels']),
+    taints: values['register-with-taints'].map(taintOf),
+    capacity: recordOf('capacity', values.capacity),
+    mounts: values['extra-mounts'].flatMap((text) => parseMount(text) ?? []),
+    eviction: evictionOf(values),
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(imageCollection === undefined ? {} : { imageCollection }),
+  };
 }
 
 /** Of `key=value` each. Throws `UserError` for what is none. */

@@ -18,6 +18,10 @@ export interface VirtualMachine extends KubeObject {
   readonly spec?: {
     readonly runStrategy?: RunStrategy;
     readonly image: string;
+    /** It stands still while it runs: no time passes in it. Source: KubeVirt `pause` and `unpause`. */
+    readonly paused?: boolean;
+    /** Every run begins from this snapshot of its namespace, in place of the kernel's first instruction; it is of the same image and memory. */
+    readonly snapshotName?: string;
     /** Added to the kernel's command line. */
     readonly args?: readonly string[];
     readonly memory?: string;
@@ -61,6 +65,8 @@ export interface VirtualMachineStatus {
   /** Such as `Running`, `Starting`, `Stopped`. Source: KubeVirt `VirtualMachinePrintableStatus`. */
   readonly printableStatus?: string;
   readonly podName?: string;
+  /** Its kubelet has it stand still. */
+  readonly paused?: boolean;
   readonly nodeName?: string;
   readonly address?: string;
   /** A node that it is to leave, by a migration; gone once it runs on another or not at all. */

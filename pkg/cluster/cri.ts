@@ -23,6 +23,8 @@ export interface CriPlace {
   readonly criEndpoint: string;
   /** Whether pods have networks of their own. */
   readonly ownNetwork: boolean;
+  /** Path of the network namespace of the node; absent for that of this machine. */
+  readonly nodeNetwork?: string | undefined;
 }
 
 interface EndpointFile {
@@ -48,7 +50,7 @@ export async function criProblem(endpoint: string): Promise<string | undefined> 
 }
 
 /** Opens it. Rejects with `UserError` where no runtime answers, or one that is not ready. */
-export async function openCri({ clock, random, folder, criEndpoint, ownNetwork }: CriPlace): Promise<CriRuntime> {
+export async function openCri({ folder, criEndpoint, ...place }: CriPlace): Promise<CriRuntime> {
   const problem = await criProblem(criEndpoint);
   const socketPath = socketOf(criEndpoint);
   if (problem !== undefined || socketPath === undefined)
@@ -59,7 +61,7 @@ export async function openCri({ clock, random, folder, criEndpoint, ownNetwork }
   await writeWhole(endpointFile(folder), { endpoint: criEndpoint } satisfies EndpointFile);
   try {
     const seccompFolder = join(folder, 'seccomp');
-    return await openCriRuntime({ clock, random, socketPath, dataDir, ownNetwork, seccompFolder });
+    return await openCriRuntime({ ...place, socketPath, dataDir, seccompFolder });
   } catch (error) {
     if (error instanceof RuntimeError)
       throw new UserError(`Cannot run containers by the runtime cri as ${error.message}`, error);

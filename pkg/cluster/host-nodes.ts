@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { limitedTransport, RequestPlaces } from '#pkg/client/limited-transport.ts';
 import type { ClusterHost } from './cluster-host.ts';
+import { cpuSettingsOf } from './cpu-flags.ts';
 import { evictionOf } from './eviction-flags.ts';
 import { imageCollectionOf } from './image-collection-flags.ts';
 import { defaultKubeletPort, type NodePart, type NodeWatches, nodePart } from './node-part.ts';
@@ -31,6 +32,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
   const { settings, tables, folder } = host;
   const flags = await host.flagsOf('kubelet');
   const { 'image-aliases': imageAliases, 'container-runtime-endpoint': criEndpoint } = flags;
+  const cpus = cpuSettingsOf(flags);
   const eviction = evictionOf(flags);
   const imageCollection = imageCollectionOf(flags);
   const places = new RequestPlaces(nodeRequestsMax);
@@ -57,6 +59,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
         tables,
         ...(typeof imageAliases === 'string' ? { imageAliases } : {}),
         ...(typeof criEndpoint === 'string' ? { criEndpoint } : {}),
+        ...(cpus === undefined ? {} : { cpus }),
         eviction,
         ...(imageCollection === undefined ? {} : { imageCollection }),
         clusterDns: [clusterDnsIp(settings.serviceCidr)],

@@ -1,6 +1,7 @@
 /** Flags of kubelets that people may set, whether nodes are processes or all in one. */
 
 import { type FlagTable, text } from '#pkg/component/flags.ts';
+import { cpuFlags } from './cpu-flags.ts';
 import { criEndpointDefault, criEndpointProblem } from './cri-endpoint.ts';
 import { evictionFlags } from './eviction-flags.ts';
 import { imageCollectionFlags } from './image-collection-flags.ts';
@@ -18,6 +19,7 @@ export const nodeFlags = {
     placeholder: 'address',
     problem: criEndpointProblem,
   }),
+  ...cpuFlags,
   ...evictionFlags,
   ...imageCollectionFlags,
 } satisfies FlagTable;

@@ -8,17 +8,20 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { Informers } from '#pkg/client/informer.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import type { EvictionSettings } from '#pkg/kubelet/eviction/eviction-manager.ts';
 import type { ImageCollectionSettings } from '#pkg/kubelet/images/image-collector.ts';
 import type { KeyedSource } from '#pkg/kubelet/keyed-source.ts';
 import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
+import { quantityValue } from '#pkg/kubelet/model/amounts.ts';
 import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import type { LinkIdentity } from '#pkg/kubelet/runtime/vm/guest/link.ts';
 import type { Machines } from '#pkg/kubelet/runtime/vm/machines.ts';
 import type { NodeMount } from '#pkg/kubelet/volumes/node-mounts.ts';
 import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
+import type { CpuSettings } from './cpu-flags.ts';
 import { criEndpointDefault } from './cri-endpoint.ts';
 import type { NetworkPlace } from './networks.ts';
 import type { NodeTaint } from './node-spec.ts';
@@ -69,6 +72,8 @@ export interface NodePartOptions {
   readonly imageAliases?: string;
   /** Where the container runtime of another process answers. Default: containerd's place. */
   readonly criEndpoint?: string;
+  /** Which processors are kept from pods, and whether containers have others for themselves. Default: none are, and none have. */
+  readonly cpus?: CpuSettings;
   /** When it ends pods as it has too little left. Default: never, but for those beyond limits of their own. */
   readonly eviction?: EvictionSettings;
   /** When images are taken away. Default: never. */
@@ -145,7 +150,7 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
       ...(shared === undefined ? {} : { podSource: shared.pods, nodeSource: shared.nodes }),
     });
     const component = shared === undefined ? withInformers(deps, kubelet) : kubelet;
-    return { kubelet, component: withMover(component, context, { ...options, machines: node.machines }) };
+    return { kubelet, component: withMachines(component, context, { ...options, machines: node.machines }) };
   };
   let now = make();
   let hasRun = false;
@@ -162,8 +167,8 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
   };
 }
 
-/** The kubelet with what moves machines to and from its node, where it has any. */
-function withMover(
+/** The kubelet with what moves machines to and from its node, pauses and saves them, where it has any. */
+function withMachines(
   kubelet: Component,
   context: PartContext,
   {
@@ -173,12 +178,17 @@ function withMover(
     link,
   }: NodePartOptions & { readonly machines: Machines | undefined },
 ): Component {
-  if (machines === undefined || link === undefined) return kubelet;
+  if (machines === undefined) return kubelet;
   const run = async (signal: AbortSignal): Promise<void> => {
-    const { createMachineMover } = await import('#pkg/kubelet/machines/machine-mover.ts');
     const deps = depsOf(context, 'kubelet');
-    const mover = createMachineMover({ deps, nodeName, nodeAddress, machines, identity: link });
-    await withInformers(deps, mover).run(signal);
+    const { createMachineKeeper } = await import('#pkg/kubelet/machines/machine-keeper.ts');
+    const parts = [createMachineKeeper({ deps, nodeName, machines })];
+    if (link !== undefined) {
+      const { createMachineMover } = await import('#pkg/kubelet/machines/machine-mover.ts');
+      parts.push(createMachineMover({ deps, nodeName, nodeAddress, machines, identity: link }));
+    }
+    const all: Component = { run: (inner) => runTogether(parts, inner) };
+    await withInformers(deps, all).run(signal);
   };
   return { run: (signal) => runTogether([kubelet, { run }], signal) };
 }
@@ -218,6 +228,8 @@ async function openNode(
     ...(options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine))),
     ...options.capacity,
   };
+  const pinning = options.cpus === undefined ? undefined : await cpusOf(options.cpus, ownCapacity, options);
+  const allocatable = pinning?.allocatable ?? ownCapacity;
   const place = {
     clock,
     random,
@@ -228,7 +240,7 @@ async function openNode(
     imagesFolder: options.imagesFolder ?? folder,
     ownNetwork: networkKind.sharesNode !== true,
     nodeNetwork: networkKind.kernel?.namespaceOf(nodeName),
-    allocatable: ownCapacity,
+    allocatable,
     keepsContainers: options.keepsContainers === true,
   };
   const [network, host, volumePlugins, ...runtimes] = await Promise.all([
@@ -252,6 +264,8 @@ async function openNode(
       ],
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       capacity: ownCapacity,
+      allocatable,
+      ...(pinning?.cpus === undefined ? {} : { cpus: pinning.cpus }),
       nodeLabels: options.labels ?? {},
       taints: options.taints ?? [],
       version: kubernetesRelease,
@@ -263,6 +277,29 @@ async function openNode(
       await network.close();
     },
   };
+}
+
+/** What is left for pods where processors are reserved, and who gives them to containers. Throws `UserError` for what this machine cannot. */
+async function cpusOf(
+  settings: CpuSettings,
+  amounts: Readonly<Record<string, string>>,
+  { nodeName, folder, nodesOnMachine }: NodePartOptions,
+): Promise<{ readonly allocatable: Readonly<Record<string, string>>; readonly cpus?: KubeletOptions['cpus'] }> {
+  const [{ machineCpus }, { forgetCpus, reservedProblem, staticCpus }] = await Promise.all([
+    import('#pkg/kubelet/cpus/machine-cpus.ts'),
+    import('./static-cpus.ts'),
+  ]);
+  const cpus = machineCpus();
+  const problem =
+    settings.isStatic && nodesOnMachine > 1
+      ? 'several nodes of one machine would give the same ones'
+      : reservedProblem(settings.reserved, cpus);
+  if (problem !== undefined) throw new UserError(`Cannot reserve processors for the node ${nodeName} as ${problem}`);
+  const milli = Math.round(quantityValue(amounts['cpu']) * 1000) - settings.reserved.length * 1000;
+  const allocatable = { ...amounts, cpu: `${Math.max(0, milli)}m` };
+  if (settings.isStatic) return { allocatable, cpus: staticCpus({ cpus, folder, settings }) };
+  forgetCpus(folder);
+  return { allocatable };
 }
 
 type NodeHost = Pick<NodeOptions, 'eviction' | 'imageCollection' | 'names' | 'probes' | 'volumes'>;

@@ -89,8 +89,6 @@ export const runtimeTable: RuntimeTable = {
   },
   cri: {
     isSimulated: false,
-    // What answers there makes pods' networks of its own, of which the cluster's know nothing.
-    sharesNetwork: true,
     mountsVolumes: true,
     open: async ({ keepsContainers, ...place }) => {
       const { openCri } = await import('./cri.ts');

@@ -44,6 +44,7 @@ import { createPolicyStatusController } from './validatingadmissionpolicystatus/
 import { createVirtualMachineController } from './virtualmachine/virtualmachine.ts';
 import { createEvacuationController } from './virtualmachineevacuation/virtualmachineevacuation.ts';
 import { createMigrationController } from './virtualmachinemigration/virtualmachinemigration.ts';
+import { createSnapshotController } from './virtualmachinesnapshot/virtualmachinesnapshot.ts';
 import { createClaimProtection } from './volumeprotection/claim-protection.ts';
 import { createVolumeProtection } from './volumeprotection/volume-protection.ts';
 
@@ -66,6 +67,7 @@ export const controllerTable: ControllerTable = {
   'virtualmachine-controller': createVirtualMachineController,
   'virtualmachineevacuation-controller': createEvacuationController,
   'virtualmachinemigration-controller': createMigrationController,
+  'virtualmachinesnapshot-controller': createSnapshotController,
   'horizontal-pod-autoscaler-controller': withFlags(podAutoscalerFlags, createPodAutoscaler),
   'disruption-controller': createDisruptionController,
   'endpoints-controller': createEndpointController,

@@ -3,6 +3,7 @@ import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
 import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
+import type { CpuManager, CpuManagerDeps } from './cpus/cpu-manager.ts';
 import type { EvictionSettings } from './eviction/eviction-manager.ts';
 import type { Observation, Observations } from './eviction/thresholds.ts';
 import type { ImageCollectionSettings } from './images/image-collector.ts';
@@ -28,6 +29,8 @@ export interface KubeletOptions extends NodeSettings {
   readonly eviction?: EvictionSettings & { readonly observe: () => Promise<Observations> };
   /** When images are taken away, and the disk that they are on. Absent on nodes that only simulate. */
   readonly imageCollection?: ImageCollectionSettings & { readonly observe: () => Promise<Observation | undefined> };
+  /** Makes what gives containers processors for themselves, for one run of the kubelet. Absent where nobody has any. */
+  readonly cpus?: (deps: CpuManagerDeps) => CpuManager;
   /** How pods find names; absent on nodes that only simulate. */
   readonly names?: NodeNames;
   /** For runtimes whose programs listen on the network. */

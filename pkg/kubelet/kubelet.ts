@@ -16,6 +16,7 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { Background } from './background.ts';
+import type { CpuManager } from './cpus/cpu-manager.ts';
 import { EvictionManager } from './eviction/eviction-manager.ts';
 import { ImagePuller } from './images/image-puller.ts';
 import type { KeyedSource } from './keyed-source.ts';
@@ -23,6 +24,7 @@ import type { KubeletOptions } from './kubelet-options.ts';
 import { BackOff } from './model/back-off.ts';
 import { NodeAgent } from './node/node-agent.ts';
 import { allocatableOf, factsOf, hostIpsOf, machineOf } from './node/node-settings.ts';
+import { type ChosenRuntime, chooseRuntime } from './node/runtime-choice.ts';
 import { ownNode, ownPods } from './pod-sources.ts';
 import { Allocations } from './pods/allocations.ts';
 import { NodePods } from './pods/node-pods.ts';
@@ -106,6 +108,7 @@ class KubeletRun {
   readonly #objects: WatchedObjects;
   readonly #volumes: VolumeManager;
   readonly #allocations: Allocations;
+  readonly #cpus: CpuManager | undefined;
   readonly #node: NodeAgent;
   readonly #background: Background;
   readonly #eviction: EvictionManager | undefined;
@@ -151,12 +154,20 @@ class KubeletRun {
         }),
       record: (event) => this.#recorder.record(this.#nodeReference(), { type: 'Normal', ...event }),
     });
+    this.#cpus = options.cpus?.({
+      clock: deps.clock,
+      log: this.#log,
+      runtimes: Object.values(this.#runtimes),
+      capabilitiesOf: (pod) => this.#runtimeOf(pod)?.capabilities,
+      isOver: (uid) => this.pods.isOver(uid),
+    });
     this.#allocations = new Allocations({
       node: () => this.#node.node ?? { metadata: { name: nodeName } },
       allocatable: () => allocatableOf(options),
       operatingSystem: machineOf(options).operatingSystem,
       isOver: (uid) => this.pods.isOver(uid),
       capabilitiesOf: (pod) => this.#runtimeOf(pod)?.capabilities,
+      isPinned: (pod) => this.#cpus?.isPinned(pod) === true,
       event: (pod, event) => this.#recorder.record(pod, event),
       onAllotted: (uid) => this.pods.wake(uid),
     });
@@ -166,6 +177,7 @@ class KubeletRun {
       runtimes: this.#runtimes,
       hostIps: hostIpsOf(options),
       allocations: this.#allocations,
+      cpus: this.#cpus,
       runtimeOf: (pod) => this.#runtimeOf(pod),
       refusal: (pod) => this.#eviction?.refusal(pod),
       context: () => context,
@@ -246,7 +258,12 @@ class KubeletRun {
       removed: (pod) => this.pods.removed(pod),
     });
     await this.#removeOrphans();
-    await Promise.all([this.#eviction?.run(signal) ?? aborted(signal), this.#collectImages(signal)]);
+    this.#cpus?.settle();
+    await Promise.all([
+      this.#eviction?.run(signal) ?? aborted(signal),
+      this.#collectImages(signal),
+      this.#cpus?.run(signal),
+    ]);
     stop();
   }
 
@@ -297,12 +314,16 @@ class KubeletRun {
 
   /** The runtime of a pod, or undefined when the node has none for its RuntimeClass. */
   #runtimeOf(pod: Pod): Runtime | undefined {
+    return this.#choiceFor(pod)?.runtime;
+  }
+
+  #choiceFor(pod: Pod): ChosenRuntime | undefined {
     const { defaultRuntime, deps } = this.#options;
-    const runtimes = this.#runtimes;
+    const node = { runtimes: this.#runtimes, defaultRuntime };
     const name = pod.spec?.runtimeClassName;
-    if (name === undefined || name === '') return runtimes[defaultRuntime];
+    if (name === undefined || name === '') return chooseRuntime(undefined, node);
     const handler = deps.informers.informer(runtimeClasses).lister.get(name)?.handler;
-    return handler === undefined || !Object.hasOwn(runtimes, handler) ? undefined : runtimes[handler];
+    return handler === undefined ? undefined : chooseRuntime(handler, node);
   }
 
   #makeContext(): PodContext {
@@ -341,9 +362,11 @@ class KubeletRun {
         configMap: (namespace, name) => read(configMaps, namespace, name),
         secret: (namespace, name) => read(secrets, namespace, name),
       },
+      handlerOf: (pod) => this.#choiceFor(pod)?.handler,
       services: () => informers.informer(services).lister.list(),
       allocatable: () => allocatableOf(this.#options),
       allocations: this.#allocations,
+      cpus: this.#cpus,
       background: (work) => this.#background.start(work),
       forget: (pod) => this.pods.forget(pod),
     };

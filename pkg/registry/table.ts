@@ -63,6 +63,7 @@ import { withUnbuiltWarnings } from './unbuilt.ts';
 import type { IpRules } from './validation/ips.ts';
 import { virtualMachineDefinition } from './vm/virtual-machine.ts';
 import { virtualMachineMigrationDefinition } from './vm/virtual-machine-migration.ts';
+import { virtualMachineSnapshotDefinition } from './vm/virtual-machine-snapshot.ts';
 import { claimWarnings, serviceWarnings, statefulSetWarnings, volumeWarnings, withWarnings } from './warnings.ts';
 
 /** What the strategies need to know of the cluster. */
@@ -182,6 +183,7 @@ export const definitions: readonly ResourceDefinition[] = [
   apiServiceDefinition,
   virtualMachineDefinition,
   virtualMachineMigrationDefinition,
+  virtualMachineSnapshotDefinition,
   nodePoolDefinition,
   nodeClaimDefinition,
 ];

@@ -1,4 +1,5 @@
 /** The kubelet over a container runtime of another process: Debian's containerd. What is there of it is undone after. */
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import type { CriRuntime } from '#pkg/kubelet/runtime/cri/cri-runtime.ts';
 import type { RuntimeContainer } from '#pkg/kubelet/runtime/runtime.ts';
 import { makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
 import { RunningCluster as Clusters, eventually, hookMs, type RunningCluster } from '#tests/e2e/running-cluster.ts';
+import { noNetwork } from './kernel-network.ts';
 import { noContainerd, OwnContainerd } from './own-containerd.ts';
 import { runToEnd, script as scriptOf, start } from './real-containers.ts';
 
@@ -309,6 +311,138 @@ whereThereIs('a cluster over a runtime of another process', () => {
     expect(stderr).toContain(`no container runtime answers at ${socket}`);
   });
 });
+
+const impossible = noContainerd ?? noNetwork;
+
+describe.skipIf(impossible !== undefined)(
+  'a cluster over a runtime of another process, on a network of its own',
+  () => {
+    const name = `crinet${process.pid}`;
+    const nodes = [`${name}-node-1`, `${name}-node-2`];
+    let containerd: OwnContainerd;
+    let cluster: RunningCluster;
+    const kubectl = (...args: readonly string[]): Promise<string> => cluster.kubectl('35', args);
+    beforeAll(async () => {
+      containerd = await OwnContainerd.start();
+      const runtime = ['--runtime', 'cri', '--cri-socket', containerd.socketPath];
+      cluster = await Clusters.start({ flags: ['--name', name, '--nodes', '2', '--network', 'bridge', ...runtime] });
+    }, hookMs);
+    afterAll(async () => {
+      await cluster?.coxswain(['down', '--delete-data']);
+      await cluster?.remove();
+      const remains = containerd?.remains();
+      await containerd?.remove();
+      expect(remains).toEqual([]);
+      expect(execFileSync('ip', ['netns'], { encoding: 'utf8' })).not.toContain(name);
+    }, hookMs);
+
+    const podOf = (podName: string, node: number, more: object = {}, script = 'exec sleep 100000') => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: podName, labels: { app: podName } },
+      spec: {
+        nodeName: nodes[node],
+        containers: [{ name: 'main', image: containerd.image('busybox'), command: ['sh', '-c', script] }],
+        terminationGracePeriodSeconds: 0,
+        ...more,
+      },
+    });
+    const create = (items: readonly object[]): Promise<string> => {
+      const list = { apiVersion: 'v1', kind: 'List', items };
+      return cluster.kubectl('35', ['apply', '-f', '-'], { input: JSON.stringify(list) });
+    };
+    /** What the client gets of a server; empty while it gets nothing. A static program may not look for names of services, as wget does. */
+    const got = async (address: string, port: number): Promise<string> => {
+      const request = `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 ${address} ${port}`;
+      const { stdout } = await cluster.tryKubectl('35', ['exec', 'client', '--', 'sh', '-c', request]);
+      return stdout.trim().split('\n').at(-1) ?? '';
+    };
+
+    test('gives pods addresses of their nodes, and leads Services, names and policies to them', async () => {
+      const serve = 'mkdir /srv; echo hello >/srv/index.html; exec httpd -f -p 8080 -h /srv';
+      const service = {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'web' },
+        spec: { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 8080 }] },
+      };
+      await create([service, podOf('web', 0, {}, serve), podOf('client', 1)]);
+      await kubectl('wait', 'pod', '--all', '--for=condition=Ready', '--timeout=300s');
+      const range = await kubectl('get', 'node', nodes[0] ?? '', '-o', 'jsonpath={.spec.podCIDR}');
+      const address = await kubectl('get', 'pod', 'web', '-o', 'jsonpath={.status.podIP}');
+      expect(address.split('.').slice(0, 3)).toEqual(range.split('.').slice(0, 3));
+      // It is the only address that the pod has.
+      const own = await kubectl('exec', 'web', '--', 'ip', '-o', '-4', 'addr');
+      expect([...own.matchAll(/inet ([0-9.]+)/g)].map(([, found]) => found)).toEqual(['127.0.0.1', address]);
+      const virtual = await kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIP}');
+      // A static program finds no names by itself but for this one.
+      const named = () =>
+        cluster.tryKubectl('35', ['exec', 'client', '--', 'nslookup', 'web.default.svc.cluster.local']);
+      await eventually(named, ({ stdout }) => stdout.includes(virtual), patienceMs);
+      await eventually(
+        () => got(virtual, 80),
+        (text) => text === 'hello',
+        patienceMs,
+      );
+      const denied = {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        metadata: { name: 'none' },
+        spec: { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Ingress'] },
+      };
+      await create([denied]);
+      await eventually(
+        () => got(address, 8080),
+        (text) => text === '',
+        patienceMs,
+      );
+      await kubectl('delete', 'networkpolicy', 'none');
+      await eventually(
+        () => got(virtual, 80),
+        (text) => text === 'hello',
+        patienceMs,
+      );
+    }, 600_000);
+
+    test('runs pods by a handler of the runtime, and says so of what it cannot', async () => {
+      const handlers = await kubectl('get', 'node', nodes[0] ?? '', '-o', 'jsonpath={.status.runtimeHandlers[*].name}');
+      expect(handlers.split(' ')).toEqual(expect.arrayContaining(['cri', 'runc']));
+      const classOf = (handler: string) => ({
+        apiVersion: 'node.k8s.io/v1',
+        kind: 'RuntimeClass',
+        metadata: { name: `by-${handler}` },
+        handler,
+      });
+      await create([classOf('runc'), classOf('missing')]);
+      const labels = { app: 'by-runc' };
+      const { spec } = podOf('by-runc', 0, { runtimeClassName: 'by-runc' });
+      // A kubelet that has not heard of the class yet refuses its pod.
+      const deployment = {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: 'by-runc' },
+        spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
+      };
+      await create([
+        deployment,
+        podOf('by-missing', 0, { runtimeClassName: 'by-missing' }),
+        podOf('on-node', 0, { hostNetwork: true }),
+      ]);
+      await kubectl('rollout', 'status', 'deployment/by-runc', '--timeout=300s');
+      const reason = (podName: string, path: string) => () =>
+        kubectl('get', 'pod', podName, '-o', `jsonpath={${path}}`);
+      await eventually(
+        reason('by-missing', '.status.reason'),
+        (text) => text === 'RuntimeClassNotSupported',
+        patienceMs,
+      );
+      const waiting = reason('on-node', '.status.containerStatuses[0].state.waiting.message');
+      await eventually(waiting, (text) => text === 'the containerd runtime does not support hostNetwork', patienceMs);
+      await kubectl('delete', 'deployment', 'by-runc');
+      await kubectl('delete', 'pod', '--all', '--timeout=300s');
+    }, 600_000);
+  },
+);
 
 async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   let text = '';

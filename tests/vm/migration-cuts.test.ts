@@ -143,7 +143,7 @@ test.each(modes)(
       });
       const { machine } = here;
       if (machine === undefined) throw new Error(`${text}: no machine runs`);
-      here.loop?.pause();
+      here.loop?.pause('user');
       expect(difference(machine, twinOf(config, machine.counters.instructions)), text).toBeUndefined();
     }
   },

@@ -1,4 +1,6 @@
 /** A machine in a cluster, as the example has it: beside ordinary pods, reached through a Service, watched, asked and started again like any container. */
+import { writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hookMs, RunningCluster, run } from '#tests/e2e/running-cluster.ts';
@@ -44,11 +46,13 @@ test('a machine that no longer answers is started again', async () => {
   expect(await kubectl('get', 'pod', 'store', '-o', `jsonpath=${last}`)).toBe('137');
 });
 
+/** What the command says, well or not. */
+const vm = async (...args: readonly string[]): Promise<string> => {
+  const { code, stdout, stderr } = await cluster.coxswain(['vm', ...args]);
+  return code === 0 ? stdout : stderr;
+};
+
 test('a machine that is run by hand starts and stops when it is asked to', async () => {
-  const vm = async (...args: readonly string[]) => {
-    const { code, stdout, stderr } = await cluster.coxswain(['vm', ...args]);
-    return code === 0 ? stdout : stderr;
-  };
   const statusIs = (status: string) =>
     kubectl('wait', `--for=jsonpath={.status.printableStatus}=${status}`, 'vm/board', '--timeout=110s');
   await statusIs('Stopped');
@@ -65,4 +69,76 @@ test('a machine that is run by hand starts and stops when it is asked to', async
   await vm('stop', 'board');
   await statusIs('Stopped');
   expect(await vm('start', 'none')).toBe('coxswain: there is no machine "none" in default\n');
+});
+
+const machines = `
+apiVersion: vm.coxswain.dev/v1alpha1
+kind: VirtualMachine
+metadata: { name: shop }
+spec: { image: coxswain.dev/vm/kernel, memory: 8Mi, args: [port=8092], ports: [{ port: 8092 }] }
+---
+apiVersion: vm.coxswain.dev/v1alpha1
+kind: VirtualMachine
+metadata: { name: idle }
+spec: { runStrategy: Halted, image: coxswain.dev/vm/kernel, memory: 16Mi }
+`;
+
+/** What the server of a machine answers, or why it does not yet. */
+async function ask(name: string, method: 'GET' | 'PUT', body = ''): Promise<string> {
+  const host = await kubectl('get', 'vm', name, '-o', 'jsonpath={.status.address}');
+  return new Promise((resolve) => {
+    const asked = request({ host, port: 8092, path: '/value', method, agent: false }, async (answer) => {
+      let text = '';
+      try {
+        for await (const bytes of answer) text += bytes;
+        resolve(`${answer.statusCode} ${text}`);
+      } catch (error) {
+        resolve(String(error));
+      }
+    });
+    asked.on('error', (error) => resolve(error.message));
+    asked.end(body);
+  });
+}
+
+test('a machine stands still, goes on, is kept, and begins again as it was, itself and another', async () => {
+  const soon = { timeout: 110_000, interval: 200 };
+  const file = join(cluster.dataDir, 'machines.yaml');
+  writeFileSync(file, machines);
+  await kubectl('apply', '-f', file);
+  await kubectl('wait', '--for=condition=Ready', 'vm/shop', '--timeout=110s');
+  await expect.poll(() => ask('shop', 'PUT', 'first'), soon).toBe('204 ');
+  expect(await vm('snapshot', 'shop', '--as', 'before')).toMatch(/^before: shop as it was, [\d.]+ (KiB|MiB) on \S+\n$/);
+  expect(await kubectl('get', 'vmsnapshots')).toMatch(/^NAME +MACHINE [\s\S]*\nbefore +shop +Succeeded +True /);
+  expect(await ask('shop', 'PUT', 'second')).toBe('204 ');
+
+  expect(await vm('pause', 'shop')).toBe('shop stands still\n');
+  await kubectl('wait', '--for=condition=Paused', 'vm/shop', '--timeout=110s');
+  expect(await vm('migrate', 'shop')).toContain('the machine "shop" is paused: resume it first');
+  expect(await vm('clone', 'shop', '--as', 'twin')).toMatch(/^twin begins from shop-\w+\n$/);
+  await expect.poll(() => ask('twin', 'GET'), soon).toBe('200 second');
+  // It began as it was: nothing has booted.
+  const pod = await kubectl('get', 'vm', 'twin', '-o', 'jsonpath={.status.podName}');
+  expect(await kubectl('logs', pod)).toBe('');
+  expect(await vm('resume', 'shop')).toBe('shop goes on\n');
+  expect(await ask('shop', 'GET')).toBe('200 second');
+
+  expect(await vm('restore', 'shop', '--snapshot', 'before')).toBe('shop begins from before now\n');
+  await expect.poll(() => ask('shop', 'GET'), soon).toBe('200 first');
+  expect(await ask('twin', 'GET')).toBe('200 second');
+  expect(await vm('restart', 'twin')).toBe('twin is to restart\n');
+  await kubectl('wait', '--for=jsonpath={.status.runs}=2', 'vm/twin', '--timeout=110s');
+});
+
+test('of a machine that cannot be kept or restored the reason is said', async () => {
+  await kubectl('wait', '--for=jsonpath={.status.printableStatus}=Stopped', 'vm/idle', '--timeout=110s');
+  expect(await vm('snapshot', 'none')).toBe('coxswain: there is no machine "none" in default\n');
+  expect(await vm('snapshot', 'idle')).toBe('coxswain: idle does not run: it is Stopped\n');
+  expect(await vm('pause', 'idle')).toBe('coxswain: idle does not run: it is Stopped\n');
+  expect(await vm('restore', 'idle')).toBe('coxswain: say which snapshot (--snapshot)\n');
+  expect(await vm('restore', 'idle', '--snapshot', 'none')).toBe('coxswain: there is no snapshot "none" in default\n');
+  expect(await vm('restore', 'idle', '--snapshot', 'before')).toBe(
+    'coxswain: before is of coxswain.dev/vm/kernel with 8Mi, and idle has coxswain.dev/vm/kernel with 16Mi\n',
+  );
+  expect(await vm('clone', 'shop')).toBe('coxswain: say how the clone is to be called (--as)\n');
 });

@@ -46,6 +46,8 @@ export function moveOf(view: MigrationView): Move | Refusal {
     const now = machine.status?.printableStatus ?? 'not known yet';
     return { reason: 'MachineNotRunning', message: `the machine "${name}" does not run: it is ${now}` };
   }
+  if (machine.spec?.paused === true || machine.status?.paused === true)
+    return { reason: 'MachinePaused', message: `the machine "${name}" is paused: resume it first` };
   const from = source.spec?.nodeName ?? '';
   const ready = nodes.filter((node) => problemOf(node, view) === undefined && node.metadata?.name !== from);
   if (targetNode !== undefined) {

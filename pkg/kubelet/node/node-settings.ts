@@ -3,6 +3,7 @@ import type { ContainerImage, NodeAddress, Taint } from '#pkg/api/types/core-v1.
 import type { PressureKind } from '../eviction/thresholds.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { MachineFacts, NodeFacts } from './node-status.ts';
+import { handlersOf } from './runtime-choice.ts';
 
 /** What a node is told to be. */
 export interface NodeSettings {
@@ -71,7 +72,7 @@ export function factsOf(
     allocatable: allocatableOf(settings),
     kubeletVersion: settings.version,
     runtimeVersion: `${name}://${version}`,
-    runtimeHandlers: Object.keys(runtimes).sort(),
+    runtimeHandlers: handlersOf(runtimes),
     machine: machineOf(settings),
     images: now.images,
     pressure: now.pressure,

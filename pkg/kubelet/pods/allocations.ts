@@ -32,6 +32,8 @@ export interface AllocationsDeps {
   isOver(uid: string): boolean;
   /** Of the runtime of a pod. */
   capabilitiesOf(pod: Pod): RuntimeCapabilities | undefined;
+  /** A container of the pod has processors for itself. */
+  isPinned(pod: Pod): boolean;
   /** Told of each resize that was begun or put off. */
   event(
     pod: Pod,
@@ -183,8 +185,9 @@ export class Allocations {
     return refusal === undefined ? undefined : { reason: 'Deferred', message: refusal.message };
   }
 
-  /** A change that the runtime can only make by a restart, of containers that are not restarted. */
+  /** A change of a pod with processors of its own, or one that the runtime can only make by a restart, of containers that are not restarted. */
   #impossible(pod: Pod, { held }: Entry): string | undefined {
+    if (this.#deps.isPinned(pod)) return 'Resize is infeasible for Guaranteed Pods alongside CPU Manager static policy';
     const capabilities = this.#deps.capabilitiesOf(pod);
     if (capabilities === undefined || capabilities.features.has('update') || pod.spec?.restartPolicy !== 'Never')
       return undefined;

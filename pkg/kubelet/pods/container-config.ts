@@ -8,14 +8,13 @@ import { ConfigError } from '../env/config-error.ts';
 import { buildEnvironment } from '../env/environment.ts';
 import { ArgumentSpace, expand } from '../env/expand.ts';
 import type { FieldContext } from '../env/field-ref.ts';
-import { quantityValue } from '../model/amounts.ts';
 import { allContainers, specHashOf } from '../model/pod-view.ts';
 import type { ContainerConfig, Mount, MountPropagation, SandboxConfig } from '../runtime/container-config.ts';
 import { unmetWishes } from '../runtime/requirements.ts';
 import type { ImageInfo, Runtime } from '../runtime/runtime.ts';
 import { isReadOnlyVolume } from '../volumes/pod-volumes.ts';
-import { containerResources, podResources } from './container-resources.ts';
 import { podDns } from './dns-config.ts';
+import { fittingContainerResources, fittingResources } from './fitting-resources.ts';
 import { hostsFile, hostsPath } from './hosts-file.ts';
 import type { PodContext } from './pod-context.ts';
 import { namespacesOf, rootProblem, securityContextOf } from './security-context.ts';
@@ -41,6 +40,7 @@ export interface ConfigOptions {
 export function sandboxConfig(context: PodContext, pod: Pod, attempt: number): SandboxConfig {
   const { name = '', namespace = '', uid = '', labels, annotations } = pod.metadata ?? {};
   const sysctls = pod.spec?.securityContext?.sysctls ?? [];
+  const runtimeHandler = context.handlerOf(pod);
   return {
     podUid: uid,
     podName: name,
@@ -50,7 +50,8 @@ export function sandboxConfig(context: PodContext, pod: Pod, attempt: number): S
     labels: labels ?? {},
     annotations: annotations ?? {},
     namespaces: namespacesOf(pod),
-    ...podResources(context.allocations.allotted(pod)),
+    ...(runtimeHandler === undefined ? {} : { runtimeHandler }),
+    ...fittingResources(context, context.allocations.allotted(pod)),
     ...(context.names === undefined ? {} : { dns: podDns(pod, context.names).config }),
     sysctls: Object.fromEntries(sysctls.map((sysctl) => [sysctl.name, sysctl.value])),
     ...(allContainers(pod).some((one) => one.securityContext?.privileged) ? { hasPrivileged: true } : {}),
@@ -96,7 +97,7 @@ export async function containerConfig(
     devices: [],
     labels: pod.metadata?.labels ?? {},
     annotations: pod.metadata?.annotations ?? {},
-    resources: containerResources(pod, container, quantityValue(context.allocatable().memory)),
+    resources: fittingContainerResources(context, pod, container),
     security: securityContextOf(pod, container),
     ...targetOf(options),
     ...(container.stdin === true ? { stdin: true } : {}),

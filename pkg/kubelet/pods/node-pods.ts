@@ -5,6 +5,7 @@
 import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
+import type { CpuManager } from '../cpus/cpu-manager.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
 import type { PodFailure } from '../status/pod-status-input.ts';
 import type { Allocations } from './allocations.ts';
@@ -18,6 +19,8 @@ export interface NodePodsDeps {
   readonly network: PodNetwork;
   readonly hostIps: readonly string[];
   readonly allocations: Allocations;
+  /** Who gives containers processors for themselves; absent where nobody has any. */
+  readonly cpus: Pick<CpuManager, 'admit' | 'wake'> | undefined;
   /** The runtime of a pod, or undefined when the node has none for its RuntimeClass. */
   runtimeOf(pod: Pod): Runtime | undefined;
   /** Why the node takes no such pod now; undefined when it does. */
@@ -100,6 +103,7 @@ export class NodePods {
     this.#workers.get(uid)?.stop();
     this.#workers.delete(uid);
     this.#deps.allocations.release(uid);
+    this.#deps.cpus?.wake();
   }
 
   exited(container: RuntimeContainer): void {
@@ -167,7 +171,14 @@ export class NodePods {
       return { reason: 'RuntimeClassNotSupported', message };
     }
     const pressed = isNew && !isPodTerminal(pod) ? this.#deps.refusal(pod) : undefined;
-    return pressed ?? this.#deps.allocations.admit(pod);
+    const { allocations, cpus } = this.#deps;
+    const refused = pressed ?? allocations.admit(pod);
+    if (refused !== undefined || isPodTerminal(pod)) return refused;
+    const unpinned = cpus?.admit(pod);
+    // One that runs already goes on with what is shared.
+    if (unpinned === undefined || !isNew) return undefined;
+    allocations.release(uidOf(pod));
+    return unpinned;
   }
 
   #foundOf(podUid: string): Found {

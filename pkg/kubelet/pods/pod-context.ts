@@ -6,6 +6,7 @@ import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
+import type { CpuManager } from '../cpus/cpu-manager.ts';
 import type { ObjectReader } from '../env/environment.ts';
 import type { ImagePuller } from '../images/image-puller.ts';
 import type { BackOff } from '../model/back-off.ts';
@@ -43,6 +44,10 @@ export interface PodContext {
   readonly stopping: AbortSignal;
   /** What the node has allotted to its pods. */
   readonly allocations: Pick<Allocations, 'allotted' | 'generation' | 'pending' | 'retry'>;
+  /** Who gives containers processors for themselves; absent where nobody has any. */
+  readonly cpus: Pick<CpuManager, 'fitContainer' | 'fitPod'> | undefined;
+  /** By which way of its own the runtime of a pod is to run it; undefined for its default. */
+  handlerOf(pod: Pod): string | undefined;
   services(): readonly Service[];
   allocatable(): Readonly<Record<string, string>>;
   /** Runs `work` in the background; the kubelet waits for it when it stops. Errors are logged. */

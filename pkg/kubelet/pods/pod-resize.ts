@@ -3,13 +3,13 @@
  * for one or there is no other way. Upstream counterpart: `kuberuntime` `doPodResizeAction`, KEP-1287.
  */
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
-import { quantityValue } from '../model/amounts.ts';
 import type { ContainerView } from '../model/pod-view.ts';
 import { type ResizeState, resizableContainers, resizeSummary, resourceChanges } from '../model/resize.ts';
 import { restartsAfterExit } from '../model/restart-policy.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
 import { isEnforced } from './allocations.ts';
-import { areSameResources, containerResources, podResources, widerResources } from './container-resources.ts';
+import { areSameResources, widerResources } from './container-resources.ts';
+import { fittingContainerResources, fittingResources } from './fitting-resources.ts';
 import type { PodContainers } from './pod-containers.ts';
 import type { PodFacts } from './pod-facts.ts';
 import type { PodSandbox } from './pod-sandbox.ts';
@@ -83,8 +83,7 @@ export class PodResize {
       try {
         // Without the feature, what changes is what only the node counts.
         if (runtime.capabilities.features.has('update')) {
-          const memoryBytes = quantityValue(context.allocatable().memory);
-          await runtime.containers.update(view.id, containerResources(pod, container, memoryBytes));
+          await runtime.containers.update(view.id, fittingContainerResources(context, pod, container));
         }
         this.#containers.given(view.id, container);
       } catch (cause) {
@@ -106,7 +105,7 @@ export class PodResize {
     const { context, runtime } = this.#facts;
     if (runtime.sandboxes.update === undefined || this.#sandbox.current === undefined) return undefined;
     const before = this.#sandbox.resources;
-    const { resources } = podResources(this.#facts.allotted());
+    const { resources } = fittingResources(context, this.#facts.allotted());
     const wanted = this.#isSettled ? resources : widerResources(before, resources);
     if (areSameResources(before, wanted)) return undefined;
     try {

@@ -44,6 +44,8 @@ export interface SandboxConfig {
   readonly dns?: DnsConfig;
   /** A container of it will be privileged. */
   readonly hasPrivileged?: true;
+  /** Which of several ways of its own the runtime is to run it by; absent for its default. Source: CRI `RunPodSandboxRequest.runtime_handler`. */
+  readonly runtimeHandler?: string;
   /** By which runtimes that keep limits group pods; absent where they are not to. Source: kubelet `PodQOSClass`. */
   readonly qosClass?: QosClass;
   /** What its containers may use together, and the weight of all against other pods. Source: CRI `LinuxPodSandboxConfig.resources`. */

@@ -49,6 +49,7 @@ const requirements: readonly Requirement[] = [
   { feature: 'appArmor', wish: ({ container }) => when('appArmorProfile', isNamed(container.security.appArmor)) },
   { feature: 'selinux', wish: ({ container }) => when('seLinuxOptions', container.security.selinux !== undefined) },
   { feature: 'procMount', wish: ({ container }) => when('procMount: Unmasked', container.security.isProcUnmasked) },
+  { feature: 'hostNetwork', wish: ({ sandbox }) => when('hostNetwork', sandbox.namespaces.network === 'node') },
   { feature: 'sysctls', wish: ({ sandbox }) => when('sysctls', Object.keys(sandbox.sysctls).length > 0) },
   { feature: 'userNamespaces', wish: ({ sandbox }) => when('hostUsers: false', sandbox.namespaces.user === 'pod') },
   { feature: 'devices', wish: ({ container }) => when('devices', container.devices.length > 0) },

@@ -40,6 +40,8 @@ export type RuntimeFeature =
   | 'selinux'
   // Namespaces. Without `containerPid` all processes see each other, as who asks for the pod's or the node's may expect.
   | 'containerPid'
+  // Pods on the node's network are where other programs of the node are.
+  | 'hostNetwork'
   | 'sysctls'
   | 'userNamespaces'
   // Files and devices. Without `files` containers read none, so volumes need no contents and no tokens.
@@ -65,6 +67,8 @@ export interface RuntimeCapabilities {
   readonly name: string;
   readonly version: string;
   readonly features: ReadonlySet<RuntimeFeature>;
+  /** Ways of its own to run a sandbox, by the names that `SandboxConfig.runtimeHandler` may have. Absent: there is but one. */
+  readonly handlers?: ReadonlySet<string>;
   /** Without `runAsUser` or `groups`: who all containers are. */
   readonly identity?: { readonly uid: number; readonly gid: number };
 }

@@ -8,6 +8,7 @@
  * Upstream counterpart: CNI plugins `bridge` and `host-local`.
  */
 import { hostCommand, tryHostCommand } from '../host/host-command.ts';
+import { isLinked } from '../pod-link.ts';
 import type { PodNetwork } from '../pod-network.ts';
 import { createPooledNetwork, type PodWires } from '../pooled-network.ts';
 import type { AddressPool } from './address-pool.ts';
@@ -37,10 +38,8 @@ function bridgeWires({ namespace, bridge, ensure, route }: PodLinks): PodWires {
     },
     connect: async (pod, pools) => {
       const { owner, addresses, namespacePath } = pod;
+      if (await isLinked(pod)) return;
       const link = podLink(owner);
-      const there = await tryHostCommand(['ip', '-o', 'addr', 'show', 'dev', 'eth0'], { namespace: namespacePath });
-      // A sandbox from before a restart has its link.
-      if (there.code === 0 && addresses.every((address) => there.stdout.includes(` ${address}/`))) return;
       await wires.disconnect(pod);
       await batch(namespace, [
         `link add ${link} type veth peer name eth0 netns ${namespacePath}`,

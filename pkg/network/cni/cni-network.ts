@@ -7,7 +7,8 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AddressPool } from '../bridge/address-pool.ts';
-import { hostCommand, tryHostCommand } from '../host/host-command.ts';
+import { hostCommand } from '../host/host-command.ts';
+import { isLinked } from '../pod-link.ts';
 import type { PodNetwork } from '../pod-network.ts';
 import { createPooledNetwork, type PodWires, type WiredPod } from '../pooled-network.ts';
 import { addPod, type CniList, type CniPluginsOptions, type CniPod, deletePod, parseCniList } from './cni-plugins.ts';
@@ -102,10 +103,8 @@ function cniWires({ nodeName, namespace, ensure, route, list: given }: CniNetwor
       await plugins;
     },
     connect: async (pod, pools) => {
-      const { addresses, namespacePath } = pod;
-      const there = await tryHostCommand(['ip', '-o', 'addr', 'show', 'dev', 'eth0'], { namespace: namespacePath });
-      // A sandbox from before a restart has its link.
-      if (there.code === 0 && addresses.every((address) => there.stdout.includes(` ${address}/`))) return;
+      if (await isLinked(pod)) return;
+      const { addresses } = pod;
       const options = await (plugins ?? open());
       const asked = cniPod(pod, pools);
       // What an earlier one of the pod has left.

@@ -1,11 +1,16 @@
 import { expect, test } from 'vitest';
 import { virtualMachines } from '#pkg/api/virtual-machine.ts';
 import { virtualMachineMigrations } from '#pkg/api/virtual-machine-migration.ts';
+import { virtualMachineSnapshots } from '#pkg/api/virtual-machine-snapshot.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { readerOf, testContext } from '../testing.ts';
 import { nodeRestrictionPlugin } from './node-restriction.ts';
 
-const refs = { virtualmachines: virtualMachines, virtualmachinemigrations: virtualMachineMigrations };
+const refs = {
+  virtualmachines: virtualMachines,
+  virtualmachinemigrations: virtualMachineMigrations,
+  virtualmachinesnapshots: virtualMachineSnapshots,
+};
 const metadata = { name: 'move', namespace: 'default', uid: 'u1' };
 const migration = { metadata, status: { phase: 'Running', sourceNode: 'n1', targetNode: 'n2' } };
 const claim = { name: 'move', uid: 'u1', sourcePod: 'a', targetPod: 'b' };
@@ -71,4 +76,17 @@ test('of a machine a node writes nothing else, and of a migration that is anothe
   const old = { ...machine, status: { podName: 'a', migration: { ...other, owner: '' } } };
   const now = { podName: 'a', migration: { ...other, owner: 'target' } };
   expect(await change('n2', 'virtualmachines', [old, now])).toContain('is not allowed to say');
+});
+
+test('a node says of its own machines that they stand still, and how the snapshots ended that it makes', async () => {
+  const placed = { ...machine, status: { ...machine.status, nodeName: 'n1' } };
+  const paused = (node: string) => change(node, 'virtualmachines', [placed, { ...placed.status, paused: true }]);
+  expect(await paused('n1')).toBe('');
+  expect(await paused('n2')).toContain('can only say of machines on itself that they stand still');
+  const snapshot = { metadata, status: { phase: 'InProgress', nodeName: 'n1' } };
+  const tell = (node: string, more: object) =>
+    change(node, 'virtualmachinesnapshots', [snapshot, { ...snapshot.status, ...more }]);
+  expect(await tell('n1', { result: { outcome: 'completed' } })).toBe('');
+  expect(await tell('n2', { result: { outcome: 'completed' } })).toContain('only update the status of snapshots');
+  expect(await tell('n1', { phase: 'Succeeded' })).toContain('is not allowed to update other than status.result');
 });

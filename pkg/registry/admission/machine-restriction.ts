@@ -1,9 +1,10 @@
 /**
- * What a kubelet may write of virtual machines, which authorization cannot tell without the body: of a migration the part of the status that is its own end's, of a machine
- * whose migration has an end at it nothing but who has the machine. Counterpart: KubeVirt's `virt-handler` policies.
+ * What a kubelet may write of virtual machines, which authorization cannot tell without the body: of a migration the part of the status that is its own end's, of a snapshot
+ * that it makes how that ended, of a machine whether it stands still there, and who has it where its migration has an end at the node. Counterpart: KubeVirt's `virt-handler` policies.
  */
 import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
 import { type VirtualMachineMigration, virtualMachineMigrations } from '#pkg/api/virtual-machine-migration.ts';
+import { virtualMachineSnapshots } from '#pkg/api/virtual-machine-snapshot.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
@@ -23,6 +24,16 @@ export function migrationStatus(node: string, attributes: AdmissionAttributes): 
     throw no(`is not allowed to update other than status.${own.join(', status.')}`);
 }
 
+/** A node writes the status of a snapshot. */
+export function snapshotStatus(node: string, attributes: AdmissionAttributes): void {
+  const { old, draft } = about(attributes, virtualMachineSnapshots, 'status') ?? {};
+  const no = (why: string): Error => refusal(attributes, `node ${JSON.stringify(node)} ${why}`);
+  if (old?.status?.nodeName !== node || draft === undefined)
+    throw no('can only update the status of snapshots that it makes');
+  if (!deepEqual(without(draft.status, ['result']), without(old.status, ['result'])))
+    throw no('is not allowed to update other than status.result');
+}
+
 /** A node writes the status of a machine. */
 export async function machineStatus(
   node: string,
@@ -33,10 +44,12 @@ export async function machineStatus(
   const no = (why: string): Error => refusal(attributes, `node ${JSON.stringify(node)} ${why}`);
   if (old === undefined || draft === undefined) throw no('can only update the status of machines');
   const rest = ({ status }: Given<VirtualMachine>): unknown => ({
-    ...status,
+    ...without(status, ['paused']),
     migration: without(status?.migration, ['owner']),
   });
   if (!deepEqual(rest(draft), rest(old))) throw no('is not allowed to update other than status.migration.owner');
+  if (draft.status?.paused !== old.status?.paused && old.status?.nodeName !== node)
+    throw no('can only say of machines on itself that they stand still');
   const owner = draft.status?.migration?.owner ?? '';
   const before = old.status?.migration?.owner ?? '';
   if (owner === before) return;

@@ -21,7 +21,7 @@ import {
 } from '#pkg/apiserver/strategy.ts';
 import { nodeOf } from '../authorization/node-identity.ts';
 import { without } from '../draft.ts';
-import { machineStatus, migrationStatus } from './machine-restriction.ts';
+import { machineStatus, migrationStatus, snapshotStatus } from './machine-restriction.ts';
 import { aboutPod, isMirrorPod } from './pods.ts';
 
 /** What is posted to the subresource `token` of service accounts. */
@@ -73,6 +73,7 @@ const checks: ReadonlyMap<string, Checks> = new Map([
   checksOf('resourceslices', 'resource.k8s.io', { '': resourceSlice }),
   checksOf('virtualmachines', 'vm.coxswain.dev', { status: machineStatus }),
   checksOf('virtualmachinemigrations', 'vm.coxswain.dev', { status: migrationStatus }),
+  checksOf('virtualmachinesnapshots', 'vm.coxswain.dev', { status: snapshotStatus }),
 ]);
 
 function checksOf(resource: string, group: string, made: Readonly<Record<string, Check>>): [string, Checks] {

@@ -18,6 +18,8 @@ const spec = {
   properties: {
     runStrategy: { type: 'string', enum: ['Always', 'Halted', 'Manual', 'RerunOnFailure'], default: 'Always' },
     image: { type: 'string', minLength: 1 },
+    paused: flag,
+    snapshotName: { type: 'string', minLength: 1, maxLength: 253 },
     args: { type: 'array', items: text },
     memory: { ...quantity, default: '64Mi' },
     cpu: quantity,
@@ -45,6 +47,7 @@ const status = {
     ready: flag,
     printableStatus: text,
     podName: text,
+    paused: flag,
     nodeName: text,
     address: text,
     evacuationNodeName: text,

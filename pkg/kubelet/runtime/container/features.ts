@@ -13,6 +13,7 @@ const always: readonly RuntimeFeature[] = [
   'execStdin',
   'files',
   'groups',
+  'hostNetwork',
   'hugepages',
   'imageVolumes',
   'memoryLimits',

@@ -1,4 +1,5 @@
 /** What a CRI runtime answers, as far as it is needed. Pure; each throws `WireError` for what is no such message. Source: `k8s.io/cri-api` `runtime/v1` `api.proto`. */
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { Fields } from '#pkg/grpc/message.ts';
 import type { ContainerRunState, ContainerStats, ExecResult, ImageInfo } from '../runtime.ts';
 
@@ -52,13 +53,24 @@ export interface UnmetCondition {
   readonly message: string;
 }
 
-/** `Status`: the conditions that do not hold. */
-export function unmetConditions(bytes: Uint8Array): readonly UnmetCondition[] {
-  return new Fields(bytes)
-    .message(1)
-    .messages(1)
+/**
+ * `Status`: the conditions that do not hold, and the handlers that a RuntimeClass may name: a list since Kubernetes 1.30, and before that the runtimes of containerd's
+ * configuration, which it shows to who asks for more than usual. The nameless handler, which is the default, is not among them.
+ */
+export function runtimeStatusOf(bytes: Uint8Array): {
+  readonly unmet: readonly UnmetCondition[];
+  readonly handlers: readonly string[];
+} {
+  const fields = new Fields(bytes);
+  const conditions = fields.message(1).messages(1);
+  const unmet = conditions
     .filter((condition) => !condition.flag(2))
     .map((condition) => ({ type: condition.string(1), message: condition.string(4) || condition.string(3) }));
+  const listed = fields.messages(3).map((handler) => handler.string(1));
+  const { containerd } = documentOf(textMap(fields, 2)['config']);
+  const runtimes = isObject(containerd) && isObject(containerd['runtimes']) ? Object.keys(containerd['runtimes']) : [];
+  const handlers = [...new Set([...listed, ...runtimes])].filter((name) => name !== '').toSorted();
+  return { unmet, handlers };
 }
 
 /** What is one string: an identity, an address. */
@@ -77,24 +89,46 @@ export function sandboxesOf(bytes: Uint8Array): readonly ListedSandbox[] {
   }));
 }
 
-/** `PodSandboxStatus`: its addresses, and the process that holds its namespaces where the runtime tells. */
-export function sandboxStatusOf(bytes: Uint8Array): {
+/** `PodSandboxStatus`, as far as the runtime tells. */
+export interface SandboxStatus {
   readonly addresses: readonly string[];
-  readonly pid: number | undefined;
-} {
+  /** The process that holds its namespaces. */
+  readonly pid?: number;
+  /** Path of its network namespace, where it has one of its own. */
+  readonly networkNamespace?: string;
+}
+
+/** `PodSandboxStatus`. Source: containerd and CRI-O put a document with `pid` and `runtimeSpec`, the OCI runtime's configuration, under `info`. */
+export function sandboxStatusOf(bytes: Uint8Array): SandboxStatus {
   const fields = new Fields(bytes);
   const network = fields.message(1).message(5);
   const addresses = [network.string(1), ...network.messages(2).map((one) => one.string(1))];
-  return { addresses: addresses.filter((address) => address !== ''), pid: pidOf(textMap(fields, 2)) };
+  const { pid, runtimeSpec } = documentOf(textMap(fields, 2)['info']);
+  const path = networkPathOf(runtimeSpec);
+  return {
+    addresses: addresses.filter((address) => address !== ''),
+    ...(typeof pid === 'number' && pid > 0 ? { pid } : {}),
+    ...(path === undefined ? {} : { networkNamespace: path }),
+  };
 }
 
-/** Source: containerd and CRI-O put a document with `pid` under `info`. */
-function pidOf({ info = '{}' }: Readonly<Record<string, string>>): number | undefined {
+/** Of the namespaces of a configuration: the network's, where it is kept under a path. */
+function networkPathOf(spec: unknown): string | undefined {
+  const linux = isObject(spec) && isObject(spec['linux']) ? spec['linux'] : {};
+  const { namespaces } = linux;
+  if (!Array.isArray(namespaces)) return undefined;
+  const network: unknown = namespaces.find((one) => isObject(one) && one['type'] === 'network');
+  const path = isObject(network) ? network['path'] : undefined;
+  return typeof path === 'string' && path.startsWith('/') ? path : undefined;
+}
+
+/** An object of JSON; an empty one for what is none. */
+function documentOf(text = '{}'): Readonly<Record<string, unknown>> {
   try {
-    const { pid }: { readonly pid?: unknown } = JSON.parse(info);
-    return typeof pid === 'number' && pid > 0 ? pid : undefined;
+    const document: unknown = JSON.parse(text);
+    return isObject(document) ? document : {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 

@@ -73,8 +73,9 @@ const reasons: ReadonlyMap<number, RuntimeErrorReason> = new Map([
 export function nothing(): void {}
 
 /** Does nothing about what is gone already. */
-export async function unlessGone(work: Promise<void>): Promise<void> {
+export async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
   return work.catch((error: unknown) => {
     if (!(error instanceof RuntimeError) || error.reason !== 'notFound') throw error;
+    return undefined;
   });
 }

@@ -22,7 +22,7 @@ import {
   type SandboxService,
 } from '../runtime.ts';
 import type { StreamingService } from '../streams.ts';
-import { execResultOf, type ListedContainer, unmetConditions, versionOf } from './answers.ts';
+import { execResultOf, type ListedContainer, runtimeStatusOf, versionOf } from './answers.ts';
 import { CriClient, nothing } from './cri-client.ts';
 import { CriContainers } from './cri-containers.ts';
 import { criImages } from './cri-images.ts';
@@ -32,7 +32,7 @@ import { ExitWatch } from './exit-watch.ts';
 import { criFeatures } from './features.ts';
 import { LogRotation, type RotatedLog } from './log-rotation.ts';
 import { markedContainer } from './marks.ts';
-import { emptyRequest, execSyncRequest, idRequest, versionRequest } from './requests.ts';
+import { execSyncRequest, idRequest, statusRequest, versionRequest } from './requests.ts';
 
 /** Output of a command that is kept; the rest is cut off. Source: kubelet probes read 10 KiB; hooks show less. */
 const execBytesMax = 256 * 1024;
@@ -47,8 +47,10 @@ export interface CriRuntimeDeps {
   readonly socketPath: string;
   /** Folder for logs and last messages of the node's containers. By its path the node's are known among others of the runtime. */
   readonly dataDir: string;
-  /** Whether the runtime gives pods networks of their own; else they are on the machine's. */
+  /** Whether pods have network namespaces of their own; else they are on the machine's network. */
   readonly ownNetwork: boolean;
+  /** Path of the network namespace of the node; absent for that of the machine, which is the runtime's. */
+  readonly nodeNetwork?: string | undefined;
   /** Where seccomp profiles are that pods name. */
   readonly seccompFolder: string;
 }
@@ -75,11 +77,11 @@ async function tryOpen(deps: CriRuntimeDeps): Promise<CriRuntime> {
   const client = new CriClient(deps);
   try {
     const { name, version } = await client.runtime('Version', { message: versionRequest, read: versionOf });
-    const unmet = await client.runtime('Status', { message: emptyRequest, read: unmetConditions });
+    const { unmet, handlers } = await client.runtime('Status', { message: statusRequest, read: runtimeStatusOf });
     const problem = unmet.find(({ type }) => type === 'RuntimeReady' || (type === 'NetworkReady' && deps.ownNetwork));
     if (problem !== undefined)
       throw new RuntimeError('failed', `${name} at ${deps.socketPath} is not ready: ${problem.message}`);
-    const runtime = new CriRuntime(deps, client, { name, version });
+    const runtime = new CriRuntime(deps, client, { name, version, handlers: new Set(handlers) });
     await runtime.recover();
     return runtime;
   } catch (error) {
@@ -101,10 +103,13 @@ export class CriRuntime implements Runtime {
   readonly #sandboxes: CriSandboxes;
   readonly #exits: ExitWatch;
 
-  constructor(deps: CriRuntimeDeps, client: CriClient, runtime: { readonly name: string; readonly version: string }) {
-    const { clock, random, dataDir: node, ownNetwork, seccompFolder } = deps;
+  constructor(deps: CriRuntimeDeps, client: CriClient, runtime: Omit<RuntimeCapabilities, 'features'>) {
+    const { clock, random, dataDir: node, ownNetwork, nodeNetwork, seccompFolder } = deps;
     const hasAppArmor = existsSync('/sys/kernel/security/apparmor');
-    this.capabilities = { ...runtime, features: criFeatures({ hasAppArmor }) };
+    this.capabilities = {
+      ...runtime,
+      features: criFeatures({ hasAppArmor, isOnNodeNetwork: nodeNetwork === undefined }),
+    };
     this.#client = client;
     this.images = criImages(client);
     this.#sandboxes = new CriSandboxes({ client, node, logs: join(node, 'logs'), ownNetwork });

@@ -15,13 +15,15 @@ export interface CriSandboxesOptions {
   readonly node: string;
   /** Folder of logs, of which each sandbox has one. */
   readonly logs: string;
-  /** Whether the runtime gives pods networks of their own; else they are on the machine's. */
+  /** Whether pods have network namespaces of their own; else they are on the machine's network. */
   readonly ownNetwork: boolean;
 }
 
 /** The sandboxes. */
 export class CriSandboxes implements SandboxService {
   readonly #options: CriSandboxesOptions;
+  /** Where the namespaces of sandboxes are: what does not change need not be asked for again. */
+  readonly #namespaces = new Map<string, string>();
 
   constructor(options: CriSandboxesOptions) {
     this.#options = options;
@@ -33,7 +35,10 @@ export class CriSandboxes implements SandboxService {
     await mkdir(wish.logFolder, { recursive: true, mode: 0o755 });
     const id = await client.runtime('RunPodSandbox', { message: runSandboxRequest(wish), read: stringOf });
     try {
-      return await this.ready(id);
+      const sandbox = await this.ready(id);
+      if (this.hasOwnNetwork(config) && sandbox.networkNamespace === undefined)
+        throw new RuntimeError('failed', `the runtime does not say where the network of sandbox "${id}" is`);
+      return sandbox;
     } catch (error) {
       await this.remove(id).catch(() => {});
       throw error;
@@ -53,6 +58,7 @@ export class CriSandboxes implements SandboxService {
     await this.stop(id);
     await unlessGone(client.runtime('RemovePodSandbox', { message: idRequest(id), read: nothing }));
     await rm(this.#folder(found.config), { recursive: true, force: true });
+    this.#namespaces.delete(id);
   }
 
   async list(): Promise<readonly Sandbox[]> {
@@ -61,10 +67,31 @@ export class CriSandboxes implements SandboxService {
       message: listRequest(3, labelsOfNode(node)),
       read: sandboxesOf,
     });
-    return listed.flatMap(({ id, isReady, createdAtMs, ...marks }) => {
+    const own = listed.flatMap(({ id, isReady, createdAtMs, ...marks }): readonly Sandbox[] => {
       const config = markedSandbox(marks);
       return config === undefined ? [] : [{ id, config, state: isReady ? 'ready' : 'notReady', createdAtMs }];
     });
+    return Promise.all(own.map((sandbox) => this.#placed(sandbox)));
+  }
+
+  /** With the path of its network namespace, as long as it has one of its own. */
+  async #placed(sandbox: Sandbox): Promise<Sandbox> {
+    const { id, config, state } = sandbox;
+    if (state !== 'ready' || !this.hasOwnNetwork(config)) return sandbox;
+    const networkNamespace = this.#namespaces.get(id) ?? (await this.#askNamespace(id));
+    if (networkNamespace === undefined) return sandbox;
+    this.#namespaces.set(id, networkNamespace);
+    return { ...sandbox, networkNamespace };
+  }
+
+  /** One that goes meanwhile has none. */
+  async #askNamespace(id: string): Promise<string | undefined> {
+    const { client } = this.#options;
+    const status = await unlessGone(
+      client.runtime('PodSandboxStatus', { message: verboseRequest(id), read: sandboxStatusOf }),
+    );
+    const { networkNamespace, pid } = status ?? {};
+    return networkNamespace ?? (pid === undefined ? undefined : `/proc/${pid}/ns/net`);
   }
 
   /** One that takes containers. Rejects with `notFound` for others. */

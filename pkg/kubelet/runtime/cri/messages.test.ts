@@ -4,7 +4,7 @@ import { FrameReader } from '#pkg/grpc/grpc-frames.ts';
 import { Fields, framed } from '#pkg/grpc/message.ts';
 import { makeContainerConfig, makeSandboxConfig } from '../../testing/configs.ts';
 import type { SecurityContext } from '../container-config.ts';
-import { containerStatusOf, sandboxesOf, sandboxStatusOf, unmetConditions } from './answers.ts';
+import { containerStatusOf, runtimeStatusOf, sandboxesOf, sandboxStatusOf } from './answers.ts';
 import { containerMarks, markedContainer, markedSandbox, sandboxMarks } from './marks.ts';
 import { createRequest, runSandboxRequest } from './requests.ts';
 
@@ -15,6 +15,9 @@ function read(framedMessage: Uint8Array): Fields {
   const [message] = new FrameReader().push(Buffer.from(framedMessage));
   return new Fields(message ?? Buffer.alloc(0));
 }
+
+/** A message's bytes, without what frames it. */
+const body = (message: Uint8Array): Buffer => Buffer.from(message.subarray(5));
 
 /** The security context of a container with this wish. */
 function securityOf(security: SecurityContext, imageUser?: { readonly name: string }): Fields {
@@ -93,7 +96,6 @@ test('what is masked is told even when nobody asks', () => {
 });
 
 test('answers are read, with times in nanoseconds', () => {
-  const body = (message: Uint8Array): Buffer => Buffer.from(message.subarray(5));
   const status = framed((message) =>
     message.message(1, () => {
       message.string(1, 'id');
@@ -126,5 +128,39 @@ test('answers are read, with times in nanoseconds', () => {
       }),
     ),
   );
-  expect(unmetConditions(body(conditions))).toEqual([{ type: 'NetworkReady', message: 'cni plugin not initialized' }]);
+  const unmet = [{ type: 'NetworkReady', message: 'cni plugin not initialized' }];
+  expect(runtimeStatusOf(body(conditions))).toEqual({ unmet, handlers: [] });
+});
+
+test.each<[string, string, string | undefined]>([
+  [
+    'a path of the OCI configuration',
+    '{"pid":12,"runtimeSpec":{"linux":{"namespaces":[{"type":"pid"},{"type":"network","path":"/run/netns/x"}]}}}',
+    '/run/netns/x',
+  ],
+  ["none where it is the machine's", '{"pid":12,"runtimeSpec":{"linux":{"namespaces":[{"type":"pid"}]}}}', undefined],
+  ['none where nothing is said', '{"pid":12,"runtimeSpec":{"linux":null}}', undefined],
+  ['none in what is no document', 'no JSON', undefined],
+  [
+    'no path that begins nowhere',
+    '{"runtimeSpec":{"linux":{"namespaces":[{"type":"network","path":"x"}]}}}',
+    undefined,
+  ],
+])('the network namespace of a sandbox is %s', (_, info, path) => {
+  const status = framed((message) => message.map(2, [['info', info]]));
+  expect(sandboxStatusOf(body(status)).networkNamespace).toBe(path);
+});
+
+test('handlers are those that the runtime lists, or that containerd has in its configuration', () => {
+  const listed = framed((message) => message.messages(3, ['', 'runc', 'kata'], (name) => message.string(1, name)));
+  expect(runtimeStatusOf(body(listed)).handlers).toEqual(['kata', 'runc']);
+  const config = JSON.stringify({ containerd: { runtimes: { runc: {}, crun: {} } } });
+  const verbose = framed((message) => message.map(2, [['config', config]]));
+  expect(runtimeStatusOf(body(verbose)).handlers).toEqual(['crun', 'runc']);
+});
+
+test('a sandbox is run by the handler that its pod names, else by the default', () => {
+  expect(read(runSandboxRequest(sandboxWish)).string(2)).toBe('');
+  const config = { ...sandbox, runtimeHandler: 'kata' };
+  expect(read(runSandboxRequest({ ...sandboxWish, config })).string(2)).toBe('kata');
 });

@@ -57,6 +57,9 @@ export function idRequest(id: string): Uint8Array {
 /** For `Version`. */
 export const versionRequest: Uint8Array = framed((message) => message.string(1, 'v1'));
 
+/** For `Status`, with more than usual. */
+export const statusRequest: Uint8Array = framed((message) => message.flag(1, true));
+
 /** For calls that can say more than usual. */
 export function verboseRequest(id: string): Uint8Array {
   return framed((message) => {
@@ -72,7 +75,10 @@ export function listRequest(labelsField: 3 | 4, labels: Readonly<Record<string, 
 
 /** For `RunPodSandbox`. */
 export function runSandboxRequest(wish: SandboxWish): Uint8Array {
-  return framed((message) => message.message(1, () => writeSandbox(message, wish)));
+  return framed((message) => {
+    message.message(1, () => writeSandbox(message, wish));
+    message.string(2, wish.config.runtimeHandler ?? '');
+  });
 }
 
 /** For `CreateContainer`. */

@@ -13,6 +13,7 @@ export const fakeFeatures: ReadonlySet<RuntimeFeature> = new Set([
   'exec',
   'execStdin',
   'groups',
+  'hostNetwork',
   'hugepages',
   'imageVolumes',
   'memoryLimits',

@@ -50,6 +50,7 @@ const features: readonly RuntimeFeature[] = [
   'exec',
   'execStdin',
   'files',
+  'hostNetwork',
   'memoryLimits',
   'portForward',
   'stdin',

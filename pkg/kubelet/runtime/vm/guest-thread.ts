@@ -8,7 +8,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { Owner } from '#pkg/vmm/migration/contract.ts';
 import { type Sources, workerBootstrap } from '../inprocess/host/worker-sources.ts';
 import { RuntimeError } from '../runtime.ts';
-import type { Arrival, Departure, FromGuest, GuestFigures, GuestStart, ToGuest } from './guest/protocol.ts';
+import type { Arrival, Departure, FromGuest, GuestFigures, GuestStart, SavedGuest, ToGuest } from './guest/protocol.ts';
 
 const killedExitCode = 137;
 /** JavaScript objects of a guest's thread: its memory and compiled code are not among them. */
@@ -48,6 +48,8 @@ export class GuestThread {
   readonly #events: GuestThreadEvents;
   readonly #started = Promise.withResolvers<void>();
   readonly #figures = new Map<number, PromiseWithResolvers<GuestFigures>>();
+  readonly #saves = new Map<number, PromiseWithResolvers<SavedGuest>>();
+  readonly #holds = new Map<number, PromiseWithResolvers<void>>();
   /** Ports that were asked for. */
   readonly #ports = new Map<number, PromiseWithResolvers<number>>();
   #requests = 0;
@@ -79,12 +81,16 @@ export class GuestThread {
     this.#send({ type: 'input', bytes });
   }
 
-  pause(): void {
-    this.#send({ type: 'pause' });
+  /** Has the guest stand still, or go on; resolves when it does. Rejects with `failed` where the machine is not here. */
+  hold(isPaused: boolean): Promise<void> {
+    const id = this.#requests++;
+    return this.#ask(this.#holds, id, { type: 'pause', id, isPaused });
   }
 
-  resume(): void {
-    this.#send({ type: 'resume' });
+  /** The machine as it is. Rejects with `failed` where it is not here, or on its way. */
+  save(): Promise<SavedGuest> {
+    const id = this.#requests++;
+    return this.#ask(this.#saves, id, { type: 'save', id });
   }
 
   figures(): Promise<GuestFigures> {
@@ -161,6 +167,18 @@ export class GuestThread {
       case 'figures':
         this.#figures.get(message.id)?.resolve(message.figures);
         return;
+      case 'done': {
+        const { id, problem } = message;
+        if (problem === undefined) this.#holds.get(id)?.resolve();
+        else this.#holds.get(id)?.reject(new RuntimeError('failed', problem));
+        return;
+      }
+      case 'saved': {
+        const { id, saved, problem = '' } = message;
+        if (saved !== undefined) this.#saves.get(id)?.resolve(saved);
+        else this.#saves.get(id)?.reject(new RuntimeError('failed', problem));
+        return;
+      }
       case 'presence':
         this.#events.presence(message.isHere);
         return;
@@ -190,7 +208,8 @@ export class GuestThread {
     this.#isOver = true;
     const error = new RuntimeError('failed', message === '' ? 'the machine has ended' : message);
     this.#started.reject(error);
-    for (const answer of [...this.#figures.values(), ...this.#ports.values()]) answer.reject(error);
+    const waiting = [this.#figures, this.#ports, this.#saves, this.#holds];
+    for (const answer of waiting.flatMap((map) => [...map.values()])) answer.reject(error);
     this.#events.ended({ exitCode, message });
     void this.#worker.terminate();
   }

@@ -1,9 +1,11 @@
-/** The machines of a node for who moves them: by the name of their pod, whatever containers are called. */
+/** The machines of a node for who moves, saves and pauses them: by the name of their pod, whatever containers are called. */
+import { createHash } from 'node:crypto';
 import type { Owner } from '#pkg/vmm/migration/contract.ts';
 import type { SandboxConfig } from '../container-config.ts';
 import { RuntimeError } from '../runtime.ts';
 import type { Arrival, Departure, FromGuest } from './guest/protocol.ts';
 import type { GuestThread, GuestThreadEvents, MigrationNews } from './guest-thread.ts';
+import type { SnapshotName, SnapshotStore } from './snapshot-store.ts';
 import type { VmContainer } from './vm-container.ts';
 
 /** Which pod. */
@@ -26,10 +28,13 @@ type Sandboxed = { readonly config: SandboxConfig; readonly containers: Readonly
 /** Machines by their pods. */
 export class Machines {
   readonly #all: () => Iterable<Sandboxed>;
+  readonly #snapshots: SnapshotStore | undefined;
   readonly #listeners = new Set<MoveListener>();
 
-  constructor(all: () => Iterable<Sandboxed>) {
+  /** `snapshots`: where this node keeps those; absent: nowhere. */
+  constructor(all: () => Iterable<Sandboxed>, snapshots?: SnapshotStore) {
     this.#all = all;
+    this.#snapshots = snapshots;
   }
 
   /** Tells `listener` until what is returned is called. */
@@ -70,10 +75,42 @@ export class Machines {
     this.#thread(pod).claimed(owner);
   }
 
-  #thread({ namespace, name }: PodName): GuestThread {
+  /** Has the machine of that pod stand still, or go on; resolves when it does. Rejects where no container of it runs, or the machine is not in it. */
+  hold(pod: PodName, isPaused: boolean): Promise<void> {
+    return this.#container(pod).thread.hold(isPaused);
+  }
+
+  /** Keeps the machine of that pod as it is, as the snapshot of that uid in its namespace; resolves with the bytes that this takes. Rejects where that cannot be. */
+  async save(pod: PodName, uid: string): Promise<number> {
+    const container = this.#container(pod);
+    const saved = await container.thread.save();
+    const kernel = createHash('sha256').update(container.kernel).digest('hex');
+    return this.#kept.write({ namespace: pod.namespace, uid }, { ...saved, kernel });
+  }
+
+  /** The snapshots that are kept here. */
+  async snapshots(): Promise<readonly SnapshotName[]> {
+    return (await this.#snapshots?.list()) ?? [];
+  }
+
+  /** Takes a snapshot away; does nothing where it is not here. */
+  async forget(name: SnapshotName): Promise<void> {
+    await this.#snapshots?.remove(name);
+  }
+
+  get #kept(): SnapshotStore {
+    if (this.#snapshots === undefined) throw new RuntimeError('failed', 'this node keeps no snapshots of machines');
+    return this.#snapshots;
+  }
+
+  #thread(pod: PodName): GuestThread {
+    return this.#container(pod).thread;
+  }
+
+  #container({ namespace, name }: PodName): VmContainer {
     for (const { config, containers } of this.#all()) {
       if (config.podNamespace !== namespace || config.podName !== name) continue;
-      for (const container of containers.values()) if (container.state === 'running') return container.thread;
+      for (const container of containers.values()) if (container.state === 'running') return container;
     }
     throw new RuntimeError('notFound', `no machine of the pod ${namespace}/${name} runs here`);
   }

@@ -112,6 +112,8 @@ export class VmContainer {
         this.#killAtMs = killAtMs;
         this.#killTimer = clock.setTimeout(() => this.#kill(), graceMs);
       }
+      // One that stands still hears nothing.
+      void this.#thread?.hold(false).catch(() => {});
       // Whether it hears so or not, it has its time.
       if (this.#presence === 'left') this.#thread?.retire();
       else void this.open({ command: ['poweroff'] }).catch(() => {});
@@ -158,6 +160,11 @@ export class VmContainer {
     this.requireRunning();
     if (this.#thread === undefined) throw new RuntimeError('failed', 'the machine has not started');
     return this.#thread;
+  }
+
+  /** The kernel that it boots. */
+  get kernel(): Uint8Array {
+    return this.#options.start.kernel;
   }
 
   /** A connection to a port of the guest. */

@@ -4,8 +4,11 @@
  * memory and the processor limit its share of instructions. Its console is its log, its ports are relayed at the pod's address. What cannot run is refused
  * before anything starts. Files of the node are not in a machine, so volumes are not either.
  */
+import { createHash } from 'node:crypto';
 import { totalmem } from 'node:os';
+import { join } from 'node:path';
 import { waitsForMachine } from '#pkg/api/virtual-machine-migration.ts';
+import { beginsFromSnapshot } from '#pkg/api/virtual-machine-snapshot.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { guestAddress } from '#pkg/vmm/host/user-network.ts';
@@ -31,6 +34,7 @@ import type { GuestStart } from './guest/protocol.ts';
 import { guestMain } from './guest-thread.ts';
 import { builtInImages, findImage, type GuestImage, imagesHint, kernelProblem } from './images.ts';
 import { Machines } from './machines.ts';
+import { SnapshotStore } from './snapshot-store.ts';
 import { VmContainer } from './vm-container.ts';
 
 /** What a machine gets whose container has no memory limit. */
@@ -39,12 +43,22 @@ const memoryBytesMin = 1024 * 1024;
 const memoryBytesMax = 2 ** 31;
 const pageBytes = 4096;
 
-const features: readonly RuntimeFeature[] = ['attach', 'cpuLimits', 'exec', 'memoryLimits', 'portForward', 'stdin'];
+const features: readonly RuntimeFeature[] = [
+  'attach',
+  'cpuLimits',
+  'exec',
+  'hostNetwork',
+  'memoryLimits',
+  'portForward',
+  'stdin',
+];
 
 /** What the runtime has of its node. */
 export interface VmRuntimeDeps {
   readonly clock: Clock;
   readonly random: Random;
+  /** The node's folder, for snapshots of its machines; absent or `''`: it keeps none. */
+  readonly folder?: string;
   /** What all machines together may have. Default: the machine's memory. */
   readonly memoryBytesMax?: number;
 }
@@ -71,6 +85,7 @@ class VmRuntime implements MachineRuntime {
   readonly #sources = new WorkerSources();
   readonly #pods: PodContainers<VmContainer>;
   readonly #listeners = new Set<(container: RuntimeContainer) => void>();
+  readonly #snapshots: SnapshotStore | undefined;
   #macs = 0;
 
   constructor(deps: VmRuntimeDeps) {
@@ -113,7 +128,9 @@ class VmRuntime implements MachineRuntime {
       },
       portForward: (id, { port }) => this.#forward(id, port),
     };
-    this.machines = new Machines(() => this.#pods.all());
+    const { folder = '' } = deps;
+    this.#snapshots = folder === '' ? undefined : new SnapshotStore(join(folder, 'snapshots'));
+    this.machines = new Machines(() => this.#pods.all(), this.#snapshots);
     this.images = {
       status: async (image) => (await findImage(image))?.info,
       pull: async (image) => {
@@ -144,9 +161,10 @@ class VmRuntime implements MachineRuntime {
   async #create(sandboxId: string, config: ContainerConfig): Promise<string> {
     const image = await findImage(config.image);
     if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
+    const kept = await this.#beginning(sandboxId, this.#startOf(image, config));
     return this.#pods.add(sandboxId, (id, sandbox) => {
       const waits = sandbox.config.annotations[waitsForMachine] !== undefined;
-      const start = { ...this.#startOf(image, config), ...(waits ? { waits: true as const } : {}) };
+      const start = { ...kept, ...(waits ? { waits: true as const } : {}) };
       return new VmContainer({
         id,
         sandbox,
@@ -160,6 +178,22 @@ class VmRuntime implements MachineRuntime {
         onMove: this.machines.eventsOf(sandbox.config),
       });
     });
+  }
+
+  /** The start of a machine that begins from a snapshot, where its pod says so. Rejects where that is not here, or of another machine. */
+  async #beginning(sandboxId: string, start: GuestStart): Promise<GuestStart> {
+    const { podNamespace: namespace = '', annotations } = this.#pods.ready(sandboxId)?.config ?? {};
+    const uid = annotations?.[beginsFromSnapshot];
+    if (uid === undefined) return start;
+    const no = (why: string): RuntimeError =>
+      new RuntimeError('failed', `the machine cannot begin from a snapshot: ${why}`);
+    if (this.#snapshots === undefined) throw no('this node keeps none');
+    const { kernel, memoryBytes, mac, image, disk } = await this.#snapshots.read({ namespace, uid });
+    if (createHash('sha256').update(start.kernel).digest('hex') !== kernel) throw no('it is of another kernel');
+    if (memoryBytes !== start.memoryBytes)
+      throw no(`it has ${memoryBytes} bytes of memory, and the machine ${start.memoryBytes}`);
+    const { disk: _, ...rest } = start;
+    return { ...rest, mac, image, ...(disk === undefined ? {} : { disk }) };
   }
 
   /** What the guest starts with. Throws for what no machine of this node can run. */

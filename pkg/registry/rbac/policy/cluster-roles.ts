@@ -173,12 +173,12 @@ export const clusterRoleRules: Readonly<Record<string, readonly string[]>> = {
   ],
   view: [],
   // The kubelets of one process watch together in a name of their own, which upstream does not have.
-  // Nodes carry out migrations of machines: they say how theirs go, and claim a machine that they were given.
+  // Nodes carry out migrations and snapshots of machines: they say how theirs go, claim a machine that they were given, and pause those that they have.
   'system:coxswain:machine-nodes': [
     'get,list,watch vm.coxswain.dev virtualmachinemigrations',
     'patch vm.coxswain.dev virtualmachinemigrations/status',
-    'get vm.coxswain.dev virtualmachines',
-    'patch vm.coxswain.dev virtualmachines/status',
+    'get,list,watch vm.coxswain.dev virtualmachines,virtualmachinesnapshots',
+    'patch vm.coxswain.dev virtualmachines/status,virtualmachinesnapshots/status',
   ],
   'system:coxswain:nodes': ['get,list,watch core nodes,pods,services', 'get,list,watch node.k8s.io runtimeclasses'],
 };

@@ -204,6 +204,7 @@ export const controllerRules: Readonly<Record<string, readonly string[]>> = {
     'get,list,watch vm.coxswain.dev virtualmachines',
     'update vm.coxswain.dev virtualmachines/status',
     'update vm.coxswain.dev virtualmachines/finalizers',
+    'list,watch vm.coxswain.dev virtualmachinesnapshots',
     'create,delete,list,watch core pods',
     'list,watch core nodes',
     eventsRule,
@@ -223,6 +224,12 @@ export const controllerRules: Readonly<Record<string, readonly string[]>> = {
     'list,watch core nodes',
     'list,watch node.k8s.io runtimeclasses',
     eventsRule,
+  ],
+  'virtualmachinesnapshot-controller': [
+    'get vm.coxswain.dev virtualmachines',
+    'list,watch vm.coxswain.dev virtualmachinesnapshots',
+    'patch vm.coxswain.dev virtualmachinesnapshots/status',
+    'get,list,watch core pods',
   ],
   'ttl-controller': ['list,patch,update,watch core nodes', eventsRule],
   'resource-claim-controller': [

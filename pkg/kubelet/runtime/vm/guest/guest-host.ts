@@ -7,18 +7,19 @@ import process from 'node:process';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { slots, UserNetwork } from '#pkg/vmm/host/user-network.ts';
 import { createMachine } from '#pkg/vmm/machine.ts';
-import type { Machine } from '#pkg/vmm/machine-contract.ts';
+import type { Machine, MachineConfig } from '#pkg/vmm/machine-contract.ts';
 import { FramesAway, FramesHome } from './frame-tunnel.ts';
 import { GuestDisk } from './guest-disk.ts';
 import { GuestLoop } from './guest-loop.ts';
 import { GuestWire } from './guest-wire.ts';
 import { connectToNode, type LinkIdentity, type RelayPlace, type WireState } from './link.ts';
-import type { FromGuest, GuestFigures, GuestStart } from './protocol.ts';
+import type { FromGuest, GuestFigures, GuestStart, SavedGuest } from './protocol.ts';
 import { GuestRelay } from './relay.ts';
 
 /** As a shell says of a program that was ended by a wild access. */
 const faultExitCode = 139;
 const sectorBytes = 512;
+const notHere = 'the machine is not here';
 /** Input that the guest has not taken: it is offered again so often. */
 const inputRetryMs = 5;
 /** A relay looks this often whether it still has connections, and ends when it had none for so long: Services follow the machine meanwhile. */
@@ -31,6 +32,8 @@ const awaitedMs = 60_000;
 export interface GuestHostDeps {
   readonly start: GuestStart;
   readonly clock: Clock;
+  /** The machine that it begins as, if that has been made already. */
+  readonly machine?: Machine | undefined;
   tell(message: FromGuest): void;
   /** The thread is over. */
   end(exitCode: number, message: string): void;
@@ -62,7 +65,7 @@ export class GuestHost {
   #awaitedUntilMs = 0;
 
   constructor(deps: GuestHostDeps) {
-    const { start } = deps;
+    const { start, machine } = deps;
     this.#deps = deps;
     this.network = new UserNetwork(start.mac);
     this.wire = new GuestWire(this.network);
@@ -71,7 +74,9 @@ export class GuestHost {
       (frame) => this.network.receive(frame),
       () => this.wake(),
     );
-    if (start.waits !== true) this.#boot();
+    if (start.waits === true) return;
+    this.#disk = start.disk === undefined ? undefined : new GuestDisk(start.disk);
+    this.#run(machine ?? createMachine(machineConfig(start)));
   }
 
   get machine(): Machine | undefined {
@@ -194,11 +199,26 @@ export class GuestHost {
     };
   }
 
-  #boot(): void {
-    const { kernel, memoryBytes: memory, commandLine, disk, mac } = this.#deps.start;
-    const disks = disk === undefined ? {} : { diskSectors: Math.floor(disk.length / sectorBytes) };
-    this.#disk ??= disk === undefined ? undefined : new GuestDisk(disk);
-    this.#run(createMachine({ memory, harts: 1, kernel, commandLine, mac, ...disks, engine: 'compile' }));
+  /** Has the guest stand still for the user, or go on. Throws where it is not here. */
+  hold(isPaused: boolean): void {
+    if (this.#loop === undefined) throw new Error(notHere);
+    if (isPaused) this.#loop.pause('user');
+    else this.#loop.resume('user');
+  }
+
+  /** The machine as it is, its memory by `saveImage`; the guest notices nothing. Throws where it is not here, or on its way. */
+  save(saveImage: (machine: Machine) => Uint8Array): SavedGuest {
+    const [machine, loop] = [this.#machine, this.#loop];
+    if (machine === undefined || loop === undefined) throw new Error(notHere);
+    if (this.#watcher !== undefined) throw new Error('the machine is being moved');
+    loop.pause('save');
+    try {
+      const { memory: memoryBytes, mac = this.#deps.start.mac } = machine.config;
+      const disk = this.#disk?.bytes.slice();
+      return { memoryBytes, mac, image: saveImage(machine), ...(disk === undefined ? {} : { disk }) };
+    } finally {
+      loop.resume('save');
+    }
   }
 
   #run(machine: Machine): void {
@@ -214,7 +234,7 @@ export class GuestHost {
       onPage: (page) => this.#watcher?.missing(page),
       onSlice: () => this.#watcher?.sliced(),
       onEnd: (stop) => {
-        if (stop.reason === 'reset') this.#boot();
+        if (stop.reason === 'reset') this.#run(createMachine(machineConfig(start)));
         else if (stop.reason === 'off') end(stop.code, '');
         else end(faultExitCode, stop.message);
       },
@@ -266,6 +286,12 @@ export class GuestHost {
       end(0, '');
     } else clock.setTimeout(() => this.#look(), lookMs);
   }
+}
+
+/** What the machine of such a start is made of. */
+export function machineConfig({ kernel, memoryBytes: memory, commandLine, disk, mac }: GuestStart): MachineConfig {
+  const disks = disk === undefined ? {} : { diskSectors: Math.floor(disk.length / sectorBytes) };
+  return { memory, harts: 1, kernel, commandLine, mac, ...disks, engine: 'compile' };
 }
 
 function countPages(machine: Machine): { readonly used: number; readonly same: number } {

@@ -16,6 +16,9 @@ const ticksPerMs = TIMEBASE / 1000;
 const periodMs = 100;
 const sectorBytes = 512;
 
+/** Who has a machine stand still: the user, a migration, or whoever saves it. Each for itself: it goes on when nobody does any more. */
+export type PausedBy = 'migration' | 'save' | 'user';
+
 /** The other end of the machine's wire. */
 export interface Wire {
   /** When it wants to be called again, if at all. */
@@ -45,7 +48,8 @@ export class GuestLoop {
   readonly #deps: GuestLoopDeps;
   /** When the guest's time was zero. */
   #originMs: number;
-  #pausedAtMs: number | undefined;
+  readonly #pausedBy = new Set<PausedBy>();
+  #pausedAtMs = 0;
   #timer: Timer | undefined;
   #isScheduled = false;
   #isOver = false;
@@ -63,7 +67,7 @@ export class GuestLoop {
   }
 
   get isPaused(): boolean {
-    return this.#pausedAtMs !== undefined;
+    return this.#pausedBy.size > 0;
   }
 
   /** There is something for the guest: it goes on soon. */
@@ -78,15 +82,15 @@ export class GuestLoop {
     });
   }
 
-  pause(): void {
-    this.#pausedAtMs ??= this.#deps.clock.monotonicMs();
+  pause(by: PausedBy): void {
+    if (!this.isPaused) this.#pausedAtMs = this.#deps.clock.monotonicMs();
+    this.#pausedBy.add(by);
     this.#timer?.cancel();
   }
 
-  resume(): void {
-    if (this.#pausedAtMs === undefined) return;
+  resume(by: PausedBy): void {
+    if (!this.#pausedBy.delete(by) || this.isPaused) return;
     this.#originMs += this.#deps.clock.monotonicMs() - this.#pausedAtMs;
-    this.#pausedAtMs = undefined;
     this.wake();
   }
 

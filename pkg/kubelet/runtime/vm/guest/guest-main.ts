@@ -5,9 +5,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import { GuestHost } from './guest-host.ts';
+import type { Machine } from '#pkg/vmm/machine-contract.ts';
+import { GuestHost, machineConfig } from './guest-host.ts';
 import type { Moves } from './moves.ts';
-import type { FromGuest, GuestStart, ToGuest } from './protocol.ts';
+import type { FromGuest, GuestStart, SavedGuest, ToGuest } from './protocol.ts';
 
 const start: GuestStart = workerData.start;
 const clock = new SystemClock();
@@ -30,6 +31,17 @@ function movesOf(): Promise<Moves> {
   return moves;
 }
 
+/** What saves machines and makes them again is loaded by those that need it. */
+async function save(): Promise<SavedGuest> {
+  const { saveImage } = await import('#pkg/vmm/migration/image.ts');
+  return host.save(saveImage);
+}
+
+async function restored(image: Uint8Array): Promise<Machine> {
+  const { restoreImage } = await import('#pkg/vmm/migration/image.ts');
+  return restoreImage(machineConfig(start), image);
+}
+
 function received(message: ToGuest): void {
   switch (message.type) {
     case 'input':
@@ -38,12 +50,24 @@ function received(message: ToGuest): void {
     case 'figures':
       tell({ type: 'figures', id: message.id, figures: host.figures() });
       return;
-    case 'pause':
-      host.loop?.pause();
+    case 'pause': {
+      const { id, isPaused } = message;
+      try {
+        host.hold(isPaused);
+        tell({ type: 'done', id });
+      } catch (error) {
+        tell({ type: 'done', id, problem: errorText(error) });
+      }
       return;
-    case 'resume':
-      host.loop?.resume();
+    }
+    case 'save': {
+      const { id } = message;
+      save().then(
+        (saved) => tell({ type: 'saved', id, saved }),
+        (error) => tell({ type: 'saved', id, problem: errorText(error) }),
+      );
       return;
+    }
     case 'retire':
       host.retire();
       return;
@@ -82,7 +106,8 @@ function received(message: ToGuest): void {
 }
 
 try {
-  host = new GuestHost({ start, clock, tell, end });
+  const machine = start.image === undefined ? undefined : await restored(start.image);
+  host = new GuestHost({ start, clock, machine, tell, end });
   parentPort?.on('message', received);
   for (const port of start.ports) await host.relay.listen(start.address, port);
   tell({ type: 'started' });

@@ -98,7 +98,7 @@ export class Moves {
       const hello = { kind: 'machine', migration, wire } as const;
       drive.connected(await connectToNode(identity, { address: target, hello, clock }));
       // What moves cold is off: as if its plug were pulled here, and put in there.
-      if (settings.mode === 'cold') host.loop?.pause();
+      if (settings.mode === 'cold') host.loop?.pause('migration');
       drive.happened({ type: 'start' });
     } catch (error) {
       this.#move = undefined;
@@ -205,10 +205,10 @@ export class Moves {
     const { host, tell } = this.#deps;
     switch (effect.type) {
       case 'pause':
-        host.loop?.pause();
+        host.loop?.pause('migration');
         return;
       case 'resume':
-        host.loop?.resume();
+        host.loop?.resume('migration');
         return;
       case 'throttle':
         host.loop?.throttle(effect.share);
@@ -231,7 +231,7 @@ export class Moves {
         if (this.#move?.drive === drive) this.#move = undefined;
         this.#arrival = undefined;
         host.watch(undefined);
-        if (side === 'source' && outcome === 'aborted') host.loop?.resume();
+        if (side === 'source' && outcome === 'aborted') host.loop?.resume('migration');
         tell({ type: 'migration', migration, side, figures: drive.end.figures, outcome, reason });
         if (side === 'target' && outcome === 'aborted' && host.machine !== undefined) host.lost(reason);
         return;

@@ -16,6 +16,8 @@ export interface GuestStart {
   readonly ports: readonly number[];
   /** Part of the instructions that a whole processor runs, above 0; absent: all that it gets. */
   readonly share?: number;
+  /** A saved machine, of the same kernel and memory: it begins as that, in place of the kernel's first instruction. */
+  readonly image?: Uint8Array;
   /** No machine is made: one comes from another node. */
   readonly waits?: true;
 }
@@ -31,6 +33,14 @@ export interface GuestFigures {
   /** What its harts and devices did; none before it is made. */
   readonly counters: Partial<MachineCounters>;
   readonly isPaused: boolean;
+}
+
+/** A machine as it is, for who keeps it. */
+export interface SavedGuest {
+  readonly memoryBytes: number;
+  readonly mac: Uint8Array;
+  readonly image: Uint8Array;
+  readonly disk?: Uint8Array;
 }
 
 /** A machine that comes: from whom, and where it is waited for. */
@@ -63,8 +73,10 @@ export type ToGuest =
   /** Asks for a connection to a port of the guest: a port of this machine that takes one. */
   | { readonly type: 'forward'; readonly id: number; readonly port: number }
   | { readonly type: 'figures'; readonly id: number }
-  | { readonly type: 'pause' }
-  | { readonly type: 'resume' }
+  /** Has the guest stand still, or go on, for who runs it; answered with `done`. */
+  | { readonly type: 'pause'; readonly id: number; readonly isPaused: boolean }
+  /** Asks for the machine as it is; answered with `saved`. */
+  | { readonly type: 'save'; readonly id: number }
   /** A relay ends with its last connection, and waits for no other. */
   | { readonly type: 'retire' }
   /** Waits for a machine; answered with `waiting`. */
@@ -82,6 +94,8 @@ export type FromGuest =
   | { readonly type: 'taken'; readonly bytes: number }
   | { readonly type: 'forwarded'; readonly id: number; readonly port?: number; readonly problem?: string }
   | { readonly type: 'figures'; readonly id: number; readonly figures: GuestFigures }
+  | { readonly type: 'done'; readonly id: number; readonly problem?: string }
+  | { readonly type: 'saved'; readonly id: number; readonly saved?: SavedGuest; readonly problem?: string }
   /** Where it waits for a machine. */
   | { readonly type: 'waiting'; readonly id: number; readonly port?: number; readonly problem?: string }
   /** Asks whose the machine is, and that it be this one's if it is nobody's. */

@@ -1,0 +1,69 @@
+/** The processors of a node whose containers can have some for themselves: of this machine, by what is written down in the node's folder. */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '#pkg/component/user-error.ts';
+import { CpuManager } from '#pkg/kubelet/cpus/cpu-manager.ts';
+import { formatCpus } from '#pkg/kubelet/cpus/cpu-set.ts';
+import { StaticCpus } from '#pkg/kubelet/cpus/static-cpus.ts';
+import type { Cpu } from '#pkg/kubelet/cpus/take-cpus.ts';
+import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
+import type { CpuSettings } from './cpu-flags.ts';
+
+/** Source: kubelet `cpuManagerStateFileName`. */
+const recordName = 'cpu_manager_state';
+
+/** Where. */
+export interface CpuPlace {
+  readonly cpus: readonly Cpu[];
+  /** The node's folder. */
+  readonly folder: string;
+  readonly settings: CpuSettings;
+}
+
+/** Makes what gives processors, anew for each kubelet of the node. Throws `UserError` for processors that the machine has not, and for a record that contradicts them. */
+export function staticCpus({ cpus, folder, settings }: CpuPlace): NonNullable<KubeletOptions['cpus']> {
+  const path = join(folder, recordName);
+  const make = (): StaticCpus => {
+    const made = new StaticCpus({ cpus, ...settings });
+    const problem = restored(made, path);
+    if (problem === undefined) return made;
+    throw new UserError(
+      `Cannot give containers processors as ${path} cannot be used: ${problem}. Take the node's pods away, delete the file and start it again`,
+    );
+  };
+  // What is wrong with it is said before anything starts.
+  make();
+  const save = (record: object): void => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  };
+  return (deps) => new CpuManager(deps, { cpus: make(), save });
+}
+
+/** Forgets what a kubelet with another policy has written down. */
+export function forgetCpus(folder: string): void {
+  rmSync(join(folder, recordName), { force: true });
+}
+
+/** Why processors cannot be reserved; undefined where they can. */
+export function reservedProblem(reserved: readonly number[], cpus: readonly Cpu[]): string | undefined {
+  const all = new Set(cpus.map(({ id }) => id));
+  const missing = reserved.filter((id) => !all.has(id));
+  if (missing.length > 0) return `the machine has no processors ${formatCpus(missing)}: it has ${formatCpus(all)}`;
+  return reserved.length < all.size ? undefined : 'none would be left for pods';
+}
+
+function restored(cpus: StaticCpus, path: string): string | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+  try {
+    return cpus.restore(JSON.parse(text));
+  } catch {
+    return 'it is not whole';
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Keeps containers to their processors: those of a container's own, or those that are shared, which change as pods come and go. What was given is written down before a
+ * container is made of it, so that the next kubelet knows. Invariant: a container that is made begins on its processors; those that run are brought to theirs at every
+ * change, and looked at every ten seconds, as one that was being made meanwhile may have begun on what was shared before.
+ * Upstream counterpart: kubelet `cm/cpumanager/cpu_manager.go`.
+ */
+import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { sleep } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { ContainerResources } from '../runtime/container-config.ts';
+import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
+import { type Runtime, type RuntimeCapabilities, RuntimeError } from '../runtime/runtime.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
+import { formatCpus } from './cpu-set.ts';
+import type { CpuRecord, StaticCpus } from './static-cpus.ts';
+
+/** Source: kubelet default `cpuManagerReconcilePeriod`. */
+const periodMs = 10_000;
+
+/** What it works on. */
+export interface CpuManagerDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly runtimes: readonly Runtime[];
+  capabilitiesOf(pod: Pod): RuntimeCapabilities | undefined;
+  /** Nothing of the pod runs any more, nor will. */
+  isOver(podUid: string): boolean;
+}
+
+/** Where what was given is written down. */
+export interface CpuManagerSettings {
+  readonly cpus: StaticCpus;
+  /** Throws where it cannot be written. */
+  save(record: CpuRecord): void;
+}
+
+/** The processors of one kubelet's pods. */
+export class CpuManager {
+  readonly #deps: CpuManagerDeps;
+  readonly #settings: CpuManagerSettings;
+  /** All pods from before the kubelet started have been seen: what is not known then is gone. */
+  #isSettled = false;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(deps: CpuManagerDeps, settings: CpuManagerSettings) {
+    this.#deps = deps;
+    this.#settings = settings;
+  }
+
+  /** Gives a pod what its containers ask for. A pod whose runtime keeps nobody to processors has none. */
+  admit(pod: Pod): PodFailure | undefined {
+    const { cpus, save } = this.#settings;
+    const uid = pod.metadata?.uid ?? '';
+    if (!canPin(this.#deps.capabilitiesOf(pod))) return undefined;
+    this.#forgetEnded();
+    const had = cpus.has(uid);
+    const refusal = cpus.allocate(pod);
+    if (refusal !== undefined || had || !cpus.has(uid)) return refusal;
+    try {
+      save(cpus.record());
+    } catch (error) {
+      cpus.release(uid);
+      const message = `Allocate failed due to ${errorText(error)}, which is unexpected`;
+      return { reason: 'UnexpectedAdmissionError', message };
+    }
+    this.wake();
+    return undefined;
+  }
+
+  /** Whether a container of it has processors of its own: then the pod is not resized. */
+  isPinned(pod: Pod): boolean {
+    return this.#settings.cpus.has(pod.metadata?.uid ?? '');
+  }
+
+  /** Limits of a container, with its processors: who has some alone is not held back on them. Source: kubelet `DisableCPUQuotaWithExclusiveCPUs`. */
+  fitContainer(pod: Pod, container: string, resources: ContainerResources): ContainerResources {
+    const { cpus } = this.#settings;
+    const own = cpus.of(pod.metadata?.uid ?? '', container);
+    if (own === undefined) {
+      if (!canPin(this.#deps.capabilitiesOf(pod))) return resources;
+      return { ...resources, cpusetCpus: formatCpus(cpus.shared) };
+    }
+    return { ...withoutQuota(resources), cpusetCpus: formatCpus(own) };
+  }
+
+  /** Limits of a pod as a whole. */
+  fitPod(pod: Pod, resources: ContainerResources): ContainerResources {
+    return this.isPinned(pod) ? withoutQuota(resources) : resources;
+  }
+
+  /** All pods that there were before have been seen. */
+  settle(): void {
+    this.#isSettled = true;
+    this.wake();
+  }
+
+  /** A pod may be over. */
+  wake(): void {
+    this.#changed.resolve();
+  }
+
+  /** Brings containers to their processors until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#changed = Promise.withResolvers();
+      this.#forgetEnded();
+      for (const runtime of this.#deps.runtimes) if (canPin(runtime.capabilities)) await this.#bring(runtime, signal);
+      await Promise.race([this.#changed.promise, sleep(this.#deps.clock, periodMs, signal)]);
+    }
+  }
+
+  #forgetEnded(): void {
+    if (!this.#isSettled) return;
+    const { cpus, save } = this.#settings;
+    const over = cpus.podUids.filter((uid) => this.#deps.isOver(uid));
+    for (const uid of over) cpus.release(uid);
+    if (over.length === 0) return;
+    this.wake();
+    try {
+      save(cpus.record());
+    } catch (error) {
+      // What it says too much is taken back when somebody reads it, and all of it is written at the next change.
+      this.#deps.log.warn('Processors of containers not written down', { error });
+    }
+  }
+
+  async #bring({ containers }: Runtime, signal: AbortSignal): Promise<void> {
+    for (const { id, podUid, name, state, resources } of await containers.list()) {
+      if (state !== 'running' || signal.aborted) continue;
+      const { cpus } = this.#settings;
+      const wanted = formatCpus(cpus.of(podUid, name) ?? cpus.shared);
+      if (resources.cpusetCpus === wanted) continue;
+      try {
+        await containers.update(id, { cpusetCpus: wanted });
+      } catch (error) {
+        if (error instanceof KubeletStoppingError) return;
+        if (!(error instanceof RuntimeError)) throw error;
+        // One that has ended meanwhile; of others the next look.
+        this.#deps.log.debug('Processors of a container not changed', { container: id, error });
+      }
+    }
+  }
+}
+
+function canPin(capabilities: RuntimeCapabilities | undefined): boolean {
+  return capabilities?.features.has('cpusets') === true && capabilities.features.has('update');
+}
+
+function withoutQuota({ cpuQuotaUs: _, cpuPeriodUs: __, ...resources }: ContainerResources): ContainerResources {
+  return resources;
+}
