@@ -24,6 +24,7 @@ import { Ownership, type Verdict } from './ownership.ts';
 import { takeStream } from './page-format.ts';
 import { isLive } from './page-sets.ts';
 import { nameBytes } from './piece-tree.ts';
+import { Silence } from './silence.ts';
 import { TargetMemory } from './target-memory.ts';
 import { TreeReceiver } from './tree-transfer.ts';
 import { Fields, type Frame, FrameReader, reasonBytes, reasonOf, u32Bytes, WireError } from './wire.ts';
@@ -31,7 +32,7 @@ import { Fields, type Frame, FrameReader, reasonBytes, reasonOf, u32Bytes, WireE
 /** The source is not waited for longer, once nothing more is to come from it. */
 const byeMs = 2000;
 /** A source that owes something and says nothing at all for so long is given up: it may stand still and wait for this end's word. */
-const silentMs = 10_000;
+const silentMs = 30_000;
 const nothing = { pages: 0, rawBytes: 0, sentBytes: 0, cpuMs: 0 };
 const nothingCame = { usedPages: 0, faults: 0, pushed: 0, prePaged: 0 };
 const noClasses = { zero: nothing, repeated: nothing, similar: nothing, dictionary: nothing, plain: nothing };
@@ -47,8 +48,7 @@ class MigrationTarget implements MigrationEnd {
   private phase: Phase = 'reserving';
   private isOver = false;
   private nowMs = 0;
-  /** When something came last. */
-  private heardMs = 0;
+  private readonly silence = new Silence();
   private isLinked = true;
   /** Another connection was made before this end knew that the machine is its. */
   private wasCut = false;
@@ -111,7 +111,7 @@ class MigrationTarget implements MigrationEnd {
       case 'received':
         if (!this.isLinked) return;
         this.receivedBytes += event.bytes.length;
-        this.heardMs = this.nowMs;
+        this.silence.heard();
         for (const frame of this.reader.push(event.bytes)) if (!this.isOver && this.isLinked) this.receive(frame);
         return;
       case 'sent':
@@ -150,9 +150,10 @@ class MigrationTarget implements MigrationEnd {
   private tick(): void {
     this.ownership.tick(this.nowMs);
     this.warm();
+    this.silence.tick(this.nowMs);
     if (this.nowMs - (this.completedMs ?? this.nowMs) > byeMs) this.finish();
     const isWaiting = this.phase === 'copying' && this.ownership.isReady && this.roundAsked === undefined;
-    if (isWaiting && this.nowMs - this.heardMs > silentMs) this.fail('nothing comes from the source any more');
+    if (isWaiting && this.silence.ms > silentMs) this.fail('nothing comes from the source any more');
   }
 
   private receive(frame: Frame): void {

@@ -9,6 +9,8 @@ import type { GuestDisk } from './guest-disk.ts';
 
 /** Instructions between two looks at what else there is: some milliseconds. */
 const sliceInstructions = 200_000;
+/** Of a guest that tells its host something meanwhile: some answers of a server. */
+const tellingInstructions = 50_000;
 const ticksPerMs = TIMEBASE / 1000;
 /** What a guest with a share has not used is kept for a period of so many ms. */
 const periodMs = 100;
@@ -151,7 +153,7 @@ export class GuestLoop {
       const stop = machine.run(end - machine.counters.instructions);
       this.#carry();
       const left = end - machine.counters.instructions;
-      if (stop.reason === 'output' && left > 0) continue;
+      if (stop.reason === 'output' && left > budget - tellingInstructions && left > 0) continue;
       this.#allowed += Math.max(0, left);
       return { stop, hasTold };
     }
