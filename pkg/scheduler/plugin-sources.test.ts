@@ -74,7 +74,10 @@ test('rules that taint devices are read where the API has them alone', () => {
       asked.push(ref.resource);
       return deps.informers.informer(ref, select);
     };
-    pluginSources({ ...deps, informers: { ...deps.informers, informer } }, { ...whole, table: pluginTable, hasTaintRules });
+    pluginSources(
+      { ...deps, informers: { ...deps.informers, informer } },
+      { ...whole, table: pluginTable, hasTaintRules },
+    );
     return asked;
   };
   expect(listOf(true)).toContain('devicetaintrules');

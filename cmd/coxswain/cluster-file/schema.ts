@@ -166,7 +166,10 @@ export const fileSchema: FieldSchema = object(
       profile: text('How pods are laid out. Default: packing.', { enum: schedulings }),
       configFile: text('A KubeSchedulerConfiguration file with profiles and extenders.'),
     }),
-    featureGates: map('Features of the scheduler that are off by default: GenericWorkload, GangScheduling, DRADeviceTaintRules.', 'boolean'),
+    featureGates: map(
+      'Features of the scheduler that are off by default: GenericWorkload, GangScheduling, DRADeviceTaintRules.',
+      'boolean',
+    ),
     components: {
       type: 'object',
       description: 'Flags of single components as fields, such as `kube-controller-manager: {nodeMonitorPeriod: 2s}`.',
