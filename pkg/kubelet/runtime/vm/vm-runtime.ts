@@ -30,6 +30,7 @@ import {
   type SandboxService,
 } from '../runtime.ts';
 import type { StreamingService } from '../streams.ts';
+import { agentPort } from './agent.ts';
 import type { GuestStart } from './guest/protocol.ts';
 import { guestMain } from './guest-thread.ts';
 import { builtInImages, findImage, type GuestImage, imagesHint, kernelProblem } from './images.ts';
@@ -241,6 +242,8 @@ class VmRuntime implements MachineRuntime {
   async #forward(sandboxId: string, port: number) {
     const sandbox = this.#pods.ready(sandboxId);
     if (sandbox === undefined) throw new RuntimeError('notFound', `sandbox "${sandboxId}" not found`);
+    // Who may forward ports may not therefore run commands.
+    if (port === agentPort) throw new RuntimeError('failed', 'connection refused');
     const running = [...sandbox.containers.values()].filter(({ state }) => state === 'running');
     let problem: unknown = new RuntimeError('failed', 'no machine of the pod runs');
     // The machines of a pod are each at the pod's address: the port is that of the first that has it.
