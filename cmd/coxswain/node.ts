@@ -7,7 +7,7 @@ import { type NodeClaim, nodeClaims, poolLabel, startedCondition } from '#pkg/ap
 import type { Node } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { findCondition, isConditionTrue } from '#pkg/apimachinery/conditions.ts';
-import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { StatusError, unlessGone } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { recordOfFlag, taintsOfFlag } from '#pkg/cluster/node-spec.ts';
@@ -295,13 +295,4 @@ async function checkRemovable(client: Client, name: string): Promise<void> {
   const pool = claim.metadata?.labels?.[poolLabel];
   if (pool !== undefined)
     throw new UserError(`Cannot remove ${name} as the node pool ${pool} would make another: make that smaller`);
-}
-
-async function unlessGone<T>(request: Promise<T>): Promise<T | undefined> {
-  try {
-    return await request;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }

@@ -8,7 +8,7 @@ import type { ConfigMap } from '#pkg/api/types/core-v1.ts';
 import { configMaps } from '#pkg/api/types/refs.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { type KubeObject, objectKey, type ResourceRef } from '#pkg/apimachinery/object.ts';
-import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { unlessGone } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Client } from '#pkg/client/client.ts';
@@ -118,7 +118,7 @@ function namesIn({ data }: ConfigMap): readonly ObjectName[] {
 }
 
 async function readState({ client }: InstallDeps, name: string): Promise<InstalledAddon | undefined> {
-  const map = await orAbsent(client.resource(configMaps).get(stateName(name), { namespace: stateNamespace }));
+  const map = await unlessGone(client.resource(configMaps).get(stateName(name), { namespace: stateNamespace }));
   return map === undefined ? undefined : { name, objects: namesIn(map) };
 }
 
@@ -151,20 +151,11 @@ async function refuseOthers(
 /** The object; undefined where it, or its kind, is not there. */
 async function read({ client }: InstallDeps, name: ObjectName): Promise<KubeObject | undefined> {
   const ref = await findResource(client, name.apiVersion, name.kind);
-  return ref === undefined ? undefined : orAbsent(client.resource(ref).get(name.name, inNamespace(ref, name)));
+  return ref === undefined ? undefined : unlessGone(client.resource(ref).get(name.name, inNamespace(ref, name)));
 }
 
 function inNamespace(ref: ResourceRef, { namespace }: ObjectName): { readonly namespace?: string } {
   return ref.namespaced ? { namespace } : {};
-}
-
-async function orAbsent<T>(object: Promise<T>): Promise<T | undefined> {
-  try {
-    return await object;
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
 }
 
 async function apply(deps: InstallDeps, object: KubeObject): Promise<void> {
@@ -186,7 +177,7 @@ async function removeAll(deps: InstallDeps, names: readonly ObjectName[]): Promi
     const ref = await findResource(deps.client, name.apiVersion, name.kind);
     if (ref === undefined) continue;
     const options = { propagationPolicy: 'Foreground', ...inNamespace(ref, name) } as const;
-    const isThere = await orAbsent(
+    const isThere = await unlessGone(
       deps.client
         .resource(ref)
         .delete(name.name, options)

@@ -263,3 +263,13 @@ export const isInvalid = (error: unknown): boolean => reasonOf(error) === 'Inval
 export const isForbidden = (error: unknown): boolean => reasonOf(error) === 'Forbidden';
 /** The list or watch must be started anew, from a fresh list. */
 export const isExpired = (error: unknown): boolean => reasonOf(error) === 'Expired' || reasonOf(error) === 'Gone';
+
+/** What a request for an object gives; undefined where the object is not there. Rejects with any other error. */
+export async function unlessGone<T>(request: Promise<T>): Promise<T | undefined> {
+  try {
+    return await request;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}

@@ -11,7 +11,7 @@ import { type NodeClaim, nodeClaims, nodeFinalizer, poolLabel, startedCondition 
 import { nodes } from '#pkg/api/types/refs.ts';
 import { type Condition, setCondition } from '#pkg/apimachinery/conditions.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
-import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { isConflict, isNotFound, unlessGone } from '#pkg/apimachinery/status-error.ts';
 import { childSignal } from '#pkg/base/async.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -225,14 +225,6 @@ function specOf(name: string, { metadata, spec }: NodeClaim): NodeSpec {
     capacity: spec?.capacity ?? {},
     ...(spec?.runtime === undefined ? {} : { runtime: spec.runtime }),
   };
-}
-
-async function unlessGone(request: Promise<unknown>): Promise<void> {
-  try {
-    await request;
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
 }
 
 /** What somebody else has written meanwhile comes by the watch. */

@@ -5,7 +5,7 @@ import type { Node, Pod, Taint } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { type Condition, setCondition } from '#pkg/apimachinery/conditions.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
-import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { isNotFound, StatusError, unlessGone } from '#pkg/apimachinery/status-error.ts';
 import { type Clock, timestamp } from '#pkg/base/clock.ts';
 import { nameSuffix, type Random } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
@@ -112,7 +112,7 @@ export async function evict({ client }: PoolWriter, { metadata }: Pod): Promise<
 export async function holdPool({ client }: PoolWriter, { pool, nodes: all, isLeaving }: PoolState): Promise<boolean> {
   const { name = '', resourceVersion, finalizers = [] } = pool.metadata ?? {};
   const isHeld = finalizers.includes(poolFinalizer);
-  const write = (next: readonly string[]): Promise<void> => {
+  const write = (next: readonly string[]): Promise<unknown> => {
     const patch = { metadata: { resourceVersion, finalizers: [...next] } };
     return unlessGone(client.resource(nodePools).patch(name, patch, { type: 'merge' }));
   };
@@ -177,12 +177,4 @@ export async function tell(writer: PoolWriter, state: PoolState): Promise<void> 
   if (deepEqual(status, pool.status ?? {})) return;
   const body: NodePool = { ...pool, status };
   await unlessGone(writer.client.resource(nodePools).update(body, { subresource: 'status' }));
-}
-
-async function unlessGone(request: Promise<unknown>): Promise<void> {
-  try {
-    await request;
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
 }
