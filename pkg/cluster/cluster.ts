@@ -16,6 +16,7 @@ import type { Transport } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { HealthChecks } from '#pkg/component/health.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
+import type { AccessFiles, clusterAccess } from './access-files.ts';
 import type { ApiPart } from './api-part.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { componentValues } from './component-flags.ts';
@@ -243,6 +244,7 @@ async function startApi(
   const definitions = await tables.definitions();
   trace('API server loaded');
   try {
+    const { configuration, ...access } = await accessOf(flags);
     const { count } = await store.range({ prefix: '/registry/', limit: 1 });
     const api = await apiPart({
       store,
@@ -259,7 +261,11 @@ async function startApi(
       kubeletClient: pki.identities.get('kubelet-client')!,
       frontProxy: pki.frontProxy,
       definitions,
-      authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
+      authentication: {
+        serviceAccountKey: pki.serviceAccount.privateKey,
+        ...(configuration === undefined ? {} : { configuration }),
+      },
+      ...access,
       grants: await grantsOf(tables),
       limits: servingLimits,
       flags,
@@ -272,6 +278,12 @@ async function startApi(
     await store.close();
     throw error;
   }
+}
+
+/** Loaded by a cluster that is given such files. */
+async function accessOf(files: AccessFiles): ReturnType<typeof clusterAccess> {
+  if (files['authentication-config'] === '' && files['authorization-config'] === '') return {};
+  return (await import('./access-files.ts')).clusterAccess(files);
 }
 
 /** What the components of a cluster in one process are given: they reach the API without the network, each in its own name. */
