@@ -7,6 +7,7 @@
  *   store-id       the id of that store, which is in it too
  *   kubelet/       one folder per node
  *   images/        images of containers, and the roots made of them
+ *   docker/        volumes of Docker's clients, and what a socket for them has in use; docker.sock: that socket
  *   registry/      what was pushed to the registry for development; registries.json: mirrors of others
  *   run/           one file per running process
  *   conf/  logs/   configuration and output of separate processes
@@ -175,6 +176,8 @@ const ownEntries: ReadonlySet<string> = new Set([
   'cluster.json',
   'cluster.json.new',
   'conf',
+  'docker',
+  'docker.sock',
   'images',
   'kubeconfig',
   'kubelet',
