@@ -56,8 +56,8 @@ export async function serveDashboard(
   };
 }
 
-/** Starts Chromium with a profile of its own, which ends with it. */
-export function startBrowser(): Promise<Browser> {
+/** Starts Chromium with a profile of its own, which ends with it, and further arguments. */
+export function startBrowser(...more: readonly string[]): Promise<Browser> {
   if (executable === undefined) throw new Error(noBrowser);
   const args = [
     '--no-sandbox',
@@ -69,6 +69,7 @@ export function startBrowser(): Promise<Browser> {
     '--disable-sync',
     '--enable-precise-memory-info',
     '--js-flags=--expose-gc',
+    ...more,
   ];
   return chromium.launch({ executablePath: executable, headless: true, args });
 }
