@@ -80,6 +80,8 @@ export async function openPage(
   options: Parameters<Browser['newContext']>[0] = {},
 ): Promise<{ readonly context: BrowserContext; readonly page: Page; readonly faults: string[] }> {
   const context = await browser.newContext({ viewport: { width: 1_360, height: 850 }, ...options });
+  // A limit against hanging, not a measure of speed.
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(String(error)));
