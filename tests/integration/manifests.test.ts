@@ -7,7 +7,8 @@ import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { digText } from '#pkg/kubectl/api.ts';
 import { parseDocuments } from '#pkg/kubectl/files.ts';
 import { pipelineDefinitions } from '#pkg/pipeline/crds.ts';
-import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
+import { makePod } from '#pkg/testing/builders.ts';
+import { startTestCluster, type TestCluster, type TestClusterOptions } from '#pkg/testing/cluster.ts';
 import { runKubectl } from '#pkg/testing/kubectl.ts';
 import { root } from '#tests/tidy/source-files.ts';
 
@@ -28,6 +29,14 @@ const definitions: Readonly<Record<string, () => readonly KubeObject[]>> = {
     ),
 };
 
+/** What a cluster has to be started with for a file, as its comment says. */
+const flags: Readonly<Record<string, TestClusterOptions['flags']>> = {
+  'examples/gang.yaml': {
+    'kube-apiserver': { 'runtime-config': 'scheduling.k8s.io/v1alpha2=true' },
+    'kube-scheduler': { 'feature-gates': 'GenericWorkload=true,GangScheduling=true' },
+  },
+};
+
 const run = (cluster: TestCluster, ...args: readonly string[]) => runKubectl(cluster, args);
 
 test('there is a guestbook and an example per feature', () => {
@@ -36,7 +45,7 @@ test('there is a guestbook and an example per feature', () => {
 });
 
 test.each(files)('%s is accepted strictly and applying it again changes nothing', async (file) => {
-  const cluster = await startTestCluster();
+  const cluster = await startTestCluster({ flags: flags[file] ?? {} });
   const path = join(folder, file);
   await cluster.apply(...(definitions[file]?.() ?? []));
   const count = parseDocuments(readFileSync(path, 'utf8'), path).length;
@@ -94,5 +103,23 @@ test('a pod without a node for it stays Pending and says why', async () => {
   const shown = await run(cluster, 'describe', 'pod', 'picky');
   expect(shown.out).toContain('FailedScheduling');
   expect(shown.out).toContain("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.");
+  await cluster.stop();
+});
+
+test('a gang that does not fit waits as a whole, and runs as a whole once there is room', async () => {
+  const file = 'examples/gang.yaml';
+  const cluster = await startTestCluster({
+    capacity: { cpu: '3', memory: '8Gi', pods: '110' },
+    flags: flags[file] ?? {},
+  });
+  const placed = () => cluster.pods().flatMap(({ metadata, spec }) => (spec?.nodeName ? [metadata?.name ?? ''] : []));
+  await cluster.apply({ apiVersion: 'v1', kind: 'Pod', ...makePod('before').request({ cpu: '1' }).object });
+  await cluster.until(() => placed().length === 1);
+  await run(cluster, 'apply', '-f', join(folder, file));
+  const why = () => run(cluster, 'get', 'podgroup', 'train', '-o', 'jsonpath={.status.conditions[0].message}');
+  await cluster.until(async () => (await why()).out.includes('only 2 of the 3 pods that it still needs have room'));
+  expect(placed()).toEqual(['before']);
+  await run(cluster, 'delete', 'pod', 'before');
+  await cluster.until(() => placed().filter((name) => name.startsWith('train-')).length === 3);
   await cluster.stop();
 });
