@@ -7,7 +7,7 @@
 
 import { join } from 'node:path';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { childSignal, Deferred } from '#pkg/base/async.ts';
+import { childSignal, Deferred, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { type MetricFamily, Metrics } from '#pkg/base/metrics.ts';
@@ -15,6 +15,7 @@ import type { Random } from '#pkg/base/random.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { HealthChecks } from '#pkg/component/health.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
+import type { AccessFiles, clusterAccess } from './access-files.ts';
 import type { ApiPart } from './api-part.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { componentValues } from './component-flags.ts';
@@ -31,6 +32,12 @@ import type { VirtualTime } from './virtual-time.ts';
 
 /** How long the nodes are looked at for the sake of those who begin after them. */
 const readyMsMax = 60_000;
+
+/**
+ * How long the nodes have the process to themselves before what comes after them starts, which is code to load for the most part. With so many
+ * that they take longer, it starts meanwhile.
+ */
+const nodesFirstMs = 1_000;
 
 /** What the cluster is made of, and where. */
 export interface ClusterOptions {
@@ -102,6 +109,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   running.start('kube-apiserver', api, { last: true, check: api.health });
   time?.start(running);
   let ready: NodesReady | undefined;
+  let nodesHadTime = false;
   const started = new Deferred<NodesReady | undefined>();
   try {
     step(
@@ -121,6 +129,10 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     });
     for (const [name, entry] of Object.entries(tables.components)) {
       if (entry.start === undefined) continue;
+      if (entry.startsAfterNodes === true && !nodesHadTime) {
+        await waitWith(running.stopped, options.signal, (signal) => nodesOrSoon(ready, networkClock, signal));
+        nodesHadTime = true;
+      }
       await entry.start(host);
       trace(`${name} runs`);
     }
@@ -139,6 +151,22 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     nodesReady: (timeoutMs, signal) =>
       waitWith(running.stopped, signal, async (inner) => ready?.wait(networkClock, { timeoutMs, signal: inner })),
   };
+}
+
+/** Waits for the nodes, but not for long. */
+async function nodesOrSoon(nodes: NodesReady | undefined, clock: Clock, signal: AbortSignal): Promise<void> {
+  if (nodes === undefined) return;
+  const { controller, dispose } = childSignal(signal);
+  const inner = controller.signal;
+  try {
+    await Promise.race([
+      nodes.wait(clock, { timeoutMs: readyMsMax, signal: inner }),
+      sleep(clock, nodesFirstMs, inner),
+    ]);
+  } finally {
+    controller.abort();
+    dispose();
+  }
 }
 
 /** Waits as long as the cluster lives: one that fails meanwhile says why. */
@@ -215,6 +243,7 @@ async function startApi(
   const definitions = await tables.definitions();
   trace('API server loaded');
   try {
+    const { configuration, ...access } = await accessOf(flags);
     const { count } = await store.range({ prefix: '/registry/', limit: 1 });
     const api = await apiPart({
       store,
@@ -231,7 +260,11 @@ async function startApi(
       kubeletClient: pki.identities.get('kubelet-client')!,
       frontProxy: pki.frontProxy,
       definitions,
-      authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
+      authentication: {
+        serviceAccountKey: pki.serviceAccount.privateKey,
+        ...(configuration === undefined ? {} : { configuration }),
+      },
+      ...access,
       grants: await grantsOf(tables),
       limits: servingLimits,
       flags,
@@ -244,6 +277,12 @@ async function startApi(
     await store.close();
     throw error;
   }
+}
+
+/** Loaded by a cluster that is given such files. */
+async function accessOf(files: AccessFiles): ReturnType<typeof clusterAccess> {
+  if (files['authentication-config'] === '' && files['authorization-config'] === '') return {};
+  return (await import('./access-files.ts')).clusterAccess(files);
 }
 
 /** What the components of a cluster in one process are given: they reach the API without the network, each in its own name. */

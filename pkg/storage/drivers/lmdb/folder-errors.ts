@@ -1,6 +1,7 @@
 /** Why a folder cannot be used, in words that say what to do. */
 import { dirname } from 'node:path';
 import { StoreUnavailableError } from '../../store.ts';
+import { olderLogs } from './older-logs.ts';
 import { DamagedGroupError, logFormat } from './write-group.ts';
 
 /** What the disk has is not what was written. */
@@ -12,8 +13,12 @@ export function damagedError(directory: string, what: string, action = 'open'): 
 
 /** The folder was written by another version. */
 export function otherFormatError(directory: string, format: unknown): StoreUnavailableError {
+  const isOlder = typeof format === 'number' && Object.hasOwn(olderLogs, format);
+  const what = isOlder
+    ? `run "coxswain upgrade --data-dir ${dirname(directory)}", which keeps what is there, or start the version that wrote it`
+    : 'choose another data folder, or start the version that wrote it';
   return new StoreUnavailableError(
-    `Cannot open ${directory} as it has format ${format} and this version reads format ${logFormat}: choose another data folder, or start the version that wrote it`,
+    `Cannot open ${directory} as it has format ${format} and this version reads format ${logFormat}: ${what}`,
   );
 }
 

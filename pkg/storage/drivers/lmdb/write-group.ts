@@ -25,12 +25,12 @@ import { crc32 } from 'node:zlib';
 import type { StoreEvent } from '../../store.ts';
 
 /**
- * The version of the layout, kept in the folder; one that is not this cannot be opened. Format 1 had a value per write, without checksum;
- * format 2 no cold table and no times.
+ * The version of the layout, kept in the folder; one that is not this cannot be opened. Those before can be read (`older-logs.ts`).
  */
 export const logFormat = 3;
 
-const checksumBytes = 4;
+/** Bytes of the checksum of a group, which come first. */
+export const checksumBytes = 4;
 const headBytes = 39;
 const types = ['', 'put', 'delete', 'cold'] as const;
 const typeNumbers = { put: 1, delete: 2, cold: 3 } as const;
@@ -153,7 +153,8 @@ export function eachValue(group: Buffer, take: (revision: number, value: Buffer)
   }
 }
 
-function checkGroup(group: Buffer): void {
+/** Throws `DamagedGroupError` for a group whose checksum is another. */
+export function checkGroup(group: Buffer): void {
   if (group.length < checksumBytes || group.readUInt32LE(0) !== crc32(group.subarray(checksumBytes)))
     throw new DamagedGroupError('the checksum is wrong');
 }
