@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectionOf } from '#cmd/common/connection.ts';
 import type { ConfigMap } from '#pkg/api/types/core-v1.ts';
-import { configMaps, endpoints, pods } from '#pkg/api/types/refs.ts';
-import { StatusError } from '#pkg/apimachinery/status-error.ts';
+import { configMaps, endpoints, pods, podTemplates } from '#pkg/api/types/refs.ts';
+import { StatusError, unlessGone } from '#pkg/apimachinery/status-error.ts';
+import { neverAborted } from '#pkg/base/async.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
@@ -18,6 +19,30 @@ const program = findEtcd(process.env.PATH);
 if (program === undefined) console.log("skipped: there is no etcd on the PATH (Debian's package is etcd-server)");
 
 const place = { namespace: 'default' };
+
+/** Reads what nobody else does, one after the other. */
+async function readOften(transport: NetworkTransport, times: number): Promise<void> {
+  const templates = createClient({ transport, userAgent: 'test' }).resource(podTemplates);
+  for (let n = 0; n < times; n++) expect(await unlessGone(templates.get('none', place))).toBeUndefined();
+}
+
+/** How often a server was asked for that, as it says itself. */
+async function readsAnswered(transport: NetworkTransport): Promise<number> {
+  const { body } = await transport.request({
+    method: 'GET',
+    path: '/metrics',
+    query: '',
+    headers: {},
+    peer: { address: '' },
+    signal: neverAborted,
+  });
+  if (body.kind !== 'bytes') throw new Error('Metrics are no text');
+  const lines = Buffer.from(body.bytes).toString().split('\n');
+  return lines
+    .filter((line) => line.startsWith('apiserver_request_total{'))
+    .filter((line) => line.includes('verb="GET"') && line.includes('resource="podtemplates"'))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+}
 
 describe.skipIf(program === undefined)('up --processes --control-planes 2', () => {
   let etcd: TestEtcd;
@@ -120,6 +145,32 @@ describe.skipIf(program === undefined)('up --processes --control-planes 2', () =
       }
     },
   );
+
+  test('clients divide among the servers, and do so again once one that was killed is back', {
+    timeout: 600_000,
+  }, async () => {
+    const servers = await eventually(publishedServers, (found) => found.length === 2);
+    const connect = (options: Parameters<typeof connectionOf>[1]) => connectionOf(cluster.kubeconfig, options);
+    const asking = await Promise.all(Array.from({ length: 10 }, (_, i) => connect({ servers, first: i % 2 })));
+    const counting = await Promise.all(servers.map((url) => connect({ servers: [url] })));
+    const readAll = () => Promise.all(asking.map((one) => readOften(one, 10)));
+    const share = async (): Promise<readonly number[]> => {
+      const before = await Promise.all(counting.map(readsAnswered));
+      await readAll();
+      const after = await Promise.all(counting.map(readsAnswered));
+      return after.map((count, i) => count - before[i]!);
+    };
+    const isEven = (counts: readonly number[]): boolean => counts[0] === 50 && counts[1] === 50;
+    try {
+      await eventually(share, isEven, 200_000);
+      process.kill((await pidOf('kube-apiserver'))!, 'SIGKILL');
+      // Whoever had that one has the other now.
+      await readAll();
+      await eventually(() => share().catch(() => []), isEven, 200_000);
+    } finally {
+      await Promise.all([...asking, ...counting].map((one) => one.close()));
+    }
+  });
 
   test('the rest of the cluster goes on: a pod is bound and runs', { timeout: 120_000 }, async () => {
     const containers = [{ name: 'c', image: 'fake' }];

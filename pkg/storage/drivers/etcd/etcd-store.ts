@@ -47,6 +47,7 @@ import {
 } from './etcd-messages.ts';
 import { isOfEtcd, startOfRevision } from './etcd-revisions.ts';
 import { OwnWrites } from './own-writes.ts';
+import { RevisionQuestions } from './revision-questions.ts';
 import { type EtcdWrite, type EtcdWriteResult, WriteGroups } from './write-groups.ts';
 
 /** Ids of leases are below this: they are chosen by chance, and exact as numbers. */
@@ -103,12 +104,12 @@ class EtcdStore implements EtcdBackedStore {
   readonly #members: EtcdMembers;
   readonly #leases: EtcdLeases;
   readonly #groups: WriteGroups;
+  readonly #questions: RevisionQuestions;
   readonly #own = new OwnWrites();
   readonly #feeds = new Set<EtcdFeed>();
   /** The feed that new watches join when it reaches back far enough. */
   #feed: EtcdFeed | undefined;
   #acknowledged = 0;
-  #asking: { readonly started: Promise<number>; next?: Promise<number> } | undefined;
   #closed = false;
 
   constructor(options: EtcdStoreOptions) {
@@ -124,6 +125,7 @@ class EtcdStore implements EtcdBackedStore {
         return id;
       },
     });
+    this.#questions = new RevisionQuestions({ clock, ask: () => this.#askRevision() });
     this.#groups = new WriteGroups({
       clock,
       send: (writes) => this.#send(writes),
@@ -240,24 +242,8 @@ class EtcdStore implements EtcdBackedStore {
     return this.#acknowledged;
   }
 
-  /**
-   * Callers that come while one question is under way share the next one: the answer to the one under way may be older than what they
-   * have seen acknowledged. So there are never more than two, however many read.
-   */
   currentRevision(): Promise<number> {
-    if (this.#asking !== undefined) {
-      const asking = this.#asking;
-      asking.next ??= asking.started.then(noop, noop).then(() => this.currentRevision());
-      return asking.next;
-    }
-    const started = this.#askRevision();
-    const asking = { started };
-    this.#asking = asking;
-    const done = (): void => {
-      if (this.#asking === asking) this.#asking = undefined;
-    };
-    started.then(done, done);
-    return started;
+    return this.#questions.current();
   }
 
   async #askRevision(): Promise<number> {
@@ -333,8 +319,6 @@ function tlsOf({ endpoints, tls }: EtcdStoreOptions): GrpcTls | undefined {
   if (!endpoints.some((endpoint) => endpoint.startsWith('https:'))) return undefined;
   return { ...tls, ca: tls?.ca ?? getCACertificates('default').join('\n') };
 }
-
-function noop(): void {}
 
 function closedError(): StoreUnavailableError {
   return new StoreUnavailableError('Cannot use the store as it was closed');

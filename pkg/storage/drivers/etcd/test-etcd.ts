@@ -16,6 +16,8 @@ const startAttemptsMax = 400;
 
 export interface TestEtcd {
   readonly endpoint: string;
+  /** Of the process that runs; 0 when none does. */
+  readonly pid: number;
   /** Ends the process, without warning when `kill`; its data stays. */
   stop(options?: { readonly kill: boolean }): Promise<void>;
   /** Starts it again with its data, at the same address. */
@@ -113,7 +115,15 @@ async function startMember(
     rmSync(directory, { recursive: true, force: true });
   };
   await start();
-  return { endpoint, start, stop, cleanup };
+  return {
+    endpoint,
+    get pid() {
+      return child?.exitCode === null && child.signalCode === null ? (child.pid ?? 0) : 0;
+    },
+    start,
+    stop,
+    cleanup,
+  };
 }
 
 async function waitUntilReachable(
