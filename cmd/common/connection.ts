@@ -2,6 +2,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { SystemClock } from '#pkg/base/clock.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { failoverTransport } from '#pkg/client/failover-transport.ts';
 import { type NetworkTransport, networkTransport } from '#pkg/client/network-transport.ts';
@@ -19,22 +20,26 @@ export const kubeconfigFlag = {
   }),
 } satisfies FlagTable;
 
-/**
- * A transport as the current context of the file at `path` says. Files it names are relative to it. `anonymous` leaves the credentials out, for those
- * who bring others; `servers` take the place of the server that it names, the first of them by chance.
- */
-export async function connectionOf(
-  path: string,
-  { anonymous = false, servers = [] }: { readonly anonymous?: boolean; readonly servers?: readonly string[] } = {},
-): Promise<NetworkTransport> {
+/** What is otherwise than the kubeconfig says. */
+interface ConnectionOptions {
+  /** Leaves the credentials out, for those who bring others. Default: false. */
+  readonly anonymous?: boolean;
+  /** Take the place of the server that it names. Default: none. */
+  readonly servers?: readonly string[];
+  /** Which of them is asked as long as it is there, by its index. Default: by chance, so that processes divide among them. */
+  readonly first?: number;
+}
+
+/** A transport as the current context of the file at `path` says. Files it names are relative to it. */
+export async function connectionOf(path: string, options: ConnectionOptions = {}): Promise<NetworkTransport> {
+  const { anonymous = false, servers = [], first = Math.floor(Math.random() * servers.length) } = options;
   if (path === '') throw new UserError('the flag --kubeconfig is required');
   const { server, ...credentials } = await readConnection(path, anonymous);
   const connect = (address: string): NetworkTransport =>
     networkTransport({ server: addressOf(address), ...credentials });
   const [only = server, ...others] = servers;
   if (others.length === 0) return connect(only);
-  const first = Math.floor(Math.random() * servers.length);
-  return failoverTransport({ servers: [connect(only), ...others.map(connect)], first });
+  return failoverTransport({ servers: [connect(only), ...others.map(connect)], first, clock: new SystemClock() });
 }
 
 /** Refuses in one line what is no address. */

@@ -100,6 +100,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Get, list and remove the images that nodes have.',
     load: async () => (await import('./image.ts')).image,
   },
+  'docker-socket': {
+    summary: 'Answer Docker’s API on a socket, without a daemon of Docker’s.',
+    load: async () => (await import('./docker-socket.ts')).dockerSocket,
+  },
   token: {
     summary: 'Make, list and delete the tokens by which other machines join a cluster.',
     load: async () => (await import('./token.ts')).token,

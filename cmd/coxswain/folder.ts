@@ -8,6 +8,7 @@
  *   store-before-upgrade/, before-upgrade.snapshot   the store as it was before it was upgraded
  *   kubelet/       one folder per node
  *   images/        images of containers, and the roots made of them
+ *   docker/        volumes of Docker's clients, and what a socket for them has in use; docker.sock: that socket
  *   registry/      what was pushed to the registry for development; registries.json: mirrors of others
  *   run/           one file per running process
  *   conf/  logs/   configuration and output of separate processes
@@ -187,6 +188,8 @@ const ownEntries: ReadonlySet<string> = new Set([
   'cluster.json',
   'cluster.json.new',
   'conf',
+  'docker',
+  'docker.sock',
   'images',
   'kubeconfig',
   'kubelet',

@@ -72,6 +72,7 @@ export async function wireKubelet(
       ...(values['cluster-dns'].length === 0 ? {} : { clusterDns: values['cluster-dns'] }),
       imageAliases: values['image-aliases'],
       criEndpoint: values['container-runtime-endpoint'],
+      ociRuntimes: values['oci-runtime'],
       domain: values['cluster-domain'],
       resolvConf: values['resolv-conf'],
       tables: clusterTables,

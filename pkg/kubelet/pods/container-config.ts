@@ -42,7 +42,7 @@ export interface ConfigOptions {
 export function sandboxConfig(context: PodContext, pod: Pod, attempt: number): SandboxConfig {
   const { name = '', namespace = '', uid = '', labels, annotations } = pod.metadata ?? {};
   const sysctls = pod.spec?.securityContext?.sysctls ?? [];
-  const runtimeHandler = context.handlerOf(pod);
+  const runtimeHandler = context.runtimes.of(pod)?.handler;
   return {
     podUid: uid,
     podName: name,

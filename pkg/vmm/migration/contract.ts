@@ -24,7 +24,7 @@
  * 5. The same events in the same order give the same effects.
  * 6. A round is acknowledged when all of it is in the target's memory and the code that the source has compiled is compiled there too; what a source says of its code changes nothing but time.
  */
-import type { Machine, MachineConfig } from '../machine-contract.ts';
+import type { Machine, MachineConfig, MachineShape } from '../machine-contract.ts';
 import type { PieceStore } from './piece-tree.ts';
 
 /** pre-copy, post-copy and hybrid are live; suspend saves, moves and resumes; cold moves what is off (disk and settings). */
@@ -166,7 +166,7 @@ export type CreateSource = (options: {
 
 /** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not. */
 export type CreateTarget = (options: {
-  readonly accept: (config: Omit<MachineConfig, 'kernel'>) => string | undefined;
+  readonly accept: (config: MachineShape) => string | undefined;
   readonly pieces?: PieceStore;
   readonly makeDisk?: (blocks: number) => BlockStore;
 }) => MigrationEnd;

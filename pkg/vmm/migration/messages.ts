@@ -1,7 +1,7 @@
 /** What the frames say that are more than one number: how they are written and read. Whatever comes is checked by shape, size and range; the rest throws a WireError. */
 import { createHash } from 'node:crypto';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { MachineConfig, MachineState } from '../machine-contract.ts';
+import type { MachineShape, MachineState } from '../machine-contract.ts';
 import { MEMORY_MAX, PAGE_SIZE } from '../memory-map.ts';
 import type { MigrationMode } from './contract.ts';
 import { FieldWriter, putStream, takeStream } from './page-format.ts';
@@ -18,7 +18,7 @@ const modes: readonly MigrationMode[] = ['pre-copy', 'post-copy', 'hybrid', 'sus
 /** The first frame: what is to come. */
 export interface Hello {
   readonly mode: MigrationMode;
-  readonly config: Omit<MachineConfig, 'kernel'>;
+  readonly config: MachineShape;
   readonly kernelBytes: number;
   /** SHA-256 of the kernel, as hexadecimal digits. */
   readonly kernelDigest: string;
@@ -129,7 +129,7 @@ export function readMissing(payload: Uint8Array, pages: number): Uint8Array {
   return missing;
 }
 
-function readConfig(value: unknown): Omit<MachineConfig, 'kernel'> {
+function readConfig(value: unknown): MachineShape {
   const told = recordOf(value, 'config');
   const { commandLine, engine, mac, diskSectors } = told;
   if (typeof commandLine !== 'string') throw new WireError('Cannot read config: commandLine is no text');

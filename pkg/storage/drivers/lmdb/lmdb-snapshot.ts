@@ -14,11 +14,11 @@ import { StoreUnavailableError } from '../../store.ts';
 import { ColdSpace } from './cold-space.ts';
 import { ColdTable } from './cold-table.ts';
 import { findDamage } from './file-check.ts';
-import { damagedError, otherFormatError } from './folder-errors.ts';
+import { checkedGroup, damagedError, otherFormatError } from './folder-errors.ts';
 import { tryLockFolder } from './folder-lock.ts';
 import type { ColdKeys } from './lmdb-log.ts';
 import { olderLogs, type ReadGroup, type StoredWrite } from './older-logs.ts';
-import { DamagedGroupError, decodeGroup, logFormat } from './write-group.ts';
+import { decodeGroup, logFormat } from './write-group.ts';
 
 /** Opens the state of a folder, whether or not another process has it. Throws `StoreUnavailableError` where there is none, or it is damaged. */
 export function openLmdbSnapshot(directory: string): SnapshotSource {
@@ -123,12 +123,7 @@ class LmdbState {
   }
 
   #decode(key: number, group: Buffer): readonly StoredWrite[] {
-    try {
-      return this.#read(key, group);
-    } catch (error) {
-      if (!(error instanceof DamagedGroupError)) throw error;
-      throw damagedError(this.#directory, `the writes from revision ${key} on are not as they were written`, 'read');
-    }
+    return checkedGroup(() => this.#read(key, group), { directory: this.#directory, key, action: 'read' });
   }
 
   #lastRevision(least: number): number {

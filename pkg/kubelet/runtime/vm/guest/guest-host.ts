@@ -291,9 +291,15 @@ export class GuestHost {
 }
 
 /** What the machine of such a start is made of. */
-export function machineConfig({ kernel, memoryBytes: memory, commandLine, disk, mac }: GuestStart): MachineConfig {
+export function machineConfig(start: GuestStart): MachineConfig {
+  const { kernel, firmware, initrd, memoryBytes: memory, commandLine, disk, mac } = start;
   const disks = disk === undefined ? {} : { diskSectors: Math.floor(disk.length / sectorBytes) };
-  return { memory, harts: 1, kernel, commandLine, mac, ...disks, engine: 'compile' };
+  const begins = {
+    kernel,
+    ...(firmware === undefined ? {} : { firmware }),
+    ...(initrd === undefined ? {} : { initrd }),
+  };
+  return { memory, harts: 1, ...begins, commandLine, mac, ...disks, engine: 'compile' };
 }
 
 function countPages(machine: Machine): { readonly used: number; readonly same: number } {
