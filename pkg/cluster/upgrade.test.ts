@@ -84,8 +84,10 @@ const history: readonly Write[] = [
 async function objectsIn(place: StorePlace): Promise<readonly string[]> {
   const store = await openStore(place);
   const { items } = await store.range({ prefix: '/registry/' });
+  // Values are read from the store when they are asked for.
+  const texts = items.map(({ key, value }) => `${key} ${JSON.parse(Buffer.from(value).toString()).text}`);
   await store.close();
-  return items.map(({ key, value }) => `${key} ${JSON.parse(Buffer.from(value).toString()).text}`);
+  return texts;
 }
 
 function digestOf(path: string): string {

@@ -29,7 +29,10 @@ async function codeOf(call: Promise<unknown>): Promise<string> {
   }
 }
 
-test('errors, lost requests, lost answers and lost races', async () => {
+/** For a first cluster, which loads all there is, on a machine that does much else. */
+const patience = { timeout: 180_000 };
+
+test('errors, lost requests, lost answers and lost races', patience, async () => {
   cluster = await startTestCluster({ nodes: 0, controllers: [], faults: [] });
   const maps = cluster.client.resource(configMaps);
   cluster.faults.add({ name: 'e', fault: 'error', verbs: ['create'], ...onConfigMaps, code: 403, times: 1 });
@@ -151,43 +154,54 @@ test('probes fail on demand and containers are restarted for it', async () => {
   expect(cluster.transcript.some((line) => line.includes('fault "ill"'))).toBe(true);
 });
 
-test('a disk that is full ends the cluster at the next write, and what was acknowledged is all that there is', async () => {
-  cluster = await startTestCluster({ nodes: 0, controllers: [], faults: [] });
-  const maps = cluster.client.resource(configMaps);
-  await maps.create(settings('before'));
-  cluster.faults.add({ name: 'full', fault: 'disk-full', after: '10s' });
-  await maps.create(settings('still'));
-  await cluster.advance(10_000);
-  // Who asks for it waits for a server that is gone.
-  let outcome = 'none';
-  void codeOf(maps.create(settings('never'))).then((code) => {
-    outcome = code;
-  });
-  await expect(cluster.advance(1_000)).rejects.toThrow(
-    'Cannot write to the store as its disk is full, which is the fault "full"',
-  );
-  expect([outcome === 'ok', cluster.faults.list().map(({ hits }) => hits)]).toEqual([false, [1]]);
-  await cluster.stop().catch(() => {});
-  cluster = undefined;
-});
+test(
+  'a disk that is full ends the cluster at the next write, and who asks for it is not told that it is done',
+  patience,
+  async () => {
+    cluster = await startTestCluster({ nodes: 0, controllers: [], faults: [] });
+    const maps = cluster.client.resource(configMaps);
+    await maps.create(settings('before'));
+    cluster.faults.add({ name: 'full', fault: 'disk-full', after: '10s' });
+    await maps.create(settings('still'));
+    await cluster.advance(10_000);
+    // Who asks for it waits for a server that is gone.
+    let outcome = 'none';
+    void codeOf(maps.create(settings('never'))).then((code) => {
+      outcome = code;
+    });
+    await expect(cluster.advance(1_000)).rejects.toThrow(
+      'Cannot write to the store as its disk is full, which is the fault "full"',
+    );
+    expect([outcome === 'ok', cluster.faults.list().map(({ hits }) => hits)]).toEqual([false, [1]]);
+    await cluster.stop().catch(() => {});
+    cluster = undefined;
+  },
+);
 
-test('on real time a server whose disk is full has ended, and a new one on its store has what was acknowledged', async () => {
-  const store = createMemoryStore({ clock: new SystemClock() });
-  // A server closes its store, which this one would lose with it.
-  const lasting = { ...gatedStore(store, { check() {}, ended: new Promise<never>(() => {}) }), close: async () => {} };
-  const options = { listen: true, nodes: 0, controllers: [], store: lasting } as const;
-  const first = await startTestCluster({ ...options, faults: [] });
-  await first.client.resource(configMaps).create(settings('before'));
-  first.faults.add({ name: 'full', fault: 'disk-full' });
-  expect(await codeOf(first.client.resource(configMaps).create(settings('never')))).not.toBe('ok');
-  await expect(first.until(() => false)).rejects.toThrow('which is the fault "full"');
-  await first.stop().catch(() => {});
-  const second = await startTestCluster(options);
-  expect(await codeOf(second.client.resource(configMaps).get('before', inDefault))).toBe('ok');
-  expect(await codeOf(second.client.resource(configMaps).get('never', inDefault))).toBe('NotFound');
-  await second.stop();
-  await store.close();
-});
+test(
+  'on real time a server whose disk is full has ended, and a new one on its store has what was acknowledged',
+  patience,
+  async () => {
+    const store = createMemoryStore({ clock: new SystemClock() });
+    // A server closes its store, which this one would lose with it.
+    const lasting = {
+      ...gatedStore(store, { check() {}, ended: new Promise<never>(() => {}) }),
+      close: async () => {},
+    };
+    const options = { listen: true, nodes: 0, controllers: [], store: lasting } as const;
+    const first = await startTestCluster({ ...options, faults: [] });
+    await first.client.resource(configMaps).create(settings('before'));
+    first.faults.add({ name: 'full', fault: 'disk-full' });
+    expect(await codeOf(first.client.resource(configMaps).create(settings('never')))).not.toBe('ok');
+    await expect(first.until(() => false)).rejects.toThrow('which is the fault "full"');
+    await first.stop().catch(() => {});
+    const second = await startTestCluster(options);
+    expect(await codeOf(second.client.resource(configMaps).get('before', inDefault))).toBe('ok');
+    expect(await codeOf(second.client.resource(configMaps).get('never', inDefault))).toBe('NotFound');
+    await second.stop();
+    await store.close();
+  },
+);
 
 test('a cluster without the option has no faults, and bad rules start none', async () => {
   cluster = await startTestCluster({ nodes: 0, controllers: [] });
