@@ -63,7 +63,7 @@ class Group {
   load(revision: number): void {
     const unread = new Map(this.unread.filter(({ isDropped }) => !isDropped).map((one) => [one.revision, one]));
     this.#read(revision, (each, value) => unread.get(each)?.take(this.#slabs.copy(value)));
-    this.unread = [];
+    this.unread = this.unread.filter(({ isUnread }) => isUnread);
   }
 }
 
@@ -79,6 +79,10 @@ class LoggedValue implements LateValue {
     this.#group = group;
     this.revision = revision;
     this.size = size;
+  }
+
+  get isUnread(): boolean {
+    return this.#group !== undefined && !this.isDropped;
   }
 
   get bytes(): Uint8Array {
