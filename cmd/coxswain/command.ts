@@ -60,6 +60,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Save a cluster’s data to a file, or restore it.',
     load: async () => (await import('./snapshot.ts')).snapshot,
   },
+  upgrade: {
+    summary: 'Bring the data of a stopped cluster to this version.',
+    load: async () => (await import('./upgrade.ts')).upgrade,
+  },
   explain: {
     summary: 'Say why a pod is where it is, or nowhere.',
     load: async () => (await import('./explain.ts')).explainPod,

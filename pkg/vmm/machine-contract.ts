@@ -16,8 +16,12 @@ export interface MachineConfig {
   readonly memory: number;
   /** 1 to 8. */
   readonly harts: number;
-  /** An ELF file for RV64, little-endian, statically linked to run at its physical addresses. */
+  /** An ELF file for RV64, little-endian, statically linked to run at its physical addresses, which begins in machine mode; or a boot image, as Linux's `Image`, which begins in supervisor mode on the firmware. */
   readonly kernel: Uint8Array;
+  /** For a boot image, which needs one; others do not use it: an ELF file for the first 64 KiB of memory that starts what is at 2 MiB and answers its calls (SBI). */
+  readonly firmware?: Uint8Array;
+  /** The initial file system; the device tree's /chosen says where it is. */
+  readonly initrd?: Uint8Array;
   /** In the device tree's /chosen/bootargs. */
   readonly commandLine: string;
   /** Size of the disk in 512-byte sectors, if it has one; its contents come and go through `diskRequests`. */
@@ -26,6 +30,14 @@ export interface MachineConfig {
   readonly mac?: Uint8Array;
   /** `interpret` is the reference; `compile` makes WebAssembly of hot code. Both run the same. */
   readonly engine: 'interpret' | 'compile';
+}
+
+/** A machine but for what it begins with: all that is left of its configuration once it runs. */
+export type MachineShape = Omit<MachineConfig, 'firmware' | 'initrd' | 'kernel'>;
+
+/** What of a configuration is the machine's shape. */
+export function shapeOf({ kernel: _, firmware: _firmware, initrd: _initrd, ...shape }: MachineConfig): MachineShape {
+  return shape;
 }
 
 /** Why `run` came back. */
@@ -122,7 +134,7 @@ export interface Machine {
 /** State of a machine without its memory; `createMachine(config, state)` with the same pages written goes on exactly where it was. */
 export interface MachineState {
   readonly version: 1;
-  readonly config: Omit<MachineConfig, 'kernel'>;
+  readonly config: MachineShape;
   readonly parts: Readonly<Record<string, unknown>>;
 }
 

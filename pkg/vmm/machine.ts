@@ -4,8 +4,8 @@
  * Does no I/O. Counterpart: QEMU's `virt` board with `-icount`.
  */
 import { Board } from './board.ts';
-import { deviceTree } from './boot/device-tree.ts';
-import { GuestImageError, readKernel } from './boot/elf.ts';
+import { GuestImageError } from './boot/elf.ts';
+import { load } from './boot/load.ts';
 import { Compiler } from './compile/compiler.ts';
 import type { VirtioTransport } from './devices/virtio/transport.ts';
 import { GuestMemory, MISSING_PAGE } from './guest-memory.ts';
@@ -15,16 +15,17 @@ import { type Engine, Interpreter } from './hart/interpreter.ts';
 import { restoreHart, saveHart } from './hart/save-hart.ts';
 import { hasSupervisorTimer, takeInterrupt } from './hart/traps.ts';
 import { CodeCache } from './isa/code-cache.ts';
-import type {
-  CreateMachine,
-  DiskRequest,
-  Machine,
-  MachineConfig,
-  MachineCounters,
-  MachineState,
-  Stop,
+import {
+  type CreateMachine,
+  type DiskRequest,
+  type Machine,
+  type MachineConfig,
+  type MachineCounters,
+  type MachineState,
+  type Stop,
+  shapeOf,
 } from './machine-contract.ts';
-import { INSTRUCTIONS_PER_TICK, MEMORY_BASE, MEMORY_MAX, PAGE_SIZE } from './memory-map.ts';
+import { INSTRUCTIONS_PER_TICK, MEMORY_MAX, PAGE_SIZE } from './memory-map.ts';
 import { type Plain, PlainReader, plainBytes } from './plain-state.ts';
 
 /** Compiling costs as much as interpreting a place a few thousand times; what is come to so often will be come to more often. */
@@ -35,8 +36,6 @@ const TURN = 10_000;
 const TURN_ALONE = 1_000_000_000;
 const MEMORY_MIN = 1 << 20;
 const HARTS_MAX = 8;
-/** Guests find the tree at the last whole pages of memory. */
-const TREE_ALIGN = 8 * PAGE_SIZE;
 
 /** What changes how fast a machine runs, and nothing that its guest sees. */
 interface MachineTuning {
@@ -192,7 +191,7 @@ class SimulatedMachine implements Machine {
   }
 
   saveState(): MachineState {
-    const { kernel: _, ...config } = this.config;
+    const config = shapeOf(this.config);
     const { executed, idleTicks, current, turnLeft, isAsking } = this;
     const { asked, code } = this.board.finisher;
     const machine = {
@@ -210,20 +209,14 @@ class SimulatedMachine implements Machine {
     return { version: 1, config, parts: { machine, output, harts: this.harts.map(saveHart), devices } };
   }
 
-  /** Puts the kernel and the device tree into memory and the harts before the kernel's first instruction. */
+  /** Puts what it begins with into memory and the harts before their first instruction. */
   boot(): void {
-    const kernel = readKernel(this.config.kernel, this.config.memory);
-    for (const { address, bytes } of kernel.segments) this.memory.copyIn(address, bytes);
-    const tree = deviceTree(this.config);
-    const at = MEMORY_BASE + this.config.memory - TREE_ALIGN * Math.ceil(tree.length / TREE_ALIGN);
-    if (kernel.segments.some(({ address, size }) => address + size > at)) {
-      throw new GuestImageError('Cannot load the kernel: it leaves no room in memory for the device tree after it');
-    }
-    this.memory.copyIn(at, tree);
+    const { entry, tree, pieces } = load(this.config);
+    for (const { address, bytes } of pieces) this.memory.copyIn(address, bytes);
     for (const hart of this.harts) {
-      hart.pcLo = kernel.entry | 0;
+      hart.pcLo = entry | 0;
       hart.set(10, hart.id, 0);
-      hart.set(11, at | 0, 0);
+      hart.set(11, tree | 0, 0);
     }
     this.memory.clearDirty();
   }

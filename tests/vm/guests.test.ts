@@ -20,7 +20,9 @@ test('the guests are what their sources say', (context) => {
   const folder = mkdtempSync(join(tmpdir(), 'guests-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   execFileSync(join(guests, 'build.sh'), [folder], { stdio: 'inherit' });
-  const built = readdirSync(guests, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.elf'));
+  const built = readdirSync(guests, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.(elf|image)$/.test(file),
+  );
   expect(built.length).toBeGreaterThan(8);
   for (const file of built) {
     expect(readFileSync(join(folder, file)).equals(readFileSync(join(guests, file))), file).toBe(true);

@@ -206,6 +206,7 @@ async function startOne(state: PodState, container: Container): Promise<number |
     sandbox,
     fields: state.fields(),
     volumePaths: state.mounts.paths,
+    readOnlyVolumes: state.mounts.readOnly,
     idOf: (name) => state.containers.get(name)?.id,
     signal: state.ending.signal,
   });

@@ -2,7 +2,7 @@
  * The flattened device tree that tells a guest what its machine is made of. Pure. Source: Devicetree specification 0.4, chapters 3 and 5; names of
  * nodes and properties as QEMU's `virt` board has them.
  */
-import type { MachineConfig } from '../machine-contract.ts';
+import type { MachineShape } from '../machine-contract.ts';
 import {
   CLINT_BASE,
   FINISHER_BASE,
@@ -26,6 +26,14 @@ interface Node {
 
 const PLIC_HANDLE = 0x1000;
 const FINISHER_HANDLE = 0x1001;
+
+/** What of a machine's memory is not for its kernel to use as it likes. */
+interface TreeLayout {
+  /** So many bytes from the start of memory on are the firmware's. */
+  readonly firmwareBytes?: number;
+  /** Where the initial file system is. */
+  readonly initrd?: { readonly start: number; readonly end: number };
+}
 
 const region = (base: number, size: number): readonly number[] => [0, base, 0, size];
 const isNode = (value: Value | Node): value is Node => typeof value === 'object' && !Array.isArray(value);
@@ -95,14 +103,27 @@ function devices(harts: readonly number[]): Node {
   };
 }
 
-function rootNode(config: Omit<MachineConfig, 'kernel'>): Node {
+/** The firmware's memory is not even mapped: reading ahead into it would fault. */
+function reserved(bytes: number): Node {
+  return {
+    '#address-cells': [2],
+    '#size-cells': [2],
+    ranges: [],
+    [`firmware@${MEMORY_BASE.toString(16)}`]: { reg: region(MEMORY_BASE, bytes), 'no-map': [] },
+  };
+}
+
+function rootNode(config: MachineShape, { firmwareBytes, initrd }: TreeLayout): Node {
   const harts = Array.from({ length: config.harts }, (_, id) => id);
+  const initial: Node =
+    initrd === undefined ? {} : { 'linux,initrd-start': [0, initrd.start], 'linux,initrd-end': [0, initrd.end] };
   return {
     '#address-cells': [2],
     '#size-cells': [2],
     compatible: 'riscv-virtio',
     model: 'riscv-virtio,coxswain',
-    chosen: { bootargs: config.commandLine, 'stdout-path': `/soc/serial@${UART_BASE.toString(16)}` },
+    chosen: { bootargs: config.commandLine, 'stdout-path': `/soc/serial@${UART_BASE.toString(16)}`, ...initial },
+    ...(firmwareBytes === undefined ? {} : { 'reserved-memory': reserved(firmwareBytes) }),
     [`memory@${MEMORY_BASE.toString(16)}`]: { device_type: 'memory', reg: region(MEMORY_BASE, config.memory) },
     cpus: {
       '#address-cells': [1],
@@ -148,8 +169,8 @@ function valueBytes(value: Value): Uint8Array {
   return writer.done();
 }
 
-/** The tree of a machine. */
-export function deviceTree(config: Omit<MachineConfig, 'kernel'>): Uint8Array {
+/** The tree of a machine; its length does not depend on addresses. */
+export function deviceTree(config: MachineShape, layout: TreeLayout = {}): Uint8Array {
   const structure = new Writer();
   const names = new Map<string, number>();
   let strings = '';
@@ -175,7 +196,7 @@ export function deviceTree(config: Omit<MachineConfig, 'kernel'>): Uint8Array {
     for (const [key, value] of Object.entries(node)) if (isNode(value)) writeNode(key, value);
     structure.word(2);
   };
-  writeNode('', rootNode(config));
+  writeNode('', rootNode(config, layout));
   structure.word(9);
   return assemble(structure.done(), Buffer.from(strings));
 }

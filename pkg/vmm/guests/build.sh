@@ -54,3 +54,11 @@ for name in status seek rewrite; do
 done
 # shellcheck disable=SC2086
 riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/probe/greedy.elf" pages/ported-start.S probe/greedy.c common/lib.c
+
+# What kernels begin on that are boot images, and such a kernel, which asks it everything.
+mkdir -p "$out/firmware" "$out/supervisor"
+# shellcheck disable=SC2086
+riscv64-unknown-elf-gcc $flags -T firmware/link.ld -o "$out/firmware/firmware.elf" firmware/start.S firmware/firmware.c common/fdt.c common/lib.c
+# shellcheck disable=SC2086
+riscv64-unknown-elf-gcc $flags -T supervisor/link.ld -o "$work/supervisor.elf" supervisor/start.S supervisor/supervisor.c common/fdt.c common/lib.c
+riscv64-unknown-elf-objcopy -O binary "$work/supervisor.elf" "$out/supervisor/supervisor.image"

@@ -6,8 +6,10 @@
  */
 import { ACK, arpAnswer, FIN, PSH, RST, readFrame, type Segment, type Station, SYN, tcpFrame } from './frames.ts';
 
-/** Where a machine of a user network is, and where its host. */
+/** Where a machine of a user network is. */
 export const guestAddress = '10.0.2.15';
+/** Where its host is, to the guest. */
+export const hostAddress = '10.0.2.2';
 const guestNumber = 0x0a_00_02_0f;
 const host: Station = { mac: Uint8Array.of(2, 0, 0, 0, 0, 2), address: 0x0a_00_02_02 };
 /** Bytes of a segment: an Ethernet frame without its headers. */

@@ -38,12 +38,16 @@ export class BlockMover {
   /** The next block as a payload. */
   next(): Uint8Array | undefined {
     const block = this.queue.pop();
-    if (block === undefined || this.disk === undefined) return undefined;
-    const writer = new FieldWriter();
-    writer.u32(block);
-    putStream(writer, this.disk.read(block), { isCompressing: true });
-    return writer.take();
+    return block === undefined || this.disk === undefined ? undefined : blockPayload(block, this.disk.read(block));
   }
+}
+
+/** A block as a payload. */
+export function blockPayload(block: number, bytes: Uint8Array): Uint8Array {
+  const writer = new FieldWriter();
+  writer.u32(block);
+  putStream(writer, bytes, { isCompressing: true });
+  return writer.take();
 }
 
 /** Writes a block that came to a disk. */

@@ -24,11 +24,14 @@
  * 5. The same events in the same order give the same effects.
  * 6. A round is acknowledged when all of it is in the target's memory and the code that the source has compiled is compiled there too; what a source says of its code changes nothing but time.
  */
-import type { Machine, MachineConfig } from '../machine-contract.ts';
+import type { Machine, MachineConfig, MachineShape } from '../machine-contract.ts';
 import type { PieceStore } from './piece-tree.ts';
 
 /** pre-copy, post-copy and hybrid are live; suspend saves, moves and resumes; cold moves what is off (disk and settings). */
 export type MigrationMode = 'pre-copy' | 'post-copy' | 'hybrid' | 'suspend' | 'cold';
+
+/** What crosses a link: a move, or the checkpoints of a stand-by, which has laws of its own (`standby.ts`). */
+export type LinkMode = MigrationMode | 'standby';
 
 /** How a machine is to be moved. */
 export interface MigrationSettings {
@@ -58,7 +61,15 @@ export interface BlockStore {
 }
 
 /** Where a migration is; which of them an end sees depends on its mode. */
-export type Phase = 'reserving' | 'copying' | 'stopping' | 'committing' | 'paging' | 'completed' | 'aborted';
+export type Phase =
+  | 'reserving'
+  | 'copying'
+  | 'checkpointing'
+  | 'stopping'
+  | 'committing'
+  | 'paging'
+  | 'completed'
+  | 'aborted';
 
 /** Whose a machine is, as the arbiter has it; `handover`: the target's to say. */
 export type Owner = 'handover' | 'source' | 'target';
@@ -86,6 +97,8 @@ export type MigrationEvent =
   /** The connection is gone, and the host has thrown away what waited for it (it may be made again: `reconnected`). */
   | { readonly type: 'lost'; readonly reason: string; readonly nowMs: number }
   | { readonly type: 'reconnected'; readonly nowMs: number }
+  /** A stand-by is to go on with the machine, as somebody knows that its source is dead, or wants it so. */
+  | { readonly type: 'take-over'; readonly reason: string; readonly nowMs: number }
   /** Somebody wants it ended. */
   | { readonly type: 'abort'; readonly reason: string; readonly nowMs: number };
 
@@ -107,6 +120,12 @@ export type MigrationEffect =
   | { readonly type: 'page'; readonly page: number }
   /** The copy at this end is to be destroyed (it does not own the machine), or, at the source, is kept as it is. */
   | { readonly type: 'destroy' }
+  /**
+   * Source of a stand-by: what the machine gives off is held back from `hold` on; `mark`: what was held so far is of this checkpoint; `release`: all up to that mark may leave; `free`: everything may, now and
+   * from now on; `drop`: what is held never leaves.
+   */
+  | { readonly type: 'output'; readonly act: 'drop' | 'free' | 'hold' }
+  | { readonly type: 'output'; readonly act: 'mark' | 'release'; readonly checkpoint: number }
   | { readonly type: 'close' }
   | { readonly type: 'ended'; readonly outcome: 'completed' | 'aborted'; readonly reason: string };
 
@@ -128,9 +147,22 @@ export interface ClassFigures {
   readonly cpuMs: number;
 }
 
+/** What is known of the checkpoints of a stand-by. */
+export interface StandbyFigures {
+  /** Checkpoints that were taken, and the last one that the stand-by has whole. */
+  readonly taken: number;
+  readonly acknowledged: number;
+  /** How much of the machine's time would be lost now: since the last acknowledged checkpoint. */
+  readonly lagMs: number;
+  /** Of the last checkpoint: pages that were written since the one before. */
+  readonly pages: number;
+  /** Processor time for which the guest stood still for the last checkpoint. */
+  readonly stoodMs: number;
+}
+
 /** What is known of a migration while it runs and after; plain data. */
 export interface MigrationFigures {
-  readonly mode: MigrationMode;
+  readonly mode: LinkMode;
   readonly phase: Phase;
   readonly rounds: readonly RoundFigures[];
   readonly sentBytes: number;
@@ -144,6 +176,7 @@ export interface MigrationFigures {
   readonly faults: number;
   readonly pushed: number;
   readonly prePaged: number;
+  readonly standby?: StandbyFigures;
 }
 
 /** One end: a state machine that is given events and answers with effects. */
@@ -166,7 +199,7 @@ export type CreateSource = (options: {
 
 /** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not. */
 export type CreateTarget = (options: {
-  readonly accept: (config: Omit<MachineConfig, 'kernel'>) => string | undefined;
+  readonly accept: (config: MachineShape) => string | undefined;
   readonly pieces?: PieceStore;
   readonly makeDisk?: (blocks: number) => BlockStore;
 }) => MigrationEnd;

@@ -1,9 +1,9 @@
 /** What the frames say that are more than one number: how they are written and read. Whatever comes is checked by shape, size and range; the rest throws a WireError. */
 import { createHash } from 'node:crypto';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { MachineConfig, MachineState } from '../machine-contract.ts';
+import type { MachineShape, MachineState } from '../machine-contract.ts';
 import { MEMORY_MAX, PAGE_SIZE } from '../memory-map.ts';
-import type { MigrationMode } from './contract.ts';
+import type { LinkMode } from './contract.ts';
 import { FieldWriter, putStream, takeStream } from './page-format.ts';
 import { Fields, WireError, wireVersion } from './wire.ts';
 
@@ -13,12 +13,14 @@ const digestBytes = 32;
 /** A kernel may be so long; it is sent in pieces. */
 const kernelBytesMax = 64 * 1024 * 1024;
 const blocksMax = 2 ** 24;
-const modes: readonly MigrationMode[] = ['pre-copy', 'post-copy', 'hybrid', 'suspend', 'cold'];
+const modes: readonly LinkMode[] = ['pre-copy', 'post-copy', 'hybrid', 'suspend', 'cold', 'standby'];
+/** What a stand-by may promise to wait. */
+const takeoverMsMax = 3_600_000;
 
 /** The first frame: what is to come. */
 export interface Hello {
-  readonly mode: MigrationMode;
-  readonly config: Omit<MachineConfig, 'kernel'>;
+  readonly mode: LinkMode;
+  readonly config: MachineShape;
   readonly kernelBytes: number;
   /** SHA-256 of the kernel, as hexadecimal digits. */
   readonly kernelDigest: string;
@@ -26,6 +28,16 @@ export interface Hello {
   readonly blocks: number;
   /** Any state of the machine, so that the target can make one now and fill it. */
   readonly state: MachineState;
+  /** Of a stand-by: how long it waits for a source that is silent. */
+  readonly takeoverMs?: number;
+}
+
+/** A checkpoint of a machine, after its pages and blocks. */
+export interface Checkpoint {
+  readonly number: number;
+  readonly state: MachineState;
+  /** Of the memory as it was then. */
+  readonly digest: Uint8Array;
 }
 
 /** The frame by which the source lets go. */
@@ -81,7 +93,25 @@ export function readHello(payload: Uint8Array): Hello {
     kernelDigest,
     blocks: integerOf(told, { field: 'blocks', min: 0, max: blocksMax }),
     state: readState(told['state']),
+    ...(mode === 'standby' ? { takeoverMs: integerOf(told, { field: 'takeoverMs', min: 1, max: takeoverMsMax }) } : {}),
   };
+}
+
+/** Writes a checkpoint of a machine of so many pages. */
+export function checkpointBytes({ number, state, digest }: Checkpoint, pages: number): Uint8Array {
+  const writer = new FieldWriter();
+  writer.u32(number);
+  writer.put(handoverBytes({ state, digest, missing: new Uint8Array(pages) }));
+  return writer.take();
+}
+
+/** Reads a checkpoint of a machine of so many pages. */
+export function readCheckpoint(payload: Uint8Array, pages: number): Checkpoint {
+  const fields = new Fields(payload);
+  const number = fields.u32();
+  const { state, digest, missing } = readHandover(fields.rest(), pages);
+  if (state === undefined || missing.includes(1)) throw new WireError('Cannot use a checkpoint that is not whole');
+  return { number, state, digest };
 }
 
 /** Writes a handover. */
@@ -129,7 +159,7 @@ export function readMissing(payload: Uint8Array, pages: number): Uint8Array {
   return missing;
 }
 
-function readConfig(value: unknown): Omit<MachineConfig, 'kernel'> {
+function readConfig(value: unknown): MachineShape {
   const told = recordOf(value, 'config');
   const { commandLine, engine, mac, diskSectors } = told;
   if (typeof commandLine !== 'string') throw new WireError('Cannot read config: commandLine is no text');

@@ -4,16 +4,14 @@
  */
 import process from 'node:process';
 import { expect, test } from 'vitest';
-import { SeededRandom } from '#pkg/base/random.ts';
 import { createMachine } from '../machine.ts';
-import type { Machine } from '../machine-contract.ts';
 import { createSource } from './source.ts';
 import { createTarget } from './target.ts';
-import { type Cut, difference, type Fault, Rig, restlessConfig, settings, twinOf } from './test-rig.ts';
+import { chanceOf, expectSame, seedsOf } from './test-chance.ts';
+import { type Cut, type Fault, Rig, restlessConfig, settings, twinOf } from './test-rig.ts';
 
-const count = Number(process.env['COXSWAIN_MIGRATION_SEEDS'] ?? 50);
-const only = process.env['COXSWAIN_MIGRATION_SEED'];
-const seeds = only === undefined ? Array.from({ length: count }, (_, seed) => seed + 1) : [Number(only)];
+const { COXSWAIN_MIGRATION_SEEDS: count, COXSWAIN_MIGRATION_SEED: only } = process.env;
+const seeds = seedsOf({ ...(count === undefined ? {} : { count }), ...(only === undefined ? {} : { only }) });
 
 const modes = ['pre-copy', 'post-copy', 'hybrid', 'suspend'] as const;
 const kinds: readonly Fault['kind'][] = [
@@ -24,18 +22,6 @@ const kinds: readonly Fault['kind'][] = [
   'abort-source',
   'abort-target',
 ];
-
-interface Chance {
-  pick<T>(values: readonly T[]): T;
-  upTo(most: number): number;
-  is(part: number): boolean;
-}
-
-function chanceOf(seed: number): Chance {
-  const random = new SeededRandom(seed);
-  const upTo = (most: number): number => Math.floor(random.next() * most);
-  return { upTo, pick: (values) => values[upTo(values.length)]!, is: (part) => random.next() < part };
-}
 
 function scenario(seed: number) {
   const chance = chanceOf(seed);
@@ -92,14 +78,6 @@ function expectCopies(rig: Rig, text: string): void {
   ).toBe(true);
   // A source that lives has let go only of a machine that is another's.
   if (!source.isDead) expect(source, text).toMatchObject({ outcome: 'completed', machine: undefined });
-}
-
-function expectSame(machine: Machine, twin: Machine, text: string): void {
-  expect(difference(machine, twin), text).toBeUndefined();
-  machine.saveState();
-  const registers = ({ parts }: { readonly parts: Readonly<Record<string, unknown>> }): string =>
-    JSON.stringify(parts['harts']).replace(/"(pageWalks|tlbMisses)":\d+/g, '');
-  expect(registers(machine.saveState()), text).toBe(registers(twin.saveState()));
 }
 
 const seen = { moved: 0, kept: 0, gone: 0 };

@@ -1,10 +1,10 @@
 /** Which pages of a machine are sent when. */
 import type { Machine } from '../machine-contract.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
-import type { MigrationMode } from './contract.ts';
+import type { LinkMode, MigrationMode } from './contract.ts';
 
 /** Whether the machine runs while pages of it are sent. */
-export function isLive(mode: MigrationMode): boolean {
+export function isLive(mode: LinkMode): boolean {
   return mode !== 'suspend' && mode !== 'cold';
 }
 

@@ -164,6 +164,7 @@ class MigrationSource implements MigrationEnd {
         else if (!this.isLinked) this.giveUpPaging(event.reason);
         return;
       case 'fault':
+      case 'take-over':
         return;
       default:
         event satisfies never;

@@ -8,6 +8,11 @@ import { type DecoderDeps, decodeBatch } from './page-decoder.ts';
 import { zeroSum } from './page-format.ts';
 import { WireError } from './wire.ts';
 
+const nothing = { pages: 0, rawBytes: 0, sentBytes: 0, cpuMs: 0 };
+
+/** Figures of an end that tells no pages. */
+export const noClasses = { zero: nothing, repeated: nothing, similar: nothing, dictionary: nothing, plain: nothing };
+
 /** Pages of one machine, and what is known of them. */
 export class TargetMemory {
   private readonly machine: Machine;

@@ -18,14 +18,14 @@ import type {
   Phase,
 } from './contract.ts';
 import { HotCode } from './hot-code.ts';
-import { digestText, type Hello, readHandover, readHello } from './messages.ts';
+import { readHandover } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { Ownership, type Verdict } from './ownership.ts';
-import { takeStream } from './page-format.ts';
 import { isLive } from './page-sets.ts';
 import { nameBytes } from './piece-tree.ts';
+import { Reception } from './reception.ts';
 import { Silence } from './silence.ts';
-import { TargetMemory } from './target-memory.ts';
+import { noClasses, TargetMemory } from './target-memory.ts';
 import { TreeReceiver } from './tree-transfer.ts';
 import { Fields, type Frame, FrameReader, reasonBytes, reasonOf, u32Bytes, WireError } from './wire.ts';
 
@@ -33,9 +33,7 @@ import { Fields, type Frame, FrameReader, reasonBytes, reasonOf, u32Bytes, WireE
 const byeMs = 2000;
 /** A source that owes something and says nothing at all for so long is given up: it may stand still and wait for this end's word. */
 const silentMs = 30_000;
-const nothing = { pages: 0, rawBytes: 0, sentBytes: 0, cpuMs: 0 };
 const nothingCame = { usedPages: 0, faults: 0, pushed: 0, prePaged: 0 };
-const noClasses = { zero: nothing, repeated: nothing, similar: nothing, dictionary: nothing, plain: nothing };
 
 type Options = Parameters<CreateTarget>[0];
 
@@ -52,9 +50,7 @@ class MigrationTarget implements MigrationEnd {
   private isLinked = true;
   /** Another connection was made before this end knew that the machine is its. */
   private wasCut = false;
-  private hello: Hello | undefined;
-  private kernel: Uint8Array = new Uint8Array(0);
-  private kernelFilled = 0;
+  private readonly reception: Reception;
   private machine: Machine | undefined;
   private memory: TargetMemory | undefined;
   private readonly hot = new HotCode();
@@ -73,13 +69,14 @@ class MigrationTarget implements MigrationEnd {
 
   constructor(options: Options) {
     this.options = options;
+    this.reception = new Reception(options);
   }
 
   get figures(): MigrationFigures {
     const { phase } = this;
     const { usedPages, faults, pushed, prePaged } = this.memory ?? nothingCame;
     return {
-      mode: this.hello?.mode ?? 'pre-copy',
+      mode: this.reception.hello?.mode ?? 'pre-copy',
       phase,
       rounds: [],
       sentBytes: this.receivedBytes,
@@ -137,6 +134,8 @@ class MigrationTarget implements MigrationEnd {
       case 'abort':
         this.abort(event.reason);
         return;
+      case 'take-over':
+        return;
       default:
         event satisfies never;
     }
@@ -158,57 +157,33 @@ class MigrationTarget implements MigrationEnd {
 
   private receive(frame: Frame): void {
     const { type, payload } = frame;
-    const { phase, hello, machine } = this;
+    const { phase, machine } = this;
     if (type === 'abort') this.sourceGaveUp(reasonOf(payload));
     else if (type === 'bye' && phase === 'completed') this.finish();
-    else if (type === 'hello' && phase === 'reserving' && hello === undefined) this.greet(readHello(payload));
-    else if (type === 'kernel' && phase === 'reserving' && hello !== undefined) this.takeKernel(hello, payload);
+    else if (type === 'hello' && phase === 'reserving') this.greet(payload);
+    else if (type === 'kernel' && phase === 'reserving') this.takeKernel(payload);
     else if (type === 'pages' && phase === 'paging') this.takeMissing(payload);
     else if (phase === 'copying' && machine !== undefined) this.copy(machine, frame);
     else throw new WireError(`Cannot take ${type} while ${phase}`);
   }
 
-  private greet(hello: Hello): void {
-    this.hello = hello;
-    const problem = this.options.accept(hello.config) ?? this.diskProblem(hello);
-    if (problem !== undefined) {
-      this.out.send('refuse', reasonBytes(problem));
-      this.over('aborted', problem);
-      return;
-    }
-    this.kernel = new Uint8Array(hello.kernelBytes);
+  private greet(payload: Uint8Array): void {
+    const problem = this.reception.greet(payload, { isStandby: false });
+    if (problem === undefined) return;
+    this.out.send('refuse', reasonBytes(problem));
+    this.over('aborted', problem);
   }
 
-  private diskProblem({ blocks }: Hello): string | undefined {
-    return blocks > 0 && this.options.makeDisk === undefined ? 'it has no place for the disk' : undefined;
-  }
-
-  private takeKernel(hello: Hello, payload: Uint8Array): void {
-    const fields = new Fields(payload);
-    const piece = takeStream(fields);
-    fields.end();
-    if (piece.length === 0 || this.kernelFilled + piece.length > this.kernel.length)
-      throw new WireError('Cannot take a kernel of another length');
-    this.kernel.set(piece, this.kernelFilled);
-    this.kernelFilled += piece.length;
-    if (this.kernelFilled < this.kernel.length) return;
-    if (digestText(this.kernel) !== hello.kernelDigest)
-      throw new WireError('Cannot use the kernel: its digest is another');
-    const machine = this.make(hello);
+  private takeKernel(payload: Uint8Array): void {
+    const made = this.reception.takeKernel(payload);
+    if (made === undefined) return;
+    const { machine, hello } = made;
     this.machine = machine;
-    this.memory = new TargetMemory(machine, this.kernel);
+    this.memory = new TargetMemory(machine, machine.config.kernel);
     if (hello.blocks > 0) this.disk = this.options.makeDisk?.(hello.blocks);
     this.phase = 'copying';
     if (isLive(hello.mode)) this.ownership.prepare(this.nowMs);
     this.out.send('accept');
-  }
-
-  private make({ config, state }: Hello): Machine {
-    try {
-      return createMachine({ ...config, kernel: this.kernel }, state);
-    } catch (error) {
-      throw new WireError(errorText(error));
-    }
   }
 
   private copy(machine: Machine, { type, payload }: Frame): void {
@@ -216,7 +191,7 @@ class MigrationTarget implements MigrationEnd {
     else if (type === 'blocks') writeBlock(payload, this.disk);
     else if (type === 'round') this.endRound(new Fields(payload).u32());
     else if (type === 'hot') this.hot.take(payload);
-    else if (type === 'root' && this.tree === undefined && this.hello?.mode === 'suspend')
+    else if (type === 'root' && this.tree === undefined && this.reception.hello?.mode === 'suspend')
       this.startTree(machine, payload);
     else if (type === 'piece' && this.tree !== undefined) this.tree.take(payload);
     else if (type === 'state') this.takeState(machine, payload);
@@ -242,12 +217,15 @@ class MigrationTarget implements MigrationEnd {
 
   private startTree(machine: Machine, root: Uint8Array): void {
     if (root.length !== nameBytes) throw new WireError('Cannot read the name of a memory');
-    this.tree = new TreeReceiver({ machine, out: this.out, dictionary: this.kernel, store: this.options.pieces }, root);
+    this.tree = new TreeReceiver(
+      { machine, out: this.out, dictionary: machine.config.kernel, store: this.options.pieces },
+      root,
+    );
   }
 
   /** The machine as it was at the handover; one that was off is made anew. */
   private machineAt(machine: Machine, state: MachineState | undefined): Machine {
-    const mode = this.hello?.mode;
+    const mode = this.reception.hello?.mode;
     const isLacking = mode === 'suspend' && this.tree?.isDone !== true;
     if ((state === undefined) !== (mode === 'cold') || isLacking)
       throw new WireError('Cannot run the machine: not all of it has come');

@@ -19,6 +19,7 @@ type Untimed = MigrationEvent extends infer E
 const stepMs = 1;
 /** A cut is noticed, and another connection made, after so long. */
 const noticeMs = 40;
+const cutOffMs = 4000;
 
 /** What surrounds the ends. */
 export interface RigOptions {
@@ -30,7 +31,11 @@ export interface RigOptions {
   readonly arbiter: {
     readonly delayMs: () => number;
     readonly isLost: () => boolean;
+    /** What it makes of a claim. Default: that of a migration. */
+    readonly decides?: typeof ownerAfter;
   };
+  /** A connection that was cut is made again. Default: true. */
+  readonly reconnects?: boolean;
   /** Sizes of the pieces in which bytes arrive. */
   readonly pieceBytes: () => number;
 }
@@ -38,7 +43,16 @@ export interface RigOptions {
 /** What goes wrong, each once, at a time. */
 export interface Fault {
   readonly atMs: number;
-  readonly kind: 'cut' | 'cut-for-good' | 'source-dies' | 'target-dies' | 'abort-source' | 'abort-target';
+  readonly kind:
+    | 'cut'
+    | 'cut-for-good'
+    | 'source-dies'
+    | 'target-dies'
+    | 'abort-source'
+    | 'abort-target'
+    /** The source is cut off from the target for good, and from the arbiter for `cutOffMs`. */
+    | 'source-cut-off'
+    | 'take-over';
 }
 
 /** The connection is cut once so many bytes have been carried, of both directions together: no more of them arrive. */
@@ -59,6 +73,11 @@ export class RigHost {
   end: MigrationEnd | undefined;
   isRunning = false;
   isDead = false;
+  /** Its questions do not reach the arbiter before this time. */
+  cutOffUntilMs = 0;
+  /** Instructions of the machine at each of its checkpoints, and at the last whose output has left. */
+  readonly marks = new Map<number, number>();
+  released = 0;
   awaitedPage: number | undefined;
   share = 1;
   outcome: string | undefined;
@@ -237,6 +256,10 @@ export class Rig {
       case 'claim':
         this.claim(host, effect.owner);
         return;
+      case 'output':
+        if (effect.act === 'mark') host.marks.set(effect.checkpoint, host.machine?.counters.instructions ?? 0);
+        if (effect.act === 'release') host.released = host.marks.get(effect.checkpoint) ?? 0;
+        return;
       case 'page':
         if (host.awaitedPage === effect.page) host.awaitedPage = undefined;
         return;
@@ -257,11 +280,11 @@ export class Rig {
   }
 
   private claim(host: RigHost, wanted: Owner): void {
-    const { delayMs, isLost } = this.options.arbiter;
-    const isAskLost = isLost();
+    const { delayMs, isLost, decides = ownerAfter } = this.options.arbiter;
+    const isAskLost = isLost() || this.nowMs < host.cutOffUntilMs;
     this.at(this.nowMs + delayMs(), () => {
       if (isAskLost) return;
-      this.owner = ownerAfter(this.owner, { side: host.side, wanted, isTargetDead: this.target.isDead });
+      this.owner = decides(this.owner, { side: host.side, wanted, isTargetDead: this.target.isDead });
       const owner = isLost() ? 'unknown' : this.owner;
       const isWhole = this.target.outcome === 'completed';
       this.at(this.nowMs + delayMs(), () => this.give(host, { type: 'claimed', owner, isWhole }));
@@ -286,7 +309,7 @@ export class Rig {
         this.give(host, { type: 'lost', reason });
       }
     });
-    this.at(this.nowMs + 2 * noticeMs, () => this.reconnect(reason));
+    if (this.options.reconnects !== false) this.at(this.nowMs + 2 * noticeMs, () => this.reconnect(reason));
   }
 
   private reconnect(reason: string): void {
@@ -318,6 +341,13 @@ export class Rig {
         this.disconnect('connection reset');
         return;
       }
+      case 'source-cut-off':
+        this.source.cutOffUntilMs = this.nowMs + cutOffMs;
+        this.disconnect('no route to host');
+        return;
+      case 'take-over':
+        this.give(this.target, { type: 'take-over', reason: 'somebody wants it so' });
+        return;
       case 'abort-source':
         this.give(this.source, { type: 'abort', reason: 'somebody wants it ended' });
         return;

@@ -30,6 +30,8 @@ const kinds = {
   want: { number: 17, bytesMax: 64 * KIB },
   piece: { number: 18, bytesMax: 320 * KIB },
   hot: { number: 19, bytesMax: 16 * KIB },
+  checkpoint: { number: 20, bytesMax: 8 * 1024 * KIB },
+  heartbeat: { number: 21, bytesMax: 4 },
 } as const;
 
 /** Types of frames. */

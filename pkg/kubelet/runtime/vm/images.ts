@@ -1,12 +1,14 @@
 /**
- * Images of virtual machines: those built in, and files. A file is a kernel as an ELF, or a folder with `kernel.elf` and, as it likes, `disk.img` and `cmdline`.
- * What is no kernel for this machine is refused before anything starts.
+ * Images of virtual machines: those built in, and files. A file is a kernel, as an ELF or as a boot image of Linux, or a folder with one (`kernel.elf`, else `Image`) and, as it likes, `initrd`, `disk.img`
+ * and `cmdline`. A boot image gets the firmware that it begins on. What is no kernel for this machine is refused before anything starts.
  */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { GuestImageError, readKernel } from '#pkg/vmm/boot/elf.ts';
+import { isBootImage } from '#pkg/vmm/boot/boot-image.ts';
+import { GuestImageError } from '#pkg/vmm/boot/elf.ts';
+import { load } from '#pkg/vmm/boot/load.ts';
 import { parseImageName } from '../image-name.ts';
 import { type ImageInfo, RuntimeError } from '../runtime.ts';
 
@@ -22,6 +24,9 @@ const fileBytesMax = 1024 ** 3;
 export interface GuestImage {
   readonly info: ImageInfo;
   readonly kernel: Uint8Array;
+  /** What a boot image begins on. */
+  readonly firmware?: Uint8Array;
+  readonly initrd?: Uint8Array;
   readonly disk?: Uint8Array;
   readonly commandLine: string;
   /** Ports that its machine is known to answer at, besides those that a pod names. */
@@ -48,10 +53,16 @@ export async function builtInImages(): Promise<readonly ImageInfo[]> {
   return (await Promise.all(all)).map(({ info }) => info);
 }
 
-/** Why a kernel does not run on a machine of so much memory; undefined when it does. */
-export function kernelProblem(kernel: Uint8Array, memoryBytes: number): string | undefined {
+/** Why an image does not run on a machine of so much memory; undefined when it does. */
+export function imageProblem(image: GuestImage, memoryBytes: number): string | undefined {
+  const { kernel, firmware, initrd, commandLine } = image;
+  const begins = {
+    kernel,
+    ...(firmware === undefined ? {} : { firmware }),
+    ...(initrd === undefined ? {} : { initrd }),
+  };
   try {
-    readKernel(kernel, memoryBytes);
+    load({ memory: memoryBytes, harts: 1, commandLine, engine: 'compile', ...begins });
     return undefined;
   } catch (error) {
     if (error instanceof GuestImageError) return error.message;
@@ -77,18 +88,22 @@ async function fileImage(image: string): Promise<GuestImage | undefined> {
     throw new RuntimeError('invalidImage', `Failed to parse image name "${image}": not a file URL`, error);
   }
   const found = await stat(path).catch(() => undefined);
-  const kernel = await optionalFile(found?.isDirectory() === true ? join(path, 'kernel.elf') : path);
+  const isFolder = found?.isDirectory() === true;
+  const part = async (name: string) => (isFolder ? optionalFile(join(path, name)) : undefined);
+  const kernel = isFolder ? ((await part('kernel.elf')) ?? (await part('Image'))) : await optionalFile(path);
   if (kernel === undefined) return undefined;
-  const hasFolder = found?.isDirectory() === true;
-  const disk = hasFolder ? await optionalFile(join(path, 'disk.img')) : undefined;
-  const commandLine = hasFolder ? await optionalFile(join(path, 'cmdline')) : undefined;
+  const [disk, commandLine, initrd] = [await part('disk.img'), await part('cmdline'), await part('initrd')];
+  const firmware = isBootImage(kernel) ? await readFile(new URL('firmware/firmware.elf', guests)) : undefined;
   const hash = createHash('sha256');
-  for (const part of [kernel, disk, commandLine]) hash.update(String(part?.length ?? -1)).update(part ?? '');
+  const parts = [kernel, disk, commandLine, ...(initrd === undefined ? [] : [initrd])];
+  for (const bytes of parts) hash.update(String(bytes?.length ?? -1)).update(bytes ?? '');
   const id = `${image}@sha256:${hash.digest('hex')}`;
-  const sizeBytes = kernel.length + (disk?.length ?? 0);
+  const sizeBytes = kernel.length + (disk?.length ?? 0) + (initrd?.length ?? 0);
   return {
     info: { id, repoTags: [image], repoDigests: [], sizeBytes },
     kernel,
+    ...(firmware === undefined ? {} : { firmware }),
+    ...(initrd === undefined ? {} : { initrd }),
     ...(disk === undefined ? {} : { disk }),
     commandLine: commandLine?.toString('utf8').trim() ?? '',
     ports: [],

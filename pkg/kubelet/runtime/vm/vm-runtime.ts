@@ -11,7 +11,7 @@ import { waitsForMachine } from '#pkg/api/virtual-machine-migration.ts';
 import { beginsFromSnapshot } from '#pkg/api/virtual-machine-snapshot.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
-import { guestAddress } from '#pkg/vmm/host/user-network.ts';
+import { guestAddress, hostAddress } from '#pkg/vmm/host/user-network.ts';
 import type { ContainerConfig, SandboxConfig } from '../container-config.ts';
 import { WorkerSources } from '../inprocess/host/worker-sources.ts';
 import { requireFeature } from '../plain-streams.ts';
@@ -33,7 +33,7 @@ import type { StreamingService } from '../streams.ts';
 import { agentPort } from './agent.ts';
 import type { GuestStart } from './guest/protocol.ts';
 import { guestMain } from './guest-thread.ts';
-import { builtInImages, findImage, type GuestImage, imagesHint, kernelProblem } from './images.ts';
+import { builtInImages, findImage, type GuestImage, imageProblem, imagesHint } from './images.ts';
 import { Machines } from './machines.ts';
 import { SnapshotStore } from './snapshot-store.ts';
 import { VmContainer } from './vm-container.ts';
@@ -43,6 +43,8 @@ const memoryBytesDefault = 64 * 1024 * 1024;
 const memoryBytesMin = 1024 * 1024;
 const memoryBytesMax = 2 ** 31;
 const pageBytes = 4096;
+/** The machine's address as Linux reads it from its command line: of the one interface that there is, with its host as the way out. */
+const linuxAddress = `ip=${guestAddress}::${hostAddress}:255.255.255.0:::off`;
 
 const features: readonly RuntimeFeature[] = [
   'attach',
@@ -198,7 +200,8 @@ class VmRuntime implements MachineRuntime {
   }
 
   /** What the guest starts with. Throws for what no machine of this node can run. */
-  #startOf({ kernel, disk, commandLine, ports }: GuestImage, config: ContainerConfig): GuestStart {
+  #startOf(image: GuestImage, config: ContainerConfig): GuestStart {
+    const { kernel, firmware, initrd, disk, commandLine, ports } = image;
     const { memoryLimitBytes = memoryBytesDefault, cpuQuotaUs, cpuPeriodUs = 100_000 } = config.resources;
     const memoryBytes = Math.floor(Math.min(memoryLimitBytes, memoryBytesMax) / pageBytes) * pageBytes;
     const nodeBytes = this.#deps.memoryBytesMax ?? totalmem();
@@ -212,17 +215,18 @@ class VmRuntime implements MachineRuntime {
         'failed',
         `the machine is to have ${memoryLimitBytes} bytes of memory and the node has ${nodeBytes}`,
       );
-    const problem = kernelProblem(kernel, memoryBytes);
+    const problem = imageProblem(image, memoryBytes);
     if (problem !== undefined) throw new RuntimeError('failed', `image "${config.image}" cannot run: ${problem}`);
-    const words = [`ip=${guestAddress}/24`, commandLine, ...config.command, ...config.args].filter(
-      (word) => word !== '',
-    );
+    const address = firmware === undefined ? `ip=${guestAddress}/24` : linuxAddress;
+    const words = [address, commandLine, ...config.command, ...config.args].filter((word) => word !== '');
     const line = words.join(' ');
     // A port of the command line is the guest's too.
     const named = Number(/(?:^| )port=(\d+)/.exec(line)?.[1] ?? ports[0] ?? 0);
     const all = new Set([...(config.ports ?? []), ...(named === 0 ? ports : [named])]);
     return {
       kernel,
+      ...(firmware === undefined ? {} : { firmware }),
+      ...(initrd === undefined ? {} : { initrd }),
       memoryBytes,
       commandLine: line,
       ...(disk === undefined ? {} : { disk }),

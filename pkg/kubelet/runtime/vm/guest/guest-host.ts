@@ -12,6 +12,7 @@ import { FramesAway, FramesHome } from './frame-tunnel.ts';
 import { GuestDisk } from './guest-disk.ts';
 import { GuestLoop } from './guest-loop.ts';
 import { GuestWire } from './guest-wire.ts';
+import { HeldOutput } from './held-output.ts';
 import type { LinkIdentity, RelayPlace, WireState } from './link.ts';
 import type { FromGuest, GuestFigures, GuestStart, SavedGuest } from './protocol.ts';
 import { GuestRelay } from './relay.ts';
@@ -41,6 +42,8 @@ export interface GuestHostDeps {
 
 /** Told of what a migration has to know. */
 export interface MachineWatcher {
+  /** The machine stays where it is meanwhile: it may be saved. */
+  readonly isStandby?: boolean;
   sliced(): void;
   missing(page: number): void;
 }
@@ -50,6 +53,8 @@ export class GuestHost {
   readonly network: UserNetwork;
   readonly relay: GuestRelay;
   readonly wire: GuestWire;
+  /** What the machine gives off, on its way out. */
+  readonly output = new HeldOutput();
   readonly #deps: GuestHostDeps;
   readonly #home: FramesHome;
   /** By which the next places of the machine show that they have it. */
@@ -201,6 +206,13 @@ export class GuestHost {
     };
   }
 
+  /** What is held of the machine's output leaves, some of it or all, or is dropped; the machine hears of what comes of that. */
+  let(change: (output: HeldOutput) => void): void {
+    change(this.output);
+    if (!this.output.isFull) this.#loop?.resume('output');
+    this.wake();
+  }
+
   /** Has the guest stand still for the user, or go on. Throws where it is not here. */
   hold(isPaused: boolean): void {
     if (this.#loop === undefined) throw new Error(notHere);
@@ -212,7 +224,7 @@ export class GuestHost {
   save(saveImage: (machine: Machine) => Uint8Array): SavedGuest {
     const [machine, loop] = [this.#machine, this.#loop];
     if (machine === undefined || loop === undefined) throw new Error(notHere);
-    if (this.#watcher !== undefined) throw new Error('the machine is being moved');
+    if (this.#watcher !== undefined && this.#watcher.isStandby !== true) throw new Error('the machine is being moved');
     loop.pause('save');
     try {
       const { memory: memoryBytes, mac = this.#deps.start.mac } = machine.config;
@@ -224,17 +236,30 @@ export class GuestHost {
   }
 
   #run(machine: Machine): void {
-    const { start, clock, tell, end } = this.#deps;
+    const { start, clock, tell } = this.#deps;
+    const { output, wire } = this;
+    // What it says with its end is known to nobody else: the rest of it leaves before.
+    const end = (code: number, message: string): void => {
+      output.free();
+      this.#deps.end(code, message);
+    };
     this.#machine = machine;
     this.#loop = new GuestLoop({
       machine,
-      network: this.wire,
+      network: {
+        tick: (nowMs) => wire.tick(nowMs),
+        flush: (deliver) => wire.flush(deliver),
+        receive: (frame) => output.give(frame.length, () => wire.receive(frame)),
+      },
       clock,
       ...(this.#disk === undefined ? {} : { disk: this.#disk }),
       ...(start.share === undefined ? {} : { share: start.share }),
-      onConsole: (bytes) => tell({ type: 'console', bytes }),
+      onConsole: (bytes) => output.give(bytes.length, () => tell({ type: 'console', bytes })),
       onPage: (page) => this.#watcher?.missing(page),
-      onSlice: () => this.#watcher?.sliced(),
+      onSlice: () => {
+        if (output.isFull) this.#loop?.pause('output');
+        this.#watcher?.sliced();
+      },
       onEnd: (stop) => {
         if (stop.reason === 'reset') this.#run(createMachine(machineConfig(start)));
         else if (stop.reason === 'off') end(stop.code, '');
@@ -291,9 +316,15 @@ export class GuestHost {
 }
 
 /** What the machine of such a start is made of. */
-export function machineConfig({ kernel, memoryBytes: memory, commandLine, disk, mac }: GuestStart): MachineConfig {
+export function machineConfig(start: GuestStart): MachineConfig {
+  const { kernel, firmware, initrd, memoryBytes: memory, commandLine, disk, mac } = start;
   const disks = disk === undefined ? {} : { diskSectors: Math.floor(disk.length / sectorBytes) };
-  return { memory, harts: 1, kernel, commandLine, mac, ...disks, engine: 'compile' };
+  const begins = {
+    kernel,
+    ...(firmware === undefined ? {} : { firmware }),
+    ...(initrd === undefined ? {} : { initrd }),
+  };
+  return { memory, harts: 1, ...begins, commandLine, mac, ...disks, engine: 'compile' };
 }
 
 function countPages(machine: Machine): { readonly used: number; readonly same: number } {

@@ -9,6 +9,7 @@ import type { Machine } from '#pkg/vmm/machine-contract.ts';
 import { GuestHost, machineConfig } from './guest-host.ts';
 import type { Moves } from './moves.ts';
 import type { FromGuest, GuestStart, SavedGuest, ToGuest } from './protocol.ts';
+import { settle } from './settle.ts';
 
 const start: GuestStart = workerData.start;
 const clock = new SystemClock();
@@ -111,6 +112,7 @@ try {
   parentPort?.on('message', received);
   for (const port of start.ports) await host.relay.listen(start.address, port);
   tell({ type: 'started' });
+  settle(clock);
 } catch (error) {
   end(128, errorText(error));
 }

@@ -219,6 +219,9 @@ export class Moves {
       case 'claim':
         tell({ type: 'claim', migration, side, owner: effect.owner });
         return;
+      case 'output':
+        this.#holds(effect);
+        return;
       case 'page':
         host.loop?.pageArrived(effect.page);
         return;
@@ -238,6 +241,18 @@ export class Moves {
       }
       default:
         effect satisfies never;
+    }
+  }
+
+  #holds(effect: Extract<HostEffect, { readonly type: 'output' }>): void {
+    const { host } = this.#deps;
+    if (effect.act === 'mark') host.output.mark(effect.checkpoint);
+    else if (effect.act === 'release') {
+      const { checkpoint } = effect;
+      host.let((output) => output.release(checkpoint));
+    } else {
+      const { act } = effect;
+      host.let((output) => output[act]());
     }
   }
 

@@ -6,6 +6,9 @@ import type { LinkAddress, LinkIdentity } from './link.ts';
 /** What a guest is started with. */
 export interface GuestStart {
   readonly kernel: Uint8Array;
+  /** What a boot image begins on, and an initial file system. */
+  readonly firmware?: Uint8Array;
+  readonly initrd?: Uint8Array;
   readonly memoryBytes: number;
   readonly commandLine: string;
   /** Contents of its disk, a private copy; absent: no disk. */

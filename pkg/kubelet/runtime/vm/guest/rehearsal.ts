@@ -6,6 +6,7 @@
 import type { Clock } from '#pkg/base/clock.ts';
 import { UserNetwork } from '#pkg/vmm/host/user-network.ts';
 import { createMachine } from '#pkg/vmm/machine.ts';
+import { machineConfig } from './guest-host.ts';
 import { GuestLoop } from './guest-loop.ts';
 import { GuestWire } from './guest-wire.ts';
 import type { GuestStart } from './protocol.ts';
@@ -20,13 +21,14 @@ const question = Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
 
 /** Rehearses; resolves when it is over, which is at once for a machine that nobody can ask. */
 export async function rehearse({ start, clock }: { readonly start: GuestStart; readonly clock: Clock }): Promise<void> {
-  const { kernel, memoryBytes: memory, commandLine, mac, ports, share } = start;
+  const { mac, ports, share } = start;
   if (ports.length === 0) return;
+  const { disk: _, ...diskless } = start;
   const network = new UserNetwork(mac);
   const over = Promise.withResolvers<void>();
   const nothing = (): void => undefined;
   const loop = new GuestLoop({
-    machine: createMachine({ memory, harts: 1, kernel, commandLine, mac, engine: 'compile' }),
+    machine: createMachine(machineConfig(diskless)),
     network: new GuestWire(network),
     clock,
     ...(share === undefined ? {} : { share }),
