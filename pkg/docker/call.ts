@@ -198,7 +198,10 @@ async function written(stream: Writable, bytes: Uint8Array): Promise<void> {
 function receive(socket: Duplex, first: Buffer, taker: { write(bytes: Uint8Array): Promise<void>; end(): void }): void {
   const take = (bytes: Buffer): void => {
     socket.pause();
-    void taker.write(bytes).then(() => socket.resume());
+    void taker.write(bytes).then(
+      () => socket.resume(),
+      () => socket.destroy(),
+    );
   };
   socket.on('data', take);
   socket.once('end', () => taker.end());

@@ -57,6 +57,7 @@ export interface DockerContainer {
   readonly exited: PromiseWithResolvers<number>;
   /** Resolves once it is gone. */
   readonly removed: PromiseWithResolvers<void>;
+  isStarting: boolean;
   isBeingRemoved: boolean;
   /** Tells the terminals of who is attached their size. */
   readonly terminals: Set<(size: TerminalSize) => void>;
@@ -75,7 +76,10 @@ export class Containers {
 
   constructor(deps: ContainersDeps) {
     this.#deps = deps;
-    this.#stopListening = deps.runtime.onExit((container) => void this.#exited(container));
+    this.#stopListening = deps.runtime.onExit((container) => {
+      // What cannot be taken away is there for who removes it by hand.
+      this.#exited(container).catch(() => {});
+    });
   }
 
   /** The newest first. */
@@ -120,7 +124,12 @@ export class Containers {
         ...{ networkNamespace: sandbox.networkNamespace, state: 'created', ip: '', publication: undefined },
         ...{ startedMs: undefined, finishedMs: undefined, exitCode: 0, isOutOfMemory: false, error: '' },
         begun: Promise.withResolvers<void>(),
-        ...{ exited: Promise.withResolvers<number>(), removed: Promise.withResolvers<void>(), isBeingRemoved: false },
+        ...{
+          exited: Promise.withResolvers<number>(),
+          removed: Promise.withResolvers<void>(),
+          isStarting: false,
+          isBeingRemoved: false,
+        },
         terminals: new Set<(size: TerminalSize) => void>(),
       } as const satisfies DockerContainer;
       this.#byId.set(id, container);
@@ -140,22 +149,19 @@ export class Containers {
     if (container.state === 'running') throw new DockerError(304, '');
     if (container.state === 'exited')
       throw new DockerError(501, `container ${container.id} has exited: Coxswain's Docker socket starts none again`);
-    const { clock, network, runtime } = this.#deps;
-    const { id, networkNamespace, wish } = container;
-    if (networkNamespace !== undefined && wish.network === 'none') await network.isolate(networkNamespace);
-    if (networkNamespace !== undefined && wish.network === 'bridge') {
-      container.ip = await network.attach(id, networkNamespace);
-      container.publication = await publishPorts(portsOf(container), { ip: container.ip, clock });
-    }
-    await writeFile(container.hostsFile, hostsText(wish, id, container.ip));
-    container.state = 'running';
-    container.startedMs = clock.nowMs();
+    if (container.isStarting) throw new DockerError(409, `container ${container.id} is being started already`);
+    container.isStarting = true;
+    const { clock, runtime } = this.#deps;
     try {
+      await this.#connect(container);
+      container.state = 'running';
+      container.startedMs = clock.nowMs();
       await runtime.containers.start(container.runtimeId);
       container.begun.resolve();
     } catch (error) {
       container.error = errorText(error);
       await this.#over(container, { exitCode: startFailed, isOutOfMemory: false });
+      if (error instanceof DockerError) throw error;
       throw new DockerError(400, `failed to create task for container: ${container.error}`, error);
     }
   }
@@ -184,6 +190,20 @@ export class Containers {
         `You cannot remove a running container ${id}. Stop the container before attempting removal or force remove`,
       );
     container.isBeingRemoved = true;
+    try {
+      await this.#takeAway(container);
+    } catch (error) {
+      container.isBeingRemoved = false;
+      throw error;
+    }
+    this.#byId.delete(id);
+    container.begun.resolve();
+    container.exited.resolve(container.exitCode);
+    container.removed.resolve();
+  }
+
+  async #takeAway(container: DockerContainer): Promise<void> {
+    const { id } = container;
     const { folder, network, runtime, volumes } = this.#deps;
     await container.publication?.close();
     await runtime.sandboxes.stop(container.sandboxId);
@@ -191,10 +211,6 @@ export class Containers {
     await runtime.sandboxes.remove(container.sandboxId);
     await volumes.release(id);
     await rm(join(folder, id), { recursive: true, force: true });
-    this.#byId.delete(id);
-    container.begun.resolve();
-    container.exited.resolve(container.exitCode);
-    container.removed.resolve();
   }
 
   rename(container: DockerContainer, wanted: string): void {
@@ -209,6 +225,18 @@ export class Containers {
       this.list().map((one) => (one.isBeingRemoved ? one.removed.promise : this.remove(one, { force: true }))),
     );
     this.#stopListening();
+  }
+
+  /** Gives it its network and its ports. */
+  async #connect(container: DockerContainer): Promise<void> {
+    const { clock, network } = this.#deps;
+    const { id, networkNamespace, wish } = container;
+    if (networkNamespace !== undefined && wish.network === 'none') await network.isolate(networkNamespace);
+    if (networkNamespace !== undefined && wish.network === 'bridge') {
+      container.ip = await network.attach(id, networkNamespace);
+      container.publication = await publishPorts(portsOf(container), { ip: container.ip, clock });
+    }
+    await writeFile(container.hostsFile, hostsText(wish, id, container.ip));
   }
 
   #reserve(wanted: string, id: string): string {

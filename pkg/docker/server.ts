@@ -71,7 +71,9 @@ async function answer({ request, response, upgrade }: Asked, engine: Engine, log
     await route.handle(new Call({ request, response, query, names, upgrade }), engine);
   } catch (error) {
     const refusal = asDockerError(error);
-    if (refusal.status === 500 && !request.destroyed) log.error('Request failed', { path: request.url, error });
+    // What was foreseen is the client's to know.
+    if (refusal.status === 500 && refusal !== error && !request.destroyed)
+      log.error('Request failed', { path: request.url, error });
     if (response.headersSent || response.destroyed) {
       response.destroy();
       return;

@@ -63,7 +63,7 @@ export class Volumes {
     const note = { createdMs: this.#clock.nowMs(), labels: isObject(labels) ? labels : {} };
     await mkdir(path, { recursive: true, mode: 0o755 });
     await writeFile(join(this.#folder, name, noteName), JSON.stringify(note));
-    return { name, path, createdMs: note.createdMs, labels: {} };
+    return { name, path, createdMs: note.createdMs, labels: (await this.find(name))?.labels ?? {} };
   }
 
   /** Takes one away. Throws 404, and 409 for one that a container has. */

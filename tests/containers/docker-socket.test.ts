@@ -1,6 +1,7 @@
 /** The socket for Docker's clients, as Docker's own command and testcontainers find it: they build, run, look, copy, push, and nothing is left when it ends. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -66,10 +67,10 @@ describe.skipIf(impossible !== undefined)("Docker's clients", () => {
     return pattern.exec(text)?.[1] ?? '';
   }
 
-  async function stop(child: ChildProcess | undefined): Promise<void> {
-    if (child === undefined || child.exitCode !== null) return;
+  async function stop(child: ChildProcess | undefined, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    child.kill('SIGTERM');
+    child.kill(signal);
     await ended;
   }
 
@@ -206,6 +207,11 @@ describe.skipIf(impossible !== undefined)("Docker's clients", () => {
     expect(await refused('--restart', 'always', 'shop:1')).toContain('restart policy');
     expect(await refused('--ulimit', 'nofile=10', 'shop:1')).toContain('Ulimits is not supported');
     expect(await refused('--network', 'own', 'shop:1')).toContain('NetworkMode own');
+    const taken = createServer();
+    await new Promise<void>((done) => void taken.listen(0, '127.0.0.1', done));
+    const { port } = taken.address() as AddressInfo;
+    expect(await refused('--rm', '-p', `127.0.0.1:${port}:8080`, 'shop:1')).toContain('another program has that port');
+    taken.close();
     expect((await attempt('network', 'create', 'own')).stderr).toContain('page not found');
     expect(await docker('ps', '-aq')).toBe('');
   });
@@ -246,6 +252,12 @@ describe.skipIf(impossible !== undefined)("Docker's clients", () => {
 
   test('nothing is left when it ends', { timeout: patienceMs }, async () => {
     await docker('run', '-d', '-p', '0:8080', 'shop:1');
+    // The next one takes away what one that was killed has left.
+    await stop(server, 'SIGKILL');
+    server = coxswain('docker-socket', '--data-dir', data);
+    await line(server, /export DOCKER_HOST=(\S+)/);
+    expect(await docker('ps', '-aq')).toBe('');
+    await docker('run', '-d', 'shop:1');
     await stop(server);
     const { memory, cgroup } = placesOf(join(data, 'docker', 'oci'));
     expect(spawnSync('ls', [memory, socket]).status).not.toBe(0);
