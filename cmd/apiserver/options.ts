@@ -89,10 +89,6 @@ export const apiServerFlags = {
     fallback: ['Node', 'RBAC'],
     placeholder: 'Node,RBAC,AlwaysAllow',
   }),
-  'authorization-config': text({
-    help: 'Who decides, in order, as an AuthorizationConfiguration; in place of --authorization-mode.',
-    placeholder: 'file',
-  }),
   'authorization-webhook-config-file': text({
     help: 'Kubeconfig with the server that decides, for the mode Webhook.',
     placeholder: 'file',
@@ -103,10 +99,6 @@ export const apiServerFlags = {
     fallback: 300_000,
   }),
   'authorization-webhook-cache-unauthorized-ttl': duration({ help: 'How long its refusals count.', fallback: 30_000 }),
-  'authentication-config': text({
-    help: 'Issuers whose JWTs count and where anonymous requests may come, as an AuthenticationConfiguration.',
-    placeholder: 'file',
-  }),
   'authentication-token-webhook-config-file': text({
     help: 'Kubeconfig with a server that knows tokens.',
     placeholder: 'file',

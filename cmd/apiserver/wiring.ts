@@ -7,6 +7,7 @@ import { machineAddress } from '#cmd/common/machine-address.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { processMetrics } from '#cmd/common/process-metrics.ts';
 import { parseTokenFile } from '#pkg/apiserver/authn/token-file.ts';
+import { usable } from '#pkg/cluster/access-files.ts';
 import { type ApiPart, type ApiPartOptions, apiPart } from '#pkg/cluster/api-part.ts';
 import type { AuthenticationSettings } from '#pkg/cluster/authentication.ts';
 import type { EtcdFiles } from '#pkg/cluster/etcd-files.ts';
@@ -20,7 +21,7 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { signingKey, verifyingKey } from '#pkg/pki/jwt.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
-import { readAuthorizers, readUsersElsewhere, usable } from './access.ts';
+import { readAuthorizers, readUsersElsewhere } from './access.ts';
 import type { apiServerFlags } from './options.ts';
 
 /**

@@ -2,11 +2,11 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { SystemClock } from '#pkg/base/clock.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { failoverTransport } from '#pkg/client/failover-transport.ts';
 import { type NetworkTransport, networkTransport } from '#pkg/client/network-transport.ts';
-import { readKubeconfig } from '#pkg/cluster/kubeconfig.ts';
+import { readConnection } from '#pkg/cluster/kubeconfig-connection.ts';
 import type { FlagTable } from '#pkg/component/flags.ts';
 import { list, text } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -20,78 +20,32 @@ export const kubeconfigFlag = {
   }),
 } satisfies FlagTable;
 
-interface Entry {
-  readonly name?: unknown;
-  readonly [field: string]: unknown;
+/** What is otherwise than the kubeconfig says. */
+interface ConnectionOptions {
+  /** Leaves the credentials out, for those who bring others. Default: false. */
+  readonly anonymous?: boolean;
+  /** Take the place of the server that it names. Default: none. */
+  readonly servers?: readonly string[];
+  /** Which of them is asked as long as it is there, by its index. Default: by chance, so that processes divide among them. */
+  readonly first?: number;
 }
 
-/**
- * A transport as the current context of the file at `path` says. Files it names are relative to it. `anonymous` leaves the credentials out, for those
- * who bring others; `servers` take the place of the server that it names, the first of them by chance.
- */
-export async function connectionOf(
-  path: string,
-  { anonymous = false, servers = [] }: { readonly anonymous?: boolean; readonly servers?: readonly string[] } = {},
-): Promise<NetworkTransport> {
+/** A transport as the current context of the file at `path` says. Files it names are relative to it. */
+export async function connectionOf(path: string, options: ConnectionOptions = {}): Promise<NetworkTransport> {
+  const { anonymous = false, servers = [], first = Math.floor(Math.random() * servers.length) } = options;
   if (path === '') throw new UserError('the flag --kubeconfig is required');
   const { server, ...credentials } = await readConnection(path, anonymous);
   const connect = (address: string): NetworkTransport =>
     networkTransport({ server: addressOf(address), ...credentials });
   const [only = server, ...others] = servers;
   if (others.length === 0) return connect(only);
-  const first = Math.floor(Math.random() * servers.length);
-  return failoverTransport({ servers: [connect(only), ...others.map(connect)], first });
-}
-
-/** What the current context of a kubeconfig says: PEM, not files. */
-interface KubeconfigConnection {
-  readonly server: string;
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly token?: string;
-  readonly insecure?: true;
-}
-
-/** Reads the kubeconfig at `path`, `anonymous` without the credentials. Throws `UserError` where there is none, or it names no server. */
-export async function readConnection(path: string, anonymous = false): Promise<KubeconfigConnection> {
-  const config = await readKubeconfig(path);
-  if (config === undefined) throw new UserError(`Cannot read the kubeconfig ${path} as it does not exist`);
-  const context = part(config.contexts, config['current-context'], 'context');
-  const cluster = part(config.clusters, context?.cluster, 'cluster');
-  const user = anonymous ? undefined : part(config.users, context?.user, 'user');
-  const { server } = cluster ?? {};
-  if (typeof server !== 'string')
-    throw new UserError(`Cannot use the kubeconfig ${path} as its current context names no server`);
-  const pem = async (from: Entry | undefined, field: string): Promise<string | undefined> => {
-    const data = from?.[`${field}-data`];
-    if (typeof data === 'string') return Buffer.from(data, 'base64').toString('utf8');
-    const file = from?.[field];
-    return typeof file === 'string' ? readFile(resolve(dirname(path), file), 'utf8') : undefined;
-  };
-  const ca = await pem(cluster, 'certificate-authority');
-  const cert = await pem(user, 'client-certificate');
-  const key = await pem(user, 'client-key');
-  const token = typeof user?.token === 'string' ? user.token : undefined;
-  return {
-    server,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(token === undefined ? {} : { token }),
-    ...(cluster?.['insecure-skip-tls-verify'] === true ? { insecure: true } : {}),
-  };
+  return failoverTransport({ servers: [connect(only), ...others.map(connect)], first, clock: new SystemClock() });
 }
 
 /** Refuses in one line what is no address. */
 function addressOf(server: string): string {
   if (/^https?:\/\//.test(server) && URL.canParse(server)) return server;
   throw new UserError(`Cannot use ${JSON.stringify(server)} as the address of an API server: it is no http(s) URL`);
-}
-
-function part(list: unknown, name: unknown, kind: string): Entry | undefined {
-  const entry = Array.isArray(list) ? (list as Entry[]).find((one) => one.name === name) : undefined;
-  return entry?.[kind] as Entry | undefined;
 }
 
 /** Reads a PEM file that a flag names. */

@@ -1,7 +1,7 @@
 /** `coxswain addon list|enable|disable|show`: what can be added to a cluster by one command, and taken away by another. */
 
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type AddonCluster, type AddonParts, addonNamed } from '#pkg/addons/addon.ts';
 import { disableAddon, enableAddon, installedAddons } from '#pkg/addons/install.ts';
 import { addonTable, builtInParts } from '#pkg/addons/table.ts';
@@ -110,14 +110,25 @@ export async function addonsFor(
   return found;
 }
 
+/** The words by which processes of this machine run this command. */
+export function commandWords(rootFolder: string): readonly string[] {
+  return [process.execPath, join(rootFolder, 'cmd/coxswain/bin.js')];
+}
+
 /** What an addon is told of a cluster. */
-export function addonCluster({ environment }: World, settings: ClusterSettings): AddonCluster {
+export function addonCluster(
+  { environment, rootFolder }: World,
+  settings: ClusterSettings,
+  dataDir: string,
+): AddonCluster {
   const { name, runtime, network } = settings;
   const folders = (environment.PATH ?? '').split(':').filter((folder) => folder.startsWith('/'));
   return {
     name,
     runtimes: runtimesOf(runtime),
     network,
+    dataDir: resolve(dataDir),
+    command: commandWords(rootFolder),
     programPath: (program) => folders.map((folder) => join(folder, program)).find((path) => existsSync(path)),
   };
 }
@@ -127,7 +138,7 @@ async function clusterOf({ world, values }: Call): Promise<AddonCluster> {
   const record = await folder.read();
   if (record === undefined)
     throw new UserError(`Cannot find a cluster in ${folder.path}: start one with "coxswain up"`);
-  return addonCluster(world, record.settings);
+  return addonCluster(world, record.settings, folder.path);
 }
 
 async function withCluster(call: Call, use: (client: Client, cluster: AddonCluster) => Promise<void>): Promise<void> {

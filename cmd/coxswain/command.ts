@@ -60,6 +60,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Save a cluster’s data to a file, or restore it.',
     load: async () => (await import('./snapshot.ts')).snapshot,
   },
+  upgrade: {
+    summary: 'Bring the data of a stopped cluster to this version.',
+    load: async () => (await import('./upgrade.ts')).upgrade,
+  },
   explain: {
     summary: 'Say why a pod is where it is, or nowhere.',
     load: async () => (await import('./explain.ts')).explainPod,
@@ -95,6 +99,10 @@ const commands: Readonly<Record<string, Command>> = {
   image: {
     summary: 'Get, list and remove the images that nodes have.',
     load: async () => (await import('./image.ts')).image,
+  },
+  'docker-socket': {
+    summary: 'Answer Docker’s API on a socket, without a daemon of Docker’s.',
+    load: async () => (await import('./docker-socket.ts')).dockerSocket,
   },
   token: {
     summary: 'Make, list and delete the tokens by which other machines join a cluster.',

@@ -1,11 +1,13 @@
 /**
- * `coxswain completion bash|zsh|fish`: a script by which the shell completes commands, flags, their values and the names of clusters. The script asks
- * `coxswain completion words`, which reads what each command's own `--help` says, so nothing is listed twice; names of clusters are those of now.
+ * `coxswain completion bash|zsh|fish`: a script by which the shell completes commands, flags, their values and the names of clusters, nodes and machines. The script asks
+ * `coxswain completion words`, which reads what each command's own `--help` says, so nothing is listed twice; names are those of now.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { ClusterFolder } from './folder.ts';
+import type { Nameable } from './live-names.ts';
 import { clustersHome, isName, type World } from './world.ts';
 
 /** A command, by which its help is asked for. */
@@ -86,7 +88,41 @@ async function wordsFor(
   const last = before.at(-1) ?? '';
   const { names = [], placeholder } = flags.find((flag) => flag.names.includes(last)) ?? {};
   if (placeholder !== undefined) return fits(await valuesOf(world, names, placeholder));
-  return current.startsWith('-') ? fits(flags.flatMap(({ names }) => names.filter((one) => one.startsWith('--')))) : [];
+  if (current.startsWith('-')) return fits(flags.flatMap(({ names }) => names.filter((one) => one.startsWith('--'))));
+  const what = sub === undefined ? undefined : named[`${name} ${sub}`];
+  if (what === undefined || hasOperand(before.slice(1), flags)) return [];
+  const saidFor = (flag: string): string => before[before.lastIndexOf(flag) + 1] ?? '';
+  const cluster = {
+    name: before.includes('--name') ? saidFor('--name') : defaultSettings.name,
+    dataDir: before.includes('--data-dir') ? saidFor('--data-dir') : '',
+  };
+  return fits(await (await import('./live-names.ts')).liveNames(world, what, cluster));
+}
+
+/** What the first word after a command of a command names. */
+const named: Readonly<Record<string, Nameable>> = {
+  'node drain': 'nodes',
+  'node remove': 'nodes',
+  'vm console': 'machines',
+  'vm evacuate': 'nodes',
+  'vm migrate': 'machines',
+  'vm pause': 'machines',
+  'vm restart': 'machines',
+  'vm resume': 'machines',
+  'vm snapshot': 'machines',
+  'vm start': 'machines',
+  'vm stop': 'machines',
+};
+
+/** Whether there is a word that is neither a flag nor the value of one. */
+function hasOperand(words: readonly string[], flags: readonly SeenFlag[]): boolean {
+  let isValue = false;
+  for (const word of words) {
+    const wasValue = isValue;
+    isValue = flags.some(({ names, placeholder }) => placeholder !== undefined && names.includes(word));
+    if (!wasValue && !word.startsWith('-')) return true;
+  }
+  return false;
 }
 
 /** What a command prints when it is asked how it is called; nothing where it cannot say. */

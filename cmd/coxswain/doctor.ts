@@ -7,7 +7,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { explain } from '#cmd/common/errors.ts';
 import { runningProcesses } from '#cmd/common/process-files.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
-import { containersProblem } from '#pkg/cluster/containers.ts';
+import { containersProblem, programProblem } from '#pkg/cluster/containers.ts';
 import { criEndpointDefault } from '#pkg/cluster/cri-endpoint.ts';
 import { checkKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
@@ -68,6 +68,7 @@ export async function doctor(world: World, args: readonly string[]): Promise<num
     await inotify(),
     bridgeRights(),
     containers(),
+    crun(),
     await criRuntime(),
     ...(await Promise.all(optionalPrograms.map((program) => findProgram(world, program)))),
   ];
@@ -192,6 +193,14 @@ function containers(): Finding {
   return problem === undefined
     ? { level: 'good', what: 'Real containers can be run (--runtime container)' }
     : { level: 'note', what: '--runtime container is not available here', advice: problem };
+}
+
+/** Whether the other OCI runtime that many machines have makes containers here. */
+function crun(): Finding {
+  const problem = programProblem('crun');
+  return problem === undefined
+    ? { level: 'good', what: 'Containers can be made by crun too (--oci-runtime crun)' }
+    : { level: 'note', what: '--oci-runtime crun is not available here', advice: problem };
 }
 
 /** Whether a container runtime answers where one usually does. */

@@ -76,6 +76,8 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   const hasContainers = runtimesOf(record?.settings.runtime ?? '').some((one) => runtimeTable[one]?.mountsVolumes);
   if (record === undefined ? values['delete-data'] : hasContainers)
     await (await import('./end-containers.ts')).endLeftContainers(world, folder.path);
+  if (values['delete-data'] && (await folder.entries())?.includes('docker'))
+    await (await import('./docker-socket.ts')).removeDocker(world, folder.path);
   if (values['delete-data'] && (await folder.entries())?.includes('images'))
     await (await import('./image/release-roots.ts')).releaseRoots(world, folder.path);
   if (values['delete-data'] && record !== undefined) await removeNetwork(record.settings);

@@ -81,7 +81,7 @@ async function rulesIn(path: string): Promise<readonly FaultRule[]> {
     throw new UserError(`Cannot read ${path} (${errorCode(error)})`, error);
   }
   try {
-    return readRuleText(text, ['server']);
+    return readRuleText(text, ['server', 'store']);
   } catch (error) {
     throw new UserError(`${path}: ${errorText(error)}`, error);
   }

@@ -5,8 +5,10 @@
  *   kubeconfig     the person's, standalone
  *   pki/  store/   keys and certificates; the API server's data
  *   store-id       the id of that store, which is in it too
+ *   store-before-upgrade/, before-upgrade.snapshot   the store as it was before it was upgraded
  *   kubelet/       one folder per node
  *   images/        images of containers, and the roots made of them
+ *   docker/        volumes of Docker's clients, and what a socket for them has in use; docker.sock: that socket
  *   registry/      what was pushed to the registry for development; registries.json: mirrors of others
  *   run/           one file per running process
  *   conf/  logs/   configuration and output of separate processes
@@ -24,14 +26,19 @@ import {
   defaultSettings,
   settingsProblem,
 } from '#pkg/cluster/settings.ts';
-import { restoringFolder, storeIdFile } from '#pkg/cluster/store-identity.ts';
+import { beforeUpgradeFile, beforeUpgradeFolder, restoringFolder, storeIdFile } from '#pkg/cluster/store-identity.ts';
 import { makeFolder } from '#pkg/component/make-folder.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { KeptFile } from './cluster-file/cluster-file.ts';
 import { isName } from './world.ts';
 
+/** The format of `cluster.json`, which changes with anything that an older program would misread. */
+const recordFormat = 1;
+
 /** What is kept about a cluster between starts. */
 export interface ClusterRecord {
+  /** Of the file; absent in those that were written before there were several. */
+  readonly format?: number;
   readonly settings: ClusterSettings;
   /** The file that the context was merged into, while it is there. */
   readonly userKubeconfig?: string;
@@ -130,6 +137,11 @@ export class ClusterFolder {
       throw damaged(error);
     }
     if (!isRecord(record)) throw damaged('it is no record of a cluster');
+    const { format = recordFormat } = record;
+    if (format > recordFormat)
+      throw new UserError(
+        `Cannot use the cluster in ${this.path} as a later version wrote it: its cluster.json has format ${format}, and this version knows up to ${recordFormat}`,
+      );
     const settings = { ...defaultSettings, ...record.settings };
     const problem = settingsProblem(settings) ?? (isName(settings.name) ? undefined : 'name is no name');
     if (problem !== undefined) throw damaged(problem);
@@ -139,7 +151,8 @@ export class ClusterFolder {
   async write(record: ClusterRecord): Promise<void> {
     await makeFolder(this.path);
     const path = join(this.path, 'cluster.json');
-    await writeFile(`${path}.new`, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
+    const text = JSON.stringify({ ...record, format: recordFormat }, undefined, 2);
+    await writeFile(`${path}.new`, `${text}\n`, { mode: 0o600 });
     await rename(`${path}.new`, path);
   }
 
@@ -175,6 +188,8 @@ const ownEntries: ReadonlySet<string> = new Set([
   'cluster.json',
   'cluster.json.new',
   'conf',
+  'docker',
+  'docker.sock',
   'images',
   'kubeconfig',
   'kubelet',
@@ -186,10 +201,13 @@ const ownEntries: ReadonlySet<string> = new Set([
   'store',
   restoringFolder,
   storeIdFile,
+  beforeUpgradeFolder,
+  beforeUpgradeFile,
 ]);
 
 function isRecord(value: unknown): value is ClusterRecord {
   if (!isObject(value) || !isObject(value.settings)) return false;
+  if (typeof (value.format ?? recordFormat) !== 'number') return false;
   if (!isObject(value.context ?? {}) || !isKeptFile(value.file)) return false;
   const origins = value.renumberFrom ?? [];
   const isOrigin = (one: unknown): boolean =>

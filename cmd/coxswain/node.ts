@@ -3,6 +3,7 @@
  * stopped; those of `up --nodes` and of node pools are theirs to add and remove. Laws: a node that cannot be started leaves no claim behind; one that is removed is
  * drained before, unless it is told not to be, and is kept where that fails.
  */
+import { runningProcesses } from '#cmd/common/process-files.ts';
 import { type NodeClaim, nodeClaims, poolLabel, startedCondition } from '#pkg/api/node-claim.ts';
 import type { Node } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
@@ -26,9 +27,10 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { type ClusterChoice, ofCluster, withClient } from './cluster-objects.ts';
+import { ClusterFolder } from './folder.ts';
 import { kubectlCommand } from './kubectl.ts';
 import { formatted, outputFlag } from './output.ts';
-import { checkName, type World } from './world.ts';
+import { checkName, dataFolder, type World } from './world.ts';
 
 /** Between two looks at whether something has come about. */
 const lookEveryMs = 100;
@@ -148,6 +150,8 @@ interface ListedNode {
   readonly status: string;
   /** `cluster`: of those it was started with, or joined; `claim`: added; else the node pool. */
   readonly from: string;
+  /** Its runtimes; none until it is there. */
+  readonly runtimes: readonly string[];
   /** Pods that have not ended. */
   readonly pods: number;
   /** Why a claim has no node; absent where it has one. */
@@ -174,8 +178,14 @@ async function list(call: Call<typeof listFlags>): Promise<number> {
   });
   if (values.output !== '') world.write(await formatted(listed, values.output));
   else {
-    const rows = listed.map(({ name, status, from, pods: count }) => [name, status, from, String(count)]);
-    world.write(new TableLayout().render([['NAME', 'STATUS', 'FROM', 'PODS'], ...rows]));
+    const rows = listed.map(({ name, status, from, runtimes, pods: count }) => [
+      name,
+      status,
+      from,
+      runtimes.join(',') || '<none>',
+      String(count),
+    ]);
+    world.write(new TableLayout().render([['NAME', 'STATUS', 'FROM', 'RUNTIMES', 'PODS'], ...rows]));
   }
   return 0;
 }
@@ -187,6 +197,7 @@ function listedNode({ metadata, spec, status }: Node, claim: NodeClaim | undefin
     name: metadata?.name ?? '',
     status: spec?.unschedulable === true ? `${state},SchedulingDisabled` : state,
     from: fromOf(claim),
+    runtimes: (status?.runtimeHandlers ?? []).flatMap((handler) => handler.name || []),
     pods: count,
   };
 }
@@ -197,6 +208,7 @@ function listedClaim(claim: NodeClaim): ListedNode {
     name: claim.metadata?.name ?? '',
     status: problem === undefined ? 'Starting' : 'NotReady',
     from: fromOf(claim),
+    runtimes: [],
     pods: 0,
     ...(problem === undefined ? {} : { problem }),
   };
@@ -220,6 +232,7 @@ async function add(call: Call<typeof addFlags>): Promise<number> {
     capacity: recordOfFlag('capacity', values.capacity),
     ...(values.runtime === '' ? {} : { runtime: values.runtime }),
   };
+  await checkStarter(call);
   return withClient(world, choiceOf(call), async (client) => {
     if ((await unlessGone(client.resource(nodes).get(name))) !== undefined)
       throw new UserError(`there is a node ${JSON.stringify(name)} already`);
@@ -232,6 +245,18 @@ async function add(call: Call<typeof addFlags>): Promise<number> {
     await unlessGone(client.resource(nodeClaims).delete(name));
     throw new UserError(`Cannot add a node ${JSON.stringify(name)}: ${why}`);
   });
+}
+
+const nobodyStarts =
+  'nobody in this cluster starts nodes: those of --processes and of other machines come with "coxswain up --nodes" and "coxswain join"';
+
+/** Throws `UserError` for a cluster of this machine whose components are processes of their own, none of which starts nodes. */
+async function checkStarter({ world, values, name }: Call<typeof addFlags>): Promise<void> {
+  if (values.kubeconfig !== '') return;
+  const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
+  const running = await runningProcesses(folder.run);
+  if (running.some((one) => one.name.startsWith('kube-apiserver')))
+    throw new UserError(`Cannot add a node ${JSON.stringify(name)}: ${nobodyStarts}`);
 }
 
 /** Waits for a node that was claimed; what is in its way, or undefined once it is Ready. */
@@ -250,8 +275,7 @@ async function whyNotReady(
     if (isConditionTrue(status?.conditions, 'Ready')) return undefined;
     const passedMs = clock.monotonicMs() - beganMs;
     const isHeard = (claim.metadata?.finalizers ?? []).length > 0;
-    if (!isHeard && passedMs >= Math.max(heardWithinMs, waitMs))
-      return 'nobody in this cluster starts nodes: those of --processes and of other machines come with "coxswain up --nodes" and "coxswain join"';
+    if (!isHeard && passedMs >= Math.max(heardWithinMs, waitMs)) return nobodyStarts;
     if (isHeard && passedMs >= waitMs) return `it is not Ready after ${waitMs / 1_000} s`;
     await sleep(clock, lookEveryMs);
   }

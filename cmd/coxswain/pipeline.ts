@@ -1,10 +1,12 @@
 /** `coxswain pipeline serve|list|approve|cancel|uninstall`: the delivery pipeline of a cluster. What happens to a commit is said by Pipelines, which are objects for kubectl. */
-import { join } from 'node:path';
-import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
-import { isConflict, isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { join, resolve } from 'node:path';
+import { installedAddons } from '#pkg/addons/install.ts';
+import { customResourceDefinitions, runtimeClasses } from '#pkg/api/types/refs.ts';
+import { isConflict, isNotFound, StatusError, unlessGone } from '#pkg/apimachinery/status-error.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
+import { runtimesOf } from '#pkg/cluster/runtimes.ts';
 import {
   commandOverview,
   type FlagTable,
@@ -18,12 +20,21 @@ import { createLogger } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
+import type { StepSettings } from '#pkg/pipeline/controller/step-pod.ts';
 import { pipelineDefinitions } from '#pkg/pipeline/crds.ts';
+import { imageCommandOf } from '#pkg/pipeline/image-command.ts';
 import { type PipelineRun, pipelineRuns } from '#pkg/pipeline/model/types.ts';
 import { createPipelineServer } from '#pkg/pipeline/pipeline-server.ts';
+import { commandWords } from './addon.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { withClient } from './cluster-objects.ts';
+import { ClusterFolder } from './folder.ts';
 import { checkName, dataFolder, type World } from './world.ts';
+
+/** The runtime of steps whose program is a module. */
+const moduleRuntime = 'inprocess';
+/** Its class, where it is not the nodes' default. */
+const moduleClass = 'coxswain-pipeline';
 
 const flags = {
   ...clusterFlags,
@@ -90,12 +101,22 @@ export async function pipeline(world: World, args: readonly string[]): Promise<n
   return 0;
 }
 
+/** The addon has the kinds and the server. */
+async function refuseBesideAddon(client: Client, instead: string): Promise<void> {
+  const addons = await installedAddons(client);
+  if (addons.some(({ name }) => name === 'pipeline'))
+    throw new UserError(`the cluster has the addon pipeline: ${instead}`);
+}
+
 async function serve({ world, values, client }: Call): Promise<void> {
   const { clock, random } = world;
+  const dataDir = dataFolder(world, { name: values.name, dataDir: values['data-dir'] });
+  await refuseBesideAddon(client, '"kubectl get service git -n coxswain-pipeline" says where it serves repositories');
   for (const definition of pipelineDefinitions()) {
     const options = { type: 'apply', fieldManager: 'coxswain-pipeline', force: true } as const;
     await client.resource(customResourceDefinitions).patch(definition.metadata?.name ?? '', definition, options);
   }
+  const steps = await stepsFor(world, dataDir, client);
   const log = createLogger({ write: (line) => world.writeError(line), clock });
   const deps = {
     client,
@@ -107,7 +128,8 @@ async function serve({ world, values, client }: Call): Promise<void> {
   };
   const server = createPipelineServer({
     deps,
-    folder: join(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }), 'pipeline'),
+    folder: join(dataDir, 'pipeline'),
+    steps,
     host: '127.0.0.1',
     port: values.port,
     path: world.environment.PATH,
@@ -116,6 +138,28 @@ async function serve({ world, values, client }: Call): Promise<void> {
   await runUntilSignal({ signals: process, clock, forceExit: (code) => process.exit(code) }, (signal) =>
     server.run(signal),
   );
+}
+
+/** What the nodes of the cluster run. Where another runtime is their default, modules get a class of their own. Throws `UserError` where no node runs them. */
+async function stepsFor(world: World, dataDir: string, client: Client): Promise<Omit<StepSettings, 'places'>> {
+  const record = await new ClusterFolder(dataDir).read();
+  const runtimes = runtimesOf(record?.settings.runtime ?? moduleRuntime);
+  if (!runtimes.includes(moduleRuntime))
+    throw new UserError(
+      `Cannot run pipelines as their steps run on the runtime ${moduleRuntime}, which this cluster (${runtimes.join(', ')}) has not`,
+    );
+  const imageCommand = imageCommandOf({ runtimes, command: commandWords(world.rootFolder), dataDir: resolve(dataDir) });
+  const images = imageCommand === undefined ? {} : { imageCommand };
+  if (runtimes[0] === moduleRuntime) return images;
+  const body = {
+    apiVersion: 'node.k8s.io/v1',
+    kind: 'RuntimeClass',
+    metadata: { name: moduleClass },
+    handler: moduleRuntime,
+  };
+  const options = { type: 'apply', fieldManager: 'coxswain-pipeline', force: true } as const;
+  await client.resource(runtimeClasses).patch(moduleClass, body, options);
+  return { ...images, moduleRuntimeClass: moduleClass };
 }
 
 async function list({ world, values, client }: Call): Promise<void> {
@@ -173,12 +217,9 @@ async function change(
 }
 
 async function uninstall({ world, client }: Call): Promise<void> {
-  for (const { metadata } of pipelineDefinitions()) {
-    try {
-      await client.resource(customResourceDefinitions).delete(metadata?.name ?? '');
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
-  }
+  await refuseBesideAddon(client, '"coxswain addon disable pipeline" takes it away');
+  for (const { metadata } of pipelineDefinitions())
+    await unlessGone(client.resource(customResourceDefinitions).delete(metadata?.name ?? ''));
+  await unlessGone(client.resource(runtimeClasses).delete(moduleClass));
   world.write('Pipelines and their runs are gone; their repositories and images stay in the folder of the cluster\n');
 }

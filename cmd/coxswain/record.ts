@@ -11,7 +11,7 @@ import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { HistoryError, type HistoryHeader, historyVersion } from '#pkg/replay/history.ts';
 import { record as recordCluster } from '#pkg/replay/recorder.ts';
-import { RecordingWriter, readRecording } from '#pkg/replay/recording-file.ts';
+import { mendRecording, RecordingWriter, readRecording } from '#pkg/replay/recording-file.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
 import { checkName, dataFolder, type World } from './world.ts';
@@ -91,8 +91,10 @@ async function headerOf(
   if (!resume) throw new UserError(`${path} is there already: say --resume to go on with it, or another file`);
   try {
     const history = await readRecording(path);
-    if (!history.isWhole)
-      throw new UserError(`Cannot go on with ${path} as it was cut off: it can be replayed as it is`);
+    if (!history.isWhole) {
+      await mendRecording(path);
+      world.writeError(`${path} was cut off: it goes on after ${history.endMs / 1_000} s, the last that it has.\n`);
+    }
     return { ...fresh, startMs: history.header.startMs };
   } catch (error) {
     throw error instanceof HistoryError ? new UserError(error.message, error) : error;

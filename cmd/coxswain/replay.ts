@@ -132,7 +132,7 @@ async function settingsOf(words: string, seed: number): Promise<RunSettings> {
 async function rulesIn(path: string): Promise<NonNullable<RunSettings['faults']>> {
   const content = await readText(path);
   try {
-    return readRuleText(content, ['cluster', 'server']);
+    return readRuleText(content, ['cluster', 'server', 'store']);
   } catch (error) {
     throw new UserError(`${path}: ${errorText(error)}`, error);
   }

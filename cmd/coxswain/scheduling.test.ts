@@ -68,7 +68,7 @@ test('explain says of each node who refuses a pod, or what it scores', async () 
     `Pod default/web goes to b: 1 of 2 nodes take it.
 
 NODE   TOTAL   WHY
-b      2.62    NodeResourcesFit 2.62
+b      0.49    NodeResourcesFit 0.49
 a      -       NodeResourcesFit: Insufficient cpu
 `,
   );

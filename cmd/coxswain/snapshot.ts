@@ -1,6 +1,6 @@
 /**
- * `coxswain snapshot save|restore`: all that a cluster's API server keeps, in one file (`pkg/storage/snapshot/snapshot-format.ts`). Saving needs nothing of
- * the servers and stops nobody; restoring makes a new store, and notes in the cluster's folder where it is.
+ * `coxswain snapshot save|restore|diff`: all that a cluster's API server keeps, in one file (`pkg/storage/snapshot/snapshot-format.ts`). Saving needs nothing of
+ * the servers and stops nobody; restoring makes a new store, and notes in the cluster's folder where it is. What differs between two is `snapshot-diff.ts`.
  */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -19,7 +19,7 @@ import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
 import { movedAddresses, savedSettings, settingsOnStore } from './snapshot-settings.ts';
 import { upFlags } from './up-flags.ts';
-import { lockForUp } from './up-lock.ts';
+import { lockOrRefuse } from './up-lock.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
 const saveFlags = { ...clusterFlags } satisfies FlagTable;
@@ -44,6 +44,7 @@ const restoreFlags = {
 const commands = {
   save: { summary: 'Save the store of a cluster, which may run, to a file.' },
   restore: { summary: 'Restore a file into an empty store of a cluster that is stopped, or of a new one.' },
+  diff: { summary: 'Show what differs between two snapshots, or between one and a cluster, which may run.' },
 } as const;
 
 /** Runs the command; resolves to its exit code. Throws `UserError`, and what the system says. */
@@ -51,6 +52,7 @@ export async function snapshot(world: World, args: readonly string[]): Promise<n
   const [name, ...rest] = args;
   if (name === 'save') return save(world, rest);
   if (name === 'restore') return restore(world, rest);
+  if (name === 'diff') return (await import('./snapshot-diff.ts')).snapshotDiff(world, rest, commands.diff.summary);
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     world.write(
       commandOverview({
@@ -130,7 +132,7 @@ async function restoreFrom(
   const name = given.has('name') ? values.name : saved.name;
   const folder = new ClusterFolder(dataFolder(world, { name, dataDir: values['data-dir'] }));
   await folder.checkOwner();
-  using _lock = await lockOrRefuse(folder);
+  using _lock = await lockOrRefuse(folder, 'restore into');
   const before = await folder.read();
   if ((await runningProcesses(folder.run)).length > 0) {
     throw new UserError(
@@ -159,15 +161,6 @@ async function restoreFrom(
     `Restored ${count} keys of revision ${file.header.revision} into ${where}: "coxswain up --data-dir ${folder.path}" starts the cluster.\n${signs}: those of another folder are none here, nor are its certificates, unless its pki/ is put there.\n`,
   );
   return 0;
-}
-
-/** Keeps others from starting, or restoring, the cluster meanwhile. */
-async function lockOrRefuse(folder: ClusterFolder): Promise<Disposable> {
-  const late = new AbortController();
-  const busy = new UserError(
-    `Cannot restore into ${folder.path} as a cluster is being started, or restored, there: try again once that is done`,
-  );
-  return lockForUp(folder.path, { onWait: () => late.abort(busy), signal: late.signal });
 }
 
 function placeOf({ clock, random }: World, folder: ClusterFolder, settings: ClusterSettings): StorePlace {

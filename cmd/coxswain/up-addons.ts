@@ -4,8 +4,8 @@ import { withClient } from './cluster-objects.ts';
 import type { UpPlan } from './up.ts';
 
 /** Throws `UserError` for names that are no addons, and for addons that cannot be in such a cluster. */
-export async function checkAddons({ world, values, settings }: UpPlan): Promise<void> {
-  await addonsFor(values.addons, addonCluster(world, settings));
+export async function checkAddons({ world, values, folder, settings }: UpPlan): Promise<void> {
+  await addonsFor(values.addons, addonCluster(world, settings, folder.path));
 }
 
 /** Enables them in the cluster that runs. Throws `UserError`; the cluster goes on then. */
@@ -13,7 +13,7 @@ export async function enableNamed({ world, values, folder, settings }: UpPlan): 
   const { addons: names, wait, output } = values;
   const choice = { name: settings.name, dataDir: folder.path, kubeconfig: '' };
   await withClient(world, choice, (client) => {
-    const cluster = addonCluster(world, settings);
+    const cluster = addonCluster(world, settings, folder.path);
     // What is printed for programs is of the cluster alone.
     return enableAll(world, { names, wait, output: output === '' ? '' : 'none' }, { client, cluster });
   });

@@ -45,12 +45,14 @@ export async function readUpArguments(
   const fromFile = components === undefined ? undefined : await componentsOf(components, { path, tables });
   const encryption = values['encryption-provider-config'];
   const { scheduling, 'scheduler-config': schedulerConfig, 'cri-socket': criSocket } = values;
+  const ociRuntime = values['oci-runtime'].split(',').map((one) => (one.includes('/') ? resolve(one) : one));
   const extra = [
     ...values['extra-config'],
     // Absolute, as the next start may be in another folder.
     ...(encryption === '' ? [] : [`kube-apiserver.encryption-provider-config=${resolve(encryption)}`]),
     ...(scheduling === '' ? [] : [`kube-scheduler.scheduling=${scheduling}`]),
     ...(criSocket === '' ? [] : [`kubelet.container-runtime-endpoint=unix://${resolve(criSocket)}`]),
+    ...(values['oci-runtime'] === '' ? [] : [`kubelet.oci-runtime=${ociRuntime.join()}`]),
     ...(schedulerConfig === '' ? [] : [`kube-scheduler.scheduler-config=${resolve(schedulerConfig)}`]),
   ];
   if (fromFile === undefined && extra.length === 0) return said;

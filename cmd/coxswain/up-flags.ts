@@ -5,6 +5,7 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { containersProblem } from '#pkg/cluster/containers.ts';
 import { criEndpointOf } from '#pkg/cluster/cri-endpoint.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
+import { ociRuntimesOf } from '#pkg/cluster/oci-runtimes.ts';
 import { runtimeProblem, runtimesOf, runtimeTable } from '#pkg/cluster/runtimes.ts';
 import { schedulings } from '#pkg/cluster/scheduler-flags.ts';
 import {
@@ -82,6 +83,10 @@ export const upFlags = {
   'cri-socket': text({
     help: 'Socket of the container runtime that --runtime cri asks. As --extra-config of the kubelet.',
     placeholder: 'file',
+  }),
+  'oci-runtime': text({
+    help: 'Program that makes containers for --runtime container; others after it, with commas, are for RuntimeClasses. As --extra-config of the kubelet.',
+    placeholder: 'program',
   }),
   network: text({
     help: 'How pods are reached.',
@@ -214,7 +219,7 @@ export function settingsOf(
 export async function refuseContainers({ runtime, componentFlags }: ClusterSettings): Promise<void> {
   const names = runtimesOf(runtime);
   const problem =
-    (names.includes('container') ? containersProblem() : undefined) ??
+    (names.includes('container') ? containersProblem(ociRuntimesOf(componentFlags)) : undefined) ??
     (names.includes('cri')
       ? await (await import('#pkg/cluster/cri.ts')).criProblem(criEndpointOf(componentFlags))
       : undefined);

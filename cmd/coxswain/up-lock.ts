@@ -10,6 +10,7 @@ import { realpath } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { errorCode } from '#pkg/base/error-code.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 
 /** The lock of one start; disposing of it lets the next one in. */
 export interface UpLock extends Disposable {
@@ -41,6 +42,15 @@ export async function lockForUp(folder: string, { onWait, signal }: UpLockOption
     signal.throwIfAborted();
     await holderGone(path, signal);
   }
+}
+
+/** Keeps others from starting the cluster meanwhile. Throws `UserError`, which says that `purpose` cannot be, where somebody does so now. */
+export async function lockOrRefuse(folder: { readonly path: string }, purpose: string): Promise<Disposable> {
+  const late = new AbortController();
+  const busy = new UserError(
+    `Cannot ${purpose} ${folder.path} as a cluster is being started, or its store exchanged, there: try again once that is done`,
+  );
+  return lockForUp(folder.path, { onWait: () => late.abort(busy), signal: late.signal });
 }
 
 /** Gives what releases the lock; undefined when another process has it. */

@@ -84,7 +84,11 @@ export const exitCodes = {
   failed: {
     code: 1,
     meaning:
-      'It could not be done, and one line on standard error says why; of `status`, `doctor`, `simulate`, `rebalance --perform` and `vm compare` also: what was looked at is not as it should be, and the output says what.',
+      'It could not be done, and one line on standard error says why; of `status`, `doctor`, `simulate`, `rebalance --perform` and `vm compare` also: what was looked at is not as it should be, and the output says what; of `snapshot diff`: something differs.',
+  },
+  trouble: {
+    code: 2,
+    meaning: 'Of `snapshot diff`: there could be no comparison, and one line on standard error says why.',
   },
   interrupted: { code: 130, meaning: 'Ctrl-C was pressed a second time, so nothing was waited for.' },
 } as const;

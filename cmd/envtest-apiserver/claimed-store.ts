@@ -8,6 +8,7 @@
 import { type ClaimResult, claimData } from '#cmd/common/etcd-claim.ts';
 import { Deferred, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import { gatedStore } from '#pkg/storage/gated-store.ts';
 import { type Store, StoreUnavailableError } from '#pkg/storage/store.ts';
 
 /** A claim that was made. */
@@ -30,27 +31,17 @@ export interface ClaimedStoreOptions {
 export function claimedStore(options: ClaimedStoreOptions): Store {
   const { store, address } = options;
   const watcher = new ClaimWatcher(options);
-  const checked = (): Store => {
-    if (watcher.isThere) return store;
-    throw new StoreUnavailableError(`Cannot reach the etcd stand-in at ${address}`);
-  };
-  const { writeNow, localRevision, acknowledgedRevision, allocate } = store;
+  const gated = gatedStore(store, {
+    ended: watcher.ended,
+    check() {
+      if (!watcher.isThere) throw new StoreUnavailableError(`Cannot reach the etcd stand-in at ${address}`);
+    },
+  });
   return {
-    get: async (key) => checked().get(key),
-    range: async (range) => checked().range(range),
-    write: async (operation) => checked().write(operation),
-    watch: (watch, sink) => store.watch(watch, sink),
-    currentRevision: async () => checked().currentRevision(),
-    compact: async (revision) => checked().compact(revision),
-    ended: Promise.race([watcher.ended, ...(store.ended === undefined ? [] : [store.ended])]),
-    ...(store.takesLate === undefined ? {} : { takesLate: store.takesLate }),
-    ...(writeNow === undefined ? {} : { writeNow: (operation) => writeNow.call(checked(), operation) }),
-    ...(localRevision === undefined ? {} : { localRevision: () => localRevision.call(store) }),
-    ...(acknowledgedRevision === undefined ? {} : { acknowledgedRevision: () => acknowledgedRevision.call(store) }),
-    ...(allocate === undefined ? {} : { allocate: (bytes) => allocate.call(store, bytes) }),
+    ...gated,
     async close() {
       watcher.stop();
-      await store.close();
+      await gated.close();
       watcher.release();
     },
   };

@@ -9,6 +9,10 @@ import { clusterDomain } from '#pkg/cluster/settings.ts';
 import { type FlagTable, integer, list, repeated, text } from '#pkg/component/flags.ts';
 import { parseMount } from '#pkg/kubelet/volumes/node-mounts.ts';
 
+function mountProblem(value: string): string | undefined {
+  return parseMount(value) === undefined ? 'must be two absolute paths, nodePath=path' : undefined;
+}
+
 /** The table: each flag with its help, default and limits. */
 export const kubeletFlags = {
   ...kubeconfigFlag,
@@ -61,7 +65,12 @@ export const kubeletFlags = {
   'extra-mounts': repeated({
     help: 'A path of the machine, and the path at which hostPath volumes of the node find it; may be given again.',
     placeholder: 'nodePath=path',
-    problem: (value) => (parseMount(value) === undefined ? 'must be two absolute paths, nodePath=path' : undefined),
+    problem: mountProblem,
+  }),
+  'read-only-mounts': repeated({
+    help: 'The same, where no container may write; may be given again.',
+    placeholder: 'nodePath=path',
+    problem: mountProblem,
   }),
   ...nodeFlags,
   ...kernelFlags,

@@ -1,6 +1,6 @@
 /** Puts the kubelet together from its flags, and its own API on the network for whoever has a certificate of the cluster. */
 
-import { connectionOf, readConnection, readPair, readPem } from '#cmd/common/connection.ts';
+import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import { machineAddress } from '#cmd/common/machine-address.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
@@ -11,6 +11,7 @@ import { cpuSettingsOf } from '#pkg/cluster/cpu-flags.ts';
 import { evictionOf } from '#pkg/cluster/eviction-flags.ts';
 import { imageCollectionOf } from '#pkg/cluster/image-collection-flags.ts';
 import { kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
+import { readConnection } from '#pkg/cluster/kubeconfig-connection.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
 import { recordOfFlag, taintsOfFlag } from '#pkg/cluster/node-spec.ts';
@@ -71,6 +72,7 @@ export async function wireKubelet(
       ...(values['cluster-dns'].length === 0 ? {} : { clusterDns: values['cluster-dns'] }),
       imageAliases: values['image-aliases'],
       criEndpoint: values['container-runtime-endpoint'],
+      ociRuntimes: values['oci-runtime'],
       domain: values['cluster-domain'],
       resolvConf: values['resolv-conf'],
       tables: clusterTables,
@@ -96,7 +98,12 @@ function saidOf(values: FlagValues<typeof kubeletFlags>) {
     labels: recordOfFlag('node-labels', values['node-labels']),
     taints: taintsOfFlag('register-with-taints', values['register-with-taints']),
     capacity: recordOfFlag('capacity', values.capacity),
-    mounts: values['extra-mounts'].flatMap((text) => parseMount(text) ?? []),
+    mounts: [
+      ...values['extra-mounts'].flatMap((text) => parseMount(text) ?? []),
+      ...values['read-only-mounts']
+        .flatMap((text) => parseMount(text) ?? [])
+        .map((one) => ({ ...one, readOnly: true })),
+    ],
     eviction: evictionOf(values),
     ...(cpus === undefined ? {} : { cpus }),
     ...(imageCollection === undefined ? {} : { imageCollection }),

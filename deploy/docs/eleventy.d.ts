@@ -5,6 +5,7 @@ declare module '@11ty/eleventy' {
     setIncludesDirectory(folder: string): void;
     addPlugin(plugin: unknown): void;
     addPassthroughCopy(path: string): void;
+    addTransform(name: string, change: (content: string) => string): void;
     addGlobalData(name: string, value: unknown): void;
     addTemplate(path: string, text: string, data: Readonly<Record<string, unknown>>): void;
   }

@@ -33,6 +33,8 @@ export async function buildSite(folder: string): Promise<number> {
       settings.setIncludesDirectory('../deploy/docs');
       settings.addPlugin(InputPathToUrlTransformPlugin);
       settings.addPassthroughCopy('docs/images');
+      // A page is a folder of its own there, a level below where it is in the repository.
+      settings.addTransform('images', (content) => content.replaceAll(/ src="(?:\.\.\/)*images\//g, ' src="/images/'));
       settings.addGlobalData('layout', layout);
       settings.addGlobalData('parts', parts);
       settings.addGlobalData('eleventyComputed', {

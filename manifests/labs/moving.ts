@@ -4,11 +4,9 @@
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { createMachine } from '#pkg/vmm/machine.ts';
 import type { MigrationMode } from '#pkg/vmm/migration/contract.ts';
-import { createSource } from '#pkg/vmm/migration/source.ts';
-import { createTarget } from '#pkg/vmm/migration/target.ts';
-import { difference, type Fault, Rig, restlessConfig, settings, twinOf } from '#pkg/vmm/migration/test-rig.ts';
+import { difference, type Fault, twinOf } from '#pkg/vmm/migration/test-rig.ts';
+import { moved } from './moved.ts';
 
 const modes: readonly MigrationMode[] = ['pre-copy', 'post-copy', 'hybrid', 'suspend', 'cold'];
 const deaths: readonly Fault['kind'][] = ['source-dies', 'target-dies'];
@@ -29,27 +27,10 @@ if (mode === undefined) throw new Error(`say one of the modes ${modes.join(', ')
 const death = deaths.find((kind) => kind === `${values.dies}-dies`);
 const faults = death === undefined ? [] : [{ atMs: Number(values.at), kind: death }];
 
-const bandwidth = Number(values.bandwidth) * 1000;
-const config = restlessConfig({ regionKiB: 512, pause: Number(values.pause) });
-const machine = createMachine(config);
-machine.run(200_000);
-const source = createSource({
-  machine,
-  config,
-  settings: {
-    ...settings,
-    mode,
-    bandwidth,
-    throttle: values.throttle === 'true',
-    compress: values.compress === 'true',
-  },
+const { hosts, source, config } = moved({
+  ...{ mode, pause: Number(values.pause), bandwidth: Number(values.bandwidth) * 1000 },
+  ...{ throttle: values.throttle === 'true', compress: values.compress === 'true', faults },
 });
-const target = createTarget({ accept: () => undefined });
-const hosts = new Rig({
-  ...{ bandwidth, latencyMs: 1, instructionsPerMs: 2000, pieceBytes: () => 1400 },
-  arbiter: { delayMs: () => 2, isLost: () => false },
-});
-hosts.run({ machine, source, target }, { faults, limitMs: 60_000, isOff: mode === 'cold' });
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const { rounds, faults: touched, pushed, prePaged, sentBytes } = source.figures;
@@ -66,7 +47,7 @@ const [running] = hosts.running;
 if (running?.machine === undefined) say('no machine runs');
 else if (mode === 'cold') say(`the machine boots at the ${running.side}`);
 else {
-  const moved = running.machine;
-  const isSame = difference(moved, twinOf(config, moved.counters.instructions)) === undefined;
+  const { machine } = running;
+  const isSame = difference(machine, twinOf(config, machine.counters.instructions)) === undefined;
   say(`the machine runs at the ${running.side}: its memory is ${isSame ? '' : 'not '}that of one that never moved`);
 }

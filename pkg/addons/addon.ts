@@ -19,6 +19,10 @@ export interface AddonCluster {
   readonly runtimes: readonly string[];
   /** Name of the pod network. */
   readonly network: string;
+  /** Folder of the machine that has the cluster's data. */
+  readonly dataDir: string;
+  /** The words by which this machine runs `coxswain`. */
+  readonly command: readonly string[];
   /** Where this machine has a program of that name; undefined where it has none. */
   programPath(name: string): string | undefined;
 }

@@ -15,6 +15,8 @@ const place: AddonCluster = {
   name: 'dev',
   runtimes: ['inprocess'],
   network: 'loopback',
+  dataDir: '/data',
+  command: ['coxswain'],
   programPath: (name) => `/usr/bin/${name}`,
 };
 

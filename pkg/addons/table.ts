@@ -7,6 +7,10 @@ export const addonTable: AddonTable = {
     summary: 'Ingress and Gateway API: a reverse proxy with its own GatewayClass and IngressClass.',
     load: async () => (await import('./gateway/addon.ts')).gatewayAddon,
   },
+  pipeline: {
+    summary: 'A Git server, and what is pushed to it on its way to production: builds, tests, staging, roll-back.',
+    load: async () => (await import('./pipeline/addon.ts')).pipelineAddon,
+  },
   prometheus: {
     summary: 'Prometheus of this machine, configured for the cluster, with rules and a dashboard for Grafana.',
     load: async () => (await import('./prometheus/addon.ts')).prometheusAddon,

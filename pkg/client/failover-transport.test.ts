@@ -2,8 +2,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { configMaps } from '#pkg/api/types/refs.ts';
+import type { ApiRequest } from '#pkg/apimachinery/http.ts';
+import { neverAborted } from '#pkg/base/async.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { failoverTransport } from './failover-transport.ts';
-import { networkTransport } from './network-transport.ts';
+import { type NetworkTransport, networkTransport } from './network-transport.ts';
 import { createClient } from './rest-client.ts';
 
 /** Nobody else listens here, so a port that was closed stays so. */
@@ -31,7 +35,7 @@ async function serve(name: string, { isCut = false } = {}) {
 
 function connect(first: { readonly url: string }, second: { readonly url: string }) {
   const servers = [networkTransport({ server: first.url }), networkTransport({ server: second.url })] as const;
-  const transport = failoverTransport({ servers, first: 0 });
+  const transport = failoverTransport({ servers, first: 0, clock: new SystemClock() });
   onTestFinished(() => transport.close());
   return createClient({ transport, userAgent: 'test/1' }).resource(configMaps);
 }
@@ -86,4 +90,101 @@ test('where all are gone the error comes at once', async () => {
   const [a, b] = [await serve('a'), await serve('b')];
   await Promise.all([a.close(), b.close()]);
   await expect(connect(a, b).get('a', place)).rejects.toMatchObject({ code: 503 });
+});
+
+/** A server without a network, which is there or not, ready or not, and keeps what it was asked. */
+class Switchable implements NetworkTransport {
+  isThere = true;
+  isReady = true;
+  asked: string[] = [];
+
+  async request({ path }: ApiRequest) {
+    this.asked.push(path);
+    if (!this.isThere) throw Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+    const status = path === '/readyz' && !this.isReady ? 500 : 200;
+    return { status, headers: {}, body: { kind: 'bytes', bytes: new Uint8Array(0) } } as const;
+  }
+
+  async close(): Promise<void> {}
+}
+
+function switchable() {
+  const clock = new VirtualClock();
+  const [home, other] = [new Switchable(), new Switchable()];
+  const transport = failoverTransport({ servers: [home, other], first: 0, clock });
+  const read = async (): Promise<'home' | 'other'> => {
+    home.asked = [];
+    other.asked = [];
+    await transport.request({
+      method: 'GET',
+      path: '/x',
+      query: '',
+      headers: {},
+      peer: { address: '' },
+      signal: neverAborted,
+    });
+    return home.isThere && home.asked.includes('/x') ? 'home' : 'other';
+  };
+  return { clock, home, other, transport, read };
+}
+
+test('requests go back to a server that was lost once it says that it is ready, and none of a caller finds that out', async () => {
+  const { clock, home, other, read } = switchable();
+  home.isThere = false;
+  expect(await read()).toBe('other');
+  await clock.advance(60_000);
+  expect(home.asked.every((path) => path === '/x' || path === '/readyz')).toBe(true);
+  expect(await read()).toBe('other');
+  expect(home.asked).toEqual([]);
+  home.isThere = true;
+  home.isReady = false;
+  await clock.advance(10_000);
+  expect(home.asked).toEqual(['/readyz']);
+  expect(await read()).toBe('other');
+  home.isReady = true;
+  await clock.advance(10_000);
+  expect(await read()).toBe('home');
+  expect(other.asked).toEqual([]);
+  // Nothing is asked of it by itself any more.
+  await clock.advance(600_000);
+  expect(home.asked).toEqual(['/x']);
+});
+
+test('a server that comes and goes is gone back to less and less often, and as soon as any other once it was steady', async () => {
+  const { clock, home, read } = switchable();
+  const lose = async (): Promise<void> => {
+    home.isThere = false;
+    await read();
+    home.isThere = true;
+  };
+  const backAfterMs = async (): Promise<number> => {
+    const startMs = clock.nowMs();
+    while ((await read()) !== 'home') await clock.advance(1_000);
+    return clock.nowMs() - startMs;
+  };
+  const waits: number[] = [];
+  for (let round = 0; round < 8; round++) {
+    await lose();
+    waits.push(await backAfterMs());
+  }
+  expect(waits).toEqual([10_000, 20_000, 40_000, 80_000, 160_000, 320_000, 320_000, 320_000]);
+  await clock.advance(60_000);
+  await lose();
+  expect(await backAfterMs()).toBe(10_000);
+});
+
+test('where every server was lost the next request tries the first again, and closing ends all', async () => {
+  const { clock, home, other, transport, read } = switchable();
+  home.isThere = false;
+  other.isThere = false;
+  await expect(read()).rejects.toThrow('refused');
+  home.isThere = true;
+  expect(await read()).toBe('home');
+  home.isThere = false;
+  other.isThere = true;
+  expect(await read()).toBe('other');
+  await transport.close();
+  home.asked = [];
+  await clock.advance(600_000);
+  expect(home.asked).toEqual([]);
 });

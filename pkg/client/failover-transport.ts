@@ -1,10 +1,15 @@
 /**
- * One transport over several servers of one API: requests go to one of them until it is lost, then to the next, where all go from then on.
+ * One transport over several servers of one API: requests go to one of them, its home, until that is lost, then to the next, where all go from then on. Once the
+ * home says that it is ready again, requests go back to it: else whatever server was started last would have no clients until others are lost.
  *
  * Invariant: a request that may have changed something is made again only when it is known not to have arrived. Each server is tried at most once for a
- * request. Answers are the server's, refusals too: only a connection that is lost counts.
+ * request. Answers are the server's, refusals too: only a connection that is lost counts. Streams stay where they have begun. No request of a caller finds
+ * out whether the home is there again: one of this transport's own does. Upstream counterpart: the server's `--goaway-chance`, with which clients of
+ * HTTP/2 connect anew now and then.
  */
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import { sleep } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
 import type { NetworkTransport } from './network-transport.ts';
 
 /** Errors of a connection that was never there. */
@@ -17,37 +22,105 @@ const neverThere: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** Between two questions whether the home is ready again; doubled, up to a bound, for one that is lost again soon after it was gone back to. */
+const askMsFirst = 10_000;
+const askMsMax = 320_000;
+/** A home that was there for so long is no longer one that comes and goes. */
+const steadyMs = 60_000;
+/** For the answer to that question. */
+const answerMsMax = 5_000;
+
 /** The servers, and which is asked first. */
 export interface FailoverOptions {
   readonly servers: readonly [NetworkTransport, ...NetworkTransport[]];
-  /** Index of the first: chosen by chance, clients divide among the servers. */
+  /** Index of the home: chosen by chance, clients divide among the servers. */
   readonly first: number;
+  readonly clock: Clock;
 }
 
 /** A transport that closes all of them. */
-export function failoverTransport({ servers, first }: FailoverOptions): NetworkTransport {
-  let current = first % servers.length;
-  const leave = (index: number): void => {
-    if (current === index) current = (index + 1) % servers.length;
-  };
-  return {
-    async request(request) {
-      for (let tries = 1; ; tries++) {
-        const index = current;
-        try {
-          return following(await (servers[index] ?? servers[0]).request(request), () => leave(index));
-        } catch (error) {
-          if (request.signal.aborted) throw error;
-          leave(index);
-          if (tries >= servers.length || !mayRepeat(request, error)) throw error;
-        }
-      }
-    },
-    async close() {
-      await Promise.all(servers.map((server) => server.close()));
-    },
-  };
+export function failoverTransport(options: FailoverOptions): NetworkTransport {
+  return new FailoverTransport(options);
 }
+
+class FailoverTransport implements NetworkTransport {
+  readonly #servers: FailoverOptions['servers'];
+  readonly #clock: Clock;
+  readonly #home: number;
+  readonly #closed = new AbortController();
+  #current: number;
+  #isAsking = false;
+  #askMs = askMsFirst;
+  /** When the home was last gone back to. */
+  #backMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ servers, first, clock }: FailoverOptions) {
+    this.#servers = servers;
+    this.#clock = clock;
+    this.#home = first % servers.length;
+    this.#current = this.#home;
+  }
+
+  async request(request: ApiRequest): Promise<ApiResponse> {
+    for (let tries = 1; ; tries++) {
+      const index = this.#current;
+      try {
+        return following(await this.#server(index).request(request), () => this.#leave(index));
+      } catch (error) {
+        if (request.signal.aborted) throw error;
+        this.#leave(index);
+        if (tries >= this.#servers.length || !mayRepeat(request, error)) throw error;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await Promise.all(this.#servers.map((server) => server.close()));
+  }
+
+  #server(index: number): NetworkTransport {
+    return this.#servers[index] ?? this.#servers[0];
+  }
+
+  #leave(index: number): void {
+    if (this.#current !== index) return;
+    this.#current = (index + 1) % this.#servers.length;
+    if (index !== this.#home || this.#isAsking || this.#closed.signal.aborted) return;
+    const wasSteady = this.#clock.monotonicMs() - this.#backMs >= steadyMs;
+    this.#askMs = wasSteady ? askMsFirst : Math.min(this.#askMs * 2, askMsMax);
+    void this.#goBack();
+  }
+
+  /** Ends when requests go to the home again: because it is ready, or as all others were lost. */
+  async #goBack(): Promise<void> {
+    this.#isAsking = true;
+    while ((await sleep(this.#clock, this.#askMs, this.#closed.signal)) && this.#current !== this.#home) {
+      if (!(await this.#isHomeReady())) continue;
+      this.#current = this.#home;
+      this.#backMs = this.#clock.monotonicMs();
+      break;
+    }
+    this.#isAsking = false;
+  }
+
+  async #isHomeReady(): Promise<boolean> {
+    const waiting = new AbortController();
+    const timer = this.#clock.setTimeout(() => waiting.abort(), answerMsMax);
+    try {
+      const signal = AbortSignal.any([waiting.signal, this.#closed.signal]);
+      const { status } = await this.#server(this.#home).request({ ...readyz, signal });
+      return status === 200;
+    } catch {
+      return false;
+    } finally {
+      timer.cancel();
+    }
+  }
+}
+
+/** A server that is about to stop, or has lost its store, says that it is not. */
+const readyz = { method: 'GET', path: '/readyz', query: '', headers: {}, peer: { address: '' } } as const;
 
 /** The answer, whose stream tells when it is cut off. */
 function following(response: ApiResponse, onLost: () => void): ApiResponse {

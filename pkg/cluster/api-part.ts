@@ -7,7 +7,6 @@ import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { type RequestHeaderSettings, requestHeaderDefaults } from '#pkg/apiserver/authn/request-header.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
-import { Deferred } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
@@ -18,6 +17,7 @@ import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import { createAddressRepair } from '#pkg/controllers/service-cidrs/address-repair.ts';
+import type { RequestFaults } from '#pkg/faults/request-faults.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { AuthorizerChoice } from '#pkg/registry/authorization/authorization.ts';
 import { addressAt, parseAddressRange } from '#pkg/registry/core/service/address-range.ts';
@@ -35,6 +35,7 @@ import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './lo
 import { onDemandGrants } from './on-demand-grants.ts';
 import { disabledAdmissionOf, requestSettings, runtimeConfigOf, type ServerFlagValues } from './server-flags.ts';
 import { type ServerAddress, serverPresence } from './server-presence.ts';
+import { untilStoreEnds } from './store-end.ts';
 import { createTokenTracking } from './token-tracking.ts';
 import { createWebhookCaller, type WebhookCaller } from './webhook-caller.ts';
 
@@ -72,7 +73,7 @@ export interface ApiPartOptions {
   /** What differs from the default limits of connections, deadlines and bodies. */
   readonly limits?: Partial<ServingLimits>;
   /** What goes wrong on demand. Default: nothing, unless the flags ask for it. */
-  readonly faults?: LocalApiOptions['faults'];
+  readonly faults?: RequestFaults | undefined;
   /** What people have set of the server. Default: nothing. */
   readonly flags?: ServerFlagValues;
   /** What the process uses, and what it is. */
@@ -94,7 +95,7 @@ export interface ApiPart extends Component {
 
 /** Resolves once the server answers. */
 export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
-  const { store, clock, networkClock = clock, random, log, host, serviceCidr, advertised = host } = options;
+  const { clock, networkClock = clock, random, log, host, serviceCidr, advertised = host } = options;
   let kubelets: KubeletConnections | undefined;
   // The port is needed by the first objects, so the server listens before they are made, and answers once they are.
   const opening: { server?: LocalApi } = {};
@@ -109,6 +110,10 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   });
   const audit = await auditOf(options);
   const faults = await faultsOf(options);
+  const store =
+    faults === undefined
+      ? options.store
+      : (await import('./store-faults.ts')).storeWithFaults(options.store, faults.rules);
   const webhooks = createWebhookCaller();
   const { port } = await https.listen({ host, port: options.port });
   const kubeletElsewhere = (nodeName: string): ApiHandler | undefined => kubelets?.handlerOf(nodeName);
@@ -151,7 +156,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
     run: (signal) => {
-      const services = servicesOf(options, client, { address: advertised, port });
+      const services = servicesOf({ ...options, store }, client, { address: advertised, port });
       return runServer({ server, https, services, kubelets, webhooks, store, audit }, signal);
     },
   };
@@ -200,21 +205,6 @@ function firstServiceIp(serviceCidr: string): string {
   return addressAt(range, 0);
 }
 
-/** Ends the server with a store that has ended by itself, and says why. */
-function untilStoreEnds({ ended }: Store): Component {
-  return {
-    async run(signal) {
-      const stopped = new Deferred();
-      const stop = (): void => stopped.resolve();
-      signal.addEventListener('abort', stop, { once: true });
-      if (signal.aborted) stop();
-      const error = await Promise.race([stopped.promise, ended ?? stopped.promise]);
-      signal.removeEventListener('abort', stop);
-      if (error !== undefined) throw error;
-    },
-  };
-}
-
 /** What may be left out. */
 function givenOf(options: ApiPartOptions): Partial<LocalApiOptions> {
   const { definitions, authorizationModes, grants, process, clientCa, flags } = options;
@@ -246,7 +236,7 @@ async function faultsOf({
   flags,
   clock,
   networkClock = clock,
-}: ApiPartOptions): Promise<LocalApiOptions['faults']> {
+}: ApiPartOptions): Promise<RequestFaults | undefined> {
   if (faults !== undefined || flags?.['fault-injection'] !== true) return faults;
   const { serverFaults } = await import('#pkg/faults/request-faults.ts');
   return serverFaults(networkClock);

@@ -55,8 +55,8 @@ export interface Authentication {
   connect(reader: RegistryReader, uses?: TokenUses): void;
 }
 
-/** As kubeadm sets it. */
-const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
+/** The issuer of tokens of service accounts where nobody names another, as kubeadm sets it. */
+export const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
 
 /** Makes it; no token counts before `connect`. Tokens of the cluster live by `clock`, certificates and tokens of others by `networkClock` (default: the same). Issuers and servers that know tokens are reached by `call`. */
 export function createAuthentication(

@@ -7,20 +7,20 @@
 
 import { join } from 'node:path';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { childSignal, Deferred } from '#pkg/base/async.ts';
+import { childSignal, Deferred, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { type MetricFamily, Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
-import type { Transport } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { HealthChecks } from '#pkg/component/health.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
+import type { AccessFiles, clusterAccess } from './access-files.ts';
 import type { ApiPart } from './api-part.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { componentValues } from './component-flags.ts';
 import { grantsOf } from './grants.ts';
-import { holdLists, largeObjectsMin } from './held-lists.ts';
+import { type HeldLists, holdLists, largeObjectsMin } from './held-lists.ts';
 import { Members } from './members.ts';
 import type { NodesReady } from './nodes-ready.ts';
 import { accountSubject, ensurePki, identitySubject, type Pki } from './pki.ts';
@@ -32,6 +32,12 @@ import type { VirtualTime } from './virtual-time.ts';
 
 /** How long the nodes are looked at for the sake of those who begin after them. */
 const readyMsMax = 60_000;
+
+/**
+ * How long the nodes have the process to themselves before what comes after them starts, which is code to load for the most part. With so many
+ * that they take longer, it starts meanwhile.
+ */
+const nodesFirstMs = 1_000;
 
 /** What the cluster is made of, and where. */
 export interface ClusterOptions {
@@ -103,6 +109,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   running.start('kube-apiserver', api, { last: true, check: api.health });
   time?.start(running);
   let ready: NodesReady | undefined;
+  let nodesHadTime = false;
   const started = new Deferred<NodesReady | undefined>();
   try {
     step(
@@ -115,13 +122,17 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       api,
       clock: time?.clock ?? networkClock,
       members: running,
-      hold: isLarge ? holdUntilReady(options, started.promise) : (transport) => transport,
+      hold: isLarge ? holdUntilReady(options, started.promise) : noHold,
       onNodesReady: (nodes) => {
         ready = nodes;
       },
     });
     for (const [name, entry] of Object.entries(tables.components)) {
       if (entry.start === undefined) continue;
+      if (entry.startsAfterNodes === true && !nodesHadTime) {
+        await waitWith(running.stopped, options.signal, (signal) => nodesOrSoon(ready, networkClock, signal));
+        nodesHadTime = true;
+      }
       await entry.start(host);
       trace(`${name} runs`);
     }
@@ -142,6 +153,22 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   };
 }
 
+/** Waits for the nodes, but not for long. */
+async function nodesOrSoon(nodes: NodesReady | undefined, clock: Clock, signal: AbortSignal): Promise<void> {
+  if (nodes === undefined) return;
+  const { controller, dispose } = childSignal(signal);
+  const inner = controller.signal;
+  try {
+    await Promise.race([
+      nodes.wait(clock, { timeoutMs: readyMsMax, signal: inner }),
+      sleep(clock, nodesFirstMs, inner),
+    ]);
+  } finally {
+    controller.abort();
+    dispose();
+  }
+}
+
 /** Waits as long as the cluster lives: one that fails meanwhile says why. */
 async function waitWith(
   stopped: Promise<void>,
@@ -158,10 +185,7 @@ async function waitWith(
 }
 
 /** Has whoever it is asked for begin with whole states when all has started and the nodes are Ready, which those of a cluster that ran before may seem at once. */
-function holdUntilReady(
-  { clock, signal }: ClusterOptions,
-  started: Promise<NodesReady | undefined>,
-): (transport: Transport) => Transport {
+function holdUntilReady({ clock, signal }: ClusterOptions, started: Promise<NodesReady | undefined>): HeldLists {
   return holdLists({
     clock,
     signal,
@@ -199,8 +223,11 @@ interface HostParts extends Pick<Starting, 'pki' | 'tables'>, Pick<ClusterHost, 
   /** The time of all components that open no sockets of their own. */
   readonly clock: Clock;
   /** Puts off what the nodes can do without. */
-  readonly hold: (transport: Transport) => Transport;
+  readonly hold: HeldLists;
 }
+
+/** Nobody waits. */
+const noHold: HeldLists = { nodes: (transport) => transport, others: (transport) => transport };
 
 /** The API server over its store, which is closed again when the server does not start. */
 async function startApi(
@@ -216,6 +243,7 @@ async function startApi(
   const definitions = await tables.definitions();
   trace('API server loaded');
   try {
+    const { configuration, ...access } = await accessOf(flags);
     const { count } = await store.range({ prefix: '/registry/', limit: 1 });
     const api = await apiPart({
       store,
@@ -232,7 +260,11 @@ async function startApi(
       kubeletClient: pki.identities.get('kubelet-client')!,
       frontProxy: pki.frontProxy,
       definitions,
-      authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
+      authentication: {
+        serviceAccountKey: pki.serviceAccount.privateKey,
+        ...(configuration === undefined ? {} : { configuration }),
+      },
+      ...access,
       grants: await grantsOf(tables),
       limits: servingLimits,
       flags,
@@ -245,6 +277,12 @@ async function startApi(
     await store.close();
     throw error;
   }
+}
+
+/** Loaded by a cluster that is given such files. */
+async function accessOf(files: AccessFiles): ReturnType<typeof clusterAccess> {
+  if (files['authentication-config'] === '' && files['authorization-config'] === '') return {};
+  return (await import('./access-files.ts')).clusterAccess(files);
 }
 
 /** What the components of a cluster in one process are given: they reach the API without the network, each in its own name. */
@@ -270,13 +308,13 @@ function hostOf(
       const isOfNodes = identity === 'nodes' || identity.startsWith('node:');
       const isOfNetwork = open.some((one) => one.identity?.name === identity);
       const own = { clock: isOfNetwork ? networkClock : clock, random, log, metrics };
-      return { transport: isOfNodes ? transport : hold(transport), ...own };
+      return { transport: isOfNodes ? hold.nodes(transport) : hold.others(transport), ...own };
     },
     linkOf: (nodeName) => {
       const pair = pki.identities.get(`node:${nodeName}`);
       return pair === undefined ? undefined : { ...pair, authority: pki.authority.certificate };
     },
-    asAccount: (name) => hold(inProcessTransport(api.handle, accountSubject(name))),
+    asAccount: (name) => hold.others(inProcessTransport(api.handle, accountSubject(name))),
     addKubelet: api.addKubelet,
     onNodesReady,
   };

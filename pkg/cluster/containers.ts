@@ -2,6 +2,7 @@
  * The container runtime of a node: with the images of its cluster, and the OCI runtime that this machine has. Invariant: it is only opened where the machine has
  * all that it needs; what is missing is said in one sentence before anything starts.
  */
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { arch, release, userInfo } from 'node:os';
@@ -11,9 +12,11 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
+import type { OciRuntimes } from '#pkg/kubelet/runtime/container/oci-runtimes.ts';
 import { placesOf } from '#pkg/kubelet/runtime/container/places.ts';
 import { unmountBelow } from '#pkg/kubelet/volumes/mounts.ts';
 import { criFolder } from './cri-endpoint.ts';
+import { handlerOfProgram, ociProgramsOf, ociRuntimesDefault } from './oci-runtimes.ts';
 
 /** Where it is in a node's folder. */
 export const runtimeFolder = 'oci';
@@ -35,12 +38,17 @@ export interface ContainersPlace {
   readonly nodeNetwork?: string | undefined;
   /** What pods may use of the node; absent for all of the machine. */
   readonly allocatable?: Readonly<Record<string, string>>;
+  /** Which programs make them, as a flag says it; absent where none are made any more. */
+  readonly ociRuntimes?: string;
 }
 
-/** Why this machine runs no containers, in one sentence; undefined where it does. */
-export function containersProblem(): string | undefined {
+/** Why this machine runs no containers by these OCI runtimes, in one sentence; undefined where it does. */
+export function containersProblem(ociRuntimes: string = ociRuntimesDefault): string | undefined {
+  return machineProblem() ?? firstOf(ociProgramsOf(ociRuntimes).map(programProblem));
+}
+
+function machineProblem(): string | undefined {
   if (userInfo().uid !== 0) return 'containers are made by root alone';
-  if (findRunc() === undefined) return 'there is no OCI runtime: install runc';
   if (!/ - cgroup2? /.test(readFileSync('/proc/self/mountinfo', 'utf8')))
     return 'no cgroups are mounted, which limit containers';
   return isBuiltin('node:ffi') ? undefined : noFfi;
@@ -50,10 +58,9 @@ const noFfi = 'this Node has no node:ffi, by which containers are given namespac
 
 /** Opens it. Rejects with `UserError` where the machine has not what it needs. */
 export async function openContainers(place: ContainersPlace): Promise<ContainerRuntime> {
-  const problem = containersProblem();
-  const runcPath = findRunc();
-  if (problem !== undefined || runcPath === undefined)
-    throw new UserError(`Cannot run containers as ${problem ?? 'there is no runc'}`);
+  const { ociRuntimes } = place;
+  const problem = ociRuntimes === undefined ? machineProblem() : containersProblem(ociRuntimes);
+  if (problem !== undefined) throw new UserError(`Cannot run containers as ${problem}`);
   const [{ openContainerRuntime }, { openClusterImages }, { nodeResources }] = await Promise.all([
     import('#pkg/kubelet/runtime/container/container-runtime.ts'),
     import('./images.ts'),
@@ -69,7 +76,7 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
     dataDir: join(folder, runtimeFolder),
     images,
     hasUserNamespaces: images.snapshotter.kind === 'overlay' && mapsUsers(),
-    runcPath,
+    ociRuntimes: found(ociRuntimes),
     architecture,
     ownNetwork,
     nodeNetwork,
@@ -107,21 +114,50 @@ export function mapsUsers(): boolean {
   return isNew && existsSync('/proc/self/ns/user') && findProgram('unshare') !== undefined;
 }
 
-function findRunc(): string | undefined {
-  return findProgram('runc');
+/** Why a program makes no containers here; undefined where it does, as far as can be told without making one. */
+export function programProblem(program: string): string | undefined {
+  const path = findProgram(program);
+  if (path === undefined)
+    return `there is no OCI runtime ${program.startsWith('/') ? `at ${program}` : `"${program}": install ${program}`}`;
+  if (!hasBothCgroups() || !isCrun(path)) return undefined;
+  return `${program} makes no containers on a machine that has cgroups of both versions, as this one: use runc`;
 }
 
+/** Whether limits are kept by version 1 of cgroups while version 2 is mounted too. */
+function hasBothCgroups(): boolean {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  return (
+    lines.some((line) => line.includes(' - cgroup2 ')) &&
+    lines.some((line) => / - cgroup .*\b(?:memory|pids)\b/.test(line))
+  );
+}
+
+function isCrun(path: string): boolean {
+  if (handlerOfProgram(path) === ociRuntimesDefault) return false;
+  return spawnSync(path, ['--version'], { encoding: 'utf8' }).stdout?.startsWith('crun ') === true;
+}
+
+function firstOf(problems: readonly (string | undefined)[]): string | undefined {
+  return problems.find((problem) => problem !== undefined);
+}
+
+/** Where the programs are that a flag says. */
+function found(ociRuntimes: string | undefined): OciRuntimes {
+  if (ociRuntimes === undefined) return { first: '', byHandler: {} };
+  const paths = ociProgramsOf(ociRuntimes).map((program) => [handlerOfProgram(program), findProgram(program) ?? '']);
+  return { first: paths[0]?.[1] ?? '', byHandler: Object.fromEntries(paths) };
+}
+
+/** The path of a program, which is one already or a name. */
 function findProgram(name: string): string | undefined {
-  return programFolders
-    .map((folder) => join(folder, name))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
+  return (name.startsWith('/') ? [name] : programFolders.map((folder) => join(folder, name))).find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 function namesIn(folder: string): readonly string[] {

@@ -6,13 +6,13 @@ import { holdLists } from './held-lists.ts';
 
 const whole = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan';
 
-function held() {
+function held(whose: 'nodes' | 'others' = 'others') {
   const clock = new VirtualClock();
   const ready = new Deferred();
   const end = new AbortController();
   const asked: string[] = [];
   const hold = holdLists({ clock, signal: end.signal, ready: ready.promise });
-  const transport = hold({
+  const transport = hold[whose]({
     request: async ({ path }) => {
       asked.push(path);
       return { status: 200, headers: {}, body: { kind: 'empty' } };
@@ -39,6 +39,18 @@ test('copies wait until the nodes are Ready and those who wait for that were tol
   await clock.advance(100);
   ask('more', whole);
   expect(asked).toEqual(['one', 'later', 'pods', 'more']);
+});
+
+test('nodes wait with their pods alone, and have them before the others begin', async () => {
+  const { clock, ready, asked, ask } = held('nodes');
+  ask('/api/v1/nodes', whole);
+  ask('/api/v1/pods', whole);
+  ask('/api/v1/namespaces/a/pods', '');
+  await clock.settle();
+  expect(asked).toEqual(['/api/v1/nodes', '/api/v1/namespaces/a/pods']);
+  ready.resolve();
+  await clock.advance(50);
+  expect(asked).toEqual(['/api/v1/nodes', '/api/v1/namespaces/a/pods', '/api/v1/pods']);
 });
 
 test('they do not wait for nodes that do not come, nor for their own end or that of the cluster', async () => {

@@ -1,6 +1,7 @@
 /**
  * Has the components of a large cluster begin with their copies of it once its nodes are Ready. In one process whoever reads tens of thousands of objects
- * keeps all others waiting, and what a start is waited for needs none of them.
+ * keeps all others waiting, and what a start is waited for needs none of them. Nodes wait with their pods alone, which have to be found among all others, and
+ * come before everybody else.
  *
  * Invariant: nothing waits longer than `heldMsMax`, nor after the end of the cluster. What is not the state of a whole collection does not wait.
  */
@@ -16,7 +17,7 @@ export const largeObjectsMin = 2_000;
 const heldMsMax = 5_000;
 
 /** After the nodes are Ready: who waits for just that is told first. */
-const afterReadyMs = 100;
+const afterReadyMs = { nodes: 50, others: 100 };
 
 /** When the wait is over. */
 export interface HeldListsOptions {
@@ -27,10 +28,32 @@ export interface HeldListsOptions {
   readonly ready: Promise<unknown>;
 }
 
-/** Gives transports whose requests for whole states wait, all for the same moment. */
-export function holdLists({ clock, signal, ready }: HeldListsOptions): (transport: Transport) => Transport {
+/** Transports whose requests for whole states wait. */
+export interface HeldLists {
+  readonly nodes: (transport: Transport) => Transport;
+  readonly others: (transport: Transport) => Transport;
+}
+
+/** Both wait for the same moment, the others a little longer. */
+export function holdLists(options: HeldListsOptions): HeldLists {
+  return {
+    nodes: holdUntil(options, { afterMs: afterReadyMs.nodes, holds: (request) => isOfPods(request) }),
+    others: holdUntil(options, { afterMs: afterReadyMs.others, holds: () => true }),
+  };
+}
+
+/** Which of the requests for whole states wait, and until when. */
+interface Hold {
+  readonly afterMs: number;
+  readonly holds: (request: ApiRequest) => boolean;
+}
+
+function holdUntil(
+  { clock, signal, ready }: HeldListsOptions,
+  { afterMs, holds }: Hold,
+): (transport: Transport) => Transport {
   const readied = ready.then(
-    () => sleep(clock, afterReadyMs, signal),
+    () => sleep(clock, afterMs, signal),
     () => undefined,
   );
   let isOver = false;
@@ -40,10 +63,14 @@ export function holdLists({ clock, signal, ready }: HeldListsOptions): (transpor
   return (transport) => ({
     ...transport,
     request: (request) => {
-      if (isOver || !isOfWholeState(request)) return transport.request(request);
+      if (isOver || !isOfWholeState(request) || !holds(request)) return transport.request(request);
       return Promise.race([over, aborted(request.signal)]).then(() => transport.request(request));
     },
   });
+}
+
+function isOfPods({ path }: ApiRequest): boolean {
+  return path.endsWith('/pods');
 }
 
 /** Whether a request is a copy's first: a watch that begins with what there is, which is how components in the server's process ask. */

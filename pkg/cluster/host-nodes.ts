@@ -31,7 +31,11 @@ export type OpenNode = (node: HostedNode) => Promise<NodePart>;
 export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
   const { settings, tables, folder } = host;
   const flags = await host.flagsOf('kubelet');
-  const { 'image-aliases': imageAliases, 'container-runtime-endpoint': criEndpoint } = flags;
+  const {
+    'image-aliases': imageAliases,
+    'container-runtime-endpoint': criEndpoint,
+    'oci-runtime': ociRuntimes,
+  } = flags;
   const cpus = cpuSettingsOf(flags);
   const eviction = evictionOf(flags);
   const imageCollection = imageCollectionOf(flags);
@@ -59,6 +63,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
         tables,
         ...(typeof imageAliases === 'string' ? { imageAliases } : {}),
         ...(typeof criEndpoint === 'string' ? { criEndpoint } : {}),
+        ...(typeof ociRuntimes === 'string' ? { ociRuntimes } : {}),
         ...(cpus === undefined ? {} : { cpus }),
         eviction,
         ...(imageCollection === undefined ? {} : { imageCollection }),

@@ -25,16 +25,20 @@ interface Move {
   readonly ttlMs: number | undefined;
 }
 
+/** The layout that a store's key for it says, undefined where it has none. Throws `UserError` for a later version. */
+export function layoutOf(value: Uint8Array | undefined, where: string): number {
+  const layout = value === undefined ? 1 : Number(Buffer.from(value).toString('utf8'));
+  if (Number.isInteger(layout) && layout >= 1 && layout <= keyLayout) return layout;
+  throw new UserError(
+    `Cannot use the store in ${where} as its keys are laid out as in version ${layout}, and this program knows up to ${keyLayout}: start the version that wrote it`,
+  );
+}
+
 /** Brings a store to this layout; gives how many objects were moved. Throws `UserError` for one of a later version, and what the store does. */
 export async function bringToLayout(store: Store, where: string): Promise<number> {
   const found = await store.get(layoutKey);
-  const layout = found === undefined ? 1 : Number(Buffer.from(found.value).toString('utf8'));
+  const layout = layoutOf(found?.value, where);
   if (layout === keyLayout) return 0;
-  if (!Number.isInteger(layout) || layout < 1 || layout > keyLayout) {
-    throw new UserError(
-      `Cannot use the store in ${where} as its keys are laid out as in version ${layout}, and this program knows up to ${keyLayout}: start the version that wrote it`,
-    );
-  }
   let count = 0;
   if (layout === 1) for (const move of moves()) count += await moveAll(store, move);
   // Also where a start before has moved the last of them and was cut off.

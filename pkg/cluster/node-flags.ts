@@ -5,6 +5,7 @@ import { cpuFlags } from './cpu-flags.ts';
 import { criEndpointDefault, criEndpointProblem } from './cri-endpoint.ts';
 import { evictionFlags } from './eviction-flags.ts';
 import { imageCollectionFlags } from './image-collection-flags.ts';
+import { ociRuntimesDefault, ociRuntimesProblem } from './oci-runtimes.ts';
 
 /** The table. */
 export const nodeFlags = {
@@ -18,6 +19,12 @@ export const nodeFlags = {
     fallback: criEndpointDefault,
     placeholder: 'address',
     problem: criEndpointProblem,
+  }),
+  'oci-runtime': text({
+    help: 'Program that makes containers, for the runtime container: a name or a path. Of several with commas between them the first is for pods without a RuntimeClass, and handlers name them by the last parts of their paths.',
+    fallback: ociRuntimesDefault,
+    placeholder: 'program',
+    problem: ociRuntimesProblem,
   }),
   ...cpuFlags,
   ...evictionFlags,

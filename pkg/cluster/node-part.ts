@@ -25,6 +25,7 @@ import type { CpuSettings } from './cpu-flags.ts';
 import { criEndpointDefault } from './cri-endpoint.ts';
 import type { NetworkPlace } from './networks.ts';
 import type { NodeTaint } from './node-spec.ts';
+import { ociRuntimesDefault } from './oci-runtimes.ts';
 import type { PartTables } from './part-tables.ts';
 import { depsOf, type PartContext, withInformers } from './parts.ts';
 import { kubernetesRelease } from './release.js';
@@ -72,6 +73,8 @@ export interface NodePartOptions {
   readonly imageAliases?: string;
   /** Where the container runtime of another process answers. Default: containerd's place. */
   readonly criEndpoint?: string;
+  /** Which OCI runtimes make containers. Default: runc. */
+  readonly ociRuntimes?: string;
   /** Which processors are kept from pods, and whether containers have others for themselves. Default: none are, and none have. */
   readonly cpus?: CpuSettings;
   /** When it ends pods as it has too little left. Default: never, but for those beyond limits of their own. */
@@ -237,6 +240,7 @@ async function openNode(
     folder,
     imageAliases: options.imageAliases ?? '',
     criEndpoint: options.criEndpoint ?? criEndpointDefault,
+    ociRuntimes: options.ociRuntimes ?? ociRuntimesDefault,
     imagesFolder: options.imagesFolder ?? folder,
     ownNetwork: networkKind.sharesNode !== true,
     nodeNetwork: networkKind.kernel?.namespaceOf(nodeName),

@@ -104,8 +104,16 @@ export function nodeSpecFlags(spec: NodeSpec | undefined): Readonly<Record<strin
     'node-labels': pairs(ownLabels(spec)),
     'register-with-taints': (spec.taints ?? []).map(taintText),
     capacity: pairs(spec.capacity ?? {}),
-    ...(spec.extraMounts === undefined ? {} : { 'extra-mounts': spec.extraMounts.map(mountText) }),
+    ...(spec.extraMounts === undefined ? {} : mountFlags(spec.extraMounts)),
     ...(spec.runtime === undefined ? {} : { runtime: spec.runtime }),
+  };
+}
+
+function mountFlags(mounts: readonly NodeMount[]): Readonly<Record<string, readonly string[]>> {
+  const [fixed, open] = [true, false].map((isFixed) => mounts.filter(({ readOnly = false }) => readOnly === isFixed));
+  return {
+    'extra-mounts': (open ?? []).map(mountText),
+    ...(fixed?.length ? { 'read-only-mounts': fixed.map(mountText) } : {}),
   };
 }
 

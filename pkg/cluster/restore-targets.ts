@@ -11,12 +11,13 @@ import { errorCode } from '#pkg/base/error-code.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { openEtcdSnapshot } from '#pkg/storage/drivers/etcd/etcd-snapshot.ts';
 import type { EtcdBackedStore } from '#pkg/storage/drivers/etcd/etcd-store.ts';
+import { lockFolder } from '#pkg/storage/drivers/lmdb/folder-lock.ts';
 import { type RevisionShift, shiftedStore } from '#pkg/storage/shifted-store.ts';
 import type { SnapshotItem } from '#pkg/storage/snapshot/snapshot-format.ts';
 import type { SnapshotSource } from '#pkg/storage/snapshot/snapshot-source.ts';
 import { type Store, StoreUnavailableError } from '#pkg/storage/store.ts';
 import { removeAll } from './remove-all.ts';
-import { restoringFolder } from './store-identity.ts';
+import { beforeUpgradeFolder, restoringFolder } from './store-identity.ts';
 import { clusterPrefixes, restoringKey, revisionsKey } from './store-keys.ts';
 
 /** What a restored store has to go on from. */
@@ -42,13 +43,52 @@ export async function restoreFolder(
   openNew: (directory: string) => Promise<Store>,
 ): Promise<RestoreTarget> {
   const directory = join(folder, 'store');
-  const beside = join(folder, restoringFolder);
   const { size } = await stat(join(directory, 'data.mdb')).catch(() => ({ size: 0 }));
   if (size > 0 || (await hasOthers(directory))) {
     throw new UserError(
       `Cannot restore into ${folder} as there is a store in ${directory}: move that away, or choose another folder with --data-dir`,
     );
   }
+  return newFolder(folder, openNew, () => rm(directory, { recursive: true, force: true }));
+}
+
+/** A new store in the place of the one of a folder, which is kept as `beforeUpgradeFolder`. Throws `UserError` where there is such a one already. */
+export async function replaceFolder(
+  folder: string,
+  openNew: (directory: string) => Promise<Store>,
+): Promise<RestoreTarget> {
+  const [directory, kept] = [join(folder, 'store'), join(folder, beforeUpgradeFolder)];
+  if (await isThere(kept))
+    throw new UserError(
+      `Cannot upgrade the store in ${directory} as ${kept} is there, which an upgrade of before has kept: move that away, or remove it`,
+    );
+  return newFolder(folder, openNew, () => rename(directory, kept));
+}
+
+/**
+ * Takes back the first half of a replacement that was cut off before its second, as the folder would else have no store. Throws `StoreUnavailableError` where a process has the store
+ * open, which would go on with it under its other name.
+ */
+export async function prepareReplacement(folder: string): Promise<void> {
+  const [directory, kept] = [join(folder, 'store'), join(folder, beforeUpgradeFolder)];
+  if (await isThere(directory)) lockFolder(directory).release();
+  else if (await isThere(kept)) await rename(kept, directory);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A store beside the one of a folder, which takes its place once `giveWay` has taken that away. */
+async function newFolder(
+  folder: string,
+  openNew: (directory: string) => Promise<Store>,
+  giveWay: () => Promise<void>,
+): Promise<RestoreTarget> {
+  const [directory, beside] = [join(folder, 'store'), join(folder, restoringFolder)];
   // What is left of one that was cut off.
   await rm(beside, { recursive: true, force: true });
   const store = await openNew(beside);
@@ -56,7 +96,7 @@ export async function restoreFolder(
     store,
     async finish() {
       await store.close();
-      await rm(directory, { recursive: true, force: true });
+      await giveWay();
       await rename(beside, directory);
       const above = await open(folder);
       await above.sync().finally(() => above.close());

@@ -23,6 +23,8 @@ export interface RuntimePlace {
   readonly imagesFolder: string;
   /** Where the container runtime of another process answers, for the runtime `cri`. */
   readonly criEndpoint: string;
+  /** Which OCI runtimes make containers, for the runtime `container`. */
+  readonly ociRuntimes: string;
   /** Whether pods have networks of their own. */
   readonly ownNetwork: boolean;
   /** Path of the network namespace of the node, in which pods on its network are; absent for that of this machine. */

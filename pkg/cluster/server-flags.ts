@@ -1,6 +1,6 @@
 /** Flags of the API server that people may set, whether it is a process of its own or in one with all others. */
 import { readsMaxDefault, writesMaxDefault } from '#pkg/apiserver/flow/in-flight.ts';
-import { type FlagTable, type FlagValues, integer, list, parseFlags, toggle } from '#pkg/component/flags.ts';
+import { type FlagTable, type FlagValues, integer, list, parseFlags, text, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { auditFlags } from './audit/audit-flags.ts';
 import type { EncryptionSettings } from './encryption/encryption.ts';
@@ -12,6 +12,14 @@ import type { ComponentFlags } from './settings.ts';
 export const serverFlags = {
   ...auditFlags,
   ...encryptionFlags,
+  'authentication-config': text({
+    help: 'Issuers whose JWTs count and where anonymous requests may come, as an AuthenticationConfiguration.',
+    placeholder: 'file',
+  }),
+  'authorization-config': text({
+    help: 'Who decides, in order, as an AuthorizationConfiguration; in place of --authorization-mode.',
+    placeholder: 'file',
+  }),
   'enable-priority-and-fairness': toggle({
     help: 'Work on requests by priority levels and flow schemas; else those that read and all others have a lane each.',
     fallback: true,

@@ -44,9 +44,10 @@ async function put(store: Store, key: string, value: string, ttlMs?: number): Pr
 async function contents(from: StorePlace): Promise<{ readonly values: readonly string[]; readonly revision: number }> {
   const store = await openStore(from);
   const { items, revision } = await store.range({ prefix: '/' });
-  await store.close();
   const shown = items.filter(({ key }) => key !== '/coxswain/revisions');
-  return { values: shown.map(({ key, value }) => `${key}=${Buffer.from(value)}`), revision };
+  const values = shown.map(({ key, value }) => `${key}=${Buffer.from(value)}`);
+  await store.close();
+  return { values, revision };
 }
 
 async function save(from: StorePlace, name: string): Promise<string> {

@@ -23,53 +23,74 @@ export async function saveSnapshot(
   path: string,
   { settings, ...place }: StorePlace & { readonly settings: SnapshotHeader['settings'] },
 ): Promise<SavedSnapshot> {
-  const driver = driverOf(place.store);
-  const where = driver.where(place) ?? place.store;
-  const clusterId = await readStoreId(place.folder);
-  if (clusterId === undefined)
-    throw new UserError(`Cannot save a snapshot as the cluster in ${place.folder} has never been started`);
-  const source = await driver.snapshot(place);
+  const state = await openState(place);
   try {
-    const { revision } = source;
+    const { revision, clusterId } = state;
     const savedAt = new Date(place.clock.nowMs()).toISOString();
     const header = { clusterId, revision, savedAt, ...(settings === undefined ? {} : { settings }) };
-    const written = await writeSnapshot(path, header, itemsOf(source, { clusterId, where }));
+    const written = await writeSnapshot(path, header, state.items());
     return { ...written, revision };
   } catch (error) {
     if (error instanceof SnapshotProblem)
       throw new UserError(`Cannot save the snapshot to ${path} as ${error.message}: choose another file`, error);
-    if (error instanceof CompactedError)
-      throw new UserError(
-        `Cannot save the snapshot as ${where} has forgotten meanwhile what it is of: try again`,
-        error,
-      );
     throw error;
   } finally {
-    await source.close();
+    await state.close();
   }
+}
+
+/** The state of a cluster's store, until it is closed: what a snapshot of it would have. */
+export interface ClusterState extends SnapshotSource {
+  /** `''` where it has none. */
+  readonly clusterId: string;
+}
+
+/** Opens the state that the store of a cluster has now, whether it runs or not. Throws `UserError`, also while it is read, and what the driver does. */
+export async function openState(
+  place: StorePlace,
+  /** Whether a store without an id is refused. Those of versions before there were ids have none, nor have folders that were never started. */
+  { needsId = true }: { readonly needsId?: boolean } = {},
+): Promise<ClusterState> {
+  const driver = driverOf(place.store);
+  const where = driver.where(place) ?? place.store;
+  const clusterId = await readStoreId(place.folder);
+  if (clusterId === undefined && needsId)
+    throw new UserError(`Cannot make a snapshot as the cluster in ${place.folder} has never been started`);
+  const source = await driver.snapshot(place);
+  return {
+    ...source,
+    clusterId: clusterId ?? '',
+    items: () => itemsOf(source, { clusterId, where }),
+    close: () => source.close(),
+  };
 }
 
 /** What of a store is the cluster's. Throws `UserError` at the end of one that is another's. */
 async function* itemsOf(
   source: SnapshotSource,
-  { clusterId, where }: { readonly clusterId: string; readonly where: string },
+  { clusterId, where }: { readonly clusterId: string | undefined; readonly where: string },
 ): AsyncGenerator<SnapshotItem> {
   let found: string | undefined;
-  for await (const item of source.items()) {
-    const { key, value } = item;
-    if (key === storeIdKey) found = Buffer.from(value).toString('utf8');
-    if (clusterPrefixes.some((prefix) => key.startsWith(prefix)) && !isOfStoreAlone(key)) yield item;
+  try {
+    for await (const item of source.items()) {
+      const { key, value } = item;
+      if (key === storeIdKey) found = Buffer.from(value).toString('utf8');
+      if (clusterPrefixes.some((prefix) => key.startsWith(prefix)) && !isOfStoreAlone(key)) yield item;
+    }
+  } catch (error) {
+    if (!(error instanceof CompactedError)) throw error;
+    throw new UserError(`Cannot make a snapshot as ${where} has forgotten meanwhile what it is of: try again`, error);
   }
-  if (found !== clusterId)
-    throw new UserError(`Cannot save a snapshot as the store in ${where} is not that of the cluster any more`);
+  if (clusterId !== undefined && found !== clusterId)
+    throw new UserError(`Cannot make a snapshot as the store in ${where} is not that of the cluster any more`);
 }
 
-/** A sound snapshot, to be restored and closed. Throws `UserError` where it is none, and what the system says. */
-export async function openSnapshot(path: string): Promise<SnapshotFile> {
+/** A sound snapshot, to be used and closed. Throws `UserError` where it is none, which says that `purpose` cannot be, and what the system says. */
+export async function openSnapshot(path: string, purpose = 'restore'): Promise<SnapshotFile> {
   try {
     return await SnapshotFile.open(path);
   } catch (error) {
-    if (error instanceof SnapshotProblem) throw new UserError(`Cannot restore ${path} as ${error.message}`, error);
+    if (error instanceof SnapshotProblem) throw new UserError(`Cannot ${purpose} ${path} as ${error.message}`, error);
     throw error;
   }
 }

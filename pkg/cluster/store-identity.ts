@@ -20,6 +20,12 @@ export const storeIdFile = 'store-id';
 /** Folder of a store that is being restored and not whole yet. */
 export const restoringFolder = 'store-restoring';
 
+/** Folder of the store as it was before it was upgraded. */
+export const beforeUpgradeFolder = 'store-before-upgrade';
+
+/** File of a snapshot of a store that others may use too, made before it was upgraded. */
+export const beforeUpgradeFile = 'before-upgrade.snapshot';
+
 /** Which store, and which cluster it is to be of. */
 export interface StoreOfCluster {
   /** Folder of the cluster. */

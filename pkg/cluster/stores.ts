@@ -45,6 +45,8 @@ export interface StoreDriver {
   snapshot?(place: StorePlace): Promise<SnapshotSource>;
   /** An empty store for a snapshot, whose revisions go on after `revision`. Throws `UserError` where there is something already. */
   restore?(place: StorePlace, after: RestoreStart): Promise<RestoreTarget>;
+  /** The same for a store that is to take the place of the one that is there, which is kept. Absent where one is brought to this version as it is. */
+  replace?(place: StorePlace, after: RestoreStart): Promise<RestoreTarget>;
 }
 
 /** Drivers by their names; the first that accepts a value has it. */
@@ -67,11 +69,13 @@ export const storeTable: StoreTable = {
       const { openLmdbSnapshot } = await import('#pkg/storage/drivers/lmdb/lmdb-snapshot.ts');
       return openLmdbSnapshot(join(folder, 'store'));
     },
-    restore: async ({ folder, log, clock }, { revision }) => {
+    restore: async (place, start) => {
       const { restoreFolder } = await import('./restore-targets.ts');
-      const openNew = (directory: string): Promise<Store> =>
-        openLmdb({ directory, log, clock, startRevision: revision });
-      return restoreFolder(folder, openNew);
+      return restoreFolder(place.folder, openerOf(place, start));
+    },
+    replace: async (place, start) => {
+      const { replaceFolder } = await import('./restore-targets.ts');
+      return replaceFolder(place.folder, openerOf(place, start));
     },
   },
   memory: {
@@ -118,6 +122,11 @@ async function openLmdb(options: Omit<LmdbStoreOptions, 'cold'>): Promise<Store>
   const { uncachedKeys } = await import('#pkg/apiserver/storage/resource-store.ts');
   const { createStrategies } = await import('#pkg/registry/table.ts');
   return openLmdbStore({ ...options, cold: uncachedKeys(createStrategies()) });
+}
+
+/** Makes new folders for a store that goes on from `start`. */
+function openerOf({ log, clock }: StorePlace, { revision }: RestoreStart): (directory: string) => Promise<Store> {
+  return (directory) => openLmdb({ directory, log, clock, startRevision: revision });
 }
 
 async function openEtcd({ store, clock, random, log, ...files }: StorePlace): Promise<EtcdBackedStore> {

@@ -28,7 +28,7 @@ export function clusterFaults(
   clock: Clock,
   { seed, data }: { readonly seed: number; readonly data: unknown },
 ): ClusterFaults {
-  const rules = new FaultSet({ clock, seed, places: ['cluster', 'server'] });
+  const rules = new FaultSet({ clock, seed, places: ['cluster', 'server', 'store'] });
   const requests = new RequestFaults(rules, clock);
   rules.add(data);
   const jumpedMs = (): number => rules.active('clock-jump').reduce((sum, { byMs }) => sum + byMs, 0);

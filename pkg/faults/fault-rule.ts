@@ -12,8 +12,8 @@
 
 import type { StatusReason } from '#pkg/apimachinery/status-error.ts';
 
-/** Where the kinds of faults act. `server`: where the API server has authorized a request. `cluster`: in clusters for tests, whose clock and nodes are in reach. */
-export type FaultPlace = 'cluster' | 'server';
+/** Where the kinds of faults act. `server`: where the API server has authorized a request. `store`: at its store. `cluster`: in clusters for tests, whose clock and nodes are in reach. */
+export type FaultPlace = 'cluster' | 'server' | 'store';
 
 /** How the value of a field is written. */
 export type FieldForm = 'code' | 'count' | 'duration' | 'jump' | 'share' | 'text' | 'words';
@@ -23,6 +23,7 @@ export type FaultKind =
   | 'clock-jump'
   | 'conflict'
   | 'delay'
+  | 'disk-full'
   | 'error'
   | 'expired'
   | 'lost-answer'
@@ -89,7 +90,7 @@ const selection = ['namespaces', 'objects', 'users'] as const;
 const frequency = ['share', 'times', 'after', 'for'] as const;
 const selected = { place: 'server', needs: ['verbs', 'resources'], takes: [...selection, ...frequency] } as const;
 
-/** The kinds of faults: a new one is an entry here, and what it does in `request-faults.ts` or `cluster-faults.ts`. */
+/** The kinds of faults: a new one is an entry here, and what it does in `request-faults.ts`, `cluster-faults.ts` or, at the store, `pkg/cluster/store-faults.ts`. */
 export const faultKinds: Readonly<Record<FaultKind, FaultKindFacts>> = {
   error: { ...selected, takes: [...selected.takes, 'code', 'reason', 'message'] },
   conflict: { ...selected, needs: ['resources'], takes: [...selected.takes, 'verbs'], verbs: ['patch', 'update'] },
@@ -99,6 +100,7 @@ export const faultKinds: Readonly<Record<FaultKind, FaultKindFacts>> = {
   expired: { ...selected, needs: ['resources'], verbs: ['list', 'watch'] },
   'watch-end': { ...selected, needs: ['resources', 'lifetime'], verbs: ['watch'] },
   'watch-delay': { ...selected, needs: ['resources', 'delay'], verbs: ['watch'] },
+  'disk-full': { place: 'store', needs: [], takes: ['after'] },
   'node-silence': { place: 'server', needs: ['nodes'], takes: ['after', 'for'] },
   'lost-leader': { place: 'server', needs: ['lease'], takes: ['namespaces', 'after', 'for'] },
   'clock-jump': { place: 'cluster', needs: ['by'], takes: ['after', 'for'] },

@@ -133,6 +133,7 @@ export class RequestFaults {
       case 'watch-delay':
       case 'watch-end':
       case 'clock-jump':
+      case 'disk-full':
       case 'probe-failure':
         return next(request);
     }
@@ -202,7 +203,7 @@ function errorOf(rule: FaultRule): StatusError {
 /** Whether a rule is about a request. */
 function selects(rule: FaultRule, subject: RequestSubject): boolean {
   const { user, verb, namespace, name } = subject;
-  if (faultKinds[rule.fault].place === 'cluster') return false;
+  if (faultKinds[rule.fault].place !== 'server') return false;
   if (rule.fault === 'node-silence') return (rule.nodes ?? []).some((node) => user === `system:node:${node}`);
   if (rule.fault === 'lost-leader') {
     if (subject.resource !== 'leases' || name !== rule.lease) return false;
@@ -270,5 +271,5 @@ async function* later(
 
 /** Those of a running API server, without rules. */
 export function serverFaults(clock: Clock): RequestFaults {
-  return new RequestFaults(new FaultSet({ clock, places: ['server'] }), clock);
+  return new RequestFaults(new FaultSet({ clock, places: ['server', 'store'] }), clock);
 }

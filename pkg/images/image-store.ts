@@ -24,6 +24,8 @@ export interface ImageConfig {
   readonly labels: Readonly<Record<string, string>>;
   /** Paths that want a volume. */
   readonly volumes: readonly string[];
+  /** Ports that its program listens at, such as `80/tcp`; absent where it says none. */
+  readonly exposedPorts?: readonly string[];
 }
 
 /** An image that is whole. */

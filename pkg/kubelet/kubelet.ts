@@ -24,14 +24,14 @@ import type { KubeletOptions } from './kubelet-options.ts';
 import { BackOff } from './model/back-off.ts';
 import { NodeAgent } from './node/node-agent.ts';
 import { allocatableOf, factsOf, hostIpsOf, machineOf } from './node/node-settings.ts';
-import { type ChosenRuntime, chooseRuntime } from './node/runtime-choice.ts';
+import { PodRuntimes } from './node/pod-runtimes.ts';
 import { ownNode, ownPods } from './pod-sources.ts';
 import { Allocations } from './pods/allocations.ts';
 import { NodePods } from './pods/node-pods.ts';
 import type { PodContext } from './pods/pod-context.ts';
 import { ProbeCounts } from './probes/probe-counts.ts';
 import { KubeletStoppingError, Leaving, leavingRuntime } from './runtime/leaving-runtime.ts';
-import type { Runtime } from './runtime/runtime.ts';
+import type { Runtime, RuntimeCapabilities } from './runtime/runtime.ts';
 import { createKubeletHandler } from './server/kubelet-handler.ts';
 import { StatusManager } from './status/status-manager.ts';
 import { volumePlugins } from './volumes/plugins/table.ts';
@@ -102,6 +102,7 @@ class KubeletRun {
   readonly #signal: AbortSignal;
   /** As long as this run lasts. */
   readonly #runtimes: Readonly<Record<string, Runtime>>;
+  readonly #podRuntimes: PodRuntimes;
   readonly #log: Logger;
   readonly #recorder: EventRecorder;
   readonly #statuses: StatusManager;
@@ -126,6 +127,7 @@ class KubeletRun {
     this.#runtimes = Object.fromEntries(
       Object.entries(options.runtimes).map(([name, runtime]) => [name, leavingRuntime(runtime, leaving)]),
     );
+    this.#podRuntimes = this.#makePodRuntimes();
     this.#log = deps.log.with({ node: nodeName });
     this.#background = new Background(this.#log);
     this.#recorder = createEventRecorder({ ...deps, component: 'kubelet', instance: nodeName, signal });
@@ -137,7 +139,7 @@ class KubeletRun {
       objects: this.#objects,
       client: deps.client,
       clock: deps.clock,
-      readsFiles: (pod) => this.#runtimeOf(pod)?.capabilities.features.has('files') === true,
+      readsFiles: (pod) => this.#capabilitiesOf(pod).features.has('files'),
     });
     this.#node = new NodeAgent({
       leaseSeconds: options.leaseSeconds,
@@ -158,7 +160,7 @@ class KubeletRun {
       clock: deps.clock,
       log: this.#log,
       runtimes: Object.values(this.#runtimes),
-      capabilitiesOf: (pod) => this.#runtimeOf(pod)?.capabilities,
+      capabilitiesOf: (pod) => this.#capabilitiesOf(pod),
       isOver: (uid) => this.pods.isOver(uid),
     });
     this.#allocations = new Allocations({
@@ -166,7 +168,7 @@ class KubeletRun {
       allocatable: () => allocatableOf(options),
       operatingSystem: machineOf(options).operatingSystem,
       isOver: (uid) => this.pods.isOver(uid),
-      capabilitiesOf: (pod) => this.#runtimeOf(pod)?.capabilities,
+      capabilitiesOf: (pod) => this.#capabilitiesOf(pod),
       isPinned: (pod) => this.#cpus?.isPinned(pod) === true,
       event: (pod, event) => this.#recorder.record(pod, event),
       onAllotted: (uid) => this.pods.wake(uid),
@@ -178,7 +180,7 @@ class KubeletRun {
       hostIps: hostIpsOf(options),
       allocations: this.#allocations,
       cpus: this.#cpus,
-      runtimeOf: (pod) => this.#runtimeOf(pod),
+      podRuntimes: this.#podRuntimes,
       refusal: (pod) => this.#eviction?.refusal(pod),
       context: () => context,
     });
@@ -312,18 +314,18 @@ class KubeletRun {
     await collector.run(signal);
   }
 
-  /** The runtime of a pod, or undefined when the node has none for its RuntimeClass. */
-  #runtimeOf(pod: Pod): Runtime | undefined {
-    return this.#choiceFor(pod)?.runtime;
+  /** What the runtime of a pod can do; of one that has none yet, what that of pods without a class can. */
+  #capabilitiesOf(pod: Pod): RuntimeCapabilities {
+    return (this.#podRuntimes.of(pod)?.runtime ?? this.#podRuntimes.fallback).capabilities;
   }
 
-  #choiceFor(pod: Pod): ChosenRuntime | undefined {
+  #makePodRuntimes(): PodRuntimes {
     const { defaultRuntime, deps } = this.#options;
-    const node = { runtimes: this.#runtimes, defaultRuntime };
-    const name = pod.spec?.runtimeClassName;
-    if (name === undefined || name === '') return chooseRuntime(undefined, node);
-    const handler = deps.informers.informer(runtimeClasses).lister.get(name)?.handler;
-    return handler === undefined ? undefined : chooseRuntime(handler, node);
+    return new PodRuntimes({
+      runtimes: this.#runtimes,
+      defaultRuntime,
+      classOf: (name) => deps.informers.informer(runtimeClasses).lister.get(name),
+    });
   }
 
   #makeContext(): PodContext {
@@ -362,7 +364,7 @@ class KubeletRun {
         configMap: (namespace, name) => read(configMaps, namespace, name),
         secret: (namespace, name) => read(secrets, namespace, name),
       },
-      handlerOf: (pod) => this.#choiceFor(pod)?.handler,
+      runtimes: this.#podRuntimes,
       services: () => informers.informer(services).lister.list(),
       allocatable: () => allocatableOf(this.#options),
       allocations: this.#allocations,

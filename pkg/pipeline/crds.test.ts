@@ -59,6 +59,22 @@ test.each([
   ['a deploy of what no step builds', [runOf('build'), deploy], 'a step deploys what no step builds'],
   ['no steps', [], 'should have at least 1 items'],
   [
+    'a module for a registry',
+    [{ name: 'a', build: { image: 'app', entry: 'a.js', registry: 'localhost:5000' } }],
+    'only images of a dockerfile are published to a registry',
+  ],
+  [
+    'a registry with a path',
+    [{ name: 'a', build: { image: 'app', dockerfile: 'Dockerfile', registry: 'localhost:5000/x' } }],
+    'should match',
+  ],
+  ['a build of nothing', [{ name: 'a', build: { image: 'app' } }], 'must have exactly one of entry and dockerfile'],
+  [
+    'a build of two sorts',
+    [{ name: 'a', build: { image: 'app', entry: 'a.js', dockerfile: 'Dockerfile' } }],
+    'must have exactly one of entry and dockerfile',
+  ],
+  [
     'a program outside the sources',
     [{ name: 'a', run: { image: 'workspace:../a.js' } }],
     'must not lead out of the sources',

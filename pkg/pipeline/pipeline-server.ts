@@ -5,7 +5,9 @@ import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import { createPushController } from './controller/push-controller.ts';
 import { createRunController } from './controller/run-controller.ts';
+import type { StepSettings } from './controller/step-pod.ts';
 import { createWebhookController } from './controller/webhook-controller.ts';
+import { lockFolder } from './folder-lock.ts';
 import { gitServer } from './git/git-server.ts';
 import { Repositories } from './git/repositories.ts';
 import { placesIn } from './places.ts';
@@ -15,6 +17,8 @@ export interface PipelineServerOptions {
   readonly deps: ComponentDeps;
   /** Folder of the machine that nodes share. */
   readonly folder: string;
+  /** What its nodes run. */
+  readonly steps: Omit<StepSettings, 'places'>;
   readonly host: string;
   /** 0 for a free one. */
   readonly port: number;
@@ -23,10 +27,11 @@ export interface PipelineServerOptions {
   onListening(address: { readonly host: string; readonly port: number }): void;
 }
 
-/** The pipeline. Rejects where it cannot listen. */
+/** The pipeline. Rejects where it cannot listen, and with a `UserError` where another serves the same folder. */
 export function createPipelineServer({
   deps,
   folder,
+  steps,
   host,
   port,
   path,
@@ -35,11 +40,12 @@ export function createPipelineServer({
   const places = placesIn(folder);
   const repositories = new Repositories(places);
   const pushes = createPushController(deps, repositories);
-  const controllers = [pushes, createRunController(deps, places), createWebhookController(deps)];
+  const controllers = [pushes, createRunController(deps, { ...steps, places }), createWebhookController(deps)];
   const { client, log, informers } = deps;
   const server = createServer(gitServer({ client, places, repositories, log, path, onPush: pushes.pushed }));
   return {
     async run(signal) {
+      using _lock = await lockFolder(folder);
       const listening = informers.run(signal);
       if (!(await informers.synced(signal))) return listening;
       await new Promise<void>((done, fail) => {

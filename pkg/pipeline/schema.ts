@@ -61,7 +61,20 @@ const run = object(
   ['image'],
 );
 
-const build = object({ image: objectName, context: sourcePath, entry: sourcePath }, ['image', 'entry']);
+const build = object(
+  {
+    image: objectName,
+    context: sourcePath,
+    entry: sourcePath,
+    dockerfile: sourcePath,
+    registry: text(256, { pattern: '^([a-z0-9-]+([.][a-z0-9-]+)+|localhost)(:[0-9]+)?$' }),
+  },
+  ['image'],
+  [
+    ['has(self.entry) != has(self.dockerfile)', 'must have exactly one of entry and dockerfile'],
+    ['!has(self.registry) || has(self.dockerfile)', 'only images of a dockerfile are published to a registry'],
+  ],
+);
 
 const metric = object(
   {

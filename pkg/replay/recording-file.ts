@@ -3,7 +3,8 @@
  * the last flush. A recording that is gone on with is another gzip member, with a header and a state of its own, whose times are of the first start.
  */
 import { createReadStream, createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { rename, rm } from 'node:fs/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { constants, createGunzip, createGzip, type Gzip } from 'node:zlib';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
@@ -60,11 +61,7 @@ export async function readRecording(path: string): Promise<History> {
   const changes: Change[] = [];
   let renewals = 0;
   let endMs = 0;
-  let isWhole = true;
-  const cutOff = (): void => {
-    isWhole = false;
-  };
-  for await (const line of linesOf(path, cutOff)) {
+  for await (const line of linesOf(path)) {
     const value = parse(line, path);
     if (value.coxswain === 'recording') {
       header ??= headerOf(value, path);
@@ -78,7 +75,25 @@ export async function readRecording(path: string): Promise<History> {
     else if (isChange(value)) changes.push(value);
   }
   if (header === undefined) throw new HistoryError(`${path} is no recording: it is empty`);
-  return { header, changes, renewals, endMs, isWhole };
+  return { header, changes, renewals, endMs, isWhole: await isEnded(path) };
+}
+
+/**
+ * Writes a recording that was cut off anew, as far as it goes, so that it can be gone on with. Until the new file is whole the old one is there; what of it could not be read is lost. Throws
+ * `HistoryError` for what is none, and what the system says.
+ */
+export async function mendRecording(path: string): Promise<void> {
+  const mended = `${path}.mended`;
+  const gzip = createGzip();
+  const lines = async function* (): AsyncGenerator<string> {
+    for await (const line of linesOf(path)) yield `${line}\n`;
+  };
+  try {
+    await pipeline(lines, gzip, createWriteStream(mended, { mode: 0o600, flush: true }));
+    await rename(mended, path);
+  } finally {
+    await rm(mended, { force: true });
+  }
 }
 
 function headerOf(value: Readonly<Record<string, unknown>>, path: string): HistoryHeader {
@@ -104,10 +119,23 @@ function parse(line: string, path: string): Record<string, unknown> {
   throw new HistoryError(`${path} is no recording: a line is no object of JSON`);
 }
 
-/** The whole lines of a gzip file. */
-async function* linesOf(path: string, cutOff: () => void): AsyncGenerator<string> {
+/** Whether whoever wrote a gzip file has come to its end. */
+async function isEnded(path: string): Promise<boolean> {
+  try {
+    await pipeline(createReadStream(path), createGunzip(), async (chunks) => {
+      for await (const _ of chunks);
+    });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The whole lines of a gzip file, up to where it is cut off. */
+async function* linesOf(path: string): AsyncGenerator<string> {
   const file = createReadStream(path);
-  const stream = file.pipe(createGunzip());
+  // A stream that fails at the end of what there is would lose what it has not yet given.
+  const stream = file.pipe(createGunzip({ finishFlush: constants.Z_SYNC_FLUSH }));
   file.on('error', (error) => stream.destroy(error));
   let rest = '';
   try {
@@ -119,10 +147,7 @@ async function* linesOf(path: string, cutOff: () => void): AsyncGenerator<string
     }
   } catch (error) {
     if (error instanceof HistoryError) throw error;
-    const code = errorCode(error);
-    // Whoever wrote it has not come to its end: what is whole counts.
-    if (code === 'Z_BUF_ERROR') return cutOff();
-    throw new HistoryError(`Cannot read ${path} (${code})`, { cause: error });
+    throw new HistoryError(`Cannot read ${path} (${errorCode(error)})`, { cause: error });
   } finally {
     file.destroy();
   }

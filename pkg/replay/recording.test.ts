@@ -1,5 +1,5 @@
 /** A cluster is recorded into a file, and the file is read as what happened. */
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -14,7 +14,7 @@ import { startTestCluster } from '#pkg/testing/cluster.ts';
 import { causesOf } from './causes.ts';
 import { type Change, historyVersion, type Renewals } from './history.ts';
 import { record } from './recorder.ts';
-import { RecordingWriter, readRecording } from './recording-file.ts';
+import { mendRecording, RecordingWriter, readRecording } from './recording-file.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -79,6 +79,30 @@ test('a file is read as it was written, also gone on with, and as far as it goes
   const bytes = await readFile(path);
   await writeFile(path, bytes.subarray(0, bytes.length - 10));
   expect(await readRecording(path)).toMatchObject({ isWhole: false, endMs: 9 });
+});
+
+test('a file that was cut off anywhere is mended as far as it goes, and gone on with', async () => {
+  const path = join(folder, 'r');
+  const whole = new RecordingWriter(path, header, { append: false });
+  for (let ms = 1; ms <= 40; ms++) {
+    whole.write({ ...change, ms });
+    await whole.flush();
+  }
+  await whole.close();
+  const bytes = await readFile(path);
+  for (const share of [0.5, 0.9, 0.99]) {
+    await writeFile(path, bytes.subarray(0, Math.floor(bytes.length * share)));
+    const before = await readRecording(path);
+    expect([before.isWhole, before.changes.length > 0]).toEqual([false, true]);
+    await mendRecording(path);
+    expect(await readRecording(path)).toEqual({ ...before, isWhole: true });
+    const more = new RecordingWriter(path, header, { append: true });
+    more.write({ ...change, ms: 99 });
+    await more.close();
+    const after = await readRecording(path);
+    expect([after.isWhole, after.changes.length, after.endMs]).toEqual([true, before.changes.length + 1, 99]);
+  }
+  expect(await readdir(folder)).toEqual(['r']);
 });
 
 test.each([

@@ -199,7 +199,7 @@ test('a pod that asks for it is told what the scheduler says of it, with its bin
   await world.create(makeNode('small', { cpu: '1' }), makeNode('large'));
   const stop = world.start();
   const asking = (name: string, cpu: string): Pod =>
-    makePod(name).annotations({ 'coxswain.dev/explain': 'true' }).request({ cpu }).object;
+    makePod(name).annotations({ 'coxswain.dev/explain': 'true' }).request({ cpu, memory: '4Gi' }).object;
   let bound: unknown;
   world.onBinding = (body) => (bound = body);
   await world.create(asking('fits', '2'), asking('huge', '9'));
@@ -208,7 +208,7 @@ test('a pod that asks for it is told what the scheduler says of it, with its bin
       node: 'large',
       nodes: 2,
       feasible: 1,
-      best: [{ node: 'large', total: 2.6220703125, scores: { NodeResourcesFit: 2.6220703125 } }],
+      best: [{ node: 'large', total: 5.05, scores: { NodeResourcesFit: 5.05 } }],
       refusals: { 'NodeResourcesFit: Insufficient cpu': 1 },
     }),
   });

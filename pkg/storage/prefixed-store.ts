@@ -80,7 +80,8 @@ class PrefixedStore implements Store {
   }
 
   #own(kv: KeyValue): KeyValue {
-    return { ...kv, key: kv.key.slice(this.#prefix.length) };
+    const { key, value, createRevision, modRevision } = kv;
+    return { key: key.slice(this.#prefix.length), value, createRevision, modRevision };
   }
 
   #ownEvent(event: StoreEvent): StoreEvent {

@@ -120,8 +120,8 @@ class ShiftedStore implements Store {
   }
 
   #shown(kv: KeyValue): KeyValue {
-    const { createRevision, modRevision } = kv;
-    return { ...kv, createRevision: createRevision + this.#shift, modRevision: modRevision + this.#shift };
+    const { key, value, createRevision, modRevision } = kv;
+    return { key, value, createRevision: createRevision + this.#shift, modRevision: modRevision + this.#shift };
   }
 
   #shownEvent(event: StoreEvent): StoreEvent {

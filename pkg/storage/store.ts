@@ -44,7 +44,7 @@ export interface LateValue {
 export interface KeyValue {
   readonly key: string;
   readonly value: Uint8Array;
-  /** What makes `value` where it is made late: present as it was written, in stores that take these. */
+  /** What makes `value` where it is made late: as it was written, in stores that take these, or of one that is on the disk until it is read. */
   readonly late?: LateValue;
   /** Revision of the write that made the key, in an etcd of the first write that was made together with it; stays until it is deleted. */
   readonly createRevision: number;
@@ -179,7 +179,7 @@ export interface Store {
    * holds, so there is no second try in the same process: whoever has the store closes it and ends.
    */
   readonly ended?: Promise<StoreUnavailableError>;
-  /** Ends all watches and releases files and connections. Writes that were not acknowledged may be lost. */
+  /** Ends all watches and releases files and connections. Writes that were not acknowledged may be lost; values that nobody has looked at cannot be read any more. */
   close(): Promise<void>;
 }
 

@@ -6,7 +6,10 @@ import { isPodReady } from '#pkg/api/core/pod.ts';
 import { configMaps, deployments, leases, nodes, pods } from '#pkg/api/types/refs.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { isConflict, reasonOf } from '#pkg/apimachinery/status-error.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
 import { readRuleText } from '#pkg/faults/read-rules.ts';
+import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import { gatedStore } from '#pkg/storage/gated-store.ts';
 import { makeDeployment, makePod } from './builders.ts';
 import { startTestCluster, type TestCluster } from './cluster.ts';
 
@@ -146,6 +149,44 @@ test('probes fail on demand and containers are restarted for it', async () => {
   cluster.faults.add({ name: 'ill', fault: 'probe-failure', objects: ['web'], probes: ['liveness'], times: 2 });
   await cluster.until(() => cluster!.pods()[0]?.status?.containerStatuses?.[0]?.restartCount === 1);
   expect(cluster.transcript.some((line) => line.includes('fault "ill"'))).toBe(true);
+});
+
+test('a disk that is full ends the cluster at the next write, and what was acknowledged is all that there is', async () => {
+  cluster = await startTestCluster({ nodes: 0, controllers: [], faults: [] });
+  const maps = cluster.client.resource(configMaps);
+  await maps.create(settings('before'));
+  cluster.faults.add({ name: 'full', fault: 'disk-full', after: '10s' });
+  await maps.create(settings('still'));
+  await cluster.advance(10_000);
+  // Who asks for it waits for a server that is gone.
+  let outcome = 'none';
+  void codeOf(maps.create(settings('never'))).then((code) => {
+    outcome = code;
+  });
+  await expect(cluster.advance(1_000)).rejects.toThrow(
+    'Cannot write to the store as its disk is full, which is the fault "full"',
+  );
+  expect([outcome === 'ok', cluster.faults.list().map(({ hits }) => hits)]).toEqual([false, [1]]);
+  await cluster.stop().catch(() => {});
+  cluster = undefined;
+});
+
+test('on real time a server whose disk is full has ended, and a new one on its store has what was acknowledged', async () => {
+  const store = createMemoryStore({ clock: new SystemClock() });
+  // A server closes its store, which this one would lose with it.
+  const lasting = { ...gatedStore(store, { check() {}, ended: new Promise<never>(() => {}) }), close: async () => {} };
+  const options = { listen: true, nodes: 0, controllers: [], store: lasting } as const;
+  const first = await startTestCluster({ ...options, faults: [] });
+  await first.client.resource(configMaps).create(settings('before'));
+  first.faults.add({ name: 'full', fault: 'disk-full' });
+  expect(await codeOf(first.client.resource(configMaps).create(settings('never')))).not.toBe('ok');
+  await expect(first.until(() => false)).rejects.toThrow('which is the fault "full"');
+  await first.stop().catch(() => {});
+  const second = await startTestCluster(options);
+  expect(await codeOf(second.client.resource(configMaps).get('before', inDefault))).toBe('ok');
+  expect(await codeOf(second.client.resource(configMaps).get('never', inDefault))).toBe('NotFound');
+  await second.stop();
+  await store.close();
 });
 
 test('a cluster without the option has no faults, and bad rules start none', async () => {

@@ -8,7 +8,9 @@ import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import { newServiceAccountKey } from '#pkg/cluster/authentication.ts';
 import { localApi } from '#pkg/cluster/local-api.ts';
+import { untilStoreEnds } from '#pkg/cluster/store-end.ts';
 import { closing } from '#pkg/component/closing.ts';
+import { runTogether } from '#pkg/component/signals.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import type { TestCluster, TestClusterOptions } from './cluster.ts';
 import { Composition, faultsOf, testSettings } from './composition.ts';
@@ -24,7 +26,11 @@ export async function startVirtualCluster(cluster: TestClusterOptions): Promise<
   const random = new SeededRandom(seed);
   const faults = cluster.faults === undefined ? undefined : await faultsOf(clock, seed, cluster.faults);
   const ownClock = faults?.clock ?? clock;
-  const store = createMemoryStore({ clock });
+  const memory = createMemoryStore({ clock });
+  const store =
+    faults === undefined
+      ? memory
+      : (await import('#pkg/cluster/store-faults.ts')).storeWithFaults(memory, faults.rules);
   const serviceAccountKey = newServiceAccountKey();
   const server = localApi({
     authentication: { serviceAccountKey },
@@ -38,7 +44,8 @@ export async function startVirtualCluster(cluster: TestClusterOptions): Promise<
     ...(cluster.callWebhook === undefined ? {} : { callWebhook: cluster.callWebhook }),
     ...(cluster.connectRemote === undefined ? {} : { connectRemote: cluster.connectRemote }),
   });
-  const api = { ...server, run: closing(server, store).run };
+  const ending = { run: (signal: AbortSignal) => runTogether([server, untilStoreEnds(store)], signal) };
+  const api = { ...server, run: closing(faults === undefined ? server : ending, store).run };
   const parts = new Composition({
     cluster,
     clock: ownClock,

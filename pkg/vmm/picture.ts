@@ -30,3 +30,45 @@ export function bar(
 export function logLength(value: number, most: number, whole: number): number {
   return value <= 0 ? 0 : (whole * Math.log10(1 + value)) / Math.log10(1 + Math.max(most, 1));
 }
+
+/** Width of a picture of bars. */
+export const barsWidth = 760;
+const left = 150;
+const plot = 430;
+const thickness = 14;
+const gap = 10;
+
+/** One bar with what is written behind it. */
+export interface Bar {
+  readonly value: number;
+  readonly fill: string;
+  readonly label: string;
+}
+
+/** Bars of one thing, below each other. */
+export interface BarRow {
+  readonly name: string;
+  readonly bars: readonly Bar[];
+}
+
+/** Rows of bars, all on one logarithmic scale, as what is measured is powers of ten apart; and where what follows may begin. */
+export function barRows(rows: readonly BarRow[], top: number): { readonly part: string; readonly bottom: number } {
+  const most = Math.max(...rows.flatMap(({ bars }) => bars.map(({ value }) => value)));
+  let bottom = top;
+  const parts = rows.flatMap(({ name, bars }) => {
+    const begin = bottom;
+    bottom += bars.length * thickness + gap;
+    return [
+      text(left - 8, begin + thickness - 3, name, 'text-anchor="end"'),
+      ...bars.flatMap(({ value, fill, label }, at) => {
+        const length = logLength(value, most, plot);
+        const y = begin + at * thickness;
+        return [
+          bar({ x: left, y }, { length, height: thickness - 2, fill }),
+          text(left + length + 6, y + thickness - 4, label, 'font-size="10"'),
+        ];
+      }),
+    ];
+  });
+  return { part: parts.join('\n'), bottom };
+}

@@ -4,17 +4,15 @@
  *
  * It is not a row of `npm run bench`, as what it shows takes minutes. A signal ends it and its cluster; a second one ends it at once.
  */
-import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import process from 'node:process';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { sleep } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { Connection } from './connection.ts';
-import { readTarget, type Target } from './kubeconfig.ts';
+import { KeptCluster, type Sample } from './kept-cluster.ts';
+import type { Target } from './kubeconfig.ts';
 import { clock, openAll } from './load.ts';
 
 const usage = `Usage: node tests/bench/churn.ts [flags]
@@ -30,7 +28,6 @@ const usage = `Usage: node tests/bench/churn.ts [flags]
   --log               Print a line for each ten seconds, and for each answer of /readyz that took over 75 ms.
 `;
 
-const run = promisify(execFile);
 const namespace = 'churn';
 
 /** How long a Deployment may take to become ready before the run fails. */
@@ -52,76 +49,6 @@ interface Flags {
   readonly checkout: string;
   readonly profile: string | undefined;
   readonly log: boolean;
-}
-
-/** One look at the cluster. */
-interface Sample {
-  readonly residentBytes: number;
-  readonly fileBytes: number;
-  readonly storeBytes: number;
-}
-
-class Cluster {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'coxswain-churn-'));
-  readonly #flags: Flags;
-  pids: readonly string[] = [];
-
-  constructor(flags: Flags) {
-    this.#flags = flags;
-  }
-
-  get target(): Target {
-    return readTarget(join(this.#folder, 'kubeconfig'));
-  }
-
-  /** Starts it; resolves with the milliseconds until all nodes were ready. */
-  async up(): Promise<number> {
-    const kubeconfig = join(this.#folder, 'kubeconfig');
-    const flags = ['--detach', '--wait', '120s', '--runtime', 'fake', '--nodes', String(this.#flags.nodes)];
-    const startMs = clock.monotonicMs();
-    await this.#coxswain(['up', ...flags, '--kubeconfig', kubeconfig]);
-    const tookMs = clock.monotonicMs() - startMs;
-    const { stdout } = await this.#coxswain(['status', '-o', 'json']);
-    this.pids = [...new Set([...stdout.matchAll(/"pid": *(\d+)/g)].map((match) => match[1]!))];
-    return tookMs;
-  }
-
-  async down(): Promise<void> {
-    await this.#coxswain(['down']);
-  }
-
-  remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  sample(): Sample {
-    const sum = (field: string): number => this.pids.reduce((total, pid) => total + memoryOf(pid, field), 0);
-    const store = join(this.#folder, 'data', 'store');
-    const storeBytes = readdirSync(store).reduce((total, name) => total + statSync(join(store, name)).blocks * 512, 0);
-    return { residentBytes: sum('VmRSS'), fileBytes: sum('RssFile'), storeBytes };
-  }
-
-  #coxswain(args: readonly string[]): Promise<{ stdout: string }> {
-    const { checkout, profile } = this.#flags;
-    const env = { ...process.env, HOME: this.#folder, COXSWAIN_HOME: join(this.#folder, 'home') };
-    const profiling = profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(profile)}` };
-    const main = resolve(checkout, 'cmd/coxswain/main.ts');
-    const which = ['--name', 'churn', '--data-dir', join(this.#folder, 'data')];
-    const [command = '', ...rest] = args;
-    return run(process.execPath, [main, command, ...which, ...rest], {
-      env: { ...env, ...(command === 'up' && profiling) },
-      maxBuffer: 2 ** 24,
-    });
-  }
-}
-
-function memoryOf(pid: string, field: string): number {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0) * 1024;
-  } catch {
-    return 0;
-  }
 }
 
 function deploymentBody(name: string, replicas: number): string {
@@ -233,7 +160,7 @@ async function watchReadyz(target: Target, { looks, signal, log }: Looking): Pro
   connection.close();
 }
 
-async function watchCost(cluster: Cluster, { looks, signal, log }: Looking): Promise<void> {
+async function watchCost(cluster: KeptCluster, { looks, signal, log }: Looking): Promise<void> {
   const { samples } = looks;
   let seconds = 0;
   do {
@@ -291,8 +218,10 @@ function sayFigures({ samples, latencies }: Looks): void {
   say(`GET /readyz: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, at most ${at(1)} ms`);
 }
 
-async function measure(cluster: Cluster, flags: Flags): Promise<void> {
-  say(`empty start: ${Math.round(await cluster.up())} ms; ${textOf(cluster.sample())}`);
+async function measure(cluster: KeptCluster, flags: Flags): Promise<void> {
+  say(`empty start: ${Math.round(await cluster.up())} ms`);
+  await cluster.findProcesses();
+  say(`with it: ${textOf(cluster.sample())}`);
   const { target } = cluster;
   const connections = await openAll(target, flags.clients);
   const metadata = { name: namespace };
@@ -308,7 +237,9 @@ async function measure(cluster: Cluster, flags: Flags): Promise<void> {
   ]);
   for (const connection of connections) connection.close();
   await cluster.down();
-  say(`start with all of it: ${Math.round(await cluster.up())} ms; ${textOf(cluster.sample())}`);
+  say(`start with all of it: ${Math.round(await cluster.up())} ms`);
+  await cluster.findProcesses();
+  say(`with it: ${textOf(cluster.sample())}`);
   await sleep(clock, 10_000);
   say(`10 s later: ${textOf(cluster.sample())}`);
 }
@@ -348,7 +279,12 @@ async function main(): Promise<void> {
     profile: values.profile,
     log: values.log,
   };
-  const cluster = new Cluster(flags);
+  const cluster = new KeptCluster({
+    name: 'churn',
+    flags: ['--runtime', 'fake', '--nodes', String(flags.nodes)],
+    checkout: flags.checkout,
+    profile: flags.profile,
+  });
   const stopped = Promise.withResolvers<never>();
   for (const name of stopSignals) process.once(name, () => stopped.reject(new Error(`stopped by ${name}`)));
   try {

@@ -15,16 +15,8 @@ import { type PodInfo, podInfoOf } from '#pkg/scheduler/model/pod-info.ts';
 import { ObjectSet } from '#pkg/scheduler/offline/object-set.ts';
 import { offlineProfile } from '#pkg/scheduler/offline/offline-profile.ts';
 import { pluginTable } from '#pkg/scheduler/plugin-table.ts';
+import { type Mix, mixes, type Size } from './compaction-mixes.ts';
 import { fitsOffline } from './offline-packing.ts';
-
-/** A cell and what runs in it. */
-interface Mix {
-  readonly name: string;
-  /** CPU in thousandths of a core, memory in MiB. */
-  machine(random: Random): { readonly milliCpu: number; readonly mebibytes: number };
-  /** The pods of one workload, until the cell is as full as it is to be. */
-  workload(random: Random): { readonly replicas: number; readonly milliCpu: number; readonly mebibytes: number };
-}
 
 /** Share of the cell's CPU or memory that is asked for, whichever is reached first. */
 const fullness = 0.75;
@@ -32,40 +24,6 @@ const trials = 11;
 const percentile = 0.9;
 /** Share of the pods that may be left over, as a few odd ones always are. Source: as there. */
 const leftOver = 0.002;
-
-const steps = (values: readonly number[], random: Random): number => values[randomInt(random, values.length)] ?? 0;
-
-const mixes: readonly Mix[] = [
-  {
-    name: 'one kind of machine, CPU and memory drawn apart',
-    machine: () => ({ milliCpu: 32_000, mebibytes: 131_072 }),
-    workload: (random) => ({
-      replicas: 1 + randomInt(random, 30),
-      milliCpu: steps([50, 100, 200, 250, 500, 750, 1_000, 1_500, 2_000, 3_000, 4_000], random),
-      mebibytes: steps([64, 128, 256, 512, 1_024, 2_048, 3_072, 4_096, 6_144, 8_192, 16_384], random),
-    }),
-  },
-  {
-    name: 'four kinds of machines, services and batch',
-    machine: (random) =>
-      [
-        { milliCpu: 16_000, mebibytes: 65_536 },
-        { milliCpu: 32_000, mebibytes: 65_536 },
-        { milliCpu: 32_000, mebibytes: 131_072 },
-        { milliCpu: 64_000, mebibytes: 262_144 },
-      ][randomInt(random, 4)] ?? { milliCpu: 0, mebibytes: 0 },
-    workload(random) {
-      const isBatch = randomInt(random, 10) < 7;
-      const milliCpu = isBatch ? 100 + randomInt(random, 900) : 500 + randomInt(random, 5_500);
-      const share = 1 + randomInt(random, 4);
-      return {
-        replicas: isBatch ? 1 + randomInt(random, 60) : 2 + randomInt(random, 6),
-        milliCpu,
-        mebibytes: Math.round(milliCpu * share * (isBatch ? 0.8 : 1.2)),
-      };
-    },
-  },
-];
 
 const strategy = (type: string): ProfileSpec => ({
   schedulerName: 'test',
@@ -93,22 +51,20 @@ function makeCell(mix: Mix, count: number): Cell {
     return { metadata: { name: `machine-${index}` }, status: { allocatable } };
   });
   const pods: PodInfo[] = [];
-  for (let workload = 0; left.milliCpu > 0 && left.mebibytes > 0; workload++) {
-    const { replicas, milliCpu, mebibytes } = mix.workload(random);
+  let workload = 0;
+  for (const { replicas, ...size } of mix.workloads(random)) {
+    if (left.milliCpu <= 0 || left.mebibytes <= 0) break;
     for (let replica = 0; replica < replicas; replica++) {
-      pods.push(podInfoOf(makePod(`w${workload}-${replica}`, `w${workload}`, { milliCpu, mebibytes })));
-      left.milliCpu -= milliCpu;
-      left.mebibytes -= mebibytes;
+      pods.push(podInfoOf(makePod(`w${workload}-${replica}`, `w${workload}`, size)));
+      left.milliCpu -= size.milliCpu;
+      left.mebibytes -= size.mebibytes;
     }
+    workload++;
   }
   return { machines, pods };
 }
 
-function makePod(
-  name: string,
-  owner: string,
-  { milliCpu, mebibytes }: { readonly milliCpu: number; readonly mebibytes: number },
-): Pod {
+function makePod(name: string, owner: string, { milliCpu, mebibytes }: Size): Pod {
   const requests = { cpu: `${milliCpu}m`, memory: `${mebibytes}Mi` };
   const ownerReferences = [{ apiVersion: 'apps/v1', kind: 'ReplicaSet', name: owner, uid: owner, controller: true }];
   return {

@@ -414,31 +414,22 @@ describe.skipIf(impossible !== undefined)(
         handler,
       });
       await create([classOf('runc'), classOf('missing')]);
-      const labels = { app: 'by-runc' };
-      const { spec } = podOf('by-runc', 0, { runtimeClassName: 'by-runc' });
-      // A kubelet that has not heard of the class yet refuses its pod.
-      const deployment = {
-        apiVersion: 'apps/v1',
-        kind: 'Deployment',
-        metadata: { name: 'by-runc' },
-        spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec } },
-      };
       await create([
-        deployment,
+        podOf('by-runc', 0, { runtimeClassName: 'by-runc' }),
         podOf('by-missing', 0, { runtimeClassName: 'by-missing' }),
         podOf('on-node', 0, { hostNetwork: true }),
       ]);
-      await kubectl('rollout', 'status', 'deployment/by-runc', '--timeout=300s');
+      await kubectl('wait', 'pod/by-runc', '--for=condition=Ready', '--timeout=300s');
       const reason = (podName: string, path: string) => () =>
         kubectl('get', 'pod', podName, '-o', `jsonpath={${path}}`);
+      const failed = 'reason=FailedCreatePodSandBox,involvedObject.name=by-missing';
       await eventually(
-        reason('by-missing', '.status.reason'),
-        (text) => text === 'RuntimeClassNotSupported',
+        () => kubectl('get', 'events', '--field-selector', failed, '-o', 'jsonpath={.items[*].message}'),
+        (text) => text.includes('no runtime for "missing" is configured'),
         patienceMs,
       );
       const waiting = reason('on-node', '.status.containerStatuses[0].state.waiting.message');
       await eventually(waiting, (text) => text === 'the containerd runtime does not support hostNetwork', patienceMs);
-      await kubectl('delete', 'deployment', 'by-runc');
       await kubectl('delete', 'pod', '--all', '--timeout=300s');
     }, 600_000);
   },

@@ -7,6 +7,7 @@ import { SystemRandom } from '#pkg/base/random.ts';
 import type { ImageStore } from '#pkg/images/image-store.ts';
 import { type ContainerRuntime, openContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
 import { readMachine } from '#pkg/kubelet/runtime/container/machine.ts';
+import type { OciRuntimes } from '#pkg/kubelet/runtime/container/oci-runtimes.ts';
 import { type Places, placesOf } from '#pkg/kubelet/runtime/container/places.ts';
 import type { ContainerConfig, SandboxConfig } from '#pkg/kubelet/runtime/container-config.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
@@ -14,6 +15,9 @@ import { makeContainerConfig, makeSandboxConfig } from '#pkg/kubelet/testing/con
 import { folderImages } from './folder-images.ts';
 
 const runcPath = ['/usr/sbin/runc', '/usr/bin/runc'].find((path) => existsSync(path));
+
+/** The one of this machine. */
+export const onlyRunc: OciRuntimes = { first: runcPath ?? '', byHandler: {} };
 
 /** Why there can be no containers; undefined when there can. */
 export const noContainers: string | undefined = (() => {
@@ -45,7 +49,10 @@ export class Bench {
   /** A runtime of this folder; one at a time. Pods have users of their own where the images can be made by other ids. */
   open(
     images: ImageStore = folderImages(join(this.folder, 'images')),
-    { hasUserNamespaces = false }: { readonly hasUserNamespaces?: boolean } = {},
+    {
+      hasUserNamespaces = false,
+      ociRuntimes = onlyRunc,
+    }: { readonly hasUserNamespaces?: boolean; readonly ociRuntimes?: OciRuntimes } = {},
   ): Promise<ContainerRuntime> {
     return openContainerRuntime({
       clock: new SystemClock(),
@@ -53,7 +60,7 @@ export class Bench {
       log,
       dataDir: this.places.disk,
       images,
-      runcPath: runcPath ?? '',
+      ociRuntimes,
       architecture: process.arch,
       ownNetwork: true,
       hasUserNamespaces,

@@ -56,8 +56,8 @@ export async function serveDashboard(
   };
 }
 
-/** Starts Chromium with a profile of its own, which ends with it. */
-export function startBrowser(): Promise<Browser> {
+/** Starts Chromium with a profile of its own, which ends with it, and further arguments. */
+export function startBrowser(...more: readonly string[]): Promise<Browser> {
   if (executable === undefined) throw new Error(noBrowser);
   const args = [
     '--no-sandbox',
@@ -69,6 +69,7 @@ export function startBrowser(): Promise<Browser> {
     '--disable-sync',
     '--enable-precise-memory-info',
     '--js-flags=--expose-gc',
+    ...more,
   ];
   return chromium.launch({ executablePath: executable, headless: true, args });
 }
@@ -79,6 +80,8 @@ export async function openPage(
   options: Parameters<Browser['newContext']>[0] = {},
 ): Promise<{ readonly context: BrowserContext; readonly page: Page; readonly faults: string[] }> {
   const context = await browser.newContext({ viewport: { width: 1_360, height: 850 }, ...options });
+  // A limit against hanging, not a measure of speed.
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   const faults: string[] = [];
   page.on('pageerror', (error) => faults.push(String(error)));

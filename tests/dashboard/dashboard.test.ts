@@ -230,6 +230,7 @@ describe.skipIf(noBrowser !== undefined)('the dashboard', () => {
         expect.stringMatching(/^live\s+deploy\s+Approval[\s\S]*after build[\s\S]*to shop\/web/),
       ]);
       expect(await violations(page)).toEqual([]);
+      await picture(page, 'dashboard-runs');
       await page.getByRole('button', { name: 'Approve live' }).click();
       await page.getByText('live of shop-1 is approved').waitFor();
       expect((await cluster.client.resource(pipelineRuns).get('shop-1', { namespace })).spec.approved).toEqual([

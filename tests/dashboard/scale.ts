@@ -6,48 +6,14 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { nodes as nodesRef, pods as podsRef, serviceAccounts } from '#pkg/api/types/refs.ts';
+import { pods as podsRef } from '#pkg/api/types/refs.ts';
 import { makePod } from '#pkg/testing/builders.ts';
 import { type ListeningTestCluster, startTestCluster } from '#pkg/testing/cluster.ts';
 import { openPage, startBrowser } from './browser.ts';
+import { fillCluster } from './large-cluster.ts';
 
 const [nodeCount = 5_000, podCount = 100_000] = process.argv.slice(2).map(Number);
 const root = join(import.meta.dirname, '..', '..');
-/** Writers at a time. */
-const writers = 64;
-
-async function inTurns(total: number, write: (index: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const work = async (): Promise<void> => {
-    while (next < total) await write(next++);
-  };
-  await Promise.all(Array.from({ length: writers }, work));
-}
-
-async function fill({ client }: ListeningTestCluster): Promise<void> {
-  const resources = { cpu: '32', memory: '128Gi', pods: '110' };
-  await inTurns(nodeCount, (index) =>
-    client.resource(nodesRef).create({
-      apiVersion: 'v1',
-      kind: 'Node',
-      metadata: { name: `node-${index}` },
-      status: {
-        capacity: resources,
-        allocatable: resources,
-        conditions: [{ type: 'Ready', status: 'True', reason: 'KubeletReady', message: '' }],
-      },
-    }),
-  );
-  const metadata = { name: 'default', namespace: 'default' };
-  await client.resource(serviceAccounts).create({ apiVersion: 'v1', kind: 'ServiceAccount', metadata });
-  await inTurns(podCount, (index) => {
-    const pod = makePod(`app-${index}`)
-      .labels({ app: `app-${index % 500}` })
-      .request({ cpu: `${100 + 37 * (index % 40)}m`, memory: `${128 + 91 * (index % 50)}Mi` }).object;
-    return client.resource(podsRef).create({ ...pod, spec: { ...pod.spec!, nodeName: `node-${index % nodeCount}` } });
-  });
-}
-
 /** The dashboard as people start it: what it printed, and its process. */
 async function startServer(kubeconfig: string) {
   const child = spawn(process.execPath, [join(root, 'cmd/coxswain/main.ts'), 'dashboard', '--kubeconfig', kubeconfig]);
@@ -104,7 +70,7 @@ async function latencies(cluster: ListeningTestCluster, page: Page): Promise<rea
 
 async function main(): Promise<void> {
   const cluster = await startTestCluster({ listen: true, nodes: 0, controllers: [] });
-  await fill(cluster);
+  await fillCluster(cluster, { nodes: nodeCount, pods: podCount });
   console.log(`${nodeCount} nodes, ${podCount} pods`);
   const { child, code, address } = await startServer(cluster.kubeconfigFile);
   const browser = await startBrowser();

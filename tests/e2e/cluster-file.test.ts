@@ -1,5 +1,6 @@
 /** The cluster of an example file: as the file says, the same without it, following it while it runs, and printed as a file again. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dump, load } from 'js-yaml';
@@ -14,6 +15,7 @@ let folder: string;
 let base: string;
 let mappedPort: number;
 const alpha = 'scheduling.k8s.io/v1alpha2';
+const access = { authenticationConfigFile: 'users.yaml', authorizationConfigFile: 'rights.yaml' };
 /** Of no cluster that chooses for itself. */
 const second = 32 + 2 * (process.pid % 15);
 const ranges = { podSubnet: `127.${second}.0.0/16`, serviceSubnet: `127.${second + 1}.0.0/20` };
@@ -24,7 +26,12 @@ beforeAll(async () => {
   base = readFileSync(example, 'utf8')
     .replaceAll('../../manifests', join(root, 'manifests'))
     .replace('hostPort: 8080', `hostPort: ${mappedPort}`)
-    .concat(dump({ networking: ranges, apiServer: { runtimeConfig: { [alpha]: true } } }));
+    .concat(dump({ networking: ranges, apiServer: { runtimeConfig: { [alpha]: true }, ...access } }));
+  const config = (kind: string, fields: object) => dump({ apiVersion: 'apiserver.config.k8s.io/v1', kind, ...fields });
+  const anonymous = { enabled: true, conditions: [{ path: '/livez' }] };
+  writtenTo(access.authenticationConfigFile, config('AuthenticationConfiguration', { anonymous }));
+  const authorizers = ['Node', 'RBAC', 'AlwaysAllow'].map((type) => ({ type, name: type.toLowerCase() }));
+  writtenTo(access.authorizationConfigFile, config('AuthorizationConfiguration', { authorizers }));
   const path = join(folder, 'base.yaml');
   writeFileSync(path, base);
   cluster = await RunningCluster.start({ flags: ['--config', path] });
@@ -108,7 +115,7 @@ test(
           {
             name: 'files',
             image: 'coxswain.dev/static',
-            volumeMounts: [{ name: 'files', mountPath: '/usr/share/static', readOnly: true }],
+            volumeMounts: [{ name: 'files', mountPath: '/usr/share/static' }],
           },
         ],
       },
@@ -120,6 +127,8 @@ test(
     expect((await answer(`http://${ip}:8080/guestbook.yaml`)).text).toBe(
       readFileSync(join(root, 'manifests/guestbook.yaml'), 'utf8'),
     );
+    const written = await cluster.tryKubectl('35', ['exec', 'files', '--', 'touch', '/usr/share/static/made']);
+    expect([written.code === 0, written.stderr]).toEqual([false, expect.stringContaining('Read-only file system')]);
     expect(await kubectl('get', 'service', 'kubernetes', '-o', 'jsonpath={.spec.clusterIP}')).toBe(
       `127.${second + 1}.0.1`,
     );
@@ -127,6 +136,31 @@ test(
   },
   hookMs,
 );
+
+test(
+  'who is let in without credentials, and who decides what users may do, is as its files say',
+  async () => {
+    expect([await statusForNobody('/livez'), await statusForNobody('/version')]).toEqual([200, 401]);
+    // By RBAC alone somebody without a role may do nothing.
+    expect((await kubectl('auth', 'can-i', 'create', 'pods', '--as=somebody')).trim()).toBe('yes');
+  },
+  hookMs,
+);
+
+/** What the API server answers to who has no credentials. */
+async function statusForNobody(path: string): Promise<number | undefined> {
+  const config = load(readFileSync(cluster.kubeconfig, 'utf8')) as {
+    readonly clusters: readonly [{ readonly cluster: Readonly<Record<string, string>> }];
+  };
+  const { server, 'certificate-authority-data': authority = '' } = config.clusters[0].cluster;
+  return new Promise((resolve, reject) => {
+    const request = get(`${server}${path}`, { ca: Buffer.from(authority, 'base64') }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    request.on('error', reject);
+  });
+}
 
 test(
   'a cluster that runs follows labels and taints, and names the fields that it cannot follow',

@@ -1,6 +1,8 @@
 /** Nodes that are added to a running cluster, drained and removed by commands. */
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type CommandResult, eventually, hookMs, RunningCluster } from './running-cluster.ts';
+import { root } from '#tests/tidy/source-files.ts';
+import { type CommandResult, eventually, hookMs, RunningCluster, run } from './running-cluster.ts';
 
 const kubectl = '35';
 let cluster: RunningCluster;
@@ -17,7 +19,16 @@ interface Listed {
   readonly name: string;
   readonly status: string;
   readonly from: string;
+  readonly runtimes: readonly string[];
   readonly pods: number;
+}
+
+/** What a shell offers for the last of these words. */
+async function completed(...typed: readonly string[]): Promise<readonly string[]> {
+  const main = join(root, 'cmd/coxswain/main.ts');
+  const { code, stdout, stderr } = await run(process.execPath, [main, 'completion', 'words', '--', ...typed]);
+  expect([code, stderr]).toEqual([0, '']);
+  return stdout.split('\n').filter((word) => word !== '');
 }
 
 async function listed(): Promise<readonly Listed[]> {
@@ -54,7 +65,10 @@ test(
     await eventually(listed, (nodes) => nodes.some(({ name, pods }) => name === 'extra' && pods === 2));
     expect([(await cluster.down()).code, (await cluster.up()).code]).toEqual([0, 0]);
     await eventually(listed, (nodes) => nodes.some(({ name, status }) => name === 'extra' && status === 'Ready'));
-    expect((await node('list')).stdout).toMatch(/^NAME +STATUS +FROM +PODS\n/);
+    expect((await node('list')).stdout).toMatch(/^NAME +STATUS +FROM +RUNTIMES +PODS\n/);
+    expect((await listed()).map(({ runtimes }) => runtimes)).toEqual([['fake'], ['fake']]);
+    expect(await completed('node', 'drain', '--data-dir', cluster.dataDir, 'ex')).toEqual(['extra']);
+    expect(await completed('node', 'drain', '--data-dir', cluster.dataDir, 'extra', '')).toEqual([]);
     const removed = await node('remove', 'extra');
     expect([removed.code, removed.stdout]).toEqual([
       0,

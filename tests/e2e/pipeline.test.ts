@@ -3,33 +3,25 @@
  * bad there is taken back, and bad input ends with one clear reason. The application and the pipeline are those of `manifests/pipeline`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { PipelineRun } from '#pkg/pipeline/model/types.ts';
 import { root } from '#tests/tidy/source-files.ts';
-import { eventually, freePort, hookMs, RunningCluster, run } from './running-cluster.ts';
+import { PushedSources, runMs } from './pushed-sources.ts';
+import { eventually, freePort, hookMs, RunningCluster } from './running-cluster.ts';
 
 const kubectl = '35';
-const stepsMs = 120_000;
 
 let cluster: RunningCluster;
 let server: ChildProcess | undefined;
-let work: string;
-let remote: string;
+let shop: PushedSources;
 let url: string;
 
 beforeAll(async () => {
   cluster = await RunningCluster.start();
-  work = mkdtempSync(join(tmpdir(), 'coxswain-pipeline-'));
   const port = await freePort();
   await serve(port);
   await cluster.kubectl(kubectl, ['apply', '-f', join(root, 'manifests/pipeline/pipeline.yaml')]);
-  const token = (await cluster.kubectl(kubectl, ['create', 'token', 'developer', '-n', 'ci'])).trim();
-  remote = `http://developer:${token}@127.0.0.1:${port}/ci/shop.git`;
-  cpSync(join(root, 'manifests/pipeline/app'), work, { recursive: true });
-  await git('init', '-q', '-b', 'main');
+  shop = await PushedSources.copy(cluster, join(root, 'manifests/pipeline/app'), `127.0.0.1:${port}/ci/shop.git`);
   url = await cluster.nodePortUrl('shop', 'production');
 }, hookMs);
 afterAll(async () => {
@@ -38,7 +30,7 @@ afterAll(async () => {
     await new Promise((done) => server?.on('exit', done));
   }
   await cluster?.remove();
-  if (work !== undefined) rmSync(work, { recursive: true, force: true });
+  shop?.remove();
 }, hookMs);
 
 /** Starts `coxswain pipeline serve`, and waits until it says that it listens. */
@@ -52,53 +44,6 @@ async function serve(port: number): Promise<void> {
       if (text.includes('Serving repositories')) done();
     });
   });
-}
-
-async function git(...args: readonly string[]): Promise<string> {
-  const who = ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.com', '-c', 'commit.gpgsign=false'];
-  const result = await run('git', [...who, ...args], { cwd: work, env: { GIT_TERMINAL_PROMPT: '0' } });
-  if (result.code !== 0) throw new Error(`git ${args[0]}: ${result.stderr}`);
-  return `${result.stdout}${result.stderr}`;
-}
-
-/** Pushes what is committed. */
-async function pushCommit(): Promise<string> {
-  await git('push', '-q', remote, 'main');
-  return (await git('rev-parse', 'HEAD')).trim();
-}
-
-/** Commits what has changed and pushes it; resolves to the commit. */
-async function push(message: string): Promise<string> {
-  await git('add', '-A');
-  await git('commit', '-q', '-m', message);
-  return pushCommit();
-}
-
-function edit(path: string, from: string, to: string): void {
-  const text = readFileSync(join(work, path), 'utf8');
-  expect(text).toContain(from);
-  writeFileSync(join(work, path), text.replace(from, to));
-}
-
-/** The runs of a commit, or of all. */
-async function runs(commit?: string): Promise<readonly PipelineRun[]> {
-  const list = JSON.parse(await cluster.kubectl(kubectl, ['get', 'pipelineruns', '-n', 'ci', '-o', 'json']));
-  return list.items.filter(({ spec }: PipelineRun) => commit === undefined || spec.commit === commit);
-}
-
-/** The run of a commit once it has ended: its phase, reason, and the phases of its steps. */
-async function ended(commit: string): Promise<{
-  readonly phase: string;
-  readonly reason: string | undefined;
-  readonly steps: Readonly<Record<string, string>>;
-}> {
-  const [found] = await eventually(
-    () => runs(commit),
-    ([one]) => one?.status?.completionTime !== undefined,
-    stepsMs,
-  );
-  const { phase = '', reason, steps = [] } = found?.status ?? {};
-  return { phase, reason, steps: Object.fromEntries(steps.map(({ name, phase: at }) => [name, at])) };
 }
 
 const all = (last: Readonly<Record<string, string>> = {}) => ({
@@ -148,13 +93,13 @@ function load(): { readonly answers: readonly Answer[]; stop(): Promise<void> } 
 }
 
 test('a first push is built, tested and deployed; a change of one line follows without a failed request', async () => {
-  expect(await ended(await push('First'))).toEqual({ phase: 'Succeeded', reason: undefined, steps: all() });
+  expect(await shop.ended(await shop.push('First'))).toEqual({ phase: 'Succeeded', reason: undefined, steps: all() });
   const before = await productionImage();
   const asked = load();
-  edit('greeting.js', '// What', '// All that');
+  shop.edit('greeting.js', '// What', '// All that');
   const startMs = performance.now();
-  const commit = await push('Change a line');
-  const end = await ended(commit);
+  const commit = await shop.push('Change a line');
+  const end = await shop.ended(commit);
   const tookMs = performance.now() - startMs;
   await asked.stop();
   expect(end).toEqual({ phase: 'Succeeded', reason: undefined, steps: all() });
@@ -169,23 +114,23 @@ test('a first push is built, tested and deployed; a change of one line follows w
 
 test('the same sources are the same image, and a change that breaks its acceptance test never reaches production', async () => {
   const before = await productionImage();
-  await git('commit', '-q', '--allow-empty', '-m', 'Nothing');
-  expect(await ended(await pushCommit())).toMatchObject({ phase: 'Succeeded' });
+  await shop.git('commit', '-q', '--allow-empty', '-m', 'Nothing');
+  expect(await shop.ended(await shop.pushCommit())).toMatchObject({ phase: 'Succeeded' });
   expect(await productionImage()).toBe(before);
-  edit('greeting.js', 'Ahoy', 'Goodbye');
-  const commit = await push('Break the acceptance test');
+  shop.edit('greeting.js', 'Ahoy', 'Goodbye');
+  const commit = await shop.push('Break the acceptance test');
   const steps = all({ acceptance: 'Failed', production: 'Skipped' });
-  expect(await ended(commit)).toEqual({ phase: 'Failed', reason: 'Error', steps });
+  expect(await shop.ended(commit)).toEqual({ phase: 'Failed', reason: 'Error', steps });
   expect(await productionImage()).toBe(before);
-  edit('greeting.js', 'Goodbye', 'Ahoy');
+  shop.edit('greeting.js', 'Goodbye', 'Ahoy');
 });
 
 test('a version that goes bad in production only is taken back by its metric', async () => {
   const before = await productionImage();
   const asked = load();
-  edit('greeting.js', '  return', "  if (stage === 'production') throw new Error('out of stock');\n  return");
-  const commit = await push('Go bad in production');
-  const end = await ended(commit);
+  shop.edit('greeting.js', '  return', "  if (stage === 'production') throw new Error('out of stock');\n  return");
+  const commit = await shop.push('Go bad in production');
+  const end = await shop.ended(commit);
   const back = await eventually(
     async () => asked.answers.slice(-50),
     (last) => last.length === 50 && last.every(({ code }) => code === 200),
@@ -199,7 +144,7 @@ test('a version that goes bad in production only is taken back by its metric', a
   console.log(
     `Taken back: ${(((bad.at(-1)?.atMs ?? 0) - (bad[0]?.atMs ?? 0)) / 1000).toFixed(1)} s from the first failed request to the last.`,
   );
-  edit('greeting.js', "  if (stage === 'production') throw new Error('out of stock');\n", '');
+  shop.edit('greeting.js', "  if (stage === 'production') throw new Error('out of stock');\n", '');
 });
 
 test('bad input is refused with one reason, and nothing is run for it', async () => {
@@ -214,8 +159,8 @@ test('bad input is refused with one reason, and nothing is run for it', async ()
   const step = (name: string, after: readonly string[]) => ({ name, after, run: { image: 'workspace:a.js' } });
   expect((await apply(pipeline([step('a', ['b'])]))).stderr).toContain('a step waits for a step that is not there');
   expect((await apply(pipeline([step('a', ['b']), step('b', ['a'])]))).stderr).toContain('in a circle');
-  const count = (await runs()).length;
-  const address = new URL(remote);
+  const count = (await shop.runs()).length;
+  const address = new URL(shop.remote);
   const plain = `${address.protocol}//${address.host}/ci/shop.git`;
   const service = `${plain}/git-receive-pack`;
   const ask = (authorization: string, body: string | Uint8Array) =>
@@ -238,8 +183,8 @@ test('bad input is refused with one reason, and nothing is run for it', async ()
   const answer = await (await ask(`Bearer ${decodeURIComponent(address.password)}`, pack)).text();
   expect(answer).toContain('unpack');
   expect(answer).toContain('ng refs/heads/main2');
-  expect(await git('ls-remote', remote)).not.toContain('main2');
-  expect((await runs()).length).toBe(count);
+  expect(await shop.git('ls-remote', shop.remote)).not.toContain('main2');
+  expect((await shop.runs()).length).toBe(count);
 });
 
 test('a step that never ends is ended by its deadline, and a pipeline without rights deploys nothing', async () => {
@@ -261,9 +206,9 @@ test('a step that never ends is ended by its deadline, and a pipeline without ri
   };
   await cluster.kubectl(kubectl, ['apply', '-f', '-'], { input: JSON.stringify(pipeline) });
   const found = await eventually(
-    async () => (await runs()).find(({ spec }) => spec.pipeline === 'endless'),
+    async () => (await shop.runs()).find(({ spec }) => spec.pipeline === 'endless'),
     (one) => one?.status?.completionTime !== undefined,
-    stepsMs,
+    runMs,
   );
   const reasons = Object.fromEntries((found?.status?.steps ?? []).map(({ name, reason }) => [name, reason]));
   expect(reasons).toMatchObject({ endless: 'DeadlineExceeded', live: 'Forbidden' });

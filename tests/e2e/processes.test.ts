@@ -33,6 +33,13 @@ describe('--processes', () => {
     await cluster?.remove();
   }, hookMs);
 
+  test('nobody starts nodes, which is said before one is asked for', async () => {
+    const { code, stdout, stderr } = await cluster.coxswain(['node', 'add', 'extra']);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^coxswain: Cannot add a node "extra": nobody in this cluster starts nodes: [^\n]*\n$/);
+    expect(await cluster.kubectl(kubectl, ['get', 'nodeclaims', '-o', 'name'])).toBe('');
+  });
+
   test.each([['kube-apiserver'], ['kube-controller-manager'], ['kube-scheduler'], ['kube-proxy'], ['kubelet']])(
     'killing %s loses nothing: it is started again (faults 47 and 52)',
     async (name) => {

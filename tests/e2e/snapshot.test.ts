@@ -25,12 +25,20 @@ test('saved while it runs, its store lost, restored: what was there is there aga
   expect([saved.code, saved.stderr]).toEqual([0, '']);
   expect(saved.stdout).toMatch(/^Saved \d+ keys of the cluster "\w+" at revision \d+ to \S+saved \(\d+ KiB\)\.\n$/);
   await run('create', 'configmap', 'later');
+  await comparesWith(file('saved'));
 
+  for (const command of [['upgrade'], ['snapshot', 'restore', file('saved')]])
+    expect((await cluster.coxswain(command)).stderr).toMatch(
+      /as the cluster "\w+" runs there: stop it with "coxswain down" first\n$/,
+    );
   const running = await cluster.coxswain(['snapshot', 'restore', file('saved')]);
   expect(running.stderr).toMatch(
     /^coxswain: Cannot restore into \S+ as the cluster "\w+" runs there: stop it with "coxswain down" first\n$/,
   );
   expect((await cluster.down()).code).toBe(0);
+  const upgraded = await cluster.coxswain(['upgrade']);
+  expect([upgraded.code, upgraded.stderr]).toEqual([0, '']);
+  expect(upgraded.stdout).toMatch(/^The cluster "\w+" is of this version: nothing was changed\.\n$/);
   const full = await cluster.coxswain(['snapshot', 'restore', file('saved')]);
   expect(full.stderr).toMatch(
     /^coxswain: Cannot restore into \S+ as there is a store in \S+store: move that away, or choose another folder with --data-dir\n$/,
@@ -54,6 +62,24 @@ test('saved while it runs, its store lost, restored: what was there is there aga
   expect(await run('get', 'configmaps', '-o', 'name')).not.toContain('later');
   expect(existsSync(file('store-restoring'))).toBe(false);
 });
+
+/** What is compared with the cluster, which has `later` beside it, and with itself. */
+async function comparesWith(saved: string): Promise<void> {
+  const same = await cluster.coxswain(['snapshot', 'diff', saved, saved]);
+  expect(same).toEqual({ code: 0, stdout: '', stderr: '' });
+  const other = await cluster.coxswain(['snapshot', 'diff', saved]);
+  expect([other.code, other.stderr]).toEqual([1, '']);
+  expect(other.stdout.split('\n')).toEqual(expect.arrayContaining(['+ v1 ConfigMap default/later']));
+  expect(other.stdout).toMatch(/^--- \S+saved \(revision \d+, [\dTZ:.-]+\)\n\+\+\+ cluster \w+ \(revision \d+\)\n/);
+  expect(other.stdout).not.toContain('ConfigMap default/kept');
+  const { added } = JSON.parse((await cluster.coxswain(['snapshot', 'diff', saved, '-o', 'json'])).stdout) as {
+    readonly added: readonly { readonly name: string }[];
+  };
+  expect(added.map(({ name }) => name)).toContain('later');
+  const trouble = await cluster.coxswain(['snapshot', 'diff', 'package.json']);
+  expect([trouble.code, trouble.stdout]).toEqual([2, '']);
+  expect(trouble.stderr).toMatch(/^coxswain: Cannot compare \S+package\.json as it is no snapshot\n$/);
+}
 
 test.each([
   [['snapshot', 'save'], /^coxswain: name the file of the snapshot \(see "coxswain snapshot save --help"\)\n$/],

@@ -21,6 +21,7 @@ const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
 const definitions: Readonly<Record<string, () => readonly KubeObject[]>> = {
   'addons/gateway.yaml': gatewayDefinitions,
   'pipeline/pipeline.yaml': pipelineDefinitions,
+  'pipeline/site.yaml': pipelineDefinitions,
   'course/voyage.yaml': () =>
     parseDocuments(readFileSync(join(folder, 'course/voyages.yaml'), 'utf8'), 'voyages.yaml').map(
       ({ document }) => document as KubeObject,

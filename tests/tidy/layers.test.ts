@@ -33,6 +33,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/entry/': 5,
   'pkg/kubectl/': 5,
   'pkg/dashboard/': 5,
+  'pkg/docker/': 5,
   'pkg/addons/': 5,
   'cmd/': 5,
 };
@@ -54,6 +55,7 @@ const siblings: readonly (readonly [string, string])[] = [
   ['pkg/entry/', 'pkg/testing/'],
   ['cmd/', 'pkg/kubectl/'],
   ['cmd/', 'pkg/dashboard/'],
+  ['cmd/', 'pkg/docker/'],
   ['pkg/dashboard/', 'pkg/kubectl/'],
   ['pkg/testing/', 'pkg/kubectl/'],
   ['cmd/', 'pkg/addons/'],

@@ -121,13 +121,18 @@ test('nodes have names of their own, or those they would have', async () => {
 });
 
 test('what of the machine a node has is said with all that it means', async () => {
-  const path = fileWith({ nodes: [{ extraMounts: [mount], extraPortMappings: [mapping] }, {}] });
+  const fixed = { ...mount, containerPath: '/fixed', readOnly: true };
+  const mounts = [{ ...mount, readOnly: false }, fixed];
+  const path = fileWith({ nodes: [{ extraMounts: mounts, extraPortMappings: [mapping] }, {}] });
   const { file } = await readUpArguments(['--config', path]);
   const hostPath = join(path, '..', 'sub');
   expect(file?.nodeSpecs).toEqual([
     {
       name: 'dev-node-1',
-      extraMounts: [{ hostPath, containerPath: '/data' }],
+      extraMounts: [
+        { hostPath, containerPath: '/data' },
+        { ...fixed, hostPath },
+      ],
       extraPortMappings: [{ ...mapping, listenAddress: '127.0.0.1', protocol: 'TCP' }],
     },
     { name: 'dev-node-2' },
@@ -174,6 +179,7 @@ test.each<[object, string]>([
     'nodes[0].extraMounts[0].containerPath: must be an absolute path without "="',
   ],
   [{ nodes: [{ extraMounts: [{ hostPath: 'none', containerPath: '/a' }] }] }, 'nodes[0].extraMounts[0].hostPath: /'],
+  [{ nodes: [{ extraMounts: [{ ...mount, readOnly: 'yes' }] }] }, 'nodes[0].extraMounts[0].readOnly: must be boolean'],
   [{ nodes: [{ extraMounts: [mount, mount] }] }, 'nodes[0].extraMounts: /data is there twice'],
   [
     { nodes: [{ extraPortMappings: [{ containerPort: 0, hostPort: 1 }] }] },
@@ -203,6 +209,44 @@ test.each<[object, string]>([
   const path = fileWith(fields, { 'object.yaml': 'kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n' });
   await expect(readUpArguments(['--config', path])).rejects.toThrow(
     `Cannot use the configuration file ${path} as it is wrong: ${problem}`,
+  );
+});
+
+const access = (kind: string, fields: object) =>
+  JSON.stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind, ...fields });
+const authorizers = (...types: readonly string[]) =>
+  access('AuthorizationConfiguration', { authorizers: types.map((type) => ({ type, name: type.toLowerCase() })) });
+
+test('files of access are checked with the file that names them', async () => {
+  const apiServer = { authenticationConfigFile: 'users.yaml', authorizationConfigFile: 'rights.yaml' };
+  const users = access('AuthenticationConfiguration', {
+    anonymous: { enabled: true, conditions: [{ path: '/livez' }] },
+  });
+  const path = fileWith({ apiServer }, { 'users.yaml': users, 'rights.yaml': authorizers('Node', 'RBAC') });
+  const { componentFlags } = settingsBy(await readUpArguments(['--config', path]));
+  expect(componentFlags).toEqual({
+    'kube-apiserver': {
+      'authentication-config': join(path, '..', 'users.yaml'),
+      'authorization-config': join(path, '..', 'rights.yaml'),
+    },
+  });
+});
+
+test.each([
+  [
+    'authenticationConfigFile',
+    access('AuthenticationConfiguration', { jwt: [{}] }),
+    '[jwt[0].issuer.url: Required value',
+  ],
+  ['authenticationConfigFile', access('Policy', {}), 'it is no AuthenticationConfiguration'],
+  ['authenticationConfigFile', undefined, 'Cannot read the file of --authentication-config: '],
+  ['authorizationConfigFile', authorizers('Node', 'ABAC'), 'authorizers[1].type: Unsupported value: "ABAC"'],
+  ['authorizationConfigFile', authorizers('RBAC'), 'authorizers: Node and RBAC must be among them'],
+  ['authorizationConfigFile', authorizers(), 'authorizers: Required value'],
+])('the file of %s with %s is refused with the path in both', async (field, text, problem) => {
+  const path = fileWith({ apiServer: { [field]: 'access.yaml' } }, text === undefined ? {} : { 'access.yaml': text });
+  await expect(readUpArguments(['--config', path])).rejects.toThrow(
+    `Cannot use the configuration file ${path} as it is wrong: apiServer.${field}: ${problem}`,
   );
 });
 
@@ -299,7 +343,10 @@ test('a kubelet as a process is told of its node, but for labels that are not a 
     labels: { a: 'b', 'x.kubernetes.io/c': 'd' },
     taints: [taint],
     capacity: { cpu: '2' },
-    extraMounts: [{ hostPath: '/a', containerPath: '/b' }],
+    extraMounts: [
+      { hostPath: '/a', containerPath: '/b' },
+      { hostPath: '/c', containerPath: '/d', readOnly: true },
+    ],
     runtime: 'fake',
   };
   expect(nodeSpecFlags(spec)).toEqual({
@@ -307,6 +354,7 @@ test('a kubelet as a process is told of its node, but for labels that are not a 
     'register-with-taints': ['a.b/c=d:NoSchedule'],
     capacity: ['cpu=2'],
     'extra-mounts': ['/b=/a'],
+    'read-only-mounts': ['/d=/c'],
     runtime: 'fake',
   });
   expect(nodeSpecFlags(undefined)).toEqual({});

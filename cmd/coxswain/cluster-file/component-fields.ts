@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import type { AccessFiles } from '#pkg/cluster/access-files.ts';
 import { flagsOfComponent } from '#pkg/cluster/component-flags.ts';
 import { schedulerSettings } from '#pkg/cluster/scheduler-flags.ts';
 import { disabledAdmissionOf, runtimeConfigOf, serverFlagValues } from '#pkg/cluster/server-flags.ts';
@@ -23,6 +24,18 @@ interface OwnField {
 /** All of them: the file is read and written by this table. */
 const ownFields: readonly OwnField[] = [
   { path: 'apiServer.auditPolicyFile', component: 'kube-apiserver', flag: 'audit-policy-file', sort: 'file' },
+  {
+    path: 'apiServer.authenticationConfigFile',
+    component: 'kube-apiserver',
+    flag: 'authentication-config',
+    sort: 'file',
+  },
+  {
+    path: 'apiServer.authorizationConfigFile',
+    component: 'kube-apiserver',
+    flag: 'authorization-config',
+    sort: 'file',
+  },
   { path: 'apiServer.auditLogPath', component: 'kube-apiserver', flag: 'audit-log-path', sort: 'file' },
   {
     path: 'apiServer.disableAdmissionPlugins',
@@ -60,17 +73,24 @@ export async function componentsIn(document: JsonObject, folder: string, tables:
   return { components: result };
 }
 
-/** What is wrong with fields that stand for flags, each with its path. */
-export async function ownFieldProblems(document: JsonObject): Promise<readonly string[]> {
+/** What is wrong with fields that stand for flags, and in the files of access that they name below `folder`, each with its path. */
+export async function ownFieldProblems(document: JsonObject, folder: string): Promise<readonly string[]> {
   const doubled = ownFields.flatMap(({ path, component, flag }) => {
     const other = `components.${component}.${fieldOf(flag)}`;
     const isDoubled = valueAt(document, path) !== undefined && valueAt(document, other) !== undefined;
     return isDoubled ? [`${path}: ${other} says it too`] : [];
   });
-  const set = ownFlags(document, '/');
+  const set = ownFlags(document, folder);
+  const access = async (flag: keyof AccessFiles): Promise<void> => {
+    const none = { 'authentication-config': '', 'authorization-config': '' };
+    const path = set['kube-apiserver']?.[flag] ?? '';
+    if (path !== '') await (await import('#pkg/cluster/access-files.ts')).clusterAccess({ ...none, [flag]: path });
+  };
   const checks: Readonly<Record<string, () => unknown>> = {
     'apiServer.disableAdmissionPlugins': () => disabledAdmissionOf(serverFlagValues(set)),
     'apiServer.runtimeConfig': () => runtimeConfigOf(serverFlagValues(set)),
+    'apiServer.authenticationConfigFile': () => access('authentication-config'),
+    'apiServer.authorizationConfigFile': () => access('authorization-config'),
     featureGates: () => schedulerSettings(set['kube-scheduler'] ?? {}, []),
   };
   const problems: string[] = [...doubled];
@@ -78,7 +98,7 @@ export async function ownFieldProblems(document: JsonObject): Promise<readonly s
     try {
       await check();
     } catch (error) {
-      problems.push(`${path}: ${errorText(error).replace(/^--[a-z-]+: /, '')}`);
+      problems.push(`${path}: ${errorText(error).replace(/^(?:Cannot use the file of )?--[a-z-]+: /, '')}`);
     }
   }
   return problems;

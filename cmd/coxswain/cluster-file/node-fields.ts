@@ -56,8 +56,9 @@ export function specsOf(nodes: readonly NodeFields[], place: NodesPlace): readon
 /** Answers to this machine alone, and to the protocol that most speak. */
 const mappingDefaults = { listenAddress: '127.0.0.1', protocol: 'TCP' } as const;
 
-function absolute({ hostPath, containerPath }: NodeMount, folder: string): NodeMount {
-  return { hostPath: resolve(folder, hostPath), containerPath };
+/** What is not read-only says nothing of it, so that a file that does says the same. */
+function absolute({ hostPath, containerPath, readOnly }: NodeMount, folder: string): NodeMount {
+  return { hostPath: resolve(folder, hostPath), containerPath, ...(readOnly === true ? { readOnly } : {}) };
 }
 
 /** What is wrong with all of them together. */

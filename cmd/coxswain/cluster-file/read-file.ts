@@ -80,7 +80,7 @@ export async function readClusterFile(path: string, document: JsonObject, contex
     ...(fields.nodes ?? []).flatMap((node, index) => nodeProblems(node, `nodes[${index}]`, cluster)),
     ...allNodeProblems(specs ?? []),
     ...storeProblems(fields.store ?? {}),
-    ...(await ownFieldProblems(document)),
+    ...(await ownFieldProblems(document, folder)),
   ]);
   const absolute = (paths: readonly string[] = []): readonly string[] => paths.map((one) => resolve(folder, one));
   const objects = { crds: absolute(fields.crds), manifests: absolute(fields.manifests), addons: fields.addons ?? [] };

@@ -90,6 +90,7 @@ const node = object({
       {
         hostPath: text('A file or folder of the machine, which must be there.'),
         containerPath: text('The absolute path at which volumes of `hostPath` find it on the node.'),
+        readOnly: { type: 'boolean', description: 'Whether no container may write there. Default: false.' },
       },
       ['hostPath', 'containerPath'],
     ),
@@ -141,6 +142,12 @@ export const fileSchema: FieldSchema = object(
       port: port('Port of the API server. Default, and 0: 6443 or another free one.', 0),
       encryptionProviderConfig: text(
         'An EncryptionConfiguration file: what the store has unreadable, and by which keys.',
+      ),
+      authenticationConfigFile: text(
+        'An AuthenticationConfiguration file: issuers whose JWTs count, and where anonymous requests may come.',
+      ),
+      authorizationConfigFile: text(
+        'An AuthorizationConfiguration file: who decides, in order. Node and RBAC must be among them. Default: these two.',
       ),
       auditPolicyFile: text('A Policy file: which requests are audited, and how closely.'),
       auditLogPath: text('File for audit events, a line each.'),

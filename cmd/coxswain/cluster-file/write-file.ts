@@ -78,7 +78,7 @@ function nodesOf(settings: ClusterSettings): readonly JsonObject[] {
     taints,
     runtimes: runtimesOf(rest.runtime ?? settings.runtime),
     capacity,
-    extraMounts: rest.extraMounts ?? [],
+    extraMounts: (rest.extraMounts ?? []).map(({ readOnly = false, ...mount }) => ({ ...mount, readOnly })),
     extraPortMappings: rest.extraPortMappings ?? [],
   }));
 }

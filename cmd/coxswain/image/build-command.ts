@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { repeated, text } from '#pkg/component/flags.ts';
+import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { RunBuildCommand } from '#pkg/images/build/build-parts.ts';
 import { buildImage } from '#pkg/images/build/builder.ts';
@@ -47,27 +48,43 @@ export const build = imageCommand({
     if (name === undefined) throw new UserError('say with --tag which name the image is to have');
     const store = await openImages(world, values);
     await using forBuild = await store.forBuild();
-    const image = await buildImage({
-      store: forBuild,
-      calls: await withoutWarnings(systemCalls),
-      dockerfile: await readText(values.file === '' ? join(context, 'Dockerfile') : resolve(values.file)),
-      context,
-      isIgnored: ignoreFile(await readText(join(context, '.dockerignore'), '')),
-      references,
-      arguments: new Map(values['build-arg'].map((pair) => argumentOf(pair, world))),
-      target: values.target === '' ? undefined : values.target,
-      platform: platformOfMachine(process.arch),
-      pull: async (reference) => void (await store.pull(reference, { logins: await loginsFor(world, reference) })),
-      run: await runnerOf(world, values['oci-runtime']),
-      output: (line) => world.writeError(line),
-      modified: epochOf(world),
-      signal: undefined,
-    });
+    const image = await breakable(world, async (signal) =>
+      buildImage({
+        store: forBuild,
+        calls: await withoutWarnings(systemCalls),
+        dockerfile: await readText(values.file === '' ? join(context, 'Dockerfile') : resolve(values.file)),
+        context,
+        isIgnored: ignoreFile(await readText(join(context, '.dockerignore'), '')),
+        references,
+        arguments: new Map(values['build-arg'].map((pair) => argumentOf(pair, world))),
+        target: values.target === '' ? undefined : values.target,
+        platform: platformOfMachine(process.arch),
+        pull: async (reference) => void (await store.pull(reference, { logins: await loginsFor(world, reference) })),
+        run: await runnerOf(world, values['oci-runtime']),
+        output: (line) => world.writeError(line),
+        modified: epochOf(world),
+        signal,
+      }),
+    );
     if (values.output !== '') world.write(await formatted(image, values.output));
     else world.write(`Built ${shortId(image.id)} as ${values.tag.join(', ')}\n`);
     return 0;
   },
 });
+
+/** A build that is to end leaves no container behind that goes on with its command. */
+async function breakable<T>({ clock }: World, build: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  let built: { readonly value: T } | undefined;
+  await runUntilSignal({ signals: process, clock, forceExit: (code) => process.exit(code) }, async (signal) => {
+    try {
+      built = { value: await build(signal) };
+    } catch (error) {
+      throw signal.aborted ? new UserError('the build was broken off', error) : error;
+    }
+  });
+  if (built === undefined) throw new UserError('the build was broken off');
+  return built.value;
+}
 
 async function runnerOf({ random }: World, program: string): Promise<RunBuildCommand | undefined> {
   const machine = await readMachine(process.arch);

@@ -20,7 +20,14 @@ let cluster: TestCluster;
 let table: RoutingTable;
 let stop: () => Promise<void>;
 
-const place = { name: 'dev', runtimes: ['inprocess'], network: 'loopback', programPath: () => undefined };
+const place = {
+  name: 'dev',
+  runtimes: ['inprocess'],
+  network: 'loopback',
+  dataDir: '/data',
+  command: [],
+  programPath: () => undefined,
+};
 const group = 'gateway.networking.k8s.io';
 
 beforeEach(async () => {

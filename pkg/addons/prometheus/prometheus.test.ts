@@ -6,7 +6,14 @@ import { dashboard } from './dashboard.ts';
 import { nodeTargets, podTargets } from './targets.ts';
 
 test('a machine without it is told so before anything is made', () => {
-  const cluster = { name: 'dev', runtimes: ['inprocess'], network: 'loopback', programPath: () => undefined };
+  const cluster = {
+    name: 'dev',
+    runtimes: ['inprocess'],
+    network: 'loopback',
+    dataDir: '/data',
+    command: [],
+    programPath: () => undefined,
+  };
   expect(prometheusAddon.problem(cluster)).toBe(
     'this machine has no program "prometheus": install it first (on Debian and Ubuntu: apt-get install prometheus)',
   );

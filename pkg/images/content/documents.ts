@@ -175,6 +175,7 @@ function containerConfig(value: Record<string, unknown>): ImageConfig {
     ...(stopSignal === '' ? {} : { stopSignal }),
     labels: isObject(value.Labels) ? stringMap(value.Labels) : {},
     volumes: isObject(value.Volumes) ? Object.keys(value.Volumes) : [],
+    ...(isObject(value.ExposedPorts) ? { exposedPorts: Object.keys(value.ExposedPorts) } : {}),
   };
 }
 

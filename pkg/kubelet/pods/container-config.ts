@@ -32,6 +32,8 @@ export interface ConfigOptions {
   readonly fields: FieldContext;
   /** Host path of each volume by name. */
   readonly volumePaths: ReadonlyMap<string, string>;
+  /** Names of volumes that the node has read-only, whatever the pod says. */
+  readonly readOnlyVolumes: ReadonlySet<string>;
   /** Id of the newest container of a name in this pod. */
   readonly idOf: (name: string) => string | undefined;
 }
@@ -40,7 +42,7 @@ export interface ConfigOptions {
 export function sandboxConfig(context: PodContext, pod: Pod, attempt: number): SandboxConfig {
   const { name = '', namespace = '', uid = '', labels, annotations } = pod.metadata ?? {};
   const sysctls = pod.spec?.securityContext?.sysctls ?? [];
-  const runtimeHandler = context.handlerOf(pod);
+  const runtimeHandler = context.runtimes.of(pod)?.handler;
   return {
     podUid: uid,
     podName: name,
@@ -154,8 +156,10 @@ async function mountsOf(
     }
     const hostPath = subPath === '' ? root : await subPathOf(options, { root, subPath, volume: mount.name, index });
     const volume = options.pod.spec?.volumes?.find(({ name }) => name === mount.name);
-    const readOnly = mount.readOnly === true || isReadOnlyVolume(volume);
-    mounts.push({ containerPath: mount.mountPath, hostPath, ...modeOf({ ...mount, readOnly }, options.runtime) });
+    const isNodes = options.readOnlyVolumes.has(mount.name);
+    const readOnly = mount.readOnly === true || isReadOnlyVolume(volume) || isNodes;
+    const wished = isNodes ? withAllBelow(mount) : mount;
+    mounts.push({ containerPath: mount.mountPath, hostPath, ...modeOf({ ...wished, readOnly }, options.runtime) });
   }
   const hosts = await hostsMount(options);
   return hosts === undefined ? mounts : [...mounts, hosts];
@@ -171,6 +175,12 @@ async function hostsMount({ context, container, pod, runtime, sandbox }: ConfigO
   const text = hostsFile({ pod, addresses, hostname: hostnameOf(pod), domain, machineHosts });
   const hostPath = await context.volumes.writeFile(pod.metadata?.uid ?? '', 'hosts', text);
   return { containerPath: hostsPath, hostPath, readOnly: false };
+}
+
+/** Read-only with what is mounted below it, where the runtime can and nothing is to come through. */
+function withAllBelow(mount: VolumeMount): VolumeMount {
+  const isClosed = (mount.mountPropagation ?? 'None') === 'None' && mount.recursiveReadOnly === undefined;
+  return isClosed ? { ...mount, recursiveReadOnly: 'IfPossible' } : mount;
 }
 
 const propagations: Readonly<Record<string, MountPropagation>> = {
@@ -217,7 +227,7 @@ interface MountPart {
 
 /** Source: kubelet `makeMounts`. */
 async function subPathOf(
-  { context, container, pod }: ConfigOptions,
+  { context, container, pod, readOnlyVolumes }: ConfigOptions,
   { root, subPath, volume, index }: MountPart,
 ): Promise<string> {
   if (subPath.startsWith('/')) throw new ConfigError(`error SubPath \`${subPath}\` must not be an absolute path`);
@@ -226,7 +236,8 @@ async function subPathOf(
   }
   try {
     const mount = `${container.name}.${index}`;
-    return await context.volumes.within(root, { podUid: pod.metadata?.uid ?? '', mount, path: subPath });
+    const part = { mount, path: subPath, isReadOnly: readOnlyVolumes.has(volume) };
+    return await context.volumes.within(root, { podUid: pod.metadata?.uid ?? '', ...part });
   } catch (cause) {
     const message = `failed to prepare subPath for volumeMount "${volume}" of container "${container.name}"`;
     throw Object.assign(new ConfigError(message), { cause });

@@ -15,18 +15,23 @@ import { PodWorker } from './pod-worker.ts';
 /** What the workers of a node share. */
 export interface NodePodsDeps {
   readonly runtimes: Readonly<Record<string, Runtime>>;
-  readonly defaultRuntime: string;
   readonly network: PodNetwork;
   readonly hostIps: readonly string[];
   readonly allocations: Allocations;
   /** Who gives containers processors for themselves; absent where nobody has any. */
   readonly cpus: Pick<CpuManager, 'admit' | 'wake'> | undefined;
-  /** The runtime of a pod, or undefined when the node has none for its RuntimeClass. */
-  runtimeOf(pod: Pod): Runtime | undefined;
+  /** Which runtime each pod has. */
+  readonly podRuntimes: FoundRuntimes;
   /** Why the node takes no such pod now; undefined when it does. */
   refusal(pod: Pod): PodFailure | undefined;
   /** What its pods share. */
   context(): PodContext;
+}
+
+/** Told whose pods are, as far as runtimes have something of them. */
+export interface FoundRuntimes {
+  found(podUid: string, chosen: { readonly runtime: Runtime; readonly handler?: string }): void;
+  forget(podUid: string): void;
 }
 
 interface Found {
@@ -57,8 +62,11 @@ export class NodePods {
   /** Looks for what is there from before the kubelet started. */
   async find(): Promise<void> {
     for (const runtime of Object.values(this.#deps.runtimes)) {
-      for (const sandbox of await runtime.sandboxes.list())
-        this.#foundOf(sandbox.config.podUid).sandboxes.push(sandbox);
+      for (const sandbox of await runtime.sandboxes.list()) {
+        const { podUid, runtimeHandler: handler } = sandbox.config;
+        this.#foundOf(podUid).sandboxes.push(sandbox);
+        this.#deps.podRuntimes.found(podUid, { runtime, ...(handler === undefined ? {} : { handler }) });
+      }
       for (const container of await runtime.containers.list())
         this.#foundOf(container.podUid).containers.push(container);
     }
@@ -67,6 +75,7 @@ export class NodePods {
   /** Ends what was found of pods that are no longer there; gives the uids of those that are. */
   async removeOrphans(): Promise<ReadonlySet<string>> {
     const orphans = [...this.#found.values()];
+    for (const uid of this.#found.keys()) this.#deps.podRuntimes.forget(uid);
     this.#found.clear();
     for (const { sandboxes } of orphans) {
       for (const { id } of sandboxes) {
@@ -103,6 +112,7 @@ export class NodePods {
     this.#workers.get(uid)?.stop();
     this.#workers.delete(uid);
     this.#deps.allocations.release(uid);
+    this.#deps.podRuntimes.forget(uid);
     this.#deps.cpus?.wake();
   }
 
@@ -135,19 +145,17 @@ export class NodePods {
   }
 
   #makeWorker(pod: Pod): PodWorker {
-    const { runtimes, defaultRuntime, hostIps, runtimeOf } = this.#deps;
+    const { hostIps } = this.#deps;
     const context = this.#deps.context();
     const found = this.#found.get(uidOf(pod));
     this.#found.delete(uidOf(pod));
-    const runtime = runtimeOf(pod);
     const addresses = pod.spec?.hostNetwork === true ? hostIps : this.#keptAddresses(pod);
-    const rejected = this.#admit(pod, runtime);
+    const rejected = this.#admit(pod);
     if (rejected !== undefined) {
       context.recorder.record(pod, { type: 'Warning', reason: rejected.reason, message: rejected.message });
     }
     return new PodWorker({
       context,
-      runtime: runtime ?? runtimes[defaultRuntime]!,
       pod,
       ...(found === undefined ? {} : { found: { ...found, addresses } }),
       ...(rejected === undefined
@@ -164,12 +172,8 @@ export class NodePods {
     return this.#deps.network.recover(uidOf(pod), known) ? known : [];
   }
 
-  #admit(pod: Pod, runtime: Runtime | undefined): PodFailure | undefined {
+  #admit(pod: Pod): PodFailure | undefined {
     const isNew = pod.status?.startTime === undefined && pod.metadata?.deletionTimestamp === undefined;
-    if (runtime === undefined && isNew && !isPodTerminal(pod)) {
-      const message = `no runtime on this node for RuntimeClass "${pod.spec?.runtimeClassName}"`;
-      return { reason: 'RuntimeClassNotSupported', message };
-    }
     const pressed = isNew && !isPodTerminal(pod) ? this.#deps.refusal(pod) : undefined;
     const { allocations, cpus } = this.#deps;
     const refused = pressed ?? allocations.admit(pod);

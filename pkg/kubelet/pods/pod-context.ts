@@ -12,10 +12,21 @@ import type { ImagePuller } from '../images/image-puller.ts';
 import type { BackOff } from '../model/back-off.ts';
 import type { ProbeCounts } from '../probes/probe-counts.ts';
 import type { ProbeTransport } from '../runtime/probe-transport.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import type { StatusManager } from '../status/status-manager.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import type { Allocations } from './allocations.ts';
 import type { NodeNames } from './node-names.ts';
+
+/** The runtimes of pods. */
+export interface PodRuntimeSource {
+  /** The runtime of a pod, and by which way of its own it is to run it, absent for its default; undefined while there is none for the pod's class. */
+  of(pod: Pod): { readonly runtime: Runtime; readonly handler?: string } | undefined;
+  /** Why a pod has none yet, in one sentence. */
+  problem(pod: Pod): string;
+  /** For what is asked of a runtime by whoever has nothing there yet. */
+  readonly fallback: Runtime;
+}
 
 /** The parts of one kubelet. */
 export interface PodContext {
@@ -46,8 +57,8 @@ export interface PodContext {
   readonly allocations: Pick<Allocations, 'allotted' | 'generation' | 'pending' | 'retry'>;
   /** Who gives containers processors for themselves; absent where nobody has any. */
   readonly cpus: Pick<CpuManager, 'fitContainer' | 'fitPod'> | undefined;
-  /** By which way of its own the runtime of a pod is to run it; undefined for its default. */
-  handlerOf(pod: Pod): string | undefined;
+  /** Which runtimes pods have. */
+  readonly runtimes: PodRuntimeSource;
   services(): readonly Service[];
   allocatable(): Readonly<Record<string, string>>;
   /** Runs `work` in the background; the kubelet waits for it when it stops. Errors are logged. */

@@ -26,6 +26,7 @@ export class PodMounts {
   /** All of them were mounted, since the kubelet started. */
   #wereMounted = false;
   #paths: ReadonlyMap<string, string> = new Map();
+  #readOnly: ReadonlySet<string> = new Set();
   /** Failed tries in a row. */
   #failures = 0;
   /** Not before this is a failed mount tried again, unless what it uses has changed. */
@@ -41,6 +42,11 @@ export class PodMounts {
   /** Where they are, by the name of the volume. */
   get paths(): ReadonlyMap<string, string> {
     return this.#paths;
+  }
+
+  /** Names of those that the node has read-only. */
+  get readOnly(): ReadonlySet<string> {
+    return this.#readOnly;
   }
 
   /** Something has changed that they tell of, and nobody has looked yet. */
@@ -89,6 +95,7 @@ export class PodMounts {
     if (outcome.ok) {
       this.#renewAtMs = outcome.renewAtMs;
       this.#paths = outcome.paths;
+      this.#readOnly = outcome.readOnly;
       this.#wereMounted = true;
       this.#failures = 0;
       return undefined;

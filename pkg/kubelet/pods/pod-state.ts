@@ -21,7 +21,6 @@ import { PodSandbox } from './pod-sandbox.ts';
 /** Whose state. */
 export interface PodStateOptions {
   readonly context: PodContext;
-  readonly runtime: Runtime;
   readonly probers: PodProbers;
   readonly pod: Pod;
 }
@@ -29,7 +28,6 @@ export interface PodStateOptions {
 /** The state of one pod, in its parts. */
 export class PodState implements PodFacts {
   readonly context: PodContext;
-  readonly runtime: Runtime;
   readonly probers: PodProbers;
   readonly startTimeMs: number;
   readonly sandbox = new PodSandbox(this);
@@ -44,7 +42,6 @@ export class PodState implements PodFacts {
 
   constructor(options: PodStateOptions) {
     this.context = options.context;
-    this.runtime = options.runtime;
     this.probers = options.probers;
     this.#pod = options.pod;
     const known = options.pod.status?.startTime;
@@ -53,6 +50,12 @@ export class PodState implements PodFacts {
 
   get pod(): Pod {
     return this.#pod;
+  }
+
+  /** Its own; while it has none yet nothing of it is anywhere, and any says so. */
+  get runtime(): Runtime {
+    const { runtimes } = this.context;
+    return runtimes.of(this.#pod)?.runtime ?? runtimes.fallback;
   }
 
   get uid(): string {

@@ -28,7 +28,6 @@ const retryMs = 10_000;
 /** Which pod, and what is there of it. */
 export interface PodWorkerOptions {
   readonly context: PodContext;
-  readonly runtime: Runtime;
   readonly pod: Pod;
   /** What the runtime still has of the pod from before the kubelet started. */
   readonly found?: FoundPod;
@@ -51,11 +50,11 @@ export class PodWorker {
   #timer: Timer | undefined;
 
   constructor(options: PodWorkerOptions) {
-    const { context, runtime, pod } = options;
+    const { context, pod } = options;
     this.#context = context;
     const probers = new PodProbers({
       context,
-      runtime,
+      runtime: () => this.#state.runtime,
       onVerdict: (name, kind, ok) => {
         this.#state.containers.probeVerdict(name, kind, ok);
         // Readiness is told at once, also while a step takes its time, such as the end of the pod.
@@ -63,7 +62,7 @@ export class PodWorker {
         this.wake();
       },
     });
-    this.#state = new PodState({ context, runtime, probers, pod });
+    this.#state = new PodState({ context, probers, pod });
     this.#state.recover(options.found);
     this.#rejected = options.rejected;
     if (options.rejected !== undefined) this.#stage = 'finished';

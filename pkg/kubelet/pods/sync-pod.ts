@@ -31,6 +31,8 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
     return { over: true, wakeAtMs: undefined };
   }
   publish();
+  const runtimeDueMs = awaitRuntime(state);
+  if (runtimeDueMs !== undefined) return { over: false, wakeAtMs: earliest(deadlineMs, runtimeDueMs) };
   const volumes = await state.mounts.bringUpToDate(ending.signal);
   let laterMs = earliest(deadlineMs, volumes.dueAtMs);
   if (!volumes.isReady) return { over: false, wakeAtMs: laterMs };
@@ -69,6 +71,14 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
     publish();
     wakeAtMs = laterMs;
   }
+}
+
+/** Says that the pod has no runtime yet; returns when to look again, undefined where it has one. Source: kubelet `createPodSandbox`. */
+function awaitRuntime({ context, pod }: PodState): number | undefined {
+  if (context.runtimes.of(pod) !== undefined) return undefined;
+  const message = `Failed to create pod sandbox: ${context.runtimes.problem(pod)}`;
+  context.recorder.record(pod, { type: 'Warning', reason: 'FailedCreatePodSandBox', message });
+  return context.clock.nowMs() + retryMs;
 }
 
 function decide(state: PodState, { restart }: ResizePlan): PodActions {
@@ -196,6 +206,7 @@ async function startOne(state: PodState, container: Container): Promise<number |
     sandbox,
     fields: state.fields(),
     volumePaths: state.mounts.paths,
+    readOnlyVolumes: state.mounts.readOnly,
     idOf: (name) => state.containers.get(name)?.id,
     signal: state.ending.signal,
   });

@@ -25,7 +25,8 @@ export interface ProbersContext {
 /** What probes are made with, and who hears of them. */
 export interface ProbersDeps {
   readonly context: ProbersContext;
-  readonly runtime: Runtime;
+  /** Of the pod, once it has containers. */
+  runtime(): Runtime;
   /** A verdict about a container has turned. */
   onVerdict(name: string, kind: ProbeKind, ok: boolean): void;
 }
@@ -107,7 +108,7 @@ export class PodProbers {
       ...probed,
       kind,
       probe,
-      runtime,
+      runtime: runtime(),
       transport: context.probes,
       clock: context.clock,
       background: (work) => context.background(work),

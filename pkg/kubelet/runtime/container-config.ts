@@ -115,6 +115,8 @@ export interface SelinuxOptions {
 export interface SecurityContext {
   /** Absent: the image's user. */
   readonly runAsUser?: number;
+  /** In place of the image's, `user[:group]` in names or numbers: of callers that are no kubelets, for the runtime `container` alone. */
+  readonly imageUser?: string;
   readonly runAsGroup?: number;
   readonly supplementalGroups?: readonly number[];
   /** Whether the image's groups of the user come in addition. Default `merge`. */

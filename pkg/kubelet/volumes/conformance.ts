@@ -53,7 +53,7 @@ export function volumeHostConformance(name: string, { make, hasFiles }: VolumeHo
 
   test(`${name}: a path of the machine is where it says`, async () => {
     const host = await make();
-    expect(await host.machinePath('/a path', '')).toBe('/a path');
+    expect(await host.machinePath('/a path', '')).toEqual({ path: '/a path', isReadOnly: false });
   });
 
   test(`${name}: a part of a volume has a path`, async () => {

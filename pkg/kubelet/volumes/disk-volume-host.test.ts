@@ -60,11 +60,29 @@ test('a subpath takes files and links as they are, but not out of the volume', a
 test('what the node has mounted is looked at, and made, where it is', async () => {
   const { directory } = await start();
   const host = diskVolumeHost(directory, { mounts: [{ containerPath: '/srv/none', hostPath: directory }] });
-  expect(await host.machinePath('/srv/none/a', 'DirectoryOrCreate')).toBe(join(directory, 'a'));
+  expect((await host.machinePath('/srv/none/a', 'DirectoryOrCreate')).path).toBe(join(directory, 'a'));
   expect((await stat(join(directory, 'a'))).isDirectory()).toBe(true);
   await expect(host.machinePath('/srv/none/b', 'File')).rejects.toThrow(
     'hostPath type check failed: /srv/none/b is not a file',
   );
+});
+
+test('where the node has something read-only nothing is made', async () => {
+  const { directory } = await start();
+  const mounts = [{ containerPath: '/srv', hostPath: directory, readOnly: true }];
+  const host = diskVolumeHost(join(directory, 'volumes'), { mounts });
+  await writeFile(join(directory, 'there'), 'x');
+  expect(await host.machinePath('/srv/there', 'File')).toEqual({ path: join(directory, 'there'), isReadOnly: true });
+  for (const type of ['DirectoryOrCreate', 'FileOrCreate'])
+    await expect(host.machinePath('/srv/none', type)).rejects.toThrow(
+      'hostPath type check failed: /srv/none is not there, and the node has it read-only',
+    );
+  const fixed = { ...mount, isReadOnly: true };
+  expect(await host.within(directory, 'there', fixed)).toBe(join(directory, 'there'));
+  await expect(host.within(directory, 'none/deep', fixed)).rejects.toThrow(
+    'subpath "none/deep" is not there, and the node has the volume read-only',
+  );
+  await expect(stat(join(directory, 'none'))).rejects.toThrow('ENOENT');
 });
 
 test("paths of the machine are made or looked at as the volume's type asks", async () => {

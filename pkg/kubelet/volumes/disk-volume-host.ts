@@ -26,7 +26,7 @@ import { folderUsage } from '../runtime/container/usage.ts';
 import { openBeneath, type PartOfVolume } from './beneath.ts';
 import { giveToGroup } from './group-owner.ts';
 import { bindOpen, mountMemory, unmountBelow } from './mounts.ts';
-import { mountedPath, type NodeMount } from './node-mounts.ts';
+import { type MachinePath, mountedPath, type NodeMount } from './node-mounts.ts';
 import { VolumeError } from './payload.ts';
 import type { VolumeFile, VolumeHost, VolumeRef } from './volume-host.ts';
 
@@ -76,6 +76,7 @@ export function diskVolumeHost(directory: string, options: DiskVolumeOptions = {
       await rm(join(lasting, name), { recursive: true, force: true });
     },
     async within(root, subPath, mount) {
+      if (mount.isReadOnly) await checkThere(root, subPath);
       if (isForContainers && !written.has(root)) {
         await mkdir(dirname(pathOf(mount)), { recursive: true });
         return mountPart(pathOf(mount), { root, subPath, onResolved });
@@ -180,14 +181,26 @@ const machineTypes: Readonly<Record<string, readonly [name: string, is: (found: 
   BlockDevice: ['block device', (found) => found.isBlockDevice()],
 };
 
+/** Fails for a part of a read-only volume that would have to be made. */
+async function checkThere(root: string, subPath: string): Promise<void> {
+  const isThere = await stat(join(root, subPath)).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere)
+    throw new Error(`subpath ${JSON.stringify(subPath)} is not there, and the node has the volume read-only`);
+}
+
 /** See `VolumeHost.machinePath`; `named` is the path as the volume has it. */
-async function checkMachinePath(path: string, type: string, named: string): Promise<void> {
+async function checkMachinePath({ path, isReadOnly }: MachinePath, type: string, named: string): Promise<void> {
   const isMade = type.endsWith('OrCreate');
   const known = machineTypes[isMade ? type.slice(0, -'OrCreate'.length) : type];
   if (known === undefined) return;
   const [name, is] = known;
   const found = await stat(path).catch(() => undefined);
   if (found === undefined && isMade) {
+    if (isReadOnly)
+      throw new VolumeError(`hostPath type check failed: ${named} is not there, and the node has it read-only`);
     if (name === 'directory') await mkdir(path, { recursive: true });
     else await writeFile(path, '', { flag: 'a' });
     return;

@@ -19,11 +19,25 @@ test.each([
   ['/', '/'],
   ['/other/', '/other/'],
 ])('%s of the node is %s of the machine', (path, expected) => {
-  expect(mountedPath(path, mounts)).toBe(expected);
+  expect(mountedPath(path, mounts)).toEqual({ path: expected, isReadOnly: false });
 });
 
 test('a mount at the root holds all paths', () => {
-  expect(mountedPath('/a', [{ containerPath: '/', hostPath: '/srv' }])).toBe('/srv/a');
+  expect(mountedPath('/a', [{ containerPath: '/', hostPath: '/srv' }]).path).toBe('/srv/a');
+});
+
+test('what is below a mount is read-only as the deepest one says', () => {
+  const fixed = { containerPath: '/data', hostPath: '/home/me', readOnly: true };
+  const open = { containerPath: '/data/open', hostPath: '/srv' };
+  const isReadOnly = (path: string): boolean => mountedPath(path, [fixed, open]).isReadOnly;
+  expect(['/data', '/data/a', '/data/open', '/data/open/a', '/home/me', '/'].map(isReadOnly)).toEqual([
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
 });
 
 test('a mount is a text that means it', () => {

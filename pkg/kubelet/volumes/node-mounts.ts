@@ -10,20 +10,30 @@ export interface NodeMount {
   readonly hostPath: string;
   /** Where pods of the node find it. */
   readonly containerPath: string;
+  /** Whether no container of the node may write there. Default: false. */
+  readonly readOnly?: boolean;
+}
+
+/** A place on the machine. */
+export interface MachinePath {
+  readonly path: string;
+  /** Whether the node has it read-only. */
+  readonly isReadOnly: boolean;
 }
 
 /** Where a path of the node is on the machine: in the deepest mount that it is at or below, else as it says. */
-export function mountedPath(path: string, mounts: readonly NodeMount[]): string {
+export function mountedPath(path: string, mounts: readonly NodeMount[]): MachinePath {
   const wanted = withoutEnd(path);
   const [deepest] = mounts
     .filter(({ containerPath }) => isWithin(wanted, withoutEnd(containerPath)))
     .toSorted((a, b) => withoutEnd(b.containerPath).length - withoutEnd(a.containerPath).length);
-  if (deepest === undefined) return path;
-  return join(deepest.hostPath, wanted.slice(withoutEnd(deepest.containerPath).length));
+  if (deepest === undefined) return { path, isReadOnly: false };
+  const { containerPath, hostPath, readOnly = false } = deepest;
+  return { path: join(hostPath, wanted.slice(withoutEnd(containerPath).length)), isReadOnly: readOnly };
 }
 
-/** `containerPath=hostPath`. */
-export function mountText({ containerPath, hostPath }: NodeMount): string {
+/** `containerPath=hostPath`; whether it is read-only is not in it. */
+export function mountText({ containerPath, hostPath }: Pick<NodeMount, 'containerPath' | 'hostPath'>): string {
   return `${containerPath}=${hostPath}`;
 }
 

@@ -5,8 +5,13 @@ import type { VolumeDependency } from './volume-plugin.ts';
 
 /** Where the volumes are, or which of them cannot be had. */
 export type MountOutcome =
-  /** Host path by name of the volume; `renewAtMs` is when contents have to be made anew, such as tokens that expire. */
-  | { readonly ok: true; readonly paths: ReadonlyMap<string, string>; readonly renewAtMs?: number }
+  /** Host path by name of the volume, and those that the node has read-only; `renewAtMs` is when contents have to be made anew, such as tokens that expire. */
+  | {
+      readonly ok: true;
+      readonly paths: ReadonlyMap<string, string>;
+      readonly readOnly: ReadonlySet<string>;
+      readonly renewAtMs?: number;
+    }
   | { readonly ok: false; readonly volume: string; readonly message: string };
 
 /** A part of a volume for one mount of a container that is about to start. */
@@ -16,6 +21,8 @@ export interface SubPath {
   readonly mount: string;
   /** Relative and without `..`. */
   readonly path: string;
+  /** Whether nothing may be made in the volume. */
+  readonly isReadOnly: boolean;
 }
 
 /** Kinds whose files the kubelet writes, and nobody else. */

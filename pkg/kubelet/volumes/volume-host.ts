@@ -4,6 +4,7 @@
  * Laws: `directory` and `write` are idempotent. A reader of a written volume sees either all of the old files or all of the new ones.
  * Paths are absolute.
  */
+import type { MachinePath } from './node-mounts.ts';
 
 /** One file of a volume. */
 export interface VolumeFile {
@@ -20,6 +21,12 @@ export interface VolumeRef {
   readonly name: string;
 }
 
+/** A mount of a part of a volume. */
+export interface PartMount extends VolumeRef {
+  /** Whether nothing may be made in the volume. Default: false. */
+  readonly isReadOnly?: boolean;
+}
+
 /** The place of volumes. */
 export interface VolumeHost {
   /**
@@ -31,16 +38,16 @@ export interface VolumeHost {
   giveTo(path: string, owner: { readonly group: number; readonly isReadOnly: boolean }): Promise<void>;
   /**
    * The path of a part of a volume, for a mount: a folder is made where there is neither file nor folder. `subPath` is relative and without `..`;
-   * throws where links lead out of `root`. What is part of written files is given as it is now, under a path of the mount's own: a later `write`
+   * throws where links lead out of `root`, and for one that would have to be made where that is read-only. What is part of written files is given as it is now, under a path of the mount's own: a later `write`
    * does not change it, the next call for `mount` does.
    */
-  within(root: string, subPath: string, mount: VolumeRef): Promise<string>;
+  within(root: string, subPath: string, mount: PartMount): Promise<string>;
   /**
    * Sees to it that there is at `path` of the machine what a hostPath volume's `type` asks for: `DirectoryOrCreate` and `FileOrCreate` make
-   * it, the others only look, and none (`''`) does nothing. Resolves with where that is, which is elsewhere for what the node has mounted at that path.
-   * Throws in upstream's words.
+   * it, but where the node has it read-only, the others only look, and none (`''`) does nothing. Resolves with where that is, which is elsewhere for what the node has mounted at that
+   * path. Throws in upstream's words.
    */
-  machinePath(path: string, type: string): Promise<string>;
+  machinePath(path: string, type: string): Promise<MachinePath>;
   /** Makes the contents of a volume's folder exactly these files, by relative path, and returns the folder's path. */
   write(volume: VolumeRef, files: ReadonlyMap<string, VolumeFile>): Promise<string>;
   /** Makes a folder that outlives pods, which anyone may write to, if it is not there and returns its path. `name` is one of a file. */
@@ -68,7 +75,7 @@ export function memoryVolumeHost(): VolumeHost {
   return {
     directory: async (volume) => pathOf(volume),
     giveTo: async () => {},
-    machinePath: async (path) => path,
+    machinePath: async (path) => ({ path, isReadOnly: false }),
     within: async (root, subPath) => `${root}/${subPath}`,
     write: async (volume) => pathOf(volume),
     lastingDirectory: async (name) => {

@@ -37,6 +37,12 @@ export class TcpRelay {
     return opened;
   }
 
+  /** Where it listens: what the system has chosen, where it was to. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' ? (address?.port ?? 0) : 0;
+  }
+
   /** Stops listening. Connections go on until they end by themselves. */
   async close(): Promise<void> {
     // `close` calls back only once every connection has ended; listening ends at once.

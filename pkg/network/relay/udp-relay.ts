@@ -83,6 +83,11 @@ export class UdpRelay {
     return opened;
   }
 
+  /** Where it listens: what the system has chosen, where it was to. */
+  get port(): number {
+    return this.#socket.address().port;
+  }
+
   /** Drops flows to endpoints that the chooser does not have any more. */
   dropStale(): void {
     const { chooser } = this.#options;

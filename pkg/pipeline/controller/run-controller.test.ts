@@ -22,7 +22,7 @@ function startController(): { stop(): Promise<void> } {
   const { client, clock, random } = cluster;
   const informers = createInformers({ client, clock, random, log: silentLogger });
   const deps = { client, informers, clock, random, log: silentLogger, metrics: new Metrics() };
-  const part = createRunController(deps, placesIn('/nowhere'));
+  const part = createRunController(deps, { places: placesIn('/nowhere') });
   const stop = new AbortController();
   const running = Promise.all([informers.run(stop.signal), part.run(stop.signal)]);
   return {

@@ -13,8 +13,7 @@ import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { decideRun } from '../model/run.ts';
 import type { Act, Decision, PodFacts, TargetFacts } from '../model/step-view.ts';
 import { type PipelineRun, pipelineRuns, type RunStatus } from '../model/types.ts';
-import type { Places } from '../places.ts';
-import { podFacts, podName, runLabel, stepPod } from './step-pod.ts';
+import { podFacts, podName, runLabel, type StepSettings, stepPod } from './step-pod.ts';
 import { actOnTarget, readTarget, type Target, type TargetDeps } from './targets.ts';
 
 /** Runs worked on at the same time. */
@@ -24,11 +23,11 @@ const workers = 8;
 const unread: TargetFacts = { state: 'present', image: '', holder: 'other', isLater: false, rollout: 'progressing' };
 
 /** The controller of runs. */
-export function createRunController(deps: ComponentDeps, places: Places): Component {
+export function createRunController(deps: ComponentDeps, settings: StepSettings): Component {
   const { clock, log, metrics, informers } = deps;
   const name = 'pipeline-run';
   const queue = createWorkQueue({ name, clock, metrics });
-  const controller = new RunController(deps, places);
+  const controller = new RunController(deps, settings);
   const enqueue = (run: PipelineRun): void => queue.add(objectKey(run));
   informers.informer(pipelineRuns).addHandler({ added: enqueue, updated: (_, run) => enqueue(run), deleted: enqueue });
   const enqueueOwner = ({ metadata }: Pod): void => {
@@ -44,14 +43,14 @@ export function createRunController(deps: ComponentDeps, places: Places): Compon
 
 class RunController {
   readonly #deps: ComponentDeps;
-  readonly #places: Places;
+  readonly #settings: StepSettings;
   readonly #runs: Lister<PipelineRun>;
   readonly #pods: Lister<Pod>;
   readonly #targetDeps: TargetDeps;
 
-  constructor(deps: ComponentDeps, places: Places) {
+  constructor(deps: ComponentDeps, settings: StepSettings) {
     this.#deps = deps;
-    this.#places = places;
+    this.#settings = settings;
     this.#runs = deps.informers.informer(pipelineRuns).lister;
     this.#pods = deps.informers.informer(pods).lister;
     this.#targetDeps = {
@@ -69,7 +68,7 @@ class RunController {
     const run = this.#runs.get(key);
     if (run === undefined) {
       const { namespace = '', name } = splitKey(key);
-      await rm(this.#places.run({ metadata: { namespace, name } }), { recursive: true, force: true });
+      await rm(this.#settings.places.run({ metadata: { namespace, name } }), { recursive: true, force: true });
       return undefined;
     }
     const targets = new Map<string, Target>();
@@ -108,7 +107,7 @@ class RunController {
     log.info('Acting for a run', { run: objectKey(run), act: act.type, step: act.step });
     switch (act.type) {
       case 'createPod':
-        await unless(isAlreadyExists, client.resource(pods).create(stepPod(run, step, this.#places)));
+        await unless(isAlreadyExists, client.resource(pods).create(stepPod(run, step, this.#settings)));
         return;
       case 'deletePod':
         await unless(isNotFound, client.resource(pods).delete(podName(run, act.step), { namespace }));

@@ -14,10 +14,21 @@ const stepLabel = `${pipelineRuns.group}/step`;
 const containerName = 'step';
 /** Where a program is asked to end before it is ended. */
 const graceSeconds = 5;
+/** The same of a build of a Dockerfile, which has containers to end. */
+const imageBuildGraceSeconds = 30;
 const timeoutSecondsDefault = 600;
 const workspacePrefix = 'workspace:';
 /** What was said last is cut to what a status has room for. */
 const messageLengthMax = 4096;
+
+/** What the pods of steps are made with. */
+export interface StepSettings {
+  readonly places: Places;
+  /** RuntimeClass of pods whose program is a module on the disk. Absent: it is the nodes' default runtime that has them. */
+  readonly moduleRuntimeClass?: string;
+  /** The words of `coxswain image`, with the flags that say whose images. Absent: no node runs images of Dockerfiles. */
+  readonly imageCommand?: readonly string[];
+}
 
 /** Name of a step's pod. */
 export function podName({ metadata }: PipelineRun, step: string): string {
@@ -31,17 +42,20 @@ interface Mount {
 }
 
 /** The pod of a step. */
-export function stepPod(run: PipelineRun, step: StepSpec, places: Places): Pod {
+export function stepPod(run: PipelineRun, step: StepSpec, settings: StepSettings): Pod {
+  const { places, moduleRuntimeClass } = settings;
   const { name = '', namespace = '', uid = '' } = run.metadata ?? {};
   const mounts: readonly Mount[] = [
     { name: 'workspace', folder: places.source(run), mountPath: '/workspace' },
     { name: 'artifacts', folder: places.artifacts(run), mountPath: '/artifacts' },
     { name: 'cache', folder: places.cache(run), mountPath: '/cache' },
-    ...(step.build === undefined
+    ...(step.build?.entry === undefined
       ? []
       : [{ name: 'images', folder: places.images(run, step.build.image), mountPath: '/images' }]),
   ];
   const { serviceAccountName = 'default' } = run.spec;
+  const program = programOf(run, step, settings);
+  const isModule = program.image?.startsWith('file:') === true;
   const owner = { apiVersion: apiVersionOf(pipelineRuns), kind: pipelineRuns.kind, name, uid, controller: true };
   return {
     metadata: {
@@ -53,11 +67,12 @@ export function stepPod(run: PipelineRun, step: StepSpec, places: Places): Pod {
     spec: {
       restartPolicy: 'Never',
       serviceAccountName,
-      terminationGracePeriodSeconds: graceSeconds,
+      ...(isModule && moduleRuntimeClass !== undefined ? { runtimeClassName: moduleRuntimeClass } : {}),
+      terminationGracePeriodSeconds: step.build?.dockerfile === undefined ? graceSeconds : imageBuildGraceSeconds,
       activeDeadlineSeconds: step.timeoutSeconds ?? timeoutSecondsDefault,
       containers: [
         {
-          ...programOf(run, step, places),
+          ...program,
           name: containerName,
           volumeMounts: mounts.map(({ name: volume, mountPath }) => ({ name: volume, mountPath })),
         },
@@ -70,18 +85,28 @@ export function stepPod(run: PipelineRun, step: StepSpec, places: Places): Pod {
   };
 }
 
-function programOf(run: PipelineRun, { name, build, run: own }: StepSpec, places: Places): Omit<Container, 'name'> {
+function programOf(
+  run: PipelineRun,
+  { name, build, run: own }: StepSpec,
+  { places, imageCommand = [] }: StepSettings,
+): Omit<Container, 'name'> {
   const { repository, commit, ref, pipeline } = run.spec;
   if (name === checkoutStep) {
     const bare = places.repository(run.metadata?.namespace ?? '', repository);
     return { image: programUrl('checkout'), args: [bare, commit, places.source(run)] };
   }
   if (build !== undefined) {
-    const { context = '', entry, image } = build;
-    return {
-      image: programUrl('build-module'),
-      args: [join('/workspace', context), entry, '/images', places.images(run, image)],
-    };
+    const { context = '', entry, dockerfile, image, registry = '' } = build;
+    if (entry !== undefined)
+      return {
+        image: programUrl('build-module'),
+        args: [join('/workspace', context), entry, '/images', places.images(run, image)],
+      };
+    // The machine's path: who builds is a process of it.
+    const folder = join(places.source(run), context);
+    const named = `${registry || 'localhost'}/${run.metadata?.namespace}/${image}`;
+    const then = registry === '' ? 'keep' : 'publish';
+    return { image: programUrl('build-image'), args: [folder, dockerfile ?? '', named, then, ...imageCommand] };
   }
   const { image = '', command, args, env = [] } = own ?? {};
   const built = run.status?.steps.findLast(

@@ -37,7 +37,9 @@ function stepProblem(step: StepSpec, byName: ReadonlyMap<string, StepSpec>): str
   const missing = after.find((before) => !byName.has(before));
   if (missing !== undefined) return `step ${name} waits for ${missing}, which is no step`;
   const actions = [run, build, deploy].filter((action) => action !== undefined).length;
-  return actions === 1 ? undefined : `step ${name} has ${actions} of run, build and deploy instead of one`;
+  if (actions !== 1) return `step ${name} has ${actions} of run, build and deploy instead of one`;
+  if (build === undefined || (build.entry === undefined) !== (build.dockerfile === undefined)) return undefined;
+  return `step ${name} builds by ${build.entry === undefined ? 'neither' : 'both'} of entry and dockerfile instead of one`;
 }
 
 /** What is deployed has to be there by then. */

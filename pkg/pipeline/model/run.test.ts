@@ -4,8 +4,8 @@ import { SeededRandom } from '#pkg/base/random.ts';
 import { planProblem } from './plan.ts';
 import { decideRun } from './run.ts';
 import { randomSteps, type SimulatedRun, SimulatedWorld } from './simulated-world.ts';
-import { isFinal, type World } from './step-view.ts';
-import type { PipelineRun, StepSpec, StepStatus } from './types.ts';
+import { isFinal, type TargetFacts, type World } from './step-view.ts';
+import type { PipelineRun, RunStatus, StepSpec, StepStatus } from './types.ts';
 
 const seeds = Number(process.env.COXSWAIN_PIPELINE_SEEDS ?? 60);
 /** No sum of the deadlines of seven steps is longer. */
@@ -103,6 +103,42 @@ test('what an outsider sets meanwhile is left alone, and the run still ends with
     for (const target of world.targets.values()) expect(target.hold, `seed ${seed}`).toBeUndefined();
   }
   expect(seen).toBeGreaterThan(0);
+});
+
+test('what is held is looked at each second, and goes back at the look that finds its metric exceeded', () => {
+  const made = 'app@sha256:12';
+  const metric = { port: 1, name: 'errors', max: 0.5 };
+  const deploy = {
+    from: 'build',
+    namespace: 'default',
+    deployment: 'web',
+    container: 'main',
+    watchSeconds: 30,
+    metric,
+  };
+  const spec = specOf(1, [build, { name: 'live', after: ['build'], deploy }]);
+  const startTime = new Date(0).toISOString();
+  const before = {
+    phase: 'Running',
+    startTime,
+    steps: [
+      { name: 'checkout', phase: 'Succeeded' },
+      { name: 'build', phase: 'Succeeded', image: made },
+      { name: 'live', phase: 'Running', startTime, image: made },
+    ],
+  } as const;
+  const seen = { state: 'present', image: made, holder: 'me', isLater: false, rollout: 'complete' } as const;
+  const look = (status: RunStatus, target: TargetFacts, nowMs: number) =>
+    decideRun({ spec, status, nowMs, world: { pod: () => ({ state: 'absent' }), target: () => target } });
+  const well = look(before, { ...seen, metric: 0.1 }, 4_000);
+  expect([well.acts, well.wakeMs]).toEqual([[], 5_000]);
+  const bad = look(well.status, { ...seen, metric: 0.6 }, 5_000);
+  expect(bad.acts).toEqual([{ type: 'rollBack', step: 'live' }]);
+  // Also where it is well again by the next look.
+  const again = look(bad.status, { ...seen, metric: 0 }, 6_000);
+  expect(again.acts).toEqual([{ type: 'rollBack', step: 'live' }]);
+  const back = look(again.status, { ...seen, image: 'first', holder: 'none', metric: 0 }, 7_000);
+  expect(back.status).toMatchObject({ phase: 'RolledBack', reason: 'MetricExceeded' });
 });
 
 const image = (name: string, after: readonly string[] = []): StepSpec => ({ name, after, run: { image: 'x' } });

@@ -13,14 +13,18 @@ export interface RunStep {
   readonly env?: readonly { readonly name: string; readonly value: string }[];
 }
 
-/** Makes an image of a folder of the commit: the same contents give the same digest. */
+/** Makes an image of a folder of the commit: the same contents give the same digest. Either `entry` or `dockerfile` says what kind of image. */
 export interface BuildStep {
   /** Name of the image, such as `shop`. */
   readonly image: string;
   /** Folder of the commit. Default: all of it. */
   readonly context?: string;
-  /** The program of the image: a module in that folder. */
-  readonly entry: string;
+  /** The program of an image that is a module on the disk: a file in that folder. */
+  readonly entry?: string;
+  /** A file in that folder by which `coxswain image build` makes an image for real containers. */
+  readonly dockerfile?: string;
+  /** Of images of a Dockerfile: a registry that the image is published to, such as `localhost:5000`. Default: it is among those of the nodes alone. */
+  readonly registry?: string;
 }
 
 /** A number that the pods of the new version say, and what it may be at most. */

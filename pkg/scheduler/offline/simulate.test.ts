@@ -3,20 +3,12 @@ import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { PodDisruptionBudget } from '#pkg/api/types/policy-v1.ts';
 import { nodes as nodesRef, podGroups, pods as podsRef } from '#pkg/api/types/refs.ts';
 import type { PodGroup } from '#pkg/api/types/scheduling-v1alpha2.ts';
-import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { silentLogger } from '#pkg/base/logger.ts';
-import { Metrics } from '#pkg/base/metrics.ts';
 import { randomInt, SeededRandom } from '#pkg/base/random.ts';
-import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import { FakeApi } from '#pkg/client/fake-api.ts';
-import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
-import { createClient } from '#pkg/client/rest-client.ts';
-import { createInformers } from '#pkg/client/shared-informers.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { NodeInfo } from '../model/node-info.ts';
 import { podInfoOf } from '../model/pod-info.ts';
 import { pluginTable } from '../plugin-table.ts';
-import { createScheduler } from '../scheduler.ts';
+import { SchedulerWorld } from '../testing/scheduler-world.ts';
 import { lowerBound } from './lower-bound.ts';
 import { ObjectSet } from './object-set.ts';
 import { planRebalance } from './rebalance.ts';
@@ -79,29 +71,14 @@ test('it agrees with what the scheduler then does', async () => {
 
 /** What a scheduler makes of it: the nodes of the pods. */
 async function schedule(nodes: readonly Node[], waiting: readonly Pod[]): Promise<Readonly<Record<string, string>>> {
-  const clock = new VirtualClock();
-  const random = new SeededRandom(1);
-  const api = new FakeApi();
-  const bound: Record<string, string> = {};
-  const handle: ApiHandler = async (request) => {
-    const [, namespace, name] = /namespaces\/([^/]+)\/pods\/([^/]+)\/binding$/.exec(request.path) ?? [];
-    const body: unknown = request.body?.kind === 'object' ? request.body.object : undefined;
-    if (name === undefined) return api.handle(request);
-    bound[`${namespace}/${name}`] = JSON.parse(JSON.stringify(body)).target.name;
-    return { status: 201, headers: {}, body: { kind: 'object', object: {}, bytes: () => new Uint8Array() } };
-  };
-  const transport = inProcessTransport(handle, { commonName: 'system:kube-scheduler', organizations: [] });
-  const client = createClient({ transport, userAgent: 'test' });
-  for (const node of nodes) await client.resource(nodesRef).create(node);
-  for (const one of waiting) await client.resource(podsRef).create(one);
-  const informers = createInformers({ client, clock, random, log: silentLogger });
-  const deps = { client, informers, clock, random, log: silentLogger, metrics: new Metrics() };
-  const stop = new AbortController();
-  const running = Promise.all([informers.run(stop.signal), createScheduler({ deps, scheduling }).run(stop.signal)]);
-  await clock.settle();
-  stop.abort();
-  await running;
-  return bound;
+  const world = new SchedulerWorld();
+  await world.nodes(...nodes);
+  await world.pods(...waiting);
+  const stop = world.start();
+  await world.clock.settle();
+  const placed = await world.placed();
+  await stop();
+  return Object.fromEntries(Object.entries(placed).map(([name, node]) => [`default/${name}`, node]));
 }
 
 function infoOf(node: Node): NodeInfo {

@@ -1,8 +1,13 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { Deferred } from '#pkg/base/async.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { storeConformance } from '../conformance.ts';
+import { openLmdbStore } from '../drivers/lmdb/lmdb-store.ts';
 import { createMemoryStore } from '../drivers/memory/memory-store.ts';
 import type { Store, StoreEvent } from '../store.ts';
 import { aesGcm } from './ciphers.ts';
@@ -63,6 +68,20 @@ test('nothing of a value is in the store below, and a value moved to another key
   await below.write({ type: 'put', key: '/b', value: Buffer.from(stored), ifModRevision: 0 });
   await expect(store.get('/b')).rejects.toThrow('unable to transform key "/b": cipher: message authentication failed');
   await expect(store.range({ prefix: '/' })).rejects.toThrow('unable to transform key "/b"');
+});
+
+test('what is on the disk until it is read is opened too', async () => {
+  const clock = new VirtualClock();
+  const directory = mkdtempSync(join(tmpdir(), 'coxswain-encrypted-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  const open = async () => over(await openLmdbStore({ directory, log: silentLogger, clock }), keyed, clock);
+  const first = await open();
+  await put(first, '/a', 'hidden');
+  await first.close();
+  const second = await open();
+  const found = await second.get('/a');
+  expect([textOf(found?.value), found?.late]).toEqual(['hidden', undefined]);
+  await second.close();
 });
 
 test('a value is stale unless it was sealed as it would be now', async () => {

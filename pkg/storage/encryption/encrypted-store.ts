@@ -130,7 +130,7 @@ class EncryptedStore implements Store {
   #open(kv: KeyValue): KeyValue | Promise<KeyValue> {
     const { key, value } = kv;
     const known = this.#plain.get(value)?.deref();
-    if (known !== undefined) return { ...kv, value: known };
+    if (known !== undefined) return openedOf(kv, known);
     try {
       const opened = this.#options.keys.open(value, key);
       if (!(opened instanceof Promise)) return this.#opened(kv, opened);
@@ -148,7 +148,7 @@ class EncryptedStore implements Store {
   #opened(kv: KeyValue, opened: OpenedValue): KeyValue {
     if (opened.plain === kv.value) return kv;
     this.#note(kv.value, opened);
-    return { ...kv, value: opened.plain };
+    return openedOf(kv, opened.plain);
   }
 
   #note(sealed: Uint8Array, { plain, mark }: OpenedValue): void {
@@ -163,6 +163,11 @@ class EncryptedStore implements Store {
       return Promise.all([now, before]).then(([kv, previous]) => eventWith(event, kv, previous));
     return eventWith(event, now, before);
   }
+}
+
+/** Without what makes the sealed value late. */
+function openedOf({ key, createRevision, modRevision }: KeyValue, value: Uint8Array): KeyValue {
+  return { key, value, createRevision, modRevision };
 }
 
 function eventWith(event: StoreEvent, kv: KeyValue | undefined, previous: KeyValue | undefined): StoreEvent {

@@ -2,13 +2,8 @@
  * How a migration went, as a picture (SVG): what each round sent and what was written meanwhile, what pages came to by their class, how pages of a post-copy came, and how
  * long the machine stood still. Pure; takes figures as they are served, in which whatever is not known is left out.
  */
-import { bar, logLength, pictureOf, text } from '../picture.ts';
+import { type BarRow, barRows, barsWidth, pictureOf, text } from '../picture.ts';
 
-const width = 760;
-const left = 150;
-const plot = 430;
-const thickness = 14;
-const gap = 10;
 const colours = { sent: '#3b6ea5', written: '#c2703d', raw: '#b9c4cf' } as const;
 
 /** One round, as it is served. */
@@ -39,27 +34,17 @@ export interface MigrationReport {
   readonly pushed: number;
 }
 
-interface Bar {
-  readonly value: number;
-  readonly fill: string;
-  readonly label: string;
-}
-
-interface Row {
-  readonly name: string;
-  readonly bars: readonly Bar[];
-}
-
 /** Draws a report. */
 export function migrationPicture(report: MigrationReport): string {
   const { downtimeMs, title } = report;
   const stood = downtimeMs === undefined ? 'not known' : `${downtimeMs.toFixed(1)} ms`;
   const parts: string[] = [text(20, 24, title, 'font-size="15"'), text(20, 44, `It stood still for: ${stood}`)];
   let top = 76;
-  const add = (heading: string, rows: readonly Row[]): void => {
+  const add = (heading: string, rows: readonly BarRow[]): void => {
     if (rows.length === 0) return;
-    parts.push(text(20, top, heading), chart(rows, top + 12));
-    top += 12 + rows.reduce((sum, { bars }) => sum + bars.length * thickness + gap, 0) + 30;
+    const { part, bottom } = barRows(rows, top + 12);
+    parts.push(text(20, top, heading), part);
+    top = bottom + 30;
   };
   add('Pages sent in each round, and pages written meanwhile', report.rounds.map(roundRow));
   add(
@@ -67,7 +52,7 @@ export function migrationPicture(report: MigrationReport): string {
     report.classes.filter(({ pages }) => pages > 0).map(classRow),
   );
   add('Pages after the machine arrived, by how they came', arrivals(report));
-  return pictureOf({ width, height: top }, parts);
+  return pictureOf({ width: barsWidth, height: top }, parts);
 }
 
 /** Pages that were written in a second of a round. */
@@ -75,7 +60,7 @@ export function dirtyRate({ dirtied, durationMs }: ReportRound): number {
   return durationMs <= 0 ? 0 : (dirtied * 1000) / durationMs;
 }
 
-function roundRow(round: ReportRound): Row {
+function roundRow(round: ReportRound): BarRow {
   const { pages, bytes, durationMs, dirtied } = round;
   return {
     name: `round ${round.round}`,
@@ -86,7 +71,7 @@ function roundRow(round: ReportRound): Row {
   };
 }
 
-function classRow({ name, pages, rawBytes, sentBytes, cpuMs }: MigrationReport['classes'][number]): Row {
+function classRow({ name, pages, rawBytes, sentBytes, cpuMs }: MigrationReport['classes'][number]): BarRow {
   return {
     name,
     bars: [
@@ -96,36 +81,13 @@ function classRow({ name, pages, rawBytes, sentBytes, cpuMs }: MigrationReport['
   };
 }
 
-function arrivals({ faults, prePaged, pushed }: MigrationReport): readonly Row[] {
+function arrivals({ faults, prePaged, pushed }: MigrationReport): readonly BarRow[] {
   if (faults + prePaged + pushed === 0) return [];
-  const row = (name: string, value: number): Row => ({
+  const row = (name: string, value: number): BarRow => ({
     name,
     bars: [{ value, fill: colours.sent, label: `${value}` }],
   });
   return [row('faults', faults), row('pre-paged', prePaged), row('pushed', pushed)];
-}
-
-/** Rows of bars, all on one logarithmic scale, as rounds and classes are powers of ten apart. */
-function chart(rows: readonly Row[], top: number): string {
-  const most = Math.max(...rows.flatMap(({ bars }) => bars.map(({ value }) => value)));
-  let y = top;
-  return rows
-    .flatMap(({ name, bars }) => {
-      const begin = y;
-      y += bars.length * thickness + gap;
-      return [
-        text(left - 8, begin + thickness - 3, name, 'text-anchor="end"'),
-        ...bars.flatMap(({ value, fill, label }, at) => {
-          const length = logLength(value, most, plot);
-          const y = begin + at * thickness;
-          return [
-            bar({ x: left, y }, { length, height: thickness - 2, fill }),
-            text(left + length + 6, y + thickness - 4, label, 'font-size="10"'),
-          ];
-        }),
-      ];
-    })
-    .join('\n');
 }
 
 function kib(bytes: number): string {

@@ -26,17 +26,29 @@ import type {
   ProcessStreams,
   StreamingService,
 } from '../streams.ts';
+import { userOf } from './bundle.ts';
 import type { ContainerEntry } from './container-entry.ts';
 import { containerFeatures } from './features.ts';
 import { imageService } from './images.ts';
 import { type ContainerRuntimeDeps, NodeContainers, pipeOwner } from './node-containers.ts';
 import { openProcess } from './process-connection.ts';
 import { ociProcess } from './spec/oci-spec.ts';
+import type { OciProcess } from './spec/oci-types.ts';
+import type { ContainerUser } from './spec/users.ts';
 import { openTunnel } from './tunnel.ts';
 import { cgroupUsage, folderUsage } from './usage.ts';
 
 /** Output of a command that is kept; the rest is cut off. Source: kubelet probes read 10 KiB; hooks show less. */
 const execBytesMax = 256 * 1024;
+
+/** What a command is to have that its container has otherwise; empty for the container's own. */
+export interface ProcessWish {
+  /** `user[:group]`, in names or numbers. */
+  readonly user: string;
+  readonly workingDirectory: string;
+  /** `NAME=value`, besides the container's. */
+  readonly environment: readonly string[];
+}
 
 /** Opens it: finds what an earlier one has left, and takes away what was half made. Rejects with `RuntimeError` where the machine cannot. */
 export async function openContainerRuntime(deps: ContainerRuntimeDeps): Promise<ContainerRuntime> {
@@ -58,7 +70,8 @@ export class ContainerRuntime implements Runtime {
     this.#node = node;
     const hasUsers = deps.hasUserNamespaces === true;
     const features = containerFeatures({ ...node.machine.facts, hasUsers });
-    this.capabilities = { name: 'coxswain', version: '1.0.0', features };
+    const handlers = new Set(Object.keys(deps.ociRuntimes.byHandler));
+    this.capabilities = { name: 'coxswain', version: '1.0.0', features, handlers };
     this.sandboxes = {
       run: (config) => node.sandboxes.run(config),
       stop: (id) => node.stopSandbox(id),
@@ -86,6 +99,41 @@ export class ContainerRuntime implements Runtime {
       portForward: (id, options) => this.#portForward(id, options),
     };
     this.images = imageService(deps.images);
+  }
+
+  /** Sends a container's program a signal, by name or number; nothing where it does not run. */
+  async signal(id: string, signal: string): Promise<void> {
+    await this.#node.monitor.call({ method: 'signal', id: this.#get(id).id, signal: signalNumber(signal) });
+  }
+
+  /** Its streams, also before it is started: then from its first byte on. */
+  async attachEarly(id: string, { stdin = false, signal }: AttachOptions): Promise<ProcessStreams> {
+    return openProcess(await this.#node.monitor.open(), {
+      opening: { type: 'attach', id: this.#get(id).id, stdin, isEarly: true },
+      signal,
+      cancelled: 'attaching was cancelled',
+    });
+  }
+
+  /** A command with a user, a folder or variables of its own. */
+  async execAs(id: string, options: ExecStreamOptions & ProcessWish): Promise<ProcessStreams> {
+    const entry = this.#running(id);
+    const { environment, user, workingDirectory } = options;
+    const own = ociProcess(this.#node.specOptions(entry), options.command);
+    const { record } = entry;
+    const { uid, gid, groups } = user === '' ? record.user : await userOf(record.config, user, record.rootPath);
+    return this.#command(entry, options, {
+      ...own,
+      user: { uid, gid, additionalGids: groups },
+      env: [...own.env, ...environment],
+      ...(workingDirectory === '' ? {} : { cwd: workingDirectory }),
+    });
+  }
+
+  /** The root of a container on the machine, without its volumes, its first process while it runs, and whom that runs as. */
+  placeOf(id: string): { readonly rootPath: string; readonly pid: number | undefined; readonly user: ContainerUser } {
+    const { record, pid } = this.#get(id);
+    return { rootPath: record.rootPath, pid, user: record.user };
   }
 
   onExit(listener: (container: RuntimeContainer) => void): () => void {
@@ -116,11 +164,19 @@ export class ContainerRuntime implements Runtime {
     return { exitCode, stdout, stderr };
   }
 
-  async #exec(id: string, { command, stdin = false, tty = false, signal }: ExecStreamOptions): Promise<ProcessStreams> {
+  async #exec(id: string, options: ExecStreamOptions): Promise<ProcessStreams> {
     const entry = this.#running(id);
-    const process = { ...ociProcess(this.#node.specOptions(entry), command), terminal: tty };
+    return this.#command(entry, options, ociProcess(this.#node.specOptions(entry), options.command));
+  }
+
+  async #command(
+    entry: ContainerEntry,
+    { command, stdin = false, tty = false, signal }: ExecStreamOptions,
+    process: OciProcess,
+  ): Promise<ProcessStreams> {
+    const { id } = entry;
     return openProcess(await this.#node.monitor.open(), {
-      opening: { type: 'exec', id, process, stdin, tty, ...pipeOwner(entry) },
+      opening: { type: 'exec', id, process: { ...process, terminal: tty }, stdin, tty, ...pipeOwner(entry) },
       signal,
       cancelled: `command "${command.join(' ')}" was cancelled`,
     });

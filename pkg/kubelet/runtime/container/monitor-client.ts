@@ -31,7 +31,6 @@ export interface MonitorClientOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly folder: string;
-  readonly runcPath: string;
   onExit(id: string, exit: ExitRecord): void;
   /** After a connection was lost and made again: all that there is. */
   onReconnect(containers: readonly MonitoredContainer[]): void;
@@ -107,7 +106,7 @@ export class MonitorClient {
         problem = error;
       }
       try {
-        await startMonitor({ folder, runcPath: this.#options.runcPath });
+        await startMonitor(folder);
       } catch (error) {
         problem = error;
       }

@@ -20,6 +20,7 @@ import { dropAllMapped, dropMapped, type MappedPlace, mappedVolumes, reachRoot }
 import type { ExitRecord, MonitoredContainer } from './monitor/protocol.ts';
 import { MonitorClient } from './monitor-client.ts';
 import { NodeSandboxes, newId } from './node-sandboxes.ts';
+import { type OciRuntimes, ociRuntimeOf } from './oci-runtimes.ts';
 import { anyPod, containerPlaces, type Places, placesOf, reachFolder, sandboxPlaces } from './places.ts';
 import {
   type ContainerFile,
@@ -42,8 +43,7 @@ export interface ContainerRuntimeDeps {
   /** Folder for what outlives a start of the machine; one runtime for each. */
   readonly dataDir: string;
   readonly images: ImageStore;
-  /** The OCI runtime. */
-  readonly runcPath: string;
+  readonly ociRuntimes: OciRuntimes;
   /** Node's name of the processor. */
   readonly architecture: string;
   /** Whether pods have networks of their own, which something else connects. */
@@ -81,7 +81,6 @@ export class NodeContainers {
       clock: deps.clock,
       log: deps.log,
       folder: places.memory,
-      runcPath: deps.runcPath,
       onExit: (id, exit) => void this.#exited(id, exit),
       onReconnect: (containers) => this.#found(containers),
     });
@@ -95,6 +94,7 @@ export class NodeContainers {
       ownNetwork,
       nodeNetwork,
       nodeResources,
+      ociRuntimes: deps.ociRuntimes,
     });
   }
 
@@ -160,7 +160,7 @@ export class NodeContainers {
         config,
         createdAtMs: clock.nowMs(),
         image: image.config,
-        user: await userOf(config, image.config.user, root.path),
+        user: await userOf(config, config.security.imageUser ?? image.config.user, root.path),
         rootPath: owner === undefined ? root.path : await reachRoot(root.path, { ...owner, reach: at.reach }),
         changesPath: root.changesPath,
         devices: await wishedDevices(config),
@@ -296,6 +296,7 @@ export class NodeContainers {
     try {
       const started = await this.monitor.run({
         id: entry.id,
+        ociRuntime: ociRuntimeOf(this.#deps.ociRuntimes, entry.sandbox.config.runtimeHandler),
         bundle: at.folder,
         logPath: at.log,
         exitPath: at.exit,

@@ -12,6 +12,7 @@ import { cgroupFolders, type Machine } from './machine.ts';
 import { dropMapped, reachRoot } from './mapped-files.ts';
 import type { MonitoredContainer } from './monitor/protocol.ts';
 import type { MonitorClient } from './monitor-client.ts';
+import { type OciRuntimes, ociRuntimeOf } from './oci-runtimes.ts';
 import { anyPod, type Places, sandboxPlaces, userIdsFolder } from './places.ts';
 import { PodCgroups } from './pod-cgroups.ts';
 import { hasMark, leaveMark, makeFolder, namesIn, removeFolder, type SandboxFile } from './records.ts';
@@ -30,6 +31,7 @@ export interface NodeSandboxesOptions {
   readonly nodeNetwork?: string | undefined;
   /** What all pods may use together, and their weight. */
   readonly nodeResources?: ContainerResources | undefined;
+  readonly ociRuntimes: OciRuntimes;
 }
 
 interface SandboxEntry {
@@ -107,7 +109,9 @@ export class NodeSandboxes {
   }
 
   async run(config: SandboxConfig): Promise<Sandbox> {
-    const { clock, random, places, monitor } = this.#options;
+    const { clock, random, places, monitor, ociRuntimes } = this.#options;
+    // Refused before anything is made.
+    ociRuntimeOf(ociRuntimes, config.runtimeHandler);
     const id = newId(random);
     const at = sandboxPlaces(places, id, config);
     const ownNetwork = this.#options.ownNetwork && config.namespaces.network === 'pod';
@@ -203,7 +207,7 @@ export class NodeSandboxes {
   }
 
   async #pause(file: SandboxFile): Promise<number> {
-    const { machine, monitor, places } = this.#options;
+    const { machine, monitor, ociRuntimes, places } = this.#options;
     const at = sandboxPlaces(places, file.id, file.config);
     const { architecture } = machine.facts;
     await writePauseRoot(at.pauseRoot, { architecture, owner: file.userBase ?? 0 });
@@ -212,6 +216,7 @@ export class NodeSandboxes {
     await writePauseBundle(places, file, root);
     const started = await monitor.run({
       id: file.id,
+      ociRuntime: ociRuntimeOf(ociRuntimes, file.config.runtimeHandler),
       bundle: at.folder,
       exitPath: at.exit,
       tty: false,

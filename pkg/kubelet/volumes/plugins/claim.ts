@@ -38,13 +38,13 @@ async function setUp(claimName: string, request: ClaimRequest): Promise<VolumeMo
   const volume = await client.resource(persistentVolumes).get(volumeName);
   if (volume.spec?.claimRef?.uid !== claim.metadata?.uid)
     throw new VolumeError(`PV ${volumeName} is not bound to PVC ${namespace}/${claimName}`);
-  return { path: await pathOf(volume, request) };
+  return placeOf(volume, request);
 }
 
 /** Names of folders are those of volumes: nothing leads out of where they are. */
 const folderName = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
 
-async function pathOf({ metadata, spec }: PersistentVolume, { host }: VolumeRequest): Promise<string> {
+async function placeOf({ metadata, spec }: PersistentVolume, { host }: VolumeRequest): Promise<VolumeMounted> {
   if (spec?.hostPath !== undefined) return host.machinePath(spec.hostPath.path, spec.hostPath.type ?? '');
   if (spec?.local !== undefined) return host.machinePath(spec.local.path, 'Directory');
   const { driver, volumeHandle = '' } = spec?.csi ?? {};
@@ -52,7 +52,7 @@ async function pathOf({ metadata, spec }: PersistentVolume, { host }: VolumeRequ
     // The folder is found again by the volume's name, and so must be called that.
     if (volumeHandle !== metadata?.name || !folderName.test(volumeHandle))
       throw new VolumeError(`volume handle ${JSON.stringify(volumeHandle)} is not the name of its volume`);
-    return host.lastingDirectory(volumeHandle);
+    return { path: await host.lastingDirectory(volumeHandle) };
   }
   if (driver !== undefined)
     throw new VolumeError(`driver name ${driver} not found in the list of registered CSI drivers`);

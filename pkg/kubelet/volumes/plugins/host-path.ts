@@ -6,6 +6,6 @@ export const hostPathPlugin: VolumePlugin = {
   kind: 'hostPath',
   async setUp({ hostPath }, { host }) {
     const { path = '', type } = hostPath ?? {};
-    return { path: await host.machinePath(path, type ?? '') };
+    return host.machinePath(path, type ?? '');
   },
 };

@@ -155,8 +155,8 @@ test('packing: a node that is open comes before one that is not, and the fuller 
   };
   const placed = { ...half.placed, daemons: [daemon] };
   const pod = asking({ cpu: '1', memory: '2Gi' });
-  // 90 for being open, and a third of 10 times one more than the mean share in use, of which nothing is stranded.
-  expect(scored(fit, pod, { nodes, placed })).toEqual({ empty: 4, half: 96, daemons: 7 });
+  // 90 for being open and suited, and a third of 10 times one more than the mean share in use, of which nothing is stranded; of closed ones 5 for stranding nothing, and a tenth of the use.
+  expect(scored(fit, pod, { nodes, placed })).toEqual({ empty: 5, half: 96, daemons: 5 });
 });
 
 test('packing: a pod goes where it makes use of what is left over', () => {

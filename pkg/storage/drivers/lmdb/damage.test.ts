@@ -147,10 +147,17 @@ test('a sound file, an empty one and none have no damage', async () => {
 
 test('a folder of another format is refused, and says what to do', async () => {
   const directory = testFolder();
-  const root = open<unknown, string>({ path: directory, encoding: 'binary', maxDbs: 4 });
-  await root.openDB<number, string>('meta', { encoding: 'json' }).put('format', 1);
-  await root.close();
+  const formatted = async (format: number): Promise<void> => {
+    const root = open<unknown, string>({ path: directory, encoding: 'binary', maxDbs: 4 });
+    await root.openDB<number, string>('meta', { encoding: 'json' }).put('format', format);
+    await root.close();
+  };
+  await formatted(1);
   await expect(openIn(directory)).rejects.toThrow(
-    `Cannot open ${directory} as it has format 1 and this version reads format 3: choose another data folder`,
+    `Cannot open ${directory} as it has format 1 and this version reads format 3: run "coxswain upgrade --data-dir `,
+  );
+  await formatted(4);
+  await expect(openIn(directory)).rejects.toThrow(
+    `Cannot open ${directory} as it has format 4 and this version reads format 3: choose another data folder`,
   );
 });

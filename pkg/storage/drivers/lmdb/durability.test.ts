@@ -124,8 +124,9 @@ test('what a loss of power leaves of a commit that was under way, any part of it
   const contentsOf = async (folder: string): Promise<string> => {
     const store = await open(folder);
     const { items, revision } = await store.range({ prefix: '' });
+    const texts = items.map(({ key, value }) => `${key}=${Buffer.from(value)}`);
     await store.close();
-    return `${revision} ${items.map(({ key, value }) => `${key}=${Buffer.from(value)}`).join(' ')}`;
+    return `${revision} ${texts.join(' ')}`;
   };
   const store = await open(directory);
   const fill = async (round: number): Promise<void> => {

@@ -16,18 +16,21 @@ import { StoreUnavailableError } from '../../store.ts';
 import { type ColdKey, ColdTable } from './cold-table.ts';
 import { DiskRoom, freeBytes, fullBytes } from './disk-room.ts';
 import { findDamage } from './file-check.ts';
-import { damagedError, otherFormatError } from './folder-errors.ts';
+import { causeOf, checkedGroup, damagedError, otherFormatError } from './folder-errors.ts';
 import { GroupIndex } from './group-index.ts';
+import { GroupsInPlace } from './groups-in-place.ts';
 import { Scratch } from './scratch.ts';
 import {
   coldMark,
-  DamagedGroupError,
   decodeGroup,
+  decodeHeads,
+  eachValue,
   encodeGroup,
   groupLength,
   joinWrites,
   type LoggedWrite,
   logFormat,
+  type WriteHead,
   type WriteRecord,
 } from './write-group.ts';
 
@@ -82,14 +85,13 @@ interface Removal {
   readonly at: number;
 }
 
-const noBytes = Buffer.alloc(0);
-
 const nothingDoomed = { queue: [], done: () => {} };
 
 /** The log in one folder, until it is closed. */
 export class LmdbLog {
   readonly #root: RootDatabase<Buffer, number>;
   readonly #groups: Database<Buffer, number>;
+  readonly #inPlace: GroupsInPlace;
   readonly #meta: Database<number | ColdKeys, string>;
   readonly #directory: string;
   readonly #room: DiskRoom;
@@ -99,6 +101,7 @@ export class LmdbLog {
   #doomed: Doomed | undefined;
   readonly #index = new GroupIndex();
   #cold: ColdTable | undefined;
+  #isClosed = false;
 
   /** Opens the log in a folder, which this process must have locked. */
   constructor(directory: string) {
@@ -119,6 +122,7 @@ export class LmdbLog {
     } as const;
     this.#root = open<Buffer, number>(options);
     this.#groups = this.#root.openDB<Buffer, number>('log', { encoding: 'binary' });
+    this.#inPlace = new GroupsInPlace(this.#root);
     this.#meta = this.#root.openDB<number | ColdKeys, string>('meta', { encoding: 'json' });
   }
 
@@ -185,20 +189,17 @@ export class LmdbLog {
     }
   }
 
-  /**
-   * Gives all writes of the log, in revision order. Their bytes are good until the callback returns, and it must read nothing of the store: they are
-   * read into memory that the library uses again, which costs a sixth of memory for each group.
-   */
-  replay(onWrite: (write: LoggedWrite) => void): void {
-    let group: Buffer = Buffer.alloc(0);
-    const decode = (bytes: Buffer, end: number): number => {
-      group = Buffer.from(bytes.buffer, bytes.byteOffset, end);
-      return end;
-    };
-    // The library's types do not tell of the option.
-    const options = { cache: false, encoder: { encode: () => noBytes, decode } };
-    const groups = this.#root.openDB<number, number>('log', options);
-    for (const { key } of groups.getRange()) for (const write of this.#decode(key, group)) onWrite(write);
+  /** Gives all writes of the log without their values, group by group, in revision order. The callback must read nothing of the store. */
+  replay(onGroup: (heads: readonly WriteHead[]) => void): void {
+    for (const key of this.#inPlace.keys())
+      onGroup(checkedGroup(() => decodeHeads(this.#inPlace.group), { directory: this.#directory, key }));
+  }
+
+  /** Gives the values of the writes that lie together with that of a revision, whose bytes are good until the callback returns. */
+  valuesWith(revision: number, take: (revision: number, value: Buffer) => void): void {
+    if (this.#isClosed) throw new StoreUnavailableError(`Cannot read ${this.#directory} as it was closed`);
+    for (const key of this.#inPlace.keys({ start: revision, reverse: true, limit: 1 }))
+      checkedGroup(() => eachValue(this.#inPlace.group, take), { directory: this.#directory, key });
   }
 
   /** The write of a revision, unless it was compacted away. */
@@ -214,12 +215,7 @@ export class LmdbLog {
   }
 
   #decode(key: number, group: Buffer): LoggedWrite[] {
-    try {
-      return decodeGroup(group);
-    } catch (error) {
-      if (!(error instanceof DamagedGroupError)) throw error;
-      throw damagedError(this.#directory, `the writes from revision ${key} on are not as they were written`);
-    }
+    return checkedGroup(() => decodeGroup(group), { directory: this.#directory, key });
   }
 
   /** Why a transaction has probably failed, in words: the library only tells of an I/O error. */
@@ -370,6 +366,7 @@ export class LmdbLog {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#root.close();
   }
 
@@ -385,13 +382,6 @@ export class LmdbLog {
       if (!outcome.value) throw new Error('Cannot append to a table that has a greater key');
     }
   }
-}
-
-/** The library's error of a failed commit holds a promise that rejects with the reason, which nobody else would handle. */
-function causeOf(error: unknown): unknown {
-  if (error instanceof Error && 'commitError' in error && error.commitError instanceof Promise)
-    error.commitError.catch(() => {});
-  return error;
 }
 
 function sortedOf(revisions: readonly number[]): Float64Array {

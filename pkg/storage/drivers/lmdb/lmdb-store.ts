@@ -15,7 +15,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { EventTail } from '../../event-tail.ts';
-import { Expirer, ExpiryQueue, expiryOf } from '../../expiry.ts';
+import { Expirer, ExpiryQueue } from '../../expiry.ts';
 import { mergeByKey } from '../../key-history.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
 import { checkRevision, readRange } from '../../read-range.ts';
@@ -40,11 +40,11 @@ import { type ColdState, readCold } from './cold-reads.ts';
 import { ColdSpace } from './cold-space.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { type Append, type ColdKeys, type DeadWrites, LmdbLog } from './lmdb-log.ts';
-import { LoadSlabs } from './load-slabs.ts';
+import { LoggedValues, readNow } from './logged-values.ts';
 import { PastWrites } from './past-writes.ts';
-import { type PendingWrite, takeBatch } from './pending-write.ts';
+import { expiryOfWrite, type PendingWrite, takeBatch } from './pending-write.ts';
 import { VersionEndings } from './version-endings.ts';
-import { type LoggedWrite, recordOf } from './write-group.ts';
+import { recordOf, type WriteHead } from './write-group.ts';
 
 /** Recent events kept in memory for watches that start a little in the past; older ones are read from the log. */
 const tailLimits = { maxEvents: 1_000, maxBytes: 2 * 1024 * 1024 };
@@ -130,8 +130,11 @@ class LmdbStore implements Store {
     this.#past = new PastWrites(log, this.#cold);
     this.#compacted = log.compacted;
     this.#revision = Math.max(1, this.#compacted, log.cold.lastRevision);
-    const slabs = new LoadSlabs();
-    log.replay((write) => this.#load(write, slabs));
+    const values = new LoggedValues((revision, take) => log.valuesWith(revision, take));
+    log.replay((heads) => {
+      for (const head of heads) this.#load(head, values);
+      values.nextGroup();
+    });
     this.#tail = new EventTail(tailLimits, this.#revision);
     const revision = (): number => this.#revision;
     this.#hub = new WatchHub({
@@ -355,22 +358,24 @@ class LmdbStore implements Store {
       if (expiresMs > 0) this.#expiring.add(expiresMs, { key, revision });
     }
     if (expiresMs > 0) this.#expirer.arm(expiresMs);
-    if (previous !== undefined)
+    if (previous !== undefined) {
+      readNow(previous);
       this.#endings.add(previous, { until: revision, by: event.type, isCold: cold !== false });
+    }
     this.#revision = revision;
     this.#tail.push(event);
   }
 
-  #load(write: LoggedWrite, slabs: LoadSlabs): void {
-    const { key, revision, expiresMs, createRevision, value } = write;
+  #load(write: WriteHead, values: LoggedValues): void {
+    const { key, revision, expiresMs } = write;
     if (this.#cold.has(key)) this.#endings.addLogged(write);
     else {
       const put = write.type === 'put';
-      const previous = put
-        ? this.#live.set(key, { key, value: slabs.copy(value), createRevision, modRevision: revision })
-        : this.#live.delete(key);
-      if (previous !== undefined)
+      const previous = put ? this.#live.set(key, values.add(write)) : this.#live.delete(key);
+      if (previous !== undefined) {
+        values.drop(previous);
         this.#endings.add(previous, { until: revision, by: put ? 'put' : 'delete', isCold: false });
+      }
       if (expiresMs > 0) this.#expiring.add(expiresMs, { key, revision });
     }
     this.#revision = Math.max(this.#revision, revision);
@@ -392,8 +397,4 @@ class LmdbStore implements Store {
   #checkOpen(): void {
     if (this.#ended !== undefined) throw this.#ended;
   }
-}
-
-function expiryOfWrite(operation: WriteOperation, nowMs: number): number {
-  return operation.type === 'put' && operation.ttlMs !== undefined ? expiryOf(nowMs, operation.ttlMs) : 0;
 }

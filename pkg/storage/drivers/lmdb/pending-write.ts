@@ -1,5 +1,6 @@
 /** Writes that wait for a transaction, and how many of them one takes: what waits is bounded by who may ask, what goes to the disk at once by this. */
 import type { Deferred } from '#pkg/base/async.ts';
+import { expiryOf } from '../../expiry.ts';
 import type { KeyValue, WriteOperation, WriteResult } from '../../store.ts';
 import type { ColdKey } from './cold-table.ts';
 
@@ -30,4 +31,9 @@ export function takeBatch(queue: PendingWrite[]): PendingWrite[] {
     count++;
   }
   return queue.splice(0, count);
+}
+
+/** When what an operation writes expires, in milliseconds since the epoch; 0 for never. */
+export function expiryOfWrite(operation: WriteOperation, nowMs: number): number {
+  return operation.type === 'put' && operation.ttlMs !== undefined ? expiryOf(nowMs, operation.ttlMs) : 0;
 }

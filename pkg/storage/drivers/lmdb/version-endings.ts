@@ -3,9 +3,10 @@
  * history each. Bounded by `pastLimitsDefault`: `excess` says what is to be forgotten.
  */
 import { forgottenShare, KeyHistory, pastLimitsDefault } from '../../key-history.ts';
+import { valueSize } from '../../late-value.ts';
 import type { KeyValue } from '../../store.ts';
 import type { DeadWrites } from './lmdb-log.ts';
-import type { LoggedWrite } from './write-group.ts';
+import type { WriteHead } from './write-group.ts';
 
 /** How a version ended: a deletion leaves a record of its own to remove. */
 export type Ending = 'deleted' | 'replaced';
@@ -17,15 +18,16 @@ export class VersionEndings {
 
   /** Notes that `previous` ended with the write of revision `until`. */
   add(
-    { key, modRevision, value }: KeyValue,
+    previous: KeyValue,
     { until, by, isCold }: { readonly until: number; readonly by: 'delete' | 'put'; readonly isCold: boolean },
   ): void {
     const ending = by === 'put' ? 'replaced' : 'deleted';
-    (isCold ? this.cold : this.hot).add({ key, from: modRevision, until, value: ending, bytes: value.length });
+    const { key, modRevision: from } = previous;
+    (isCold ? this.cold : this.hot).add({ key, from, until, value: ending, bytes: valueSize(previous) });
   }
 
   /** Of a cold key the log says only when a version ended. */
-  addLogged({ type, key, revision, previousRevision }: LoggedWrite): void {
+  addLogged({ type, key, revision, previousRevision }: WriteHead): void {
     const ending = type === 'delete' ? 'deleted' : 'replaced';
     this.cold.add({ key, from: previousRevision, until: revision, value: ending, bytes: 0 });
   }

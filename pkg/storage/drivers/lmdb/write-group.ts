@@ -25,12 +25,12 @@ import { crc32 } from 'node:zlib';
 import type { StoreEvent } from '../../store.ts';
 
 /**
- * The version of the layout, kept in the folder; one that is not this cannot be opened. Format 1 had a value per write, without checksum;
- * format 2 no cold table and no times.
+ * The version of the layout, kept in the folder; one that is not this cannot be opened. Those before can be read (`older-logs.ts`).
  */
 export const logFormat = 3;
 
-const checksumBytes = 4;
+/** Bytes of the checksum of a group, which come first. */
+export const checksumBytes = 4;
 const headBytes = 39;
 const types = ['', 'put', 'delete', 'cold'] as const;
 const typeNumbers = { put: 1, delete: 2, cold: 3 } as const;
@@ -44,6 +44,11 @@ export interface WriteRecord {
   readonly previousRevision: number;
   readonly expiresMs: number;
   readonly value: Uint8Array;
+}
+
+/** What is told of a write before its value is looked at. */
+export interface WriteHead extends Omit<WriteRecord, 'value'> {
+  readonly valueBytes: number;
 }
 
 /** A write as it lies on the disk. */
@@ -127,23 +132,52 @@ export function decodeGroup(group: Buffer): LoggedWrite[] {
   return writes;
 }
 
-function checkGroup(group: Buffer): void {
+/** The same without their values, which are only checked with the rest. */
+export function decodeHeads(group: Buffer): WriteHead[] {
+  checkGroup(group);
+  const heads: WriteHead[] = [];
+  for (let at = checksumBytes; at < group.length; ) {
+    heads.push(decodeHead(group, at));
+    at += lengthAt(group, at);
+  }
+  return heads;
+}
+
+/** Gives the values of a group, as parts of it, with the revisions of their writes. */
+export function eachValue(group: Buffer, take: (revision: number, value: Buffer) => void): void {
+  checkGroup(group);
+  for (let at = checksumBytes; at < group.length; ) {
+    const end = at + lengthAt(group, at);
+    take(group.readDoubleLE(at + 1), group.subarray(end - group.readUInt32LE(at + 35), end));
+    at = end;
+  }
+}
+
+/** Throws `DamagedGroupError` for a group whose checksum is another. */
+export function checkGroup(group: Buffer): void {
   if (group.length < checksumBytes || group.readUInt32LE(0) !== crc32(group.subarray(checksumBytes)))
     throw new DamagedGroupError('the checksum is wrong');
 }
 
-function decodeWrite(group: Buffer, at: number): LoggedWrite {
-  const keyAt = at + headBytes;
-  const valueAt = keyAt + group.readUInt16LE(at + 33);
-  const end = valueAt + group.readUInt32LE(at + 35);
+/** Bytes of the write at a place. */
+function lengthAt(group: Buffer, at: number): number {
+  return headBytes + group.readUInt16LE(at + 33) + group.readUInt32LE(at + 35);
+}
+
+function decodeHead(group: Buffer, at: number): WriteHead {
   return {
     type: types[group[at]!] as LoggedWrite['type'],
     revision: group.readDoubleLE(at + 1),
     createRevision: group.readDoubleLE(at + 9),
     previousRevision: group.readDoubleLE(at + 17),
     expiresMs: group.readDoubleLE(at + 25),
-    key: group.toString('utf8', keyAt, valueAt),
-    value: group.subarray(valueAt, end),
-    encoded: group.subarray(at, end),
+    key: group.toString('utf8', at + headBytes, at + headBytes + group.readUInt16LE(at + 33)),
+    valueBytes: group.readUInt32LE(at + 35),
   };
+}
+
+function decodeWrite(group: Buffer, at: number): LoggedWrite {
+  const { valueBytes, ...head } = decodeHead(group, at);
+  const end = at + lengthAt(group, at);
+  return { ...head, value: group.subarray(end - valueBytes, end), encoded: group.subarray(at, end) };
 }

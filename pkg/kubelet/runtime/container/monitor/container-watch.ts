@@ -26,7 +26,8 @@ const unseenExitCode = 255;
 /** What all containers of a node share. */
 export interface WatchDeps {
   readonly clock: Clock;
-  readonly runc: Runc;
+  /** The OCI runtime at a path. */
+  runtime(path: string): Runc;
   readonly reaper: Reaper;
   /** Of this container, in memory. */
   readonly folder: string;
@@ -77,12 +78,12 @@ export class ContainerWatch {
 
   /** Runs it. Rejects with one sentence when it cannot be. */
   async run(): Promise<void> {
-    const { bundle, id, tty, stdin, owner } = this.call;
-    const { runc, reaper, folder, clock } = this.#deps;
+    const { bundle, id, tty, stdin, owner, ociRuntime } = this.call;
+    const { runtime, reaper, folder, clock } = this.#deps;
     const early: (readonly ['stderr' | 'stdout', Buffer])[] = [];
     let isRunning = false;
     const launched = await launch({
-      runc,
+      runc: runtime(ociRuntime),
       reaper,
       folder,
       tty,
@@ -150,8 +151,8 @@ export class ContainerWatch {
   }
 
   async #ended(exitCode: number, how: Pick<ExitRecord, 'isUnseen'>): Promise<void> {
-    const { clock, folder, onExit, runc } = this.#deps;
-    const { id, cgroups, exitPath } = this.call;
+    const { clock, folder, onExit, runtime } = this.#deps;
+    const { id, cgroups, exitPath, ociRuntime } = this.call;
     const isOutOfMemory = hadMemoryEnd(cgroups);
     await this.#endRest();
     const exit: ExitRecord = { atMs: clock.nowMs(), exitCode, isOutOfMemory, ...how };
@@ -164,7 +165,10 @@ export class ContainerWatch {
     if (this.#summary !== undefined) this.#summary = { ...this.#summary, exit };
     this.viewers.end(exitCode);
     onExit(id, exit);
-    await runc.run({ args: ['delete', '--force', id], logPath: join(folder, 'log') }).catch(() => {});
+    const deletion = { args: ['delete', '--force', id], logPath: join(folder, 'log') };
+    await runtime(ociRuntime)
+      .run(deletion)
+      .catch(() => {});
     rmSync(join(folder, runningFile), { force: true });
   }
 

@@ -1,10 +1,10 @@
-/** The monitor's process. Started by the runtime of a kubelet with its folder and the OCI runtime; says on its output once that it listens. */
+/** The monitor's process. Started by the runtime of a kubelet with its folder; says on its output once that it listens. */
 import { writeSync } from 'node:fs';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { runMonitor } from './monitor.ts';
 import { protectFromMemoryEnd } from './system-calls.ts';
 
-const [folder = '', runcPath = ''] = process.argv.slice(2);
+const [folder = ''] = process.argv.slice(2);
 const output = 1;
 
 // It ends with the machine or when it is of no more use: a terminal that goes, and one who ends all of a group, mean others.
@@ -14,7 +14,6 @@ protectFromMemoryEnd();
 await runMonitor({
   clock: new SystemClock(),
   folder,
-  runcPath,
   onReady: () => {
     writeSync(output, 'ready\n');
   },

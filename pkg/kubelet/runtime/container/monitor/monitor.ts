@@ -6,7 +6,7 @@
  */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { type Frame, FrameReader } from '../../frames.ts';
@@ -14,6 +14,7 @@ import { adoptContainer, ContainerWatch, type WatchDeps } from './container-watc
 import { runExec } from './exec-session.ts';
 import { connectInside } from './loopback-connection.ts';
 import {
+  type AttachOpening,
   type Call,
   type ExitRecord,
   encodeJson,
@@ -30,6 +31,7 @@ import { makeSandboxPlace, removeSandboxPlace } from './sandbox-place.ts';
 import { socketName } from './start-monitor.ts';
 import { type FrameHandler, pipeInput } from './stream-input.ts';
 import { becomeSubreaper } from './system-calls.ts';
+import { AwaitingViewers } from './viewers.ts';
 
 /** Without a kubelet and without containers it has nothing to do for anybody. */
 const aloneMsMax = 10_000;
@@ -39,7 +41,6 @@ export interface MonitorOptions {
   readonly clock: Clock;
   /** In memory: it is empty after a start of the machine. */
   readonly folder: string;
-  readonly runcPath: string;
   /** Called once it listens. */
   readonly onReady: () => void;
 }
@@ -53,20 +54,31 @@ export async function runMonitor(options: MonitorOptions): Promise<void> {
 class Monitor {
   readonly #options: MonitorOptions;
   readonly #reaper = new Reaper();
-  readonly #runc: Runc;
+  /** By their paths. */
+  readonly #runtimes = new Map<string, Runc>();
   readonly #containers = new Map<string, { readonly watch: ContainerWatch; readonly cgroups: readonly string[] }>();
   readonly #kubelets = new Set<Socket>();
   readonly #ended = Promise.withResolvers<void>();
   /** Containers whose start an earlier kubelet may have asked for. */
   readonly #starting = new Set<Promise<void>>();
+  readonly #awaiting = new AwaitingViewers();
   #connections = 0;
   #execs = 0;
   #alone: Timer | undefined;
 
   constructor(options: MonitorOptions) {
     this.#options = options;
-    const stateFolder = join(options.folder, 'runc');
-    this.#runc = new Runc({ path: options.runcPath, stateFolder, reaper: this.#reaper });
+  }
+
+  /** An OCI runtime, with a folder of its own for what it knows. */
+  #runtime(path: string): Runc {
+    let runtime = this.#runtimes.get(path);
+    if (runtime === undefined) {
+      const stateFolder = join(this.#options.folder, 'state', basename(path));
+      runtime = new Runc({ path, stateFolder, reaper: this.#reaper });
+      this.#runtimes.set(path, runtime);
+    }
+    return runtime;
   }
 
   async run(): Promise<void> {
@@ -96,7 +108,7 @@ class Monitor {
   #deps(id: string): WatchDeps {
     return {
       clock: this.#options.clock,
-      runc: this.#runc,
+      runtime: (path) => this.#runtime(path),
       reaper: this.#reaper,
       // Short, as paths of sockets have to be.
       folder: join(this.#options.folder, 'c', id.slice(0, 32)),
@@ -142,10 +154,11 @@ class Monitor {
         const container = this.#containers.get(opening.id);
         if (container === undefined || container.watch.summary?.exit !== undefined) return refuse(socket, opening.id);
         const folder = join(this.#options.folder, 'x', String(this.#execs++));
-        return runExec(socket, opening, { runc: this.#runc, reaper: this.#reaper, folder, cgroups: container.cgroups });
+        const runc = this.#runtime(container.watch.call.ociRuntime);
+        return runExec(socket, opening, { runc, reaper: this.#reaper, folder, cgroups: container.cgroups });
       }
       case 'attach':
-        return this.#attach(socket, opening.id);
+        return this.#attach(socket, opening);
       case 'connect':
         return this.#connect(socket, opening.namespace, opening.port);
     }
@@ -191,7 +204,9 @@ class Monitor {
       case 'update': {
         const logPath = join(this.#options.folder, `update-${this.#execs++}`);
         const input = JSON.stringify(call.resources);
-        await this.#runc.run({ args: ['update', '--resources', '-', call.id], logPath, input });
+        const ociRuntime = this.#containers.get(call.id)?.watch.call.ociRuntime;
+        if (ociRuntime === undefined) throw new Error(`container "${call.id}" is not running`);
+        await this.#runtime(ociRuntime).run({ args: ['update', '--resources', '-', call.id], logPath, input });
         return undefined;
       }
       case 'end':
@@ -203,11 +218,14 @@ class Monitor {
   async #run(call: RunCall): Promise<MonitoredContainer | undefined> {
     const watch = new ContainerWatch(call, this.#deps(call.id));
     this.#containers.set(call.id, { watch, cgroups: call.cgroups });
+    const early = this.#awaiting.take(call.id);
+    for (const socket of early) watch.viewers.add(socket);
     const starting = watch.run();
     this.#starting.add(starting);
     try {
       await starting;
     } catch (error) {
+      for (const socket of early) refuse(socket, call.id);
       await watch.remove();
       this.#containers.delete(call.id);
       throw error;
@@ -217,15 +235,17 @@ class Monitor {
     return watch.summary;
   }
 
-  #attach(socket: Socket, id: string): FrameHandler {
-    const watch = this.#containers.get(id)?.watch;
-    if (watch === undefined || watch.summary?.exit !== undefined) return refuse(socket, id);
+  #attach(socket: Socket, { id, isEarly }: AttachOpening): FrameHandler {
+    const current = (): ContainerWatch | undefined => this.#containers.get(id)?.watch;
+    const watch = current();
+    if (watch === undefined ? isEarly !== true : watch.summary?.exit !== undefined) return refuse(socket, id);
     socket.write(encodeJson({ type: 'opened' }));
-    watch.viewers.add(socket);
+    if (watch === undefined) this.#awaiting.add(id, socket);
+    else watch.viewers.add(socket);
     return pipeInput(socket, {
-      write: async (bytes) => watch.input?.write(bytes),
-      end: () => watch.endInput(),
-      resize: (size) => watch.input?.resize(size),
+      write: async (bytes) => current()?.input?.write(bytes),
+      end: () => current()?.endInput(),
+      resize: (size) => current()?.input?.resize(size),
     });
   }
 

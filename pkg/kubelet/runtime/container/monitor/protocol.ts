@@ -8,7 +8,7 @@ import { encodeFrame, encodeMessage } from '../../frames.ts';
 import type { TerminalSize } from '../../streams.ts';
 
 /** Goes up with each change that an older monitor would misread. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 /** Longest frame: a piece of a stream, or the list of a node's containers. */
 export const frameBytesMax = 16 * 1024 * 1024;
@@ -20,8 +20,17 @@ export const streamPieceBytes = 64 * 1024;
 export type Opening =
   | { readonly type: 'control'; readonly version: number }
   | ExecOpening
-  | { readonly type: 'attach'; readonly id: string; readonly stdin: boolean }
+  | AttachOpening
   | { readonly type: 'connect'; readonly namespace: string | undefined; readonly port: number };
+
+/** What a container's program writes, and its input. */
+export interface AttachOpening {
+  readonly type: 'attach';
+  readonly id: string;
+  readonly stdin: boolean;
+  /** It may not run yet: then all that it writes is seen, from its first byte on. */
+  readonly isEarly?: boolean;
+}
 
 /** A command in a container. */
 export interface ExecOpening {
@@ -50,6 +59,8 @@ export interface SandboxCall {
 export interface RunCall {
   readonly method: 'run';
   readonly id: string;
+  /** Path of the OCI runtime that makes it, and does all else with it. */
+  readonly ociRuntime: string;
   readonly bundle: string;
   /** CRI log; what is there goes on. Absent: output goes nowhere. */
   readonly logPath?: string;

@@ -10,20 +10,14 @@ export const socketName = 'monitor';
 /** It keeps next to nothing: a small heap, and no warning that it uses what Node calls experimental. */
 const flags = ['--max-old-space-size=128', '--max-semi-space-size=2', '--disable-warning=ExperimentalWarning'];
 
-/** Where it works, and with what. */
-export interface MonitorStart {
-  readonly folder: string;
-  readonly runcPath: string;
-}
-
-/** Resolves once it listens, or has ended without: who connects finds out. What goes wrong is in `monitor.log` of the folder. */
-export function startMonitor({ folder, runcPath }: MonitorStart): Promise<void> {
+/** Starts it, to work in a folder. Resolves once it listens, or has ended without: who connects finds out. What goes wrong is in `monitor.log` of the folder. */
+export function startMonitor(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   const main = fileURLToPath(new URL(`./monitor-main.${extension}`, import.meta.url));
   const log = openSync(join(folder, 'monitor.log'), 'a', 0o600);
   // Nothing of this process: neither its environment, nor its descriptors, nor its terminal's signals.
-  const child = spawn(process.execPath, [...flags, main, folder, runcPath], {
+  const child = spawn(process.execPath, [...flags, main, folder], {
     cwd: '/',
     env: {},
     stdio: ['ignore', 'pipe', log],

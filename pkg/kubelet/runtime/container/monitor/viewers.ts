@@ -34,3 +34,24 @@ export class Viewers {
     this.#sockets.clear();
   }
 }
+
+/** Those who wait for containers that do not run yet. */
+export class AwaitingViewers {
+  readonly #byId = new Map<string, Set<Socket>>();
+
+  add(id: string, socket: Socket): void {
+    const sockets = this.#byId.get(id) ?? new Set();
+    this.#byId.set(id, sockets.add(socket));
+    socket.once('close', () => {
+      sockets.delete(socket);
+      if (sockets.size === 0 && this.#byId.get(id) === sockets) this.#byId.delete(id);
+    });
+  }
+
+  /** Those of one that is about to run, who wait no more. */
+  take(id: string): readonly Socket[] {
+    const sockets = [...(this.#byId.get(id) ?? [])];
+    this.#byId.delete(id);
+    return sockets;
+  }
+}

@@ -1,0 +1,59 @@
+/** What the ways to virtualize cost one guest, by counts: how often it was left and why, and how many entries of tables were read. Counts repeat to the instruction; times would not. */
+import { readFileSync } from 'node:fs';
+import { exitsOf, measure, type Row } from '#pkg/vmm/monitor/compare.ts';
+import { type BarRow, barRows, barsWidth, pictureOf, text } from '#pkg/vmm/picture.ts';
+
+const guests = new URL('../../../pkg/vmm/guests/pages/', import.meta.url);
+const ways = ['native', 'hardware', 'paravirtual', 'translate', 'hybrid', 'trap'] as const;
+const work = { updates: 4096, touches: 2048, spread: 4096, syscalls: 100 };
+const colours = { exits: '#3b6ea5', walks: '#b9c4cf', references: '#c2703d' } as const;
+
+/** Runs the guest under each way. */
+export function measureWays(): readonly Row[] {
+  const guest = readFileSync(new URL('pages.elf', guests));
+  const ported = readFileSync(new URL('ported.elf', guests));
+  return ways.map((way) => measure({ guest, ported, now: () => 0 }, way, work));
+}
+
+function drawn(title: string, rows: readonly BarRow[]): string {
+  const did = `One guest: ${work.updates} entries of page tables written, ${work.touches} pages touched, ${work.syscalls} system calls. The scale is logarithmic.`;
+  const { part, bottom } = barRows(rows, 62);
+  return pictureOf({ width: barsWidth, height: bottom + 10 }, [
+    text(20, 24, title, 'font-size="15"'),
+    text(20, 44, did),
+    part,
+  ]);
+}
+
+/** Why the guest was left, under each way. */
+export function trapsPicture(rows: readonly Row[]): string {
+  const bars = rows.map(({ way, counters }) => {
+    const reasons = Object.entries(counters.exits)
+      .filter(([, count]) => count > 0)
+      .toSorted(([, one], [, other]) => other - one)
+      .map(([reason, value]) => ({ value, fill: colours.exits, label: `${reason}: ${value.toLocaleString('en')}` }));
+    const none = { value: 0, fill: colours.exits, label: 'none: no monitor is there' };
+    return {
+      name: `${way} (${exitsOf(counters).toLocaleString('en')})`,
+      bars: reasons.length === 0 ? [none] : reasons,
+    };
+  });
+  return drawn('Exits to the monitor by their reason, under each way', bars);
+}
+
+/** How many walks there were, and what each of them read. */
+export function walksPicture(rows: readonly Row[]): string {
+  const bars = rows.map(({ way, counters }) => {
+    const { pageWalks, walkReferences, walkReferencesMax } = counters;
+    const walks = `${pageWalks.toLocaleString('en')} walks`;
+    const read = `${walkReferences.toLocaleString('en')} entries read, at most ${walkReferencesMax} for a walk`;
+    return {
+      name: way,
+      bars: [
+        { value: pageWalks, fill: colours.walks, label: walks },
+        { value: walkReferences, fill: colours.references, label: read },
+      ],
+    };
+  });
+  return drawn('Walks of page tables, and entries that they read, under each way', bars);
+}

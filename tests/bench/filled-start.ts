@@ -1,0 +1,119 @@
+/**
+ * What a folder full of pods adds to a start: two clusters, one with nothing but what a start makes and one with that many pods more, are started and stopped in
+ * turns. `node tests/bench/filled-start.ts --help`.
+ *
+ * A start is `up --detach`, from the command's begin to its end, which is when the nodes are Ready. What counts is the difference within a pair.
+ */
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import { errorText } from '#pkg/base/error-text.ts';
+import { stopSignals } from '#pkg/component/signals.ts';
+import { ownCheckout, precompile } from './checkout.ts';
+import { KeptCluster } from './kept-cluster.ts';
+import { Session } from './session.ts';
+import { median } from './statistics.ts';
+
+const usage = `Usage: node tests/bench/filled-start.ts [flags]
+
+  --pods <n>          Pods in the full folder. Default: 30000.
+  --rounds <n>        Starts of each. Default: 9.
+  --checkout <dir>    Where the coxswain is that is started. Default: this one.
+  --profile <dir>     Write CPU profiles of the full cluster there.
+  --trace             Say of the last start of each when its parts were done.
+`;
+
+interface Flags {
+  readonly pods: number;
+  readonly rounds: number;
+  readonly checkout: string;
+  readonly profile: string | undefined;
+  readonly trace: boolean;
+}
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function fill(cluster: KeptCluster, pods: number): Promise<void> {
+  const sizes = { rowMs: 1_000, nodes: 1, pods: 1 };
+  const session = await Session.open(cluster.target, { sizes, poolPods: 0 });
+  await session.makePods('kept', pods);
+  for (const connection of session.connections) connection.close();
+}
+
+function sayRow(what: string, values: readonly number[]): void {
+  const [least, most] = [Math.min(...values), Math.max(...values)].map((ms) => ms.toFixed(0));
+  say(`${what.padEnd(28)}${median(values).toFixed(0).padStart(6)} ms   ${least} to ${most}`);
+}
+
+/** The lines of `--trace-startup` of the last start. */
+function sayTrace(cluster: KeptCluster): void {
+  const lines = cluster.log().split('\n');
+  const first = lines.findLastIndex((line) => line.endsWith(': loaded'));
+  for (const line of lines.slice(first)) if (line.includes(' ms since the process began: ')) say(`  ${line}`);
+}
+
+async function measure({ empty, full }: Readonly<Record<'empty' | 'full', KeptCluster>>, flags: Flags): Promise<void> {
+  for (const cluster of [empty, full]) {
+    await cluster.up();
+    if (cluster === full) await fill(full, flags.pods);
+    await cluster.down();
+  }
+  const times = { empty: [] as number[], full: [] as number[] };
+  for (let round = 0; round < flags.rounds; round++) {
+    const order = [['empty', empty] as const, ['full', full] as const];
+    for (const [name, cluster] of round % 2 === 0 ? order : order.reverse()) {
+      times[name].push(await cluster.up());
+      await cluster.down();
+    }
+  }
+  sayRow('empty folder', times.empty);
+  sayRow(`${flags.pods} pods`, times.full);
+  sayRow(
+    'added, within a pair',
+    times.full.map((ms, round) => ms - times.empty[round]!),
+  );
+  if (!flags.trace) return;
+  for (const [name, cluster] of Object.entries({ empty, full })) {
+    say(`\n${name}:`);
+    sayTrace(cluster);
+  }
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      pods: { type: 'string', default: '30000' },
+      rounds: { type: 'string', default: '9' },
+      checkout: { type: 'string', default: ownCheckout },
+      profile: { type: 'string' },
+      trace: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return void process.stdout.write(usage);
+  const [pods, rounds] = [Number(values.pods), Number(values.rounds)];
+  if (!(Number.isSafeInteger(pods) && Number.isSafeInteger(rounds) && pods >= 0 && rounds >= 1))
+    throw new Error('--pods and --rounds must be whole numbers');
+  const { checkout, profile, trace } = values;
+  const flags: Flags = { pods, rounds, checkout, profile, trace };
+  await precompile(checkout, new AbortController().signal);
+  const clusterOf = (name: string, own: { readonly profile?: string | undefined } = {}): KeptCluster =>
+    new KeptCluster({ name, checkout, flags: trace ? ['--trace-startup'] : [], ...own });
+  const clusters = { empty: clusterOf('empty'), full: clusterOf('full', { profile }) };
+  const stopped = Promise.withResolvers<never>();
+  for (const name of stopSignals) process.once(name, () => stopped.reject(new Error(`stopped by ${name}`)));
+  try {
+    await Promise.race([measure(clusters, flags), stopped.promise]);
+  } finally {
+    for (const cluster of Object.values(clusters)) {
+      await cluster.down().catch(() => {});
+      cluster.remove();
+    }
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`filled-start: ${errorText(error)}\n`);
+  process.exitCode = 1;
+}
