@@ -29,7 +29,7 @@ export default defineConfig({
           execArgv,
           // Files share their workers: loading the modules anew for each file took three fifths of the suite's processor time.
           isolate: false,
-          ...patient(30_000),
+          ...patient(120_000),
         },
       },
       processes('e2e'),

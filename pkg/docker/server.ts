@@ -45,7 +45,7 @@ export async function serveDocker(
     server.once('error', fail);
     server.listen(path, done);
   });
-  await chmod(path, 0o660);
+  await chmod(path, 0o600);
   return {
     close: async () => {
       for (const socket of upgraded) socket.destroy();
