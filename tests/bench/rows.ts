@@ -66,6 +66,8 @@ const watchWriters = 4;
  * only says how many writers wait for one another.
  */
 const pacedDeliveries = 42_000;
+/** The same on a machine that comes nowhere near the target: as many as any server of these keeps up with there. */
+const pacedDeliveriesSlow = 10_000;
 
 /** Pods that are made to be deleted when it is not known how many will be: more than can be in a second. */
 const doomedPerSecond = 4_000;
@@ -101,13 +103,8 @@ export function benchRows(session: Session): readonly BenchRow[] {
     })),
     deleteRow(session),
     watchRow(session, { name: `watch: deliveries to ${watchersCount} watchers`, target: 40_000 }),
-    watchRow(session, {
-      name: `watch: the same, paced at ${pacedDeliveries.toLocaleString('en')}/s`,
-      target: 40_000,
-      targetP50Ms: 3,
-      by: 'p50',
-      perSecond: pacedDeliveries / watchersCount,
-    }),
+    pacedWatchRow(session, pacedDeliveries, 40_000),
+    pacedWatchRow(session, pacedDeliveriesSlow, 9_500),
     ...schedulingRows(session),
   ];
 }
@@ -206,6 +203,16 @@ function deleteRow(session: Session): BenchRow {
     },
     restore: () => session.removePods(doomed.prefix, doomed.count),
   };
+}
+
+function pacedWatchRow(session: Session, perSecond: number, target: number): BenchRow {
+  return watchRow(session, {
+    name: `watch: the same, paced at ${perSecond.toLocaleString('en')}/s`,
+    target,
+    targetP50Ms: 3,
+    by: 'p50',
+    perSecond: perSecond / watchersCount,
+  });
 }
 
 function watchRow(session: Session, { perSecond, ...facts }: WatchRow): BenchRow {
