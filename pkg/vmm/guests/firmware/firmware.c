@@ -69,11 +69,10 @@ static void serve(u64 hart) {
   if (__atomic_exchange_n(&own->interrupt, 0, __ATOMIC_ACQ_REL) != 0) asm volatile("csrs mip, %0" ::"r"(SUPERVISOR_SOFTWARE));
 }
 
-/** Where a hart is that runs no kernel: until it is to start one. */
+/** Where a hart is that runs no kernel: until it is to start one. Whoever goes here says before that it is stopped: from then on another may start it. */
 void wait_for_start(u64 hart) {
   struct hart *own = harts + hart;
   asm volatile("csrw mie, %0" ::"r"(SOFTWARE));
-  put(&own->state, HART_STOPPED);
   while (look(&own->state) != HART_STARTING) {
     asm volatile("wfi");
     serve(hart);
@@ -144,7 +143,9 @@ static struct result start_hart(u64 number, u64 address, u64 opaque) {
 static struct result hart_call(u64 function, u64 *a) {
   switch (function) {
     case 0: return start_hart(a[0], a[1], a[2]);
-    case 1: stopped(self(), harts[self()].stack);
+    case 1:
+      put(&harts[self()].state, HART_STOPPED);
+      stopped(self(), harts[self()].stack);
     case 2: return exists(a[0]) ? (struct result){SBI_OK, look(&harts[a[0]].state)} : (struct result){SBI_INVALID, 0};
     case 3:
       // Only the sleep that keeps everything.
