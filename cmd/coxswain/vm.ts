@@ -48,7 +48,7 @@ const evacuateFlags = {
 /** Flags of `report` beside those of all. */
 const reportFlags = {
   ...flags,
-  out: text({ help: 'File for a picture, such as move.svg.', placeholder: 'file.svg' }),
+  out: text({ help: 'File for a picture, such as move.svg or move.png.', placeholder: 'file' }),
 } satisfies FlagTable;
 
 /** Flags of `snapshot` beside those of all. */

@@ -9,7 +9,7 @@ import { simulate } from '#pkg/scheduler/offline/simulate.ts';
 import { Simulation } from '#pkg/scheduler/offline/simulation.ts';
 import { pluginTable } from '#pkg/scheduler/plugin-table.ts';
 import { makeNode, makePod, type PodBuilder } from '#pkg/testing/builders.ts';
-import { bar, pictureOf, text } from '#pkg/vmm/picture.ts';
+import { bar, type Shape, svgOf, text } from '#pkg/vmm/picture.ts';
 
 const nodeCount = 24;
 const podCount = 60;
@@ -55,25 +55,25 @@ function share(taken: number, has: number): number {
 function drawnNode(
   { name, pods: own, requested, allocatable }: NodeInfo,
   at: { readonly x: number; readonly y: number },
-): string {
+): readonly Shape[] {
   const height = 50;
   const bars = [share(requested.milliCpu, allocatable.milliCpu), share(requested.memory, allocatable.memory)];
   return [
-    `<rect x="${at.x}" y="${at.y}" width="46" height="${height}" fill="${colours.empty}" stroke="${colours.edge}"/>`,
+    { kind: 'box', ...at, width: 46, height, fill: colours.empty, stroke: colours.edge },
     ...bars.map((part, index) =>
       bar(
         { x: at.x + 2 + 22 * index, y: Math.round(at.y + height - part * height) },
         { length: 20, height: Math.round(part * height), fill: index === 0 ? colours.cpu : colours.memory },
       ),
     ),
-    text(at.x + 23, at.y + 62, `${name.slice(5)}: ${own.size}`, 'text-anchor="middle" font-size="9"'),
-  ].join('\n');
+    text(at.x + 23, at.y + 62, `${name.slice(5)}: ${own.size}`, { anchor: 'middle', size: 9 }),
+  ];
 }
 
-function drawnNodes(all: readonly NodeInfo[], top: number): readonly string[] {
+function drawnNodes(all: readonly NodeInfo[], top: number): readonly Shape[] {
   return all
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((node, index) => {
+    .flatMap((node, index) => {
       const x = cell.left + (index % perRow) * cell.width;
       return drawnNode(node, { x, y: top + Math.floor(index / perRow) * cell.height });
     });
@@ -97,8 +97,8 @@ export function packingPicture(): string {
   const height = Math.ceil(nodeCount / perRow) * cell.height;
   const first = 74;
   const second = first + height + 34;
-  return pictureOf({ width: 2 * cell.left + perRow * cell.width, height: second + height }, [
-    text(20, 24, `Packing ${podCount} pods on ${nodeCount} nodes anew`, 'font-size="15"'),
+  const shapes = [
+    text(20, 24, `Packing ${podCount} pods on ${nodeCount} nodes anew`, { size: 15 }),
     text(
       20,
       42,
@@ -112,5 +112,6 @@ export function packingPicture(): string {
       `After ${evictions.length} evictions: ${usedAfter} nodes in use; at least ${lowerBound} are needed`,
     ),
     ...drawnNodes([...simulation.table.nodes()], second),
-  ]);
+  ];
+  return svgOf({ width: 2 * cell.left + perRow * cell.width, height: second + height, shapes });
 }

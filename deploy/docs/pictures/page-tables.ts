@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createMachine } from '#pkg/vmm/machine.ts';
 import type { Machine } from '#pkg/vmm/machine-contract.ts';
-import { pictureOf, text } from '#pkg/vmm/picture.ts';
+import { type Shape, svgOf, text } from '#pkg/vmm/picture.ts';
 import { PlainReader } from '#pkg/vmm/plain-state.ts';
 
 const kernel = new URL('../../../pkg/vmm/guests/kernel/kernel.elf', import.meta.url);
@@ -109,33 +109,38 @@ const reaches = ['4 KiB', '2 MiB', '1 GiB'] as const;
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
 /** Draws the tables from left to right, each entry of a table with an arrow to the one that it leads to. */
-function drawn(root: Table): { readonly parts: readonly string[]; readonly height: number } {
+function drawn(root: Table): {
+  readonly shapes: readonly Shape[];
+  readonly arrows: readonly string[];
+  readonly height: number;
+} {
   const next = [70, 70, 70];
-  const parts: string[] = [];
+  const shapes: Shape[] = [];
+  const arrows: string[] = [];
   const place = (table: Table): number => {
     const column = 2 - table.level;
     const x = columns[column] ?? 0;
     const top = next[column] ?? 0;
     const height = (table.runs.length + 1) * lineHeight + 10;
     next[column] = top + height + gap;
-    parts.push(
-      `<rect x="${x}" y="${top}" width="${boxWidth}" height="${height}" fill="${colours.table}" stroke="${colours.edge}"/>`,
-      text(x + 8, top + 15, `table at ${hex(table.address)}, each entry ${reaches[table.level]}`, 'font-weight="bold"'),
+    shapes.push(
+      { kind: 'box', x, y: top, width: boxWidth, height, fill: colours.table, stroke: colours.edge },
+      text(x + 8, top + 15, `table at ${hex(table.address)}, each entry ${reaches[table.level]}`, { isBold: true }),
     );
     for (const [at, run] of table.runs.entries()) {
       const y = top + 15 + (at + 1) * lineHeight;
-      parts.push(text(x + 8, y, lineOf(table, run), 'font-size="11"'));
+      shapes.push(text(x + 8, y, lineOf(table, run), { size: 11 }));
       if (run.table === undefined) continue;
       const to = place(run.table);
       const [x1, x2] = [x + boxWidth, columns[column + 1] ?? 0];
-      parts.push(
+      arrows.push(
         `<path d="M${x1} ${y - 4} C${x1 + 24} ${y - 4} ${x2 - 24} ${to + 11} ${x2} ${to + 11}" fill="none" stroke="${colours.arrow}"/>`,
       );
     }
     return top;
   };
   place(root);
-  return { parts, height: Math.max(...next) };
+  return { shapes, arrows, height: Math.max(...next) };
 }
 
 function lineOf(table: Table, { index, count, rights, accessed, written }: Run): string {
@@ -147,14 +152,14 @@ function lineOf(table: Table, { index, count, rights, accessed, written }: Run):
 
 /** The picture, of a machine that was started for it. */
 export function pageTablesPicture(): string {
-  const { parts, height } = drawn(tablesOf(startedMachine()));
+  const { shapes, arrows, height } = drawn(tablesOf(startedMachine()));
   const words = [
-    text(16, 24, 'The page tables of a program in a machine, as they stood in its memory', 'font-size="15"'),
+    text(16, 24, 'The page tables of a program in a machine, as they stood in its memory', { size: 15 }),
     text(
       16,
       44,
       'Entries that are used, by index, with the first address of each. Three tables are read for an address; an entry of the first two may be a page itself.',
     ),
   ];
-  return pictureOf({ width: 996, height }, [...words, ...parts]);
+  return svgOf({ width: 996, height, shapes: [...words, ...shapes] }, arrows);
 }

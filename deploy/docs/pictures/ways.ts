@@ -1,7 +1,7 @@
 /** What the ways to virtualize cost one guest, by counts: how often it was left and why, and how many entries of tables were read. Counts repeat to the instruction; times would not. */
 import { readFileSync } from 'node:fs';
 import { exitsOf, measure, type Row } from '#pkg/vmm/monitor/compare.ts';
-import { type BarRow, barRows, barsWidth, pictureOf, text } from '#pkg/vmm/picture.ts';
+import { type BarRow, barRows, barsWidth, svgOf, text } from '#pkg/vmm/picture.ts';
 
 const guests = new URL('../../../pkg/vmm/guests/pages/', import.meta.url);
 const ways = ['native', 'hardware', 'paravirtual', 'translate', 'hybrid', 'trap'] as const;
@@ -17,12 +17,9 @@ export function measureWays(): readonly Row[] {
 
 function drawn(title: string, rows: readonly BarRow[]): string {
   const did = `One guest: ${work.updates} entries of page tables written, ${work.touches} pages touched, ${work.syscalls} system calls. The scale is logarithmic.`;
-  const { part, bottom } = barRows(rows, 62);
-  return pictureOf({ width: barsWidth, height: bottom + 10 }, [
-    text(20, 24, title, 'font-size="15"'),
-    text(20, 44, did),
-    part,
-  ]);
+  const { shapes, bottom } = barRows(rows, 62);
+  const words = [text(20, 24, title, { size: 15 }), text(20, 44, did)];
+  return svgOf({ width: barsWidth, height: bottom + 10, shapes: [...words, ...shapes] });
 }
 
 /** Why the guest was left, under each way. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { svgOf } from '../picture.ts';
 import { dirtyRate, type MigrationReport, migrationPicture } from './report-picture.ts';
 
 const round = { round: 0, pages: 120, bytes: 40_960, durationMs: 20, dirtied: 8 };
@@ -20,7 +21,7 @@ const words = (picture: string): readonly string[] =>
   [...picture.matchAll(/>([^<>\n]+)<\/text>/g)].map((m) => m[1] ?? '');
 
 test('a picture says what is known of rounds, classes and pages that came later', () => {
-  expect(words(migrationPicture(report))).toEqual([
+  expect(words(svgOf(migrationPicture(report)))).toEqual([
     'store &#60;1&#62;: hybrid from n1 to n2',
     'It stood still for: 12.3 ms',
     'Pages sent in each round, and pages written meanwhile',
@@ -35,14 +36,14 @@ test('a picture says what is known of rounds, classes and pages that came later'
 
 test('what is not known is left out', () => {
   const none = { ...report, rounds: [], classes: [], downtimeMs: undefined, faults: 0, prePaged: 0, pushed: 0 };
-  expect(words(migrationPicture(none))).toEqual([
+  expect(words(svgOf(migrationPicture(none)))).toEqual([
     'store &#60;1&#62;: hybrid from n1 to n2',
     'It stood still for: not known',
   ]);
 });
 
 test('the longest bar is as long as the plot, and nothing is drawn beyond the picture', () => {
-  const picture = migrationPicture(report);
+  const picture = svgOf(migrationPicture(report));
   const lengths = [...picture.matchAll(/<rect x="150" y="(\d+)" width="([\d.]+)"/g)].map((m) => [
     Number(m[1]),
     Number(m[2]),

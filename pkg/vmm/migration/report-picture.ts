@@ -1,8 +1,8 @@
 /**
- * How a migration went, as a picture (SVG): what each round sent and what was written meanwhile, what pages came to by their class, how pages of a post-copy came, and how
+ * How a migration went, as a picture: what each round sent and what was written meanwhile, what pages came to by their class, how pages of a post-copy came, and how
  * long the machine stood still. Pure; takes figures as they are served, in which whatever is not known is left out.
  */
-import { type BarRow, barRows, barsWidth, pictureOf, text } from '../picture.ts';
+import { type BarRow, barRows, barsWidth, type Picture, type Shape, text } from '../picture.ts';
 
 const colours = { sent: '#3b6ea5', written: '#c2703d', raw: '#b9c4cf' } as const;
 
@@ -35,16 +35,16 @@ export interface MigrationReport {
 }
 
 /** Draws a report. */
-export function migrationPicture(report: MigrationReport): string {
+export function migrationPicture(report: MigrationReport): Picture {
   const { downtimeMs, title } = report;
   const stood = downtimeMs === undefined ? 'not known' : `${downtimeMs.toFixed(1)} ms`;
-  const parts: string[] = [text(20, 24, title, 'font-size="15"'), text(20, 44, `It stood still for: ${stood}`)];
+  const shapes: Shape[] = [text(20, 24, title, { size: 15 }), text(20, 44, `It stood still for: ${stood}`)];
   let top = 76;
   const add = (heading: string, rows: readonly BarRow[]): void => {
     if (rows.length === 0) return;
-    const { part, bottom } = barRows(rows, top + 12);
-    parts.push(text(20, top, heading), part);
-    top = bottom + 30;
+    const drawn = barRows(rows, top + 12);
+    shapes.push(text(20, top, heading), ...drawn.shapes);
+    top = drawn.bottom + 30;
   };
   add('Pages sent in each round, and pages written meanwhile', report.rounds.map(roundRow));
   add(
@@ -52,7 +52,7 @@ export function migrationPicture(report: MigrationReport): string {
     report.classes.filter(({ pages }) => pages > 0).map(classRow),
   );
   add('Pages after the machine arrived, by how they came', arrivals(report));
-  return pictureOf({ width: barsWidth, height: top }, parts);
+  return { width: barsWidth, height: top, shapes };
 }
 
 /** Pages that were written in a second of a round. */

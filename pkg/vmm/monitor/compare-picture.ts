@@ -1,5 +1,5 @@
 /** The comparison as a picture (SVG): exits and time of each way, and shadow against nested tables. Axes are logarithmic, as the ways are powers of ten apart. */
-import { bar, logLength, pictureOf, text } from '../picture.ts';
+import { bar, logLength, type Shape, svgOf, text } from '../picture.ts';
 import { type Crossing, exitsOf, type Row } from './compare.ts';
 
 const WIDTH = 760;
@@ -9,28 +9,29 @@ const TOP = 40;
 const PLOT = 220;
 const colours = { exits: '#3b6ea5', time: '#c2703d', shadow: '#3b6ea5', nested: '#c2703d' } as const;
 
-function bars(rows: readonly Row[]): string {
+function bars(rows: readonly Row[]): readonly Shape[] {
   const whole = WIDTH - LEFT - 130;
   const exitsMost = Math.max(...rows.map(({ counters }) => exitsOf(counters)));
   const timeMost = Math.max(...rows.map(({ milliseconds }) => milliseconds));
-  return rows
-    .map(({ way, counters, milliseconds }, index) => {
-      const y = TOP + index * (2 * BAR + 12);
-      const exits = exitsOf(counters);
-      const first = logLength(exits, exitsMost, whole);
-      const second = logLength(milliseconds, timeMost, whole);
-      return [
-        text(LEFT - 8, y + BAR + 3, way, 'text-anchor="end"'),
-        bar({ x: LEFT, y }, { length: first, height: BAR - 2, fill: colours.exits }) +
-          text(LEFT + first + 6, y + 13, `${exits.toLocaleString('en')} exits`),
-        bar({ x: LEFT, y: y + BAR }, { length: second, height: BAR - 2, fill: colours.time }) +
-          text(LEFT + second + 6, y + BAR + 13, `${milliseconds.toFixed(0)} ms`),
-      ].join('\n');
-    })
-    .join('\n');
+  return rows.flatMap(({ way, counters, milliseconds }, index) => {
+    const y = TOP + index * (2 * BAR + 12);
+    const exits = exitsOf(counters);
+    const first = logLength(exits, exitsMost, whole);
+    const second = logLength(milliseconds, timeMost, whole);
+    return [
+      text(LEFT - 8, y + BAR + 3, way, { anchor: 'end' }),
+      bar({ x: LEFT, y }, { length: first, height: BAR - 2, fill: colours.exits }),
+      text(LEFT + first + 6, y + 13, `${exits.toLocaleString('en')} exits`),
+      bar({ x: LEFT, y: y + BAR }, { length: second, height: BAR - 2, fill: colours.time }),
+      text(LEFT + second + 6, y + BAR + 13, `${milliseconds.toFixed(0)} ms`),
+    ];
+  });
 }
 
-function curves(points: readonly Crossing[], top: number): string {
+function curves(
+  points: readonly Crossing[],
+  top: number,
+): { readonly shapes: readonly Shape[]; readonly lines: readonly string[] } {
   const most = Math.max(...points.flatMap(({ shadow, nested }) => [shadow.milliseconds, nested.milliseconds]));
   const least = Math.min(...points.flatMap(({ shadow, nested }) => [shadow.milliseconds, nested.milliseconds]));
   const last = points.at(-1)?.touchesPerUpdate ?? 1;
@@ -42,32 +43,37 @@ function curves(points: readonly Crossing[], top: number): string {
     const path = points.map(
       (point) => `${x(point.touchesPerUpdate).toFixed(1)},${y(point[side].milliseconds).toFixed(1)}`,
     );
-    const end = points.at(-1);
-    const label = end === undefined ? '' : text(x(end.touchesPerUpdate) + 6, y(end[side].milliseconds) + 4, side);
-    return `<polyline points="${path.join(' ')}" fill="none" stroke="${colours[side]}" stroke-width="2"/>${label}`;
+    return `<polyline points="${path.join(' ')}" fill="none" stroke="${colours[side]}" stroke-width="2"/>`;
   };
+  const labels = points
+    .slice(-1)
+    .flatMap((end) =>
+      (['shadow', 'nested'] as const).map((side) =>
+        text(x(end.touchesPerUpdate) + 6, y(end[side].milliseconds) + 4, side),
+      ),
+    );
   const ticks = points.map(({ touchesPerUpdate }) =>
-    text(x(touchesPerUpdate), top + PLOT + 18, String(touchesPerUpdate), 'text-anchor="middle"'),
+    text(x(touchesPerUpdate), top + PLOT + 18, String(touchesPerUpdate), { anchor: 'middle' }),
   );
-  return [
+  const shapes = [
     text(
       LEFT,
       top - 14,
       'Shadow and nested tables: time by touches per entry written (each misses the translation buffer)',
     ),
-    text(LEFT - 8, top + 8, `${most.toFixed(0)} ms`, 'text-anchor="end"'),
-    text(LEFT - 8, top + PLOT, `${least.toFixed(0)} ms`, 'text-anchor="end"'),
-    line('shadow'),
-    line('nested'),
+    text(LEFT - 8, top + 8, `${most.toFixed(0)} ms`, { anchor: 'end' }),
+    text(LEFT - 8, top + PLOT, `${least.toFixed(0)} ms`, { anchor: 'end' }),
+    ...labels,
     ...ticks,
-  ].join('\n');
+  ];
+  return { shapes, lines: [line('shadow'), line('nested')] };
 }
 
 /** The picture of measured runs; without points it is of the ways alone. */
 export function picture(rows: readonly Row[], points: readonly Crossing[]): string {
   const top = TOP + rows.length * (2 * BAR + 12) + 50;
-  const plot = points.length === 0 ? [] : [curves(points, top)];
+  const { shapes, lines } = points.length === 0 ? { shapes: [], lines: [] } : curves(points, top);
   const height = points.length === 0 ? top - 30 : top + PLOT + 40;
-  const parts = [text(LEFT, TOP - 16, 'The same work under each way'), bars(rows), ...plot];
-  return pictureOf({ width: WIDTH, height }, parts);
+  const all = [text(LEFT, TOP - 16, 'The same work under each way'), ...bars(rows), ...shapes];
+  return svgOf({ width: WIDTH, height, shapes: all }, lines);
 }
