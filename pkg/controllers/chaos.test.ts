@@ -136,7 +136,7 @@ async function checkJobs(all: readonly Pod[]): Promise<void> {
   expect(new Set(runs.map(({ metadata }) => metadata?.name)).size).toBe(runs.length);
 }
 
-test.each(seeds)('seed %i: every workload comes to the state that was asked for', { timeout: 60_000 }, async (seed) => {
+test.each(seeds)('seed %i: every workload comes to the state that was asked for', { timeout: 300_000 }, async (seed) => {
   const chance = new SeededRandom(seed * 1_000);
   // Index 0 always fails, the others and plain pods now and then.
   const fails = (pod: Pod): boolean =>

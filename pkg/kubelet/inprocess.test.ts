@@ -49,7 +49,7 @@ async function start() {
   });
   const until = async (name: string, holds: (pod: Pod) => boolean): Promise<Pod> => {
     const read = (): Promise<Pod> => client.resource(pods).get(name, { namespace: 'default' });
-    await expect.poll(async () => holds(await read()), { timeout: 25_000 }).toBe(true);
+    await expect.poll(async () => holds(await read()), { timeout: 90_000 }).toBe(true);
     return read();
   };
   const logs = async (path: string): Promise<string> => {
@@ -120,7 +120,7 @@ test('a program gets its environment, files and probes, is restarted when unheal
   expect(await logs('/containerLogs/default/echo/echo?previous=true')).toContain('POST /fail\n');
   expect(await logs('/containerLogs/default/echo/none')).toBe('404 container none not found in pod echo');
   await client.resource(pods).delete('echo', { namespace: 'default' });
-  await expect.poll(async () => (await client.resource(pods).list({})).items.length, { timeout: 5_000 }).toBe(0);
+  await expect.poll(async () => (await client.resource(pods).list({})).items.length, { timeout: 90_000 }).toBe(0);
 }, 20_000);
 
 test('pods whose process died are restarted by their policy, say why they ended, and the node tells of it (fault 53)', async () => {

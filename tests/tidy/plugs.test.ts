@@ -166,7 +166,7 @@ async function start(): Promise<{ readonly cluster: RunningCluster; readonly cli
   };
 }
 
-const patient = { timeout: 15_000 };
+const patient = { timeout: 90_000 };
 
 test('a resource, a controller with flags, a scheduler plugin that reads the API, a store driver, a runtime, a network, a proxy backend, a volume kind and a component are an entry each', async () => {
   const { cluster, client } = await start();

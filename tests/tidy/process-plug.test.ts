@@ -96,17 +96,17 @@ test('a process is an entry', { timeout: 120_000 }, async () => {
   const kept = supervisor.run([first], stop.signal);
   const kubeconfig = join(folder.conf, 'dummy.kubeconfig');
   const said = (): Promise<string> => readFile(`${kubeconfig}.said`, 'utf8').catch(() => '');
-  await expect.poll(said, { timeout: 60_000 }).toBe('hello\n');
+  await expect.poll(said, { timeout: 120_000 }).toBe('hello\n');
   expect(existsSync(kubeconfig)).toBe(true);
   const before = await pid();
   process.kill(before, 'SIGKILL');
-  await expect.poll(() => restarts, { timeout: 60_000 }).toBe(1);
-  await expect.poll(said, { timeout: 60_000 }).toBe('hello\nhello\n');
+  await expect.poll(() => restarts, { timeout: 120_000 }).toBe(1);
+  await expect.poll(said, { timeout: 120_000 }).toBe('hello\nhello\n');
   expect(await pid()).not.toBe(before);
   stop.abort();
   await kept;
   process.kill(await pid(), 'SIGTERM');
-  await expect.poll(() => existsSync(folder.processFile('dummy')), { timeout: 60_000 }).toBe(false);
+  await expect.poll(() => existsSync(folder.processFile('dummy')), { timeout: 120_000 }).toBe(false);
 });
 
 test('a process with a wrong flag says so, and nothing is left of it', async () => {

@@ -208,11 +208,11 @@ describe('processes that a program starts end with it (fault 61)', () => {
     const node = await makeNode();
     const program = `import { spawn, execFileSync, execSync } from 'node:child_process'; ${alive}\n${source}`;
     const pod = await node.start({ image: await image(program) });
-    await expect.poll(() => marked(pod.id), { timeout: 10_000 }).toContainEqual(expect.stringContaining('sleep'));
+    await expect.poll(() => marked(pod.id), { timeout: 90_000 }).toContainEqual(expect.stringContaining('sleep'));
     await node.runtime.containers.stop(pod.id, { graceMs: 0 });
     expect((await pod.exit).exitCode).toBe(137);
     expect(await marked(pod.id)).toEqual([]);
-    await expect.poll(endedChildren, { timeout: 20_000 }).toEqual([]);
+    await expect.poll(endedChildren, { timeout: 90_000 }).toEqual([]);
     expect(node.troubles).toEqual([]);
   });
 

@@ -89,7 +89,7 @@ describe.skipIf(program === undefined)('with a real etcd', () => {
     });
 
     test('while etcd is down requests fail, and its watches go on without a gap when it is back', {
-      timeout: 30_000,
+      timeout: 120_000,
     }, async () => {
       const store = await openAt(etcd.endpoint);
       const events: StoreEvent[] = [];
@@ -127,7 +127,7 @@ describe.skipIf(program === undefined)('with a real etcd', () => {
   });
 
   test('of three members the one that is asked can go, and neither reads nor watches notice', {
-    timeout: 60_000,
+    timeout: 300_000,
   }, async () => {
     const members = await startTestEtcdCluster(program!, 3);
     const endpoints = members.map(({ endpoint }) => endpoint);
@@ -176,7 +176,7 @@ describe.skipIf(program === undefined)('with a real etcd', () => {
   });
 
   test('an etcd with users is used by one that gives the right password, and others get one line', {
-    timeout: 30_000,
+    timeout: 120_000,
   }, async () => {
     const etcd = await startTestEtcd(program!);
     try {

@@ -76,7 +76,7 @@ function damage(file: Buffer, random: SeededRandom): void {
 }
 
 test(`a damaged file is refused with one line, or nothing of it is lost and it goes on to work (${damages} files)`, {
-  timeout: 20_000 + damages * 500,
+  timeout: 90_000 + damages * 500,
 }, async () => {
   const sound = testFolder();
   const random = new SeededRandom(11);

@@ -80,7 +80,7 @@ async function lostWrites(directory: string, acknowledged: ReadonlyMap<string, A
 }
 
 test(`a kill in the middle of ${writers} writers loses no acknowledged write (${crashRounds} rounds)`, {
-  timeout: 10_000 + crashRounds * 5_000,
+  timeout: 90_000 + crashRounds * 5_000,
 }, async () => {
   const random = new SeededRandom(crashRounds);
   for (let round = 0; round < crashRounds; round++) {
@@ -98,7 +98,7 @@ test(`a kill in the middle of ${writers} writers loses no acknowledged write (${
 });
 
 test('the first commit that the disk does not take ends the store: no second one is tried, and what was acknowledged is kept', {
-  timeout: 30_000,
+  timeout: 120_000,
 }, async () => {
   const directory = testFolder();
   // A limit on the size of files stands for a full disk: the system refuses what is written beyond it.

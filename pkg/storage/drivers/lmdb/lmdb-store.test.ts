@@ -128,7 +128,7 @@ test('cold keys, their past and their times are there after the folder is opened
   await store.close();
 });
 
-test('the past is bounded by itself, in memory and on the disk (fault 57)', { timeout: 30_000 }, async () => {
+test('the past is bounded by itself, in memory and on the disk (fault 57)', { timeout: 120_000 }, async () => {
   const directory = testFolder();
   const store = await openIn(directory);
   let revision = 0;
@@ -203,7 +203,7 @@ test('a compaction takes what is dead out of a group and leaves the rest, and no
 test.each([
   ['hot', []],
   ['cold', ['/k/']],
-])('the file does not grow over a long life of the same %s objects', { timeout: 30_000 }, async (_, prefixes) => {
+])('the file does not grow over a long life of the same %s objects', { timeout: 120_000 }, async (_, prefixes) => {
   const directory = testFolder();
   const clock = new VirtualClock();
   const store = await openLmdbStore({ directory, log: silentLogger, clock, cold: { prefixes, sample: '' } });
