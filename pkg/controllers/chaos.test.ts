@@ -136,27 +136,31 @@ async function checkJobs(all: readonly Pod[]): Promise<void> {
   expect(new Set(runs.map(({ metadata }) => metadata?.name)).size).toBe(runs.length);
 }
 
-test.each(seeds)('seed %i: every workload comes to the state that was asked for', { timeout: 300_000 }, async (seed) => {
-  const chance = new SeededRandom(seed * 1_000);
-  // Index 0 always fails, the others and plain pods now and then.
-  const fails = (pod: Pod): boolean =>
-    indexOf(pod) === undefined ? (pod.metadata?.uid ?? '').charCodeAt(0) % 4 === 0 : indexOf(pod) === 0;
-  const exitCodeOf = (pod: Pod): number | undefined =>
-    controllerOf(pod)?.kind === 'Job' ? (fails(pod) ? 1 : 0) : undefined;
-  harness = await startHarness({ controllers, seed, faultShare: 0.15, exitCodeOf });
-  await createAll();
-  let [steps, looksOver] = [0, 0];
-  await until(harness, async () => {
-    steps++;
-    if (steps === 20) await changeAll();
-    if (steps < 200 && randomInt(chance, 15) === 0) await harness.restart();
-    if (steps < 200 && randomInt(chance, 10) === 0) harness.dropWatches({ history: randomInt(chance, 2) === 0 });
-    const all = await harness.list(pods, 'default');
-    checkAlways(all);
-    looksOver = ofSets(all) > 4 ? looksOver + 1 : 0;
-    expect(looksOver).toBeLessThanOrEqual(looksOverMax);
-    return steps > 200 && isDone(all);
-  });
-  await harness.clock.advance(60_000);
-  await checkJobs(await harness.list(pods, 'default'));
-});
+test.each(seeds)(
+  'seed %i: every workload comes to the state that was asked for',
+  { timeout: 300_000 },
+  async (seed) => {
+    const chance = new SeededRandom(seed * 1_000);
+    // Index 0 always fails, the others and plain pods now and then.
+    const fails = (pod: Pod): boolean =>
+      indexOf(pod) === undefined ? (pod.metadata?.uid ?? '').charCodeAt(0) % 4 === 0 : indexOf(pod) === 0;
+    const exitCodeOf = (pod: Pod): number | undefined =>
+      controllerOf(pod)?.kind === 'Job' ? (fails(pod) ? 1 : 0) : undefined;
+    harness = await startHarness({ controllers, seed, faultShare: 0.15, exitCodeOf });
+    await createAll();
+    let [steps, looksOver] = [0, 0];
+    await until(harness, async () => {
+      steps++;
+      if (steps === 20) await changeAll();
+      if (steps < 200 && randomInt(chance, 15) === 0) await harness.restart();
+      if (steps < 200 && randomInt(chance, 10) === 0) harness.dropWatches({ history: randomInt(chance, 2) === 0 });
+      const all = await harness.list(pods, 'default');
+      checkAlways(all);
+      looksOver = ofSets(all) > 4 ? looksOver + 1 : 0;
+      expect(looksOver).toBeLessThanOrEqual(looksOverMax);
+      return steps > 200 && isDone(all);
+    });
+    await harness.clock.advance(60_000);
+    await checkJobs(await harness.list(pods, 'default'));
+  },
+);

@@ -10,7 +10,9 @@ test('the same seed gives the same transcript, another seed another', { timeout:
   expect(other).not.toEqual(first);
 });
 
-test('pods of a silent node are evicted and run elsewhere, in a day of virtual time', { timeout: 300_000 }, async () => {
+test('pods of a silent node are evicted and run elsewhere, in a day of virtual time', {
+  timeout: 300_000,
+}, async () => {
   const { transcript, lost, podsOnLostNodeBefore, podsElsewhereAfter, virtualMs } = await runNodeFailure(1);
   expect(virtualMs).toBe(24 * 3_600_000);
   expect(podsOnLostNodeBefore).toBeGreaterThan(0);
