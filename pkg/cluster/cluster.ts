@@ -7,7 +7,7 @@
 
 import { join } from 'node:path';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { childSignal, Deferred, sleep } from '#pkg/base/async.ts';
+import { childSignal, Deferred } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { type MetricFamily, Metrics } from '#pkg/base/metrics.ts';
@@ -32,12 +32,6 @@ import type { VirtualTime } from './virtual-time.ts';
 
 /** How long the nodes are looked at for the sake of those who begin after them. */
 const readyMsMax = 60_000;
-
-/**
- * How long the nodes have the process to themselves before what comes after them starts, which is code to load for the most part. With so many
- * that they take longer, it starts meanwhile.
- */
-const nodesFirstMs = 1_000;
 
 /** What the cluster is made of, and where. */
 export interface ClusterOptions {
@@ -109,7 +103,6 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   running.start('kube-apiserver', api, { last: true, check: api.health });
   time?.start(running);
   let ready: NodesReady | undefined;
-  let nodesHadTime = false;
   const started = new Deferred<NodesReady | undefined>();
   try {
     step(
@@ -129,10 +122,6 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     });
     for (const [name, entry] of Object.entries(tables.components)) {
       if (entry.start === undefined) continue;
-      if (entry.startsAfterNodes === true && !nodesHadTime) {
-        await waitWith(running.stopped, options.signal, (signal) => nodesOrSoon(ready, networkClock, signal));
-        nodesHadTime = true;
-      }
       await entry.start(host);
       trace(`${name} runs`);
     }
@@ -151,22 +140,6 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     nodesReady: (timeoutMs, signal) =>
       waitWith(running.stopped, signal, async (inner) => ready?.wait(networkClock, { timeoutMs, signal: inner })),
   };
-}
-
-/** Waits for the nodes, but not for long. */
-async function nodesOrSoon(nodes: NodesReady | undefined, clock: Clock, signal: AbortSignal): Promise<void> {
-  if (nodes === undefined) return;
-  const { controller, dispose } = childSignal(signal);
-  const inner = controller.signal;
-  try {
-    await Promise.race([
-      nodes.wait(clock, { timeoutMs: readyMsMax, signal: inner }),
-      sleep(clock, nodesFirstMs, inner),
-    ]);
-  } finally {
-    controller.abort();
-    dispose();
-  }
 }
 
 /** Waits as long as the cluster lives: one that fails meanwhile says why. */

@@ -67,8 +67,6 @@ export interface ComponentEntry {
   readonly rights?: readonly string[];
   /** Whether it opens sockets of its own, which there are none of on virtual time. */
   readonly opensSockets: boolean;
-  /** In the process that holds all of them it starts once the nodes are Ready, or have had their time: they need nothing of it. */
-  readonly startsAfterNodes?: true;
   /** Starts it in the process that holds all of them. Absent for the API server, by which all others live and which is therefore there first. */
   readonly start?: (host: ClusterHost) => Promise<void>;
 }
@@ -180,7 +178,6 @@ export const componentTable: ComponentTable = {
     opensSockets: false,
     flags: ({ settings, kubeconfig }) => ({ kubeconfig, 'leader-elect': apiServerHosts(settings).length > 1 }),
     options: async () => (await import('./scheduler-flags.ts')).schedulerOptionFlags,
-    startsAfterNodes: true,
     start: async ({ tables, as, members, flagsOf }) => {
       const [{ schedulerPart }, { schedulerSettings }] = await Promise.all([
         import('./parts.ts'),
@@ -215,7 +212,6 @@ export const componentTable: ComponentTable = {
       'list,watch networking.k8s.io networkpolicies',
       'patch core services/status',
     ],
-    startsAfterNodes: true,
     start: async ({ settings, tables, nodeNames, as, members }) => {
       const { proxyPart, kernelProxyPart } = await import('./parts.ts');
       const { kernel, proxyBackend } = networkOf(settings, tables.networks);
@@ -246,7 +242,6 @@ export const componentTable: ComponentTable = {
       'create discovery.k8s.io endpointslices',
     ],
     flags: ({ settings, kubeconfig }) => ({ kubeconfig, address: clusterDnsIp(settings.serviceCidr) }),
-    startsAfterNodes: true,
     start: async ({ settings, as, members }) => {
       const { dnsPart } = await import('./parts.ts');
       const address = clusterDnsIp(settings.serviceCidr);
