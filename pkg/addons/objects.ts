@@ -23,6 +23,13 @@ export function programProblem({ runtimes, network }: AddonCluster): string | un
   return undefined;
 }
 
+/** The same where the addon's program starts one of this machine, which Debian has in a package of that name. */
+export function hostProgramProblem(cluster: AddonCluster, program: string): string | undefined {
+  const problem = programProblem(cluster);
+  if (problem !== undefined || cluster.programPath(program) !== undefined) return problem;
+  return `this machine has no program "${program}": install it first (on Debian and Ubuntu: apt-get install ${program})`;
+}
+
 /** A namespace of the addon's own. */
 export function namespaceOf(name: string): AddonObject {
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
@@ -57,4 +64,33 @@ export function programPlace(
   const runtimeClassName = `coxswain-addon-${name}`;
   const runtimeClass = { apiVersion: 'node.k8s.io/v1', kind: 'RuntimeClass', metadata: { name: runtimeClassName } };
   return { objects: [{ ...runtimeClass, handler: programRuntime }], spec: { runtimeClassName } };
+}
+
+/** What there is of a program that is alone: its account has its name. */
+export interface LoneProgram {
+  readonly name: string;
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** What its pod says of its place (`programPlace`), and its volumes. */
+  readonly spec: Readonly<Record<string, unknown>>;
+  readonly container: Readonly<Record<string, unknown>>;
+}
+
+/** A program that is there once at a time, as nobody else may use what it keeps. */
+export function loneDeployment({ name, namespace, labels, spec, container }: LoneProgram): AddonObject {
+  const resources = { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '1Gi' } };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace },
+    spec: {
+      replicas: 1,
+      strategy: { type: 'Recreate' },
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: { ...spec, serviceAccountName: name, containers: [{ name, ...container, resources }] },
+      },
+    },
+  };
 }

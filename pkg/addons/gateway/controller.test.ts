@@ -10,6 +10,7 @@ import { silentLogger } from '#pkg/base/logger.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
 import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
+import { bareCluster } from '../testing/bare-cluster.ts';
 import { gatewayAddon } from './addon.ts';
 import { createGatewayController } from './controller.ts';
 import type { RoutingTable } from './model/table.ts';
@@ -20,20 +21,12 @@ let cluster: TestCluster;
 let table: RoutingTable;
 let stop: () => Promise<void>;
 
-const place = {
-  name: 'dev',
-  runtimes: ['inprocess'],
-  network: 'loopback',
-  dataDir: '/data',
-  command: [],
-  programPath: () => undefined,
-};
 const group = 'gateway.networking.k8s.io';
 
 beforeEach(async () => {
   cluster = await startTestCluster({ nodes: 0 });
   // Without its program: that is what is tested here.
-  await cluster.apply(...gatewayAddon.objects(place).filter(({ kind }) => kind !== 'Deployment'));
+  await cluster.apply(...gatewayAddon.objects(bareCluster).filter(({ kind }) => kind !== 'Deployment'));
   const { client, clock, random, metrics } = cluster;
   const informers = createInformers({ client, clock, random, log: silentLogger });
   const ending = new AbortController();

@@ -7,9 +7,10 @@ import type { AddonCluster, AddonParts } from '../addon.ts';
 import {
   type AddonObject,
   accountWithRights,
+  hostProgramProblem,
+  loneDeployment,
   namespaceOf,
   programPlace,
-  programProblem,
   type Rule,
 } from '../objects.ts';
 import {
@@ -38,11 +39,7 @@ const rules: readonly Rule[] = [
 
 /** The addon. */
 export const pipelineAddon: AddonParts = {
-  problem: (cluster) =>
-    programProblem(cluster) ??
-    (cluster.programPath('git') === undefined
-      ? 'this machine has no program "git": install it first (on Debian and Ubuntu: apt-get install git)'
-      : undefined),
+  problem: (cluster) => hostProgramProblem(cluster, 'git'),
   hints: [
     'Repositories are at http://ADDRESS:5001/NAMESPACE/NAME.git, with a token of the cluster as the password:',
     'kubectl get service git -n coxswain-pipeline     says at which address, and at which port of the nodes',
@@ -75,7 +72,6 @@ function deployment(cluster: AddonCluster, spec: Readonly<Record<string, string>
   const { runtimeClassName } = spec;
   const gitFolder = dirname(cluster.programPath('git') ?? '');
   const container = {
-    name,
     image: 'coxswain.dev/pipeline',
     env: [
       { name: folderVariable, value: folder },
@@ -85,21 +81,9 @@ function deployment(cluster: AddonCluster, spec: Readonly<Record<string, string>
     ],
     ports: [{ containerPort: gitPort, protocol: 'TCP' }],
     readinessProbe: { tcpSocket: { port: gitPort }, periodSeconds: 1 },
-    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '1Gi' } },
     // The machine's own path in the container too: git and the pods of steps are told it.
     volumeMounts: [{ name: 'data', mountPath: folder }],
   };
   const volumes = [{ name: 'data', hostPath: { path: folder, type: 'DirectoryOrCreate' } }];
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name, namespace },
-    spec: {
-      replicas: 1,
-      // Repositories have one server at a time.
-      strategy: { type: 'Recreate' },
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { ...spec, serviceAccountName: name, containers: [container], volumes } },
-    },
-  };
+  return loneDeployment({ name, namespace, labels, spec: { ...spec, volumes }, container });
 }

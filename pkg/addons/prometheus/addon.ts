@@ -3,9 +3,10 @@ import type { AddonCluster, AddonParts } from '../addon.ts';
 import {
   type AddonObject,
   accountWithRights,
+  hostProgramProblem,
+  loneDeployment,
   namespaceOf,
   programPlace,
-  programProblem,
   type Rule,
 } from '../objects.ts';
 import { prometheusConfig, prometheusRules } from './config.ts';
@@ -31,11 +32,7 @@ const rules: readonly Rule[] = [
 
 /** The addon. */
 export const prometheusAddon: AddonParts = {
-  problem: (cluster) =>
-    programProblem(cluster) ??
-    (cluster.programPath(name) === undefined
-      ? 'this machine has no program "prometheus": install it first (on Debian and Ubuntu: apt-get install prometheus)'
-      : undefined),
+  problem: (cluster) => hostProgramProblem(cluster, name),
   hints: [
     'kubectl get service prometheus -n coxswain-prometheus     says at which address; its page is at port 9090',
     'Pods with the annotations prometheus.io/scrape: "true" and prometheus.io/port are read too.',
@@ -75,13 +72,11 @@ function objects(cluster: AddonCluster): readonly AddonObject[] {
 function deployment(cluster: AddonCluster, spec: Readonly<Record<string, string>>): AddonObject {
   const env = [{ name: binaryVariable, value: cluster.programPath(name) ?? '' }];
   const container = {
-    name,
     image: 'coxswain.dev/prometheus',
     args: retention,
     env,
     ports: [{ containerPort: prometheusPort, protocol: 'TCP' }],
     readinessProbe: { httpGet: { path: '/-/ready', port: prometheusPort }, periodSeconds: 1 },
-    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '1Gi' } },
     volumeMounts: [
       { name: 'config', mountPath: configFolder },
       { name: 'data', mountPath: dataFolder },
@@ -91,15 +86,5 @@ function deployment(cluster: AddonCluster, spec: Readonly<Record<string, string>
     { name: 'config', configMap: { name: 'config' } },
     { name: 'data', emptyDir: {} },
   ];
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name, namespace },
-    spec: {
-      replicas: 1,
-      strategy: { type: 'Recreate' },
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: { ...spec, serviceAccountName: name, containers: [container], volumes } },
-    },
-  };
+  return loneDeployment({ name, namespace, labels, spec: { ...spec, volumes }, container });
 }

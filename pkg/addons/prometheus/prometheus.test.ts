@@ -1,23 +1,16 @@
 /** What Prometheus is told, and of whom. */
 import { expect, test } from 'vitest';
+import { bareCluster } from '../testing/bare-cluster.ts';
 import { prometheusAddon } from './addon.ts';
 import { prometheusConfig, prometheusRules } from './config.ts';
 import { dashboard } from './dashboard.ts';
 import { nodeTargets, podTargets } from './targets.ts';
 
 test('a machine without it is told so before anything is made', () => {
-  const cluster = {
-    name: 'dev',
-    runtimes: ['inprocess'],
-    network: 'loopback',
-    dataDir: '/data',
-    command: [],
-    programPath: () => undefined,
-  };
-  expect(prometheusAddon.problem(cluster)).toBe(
+  expect(prometheusAddon.problem(bareCluster)).toBe(
     'this machine has no program "prometheus": install it first (on Debian and Ubuntu: apt-get install prometheus)',
   );
-  expect(prometheusAddon.problem({ ...cluster, programPath: () => '/usr/bin/prometheus' })).toBeUndefined();
+  expect(prometheusAddon.problem({ ...bareCluster, programPath: () => '/usr/bin/prometheus' })).toBeUndefined();
 });
 
 test('kubelets are read through the API server, in an order that does not change', () => {
