@@ -37,7 +37,7 @@ export interface HeldLists {
 /** Both wait for the same moment, the others a little longer. */
 export function holdLists(options: HeldListsOptions): HeldLists {
   return {
-    nodes: holdUntil(options, { afterMs: afterReadyMs.nodes, holds: (request) => isOfPods(request) }),
+    nodes: holdUntil(options, { afterMs: afterReadyMs.nodes, holds: isOfPods }),
     others: holdUntil(options, { afterMs: afterReadyMs.others, holds: () => true }),
   };
 }

@@ -41,9 +41,10 @@ export function packingScore({ nonZero, workload }: PodInfo, node: NodeInfo): nu
   const stranded = strandedOf(after - before, taken);
   const full = fullness(cpuShare, memoryShare);
   if (ownPods === 0) return closedScore(stranded, full);
-  const score = isSuited(after, stranded) ? suitedScore(stranded, full) : unsuitedScore(stranded, full);
   const ofWorkload = workload === undefined ? 0 : (replicas.get(workload) ?? 0);
-  return score + (isSuited(after, stranded) ? suitedAlone : unsuitedAlone) / (1 + ofWorkload);
+  return isSuited(after, stranded)
+    ? suitedScore(stranded, full, ofWorkload)
+    : unsuitedScore(stranded, full, ofWorkload);
 }
 
 /** The same by slots, in the same steps, so that it is the same to the last bit. Runs for each node: no allocation. */
@@ -60,9 +61,10 @@ export function packingScoreByRoom({ nonZero, workload }: PodInfo, room: Room): 
     const stranded = strandedOf(after - (imbalance[slot] ?? 0), taken);
     const full = fullness(cpuShare, memoryShare);
     if ((ownPods[slot] ?? 0) === 0) return closedScore(stranded, full);
-    const score = isSuited(after, stranded) ? suitedScore(stranded, full) : unsuitedScore(stranded, full);
     const ofWorkload = workload === undefined ? 0 : room.replicasAt(slot, workload);
-    return score + (isSuited(after, stranded) ? suitedAlone : unsuitedAlone) / (1 + ofWorkload);
+    return isSuited(after, stranded)
+      ? suitedScore(stranded, full, ofWorkload)
+      : unsuitedScore(stranded, full, ofWorkload);
   };
 }
 
@@ -76,16 +78,17 @@ function isSuited(after: number, stranded: number): boolean {
   return after <= lopsidedMin || stranded <= strandedMin;
 }
 
-function suitedScore(stranded: number, full: number): number {
-  return suitedBase + (fullScore * (full + strandingWeight * (1 - stranded))) / (1 + 2 * strandingWeight);
+function suitedScore(stranded: number, full: number, replicas: number): number {
+  const use = (fullScore * (full + strandingWeight * (1 - stranded))) / (1 + 2 * strandingWeight);
+  return suitedBase + use + suitedAlone / (1 + replicas);
 }
 
 function closedScore(stranded: number, full: number): number {
   return (otherScore * (1 - stranded)) / 2 + otherFullScore * full;
 }
 
-function unsuitedScore(stranded: number, full: number): number {
-  return closedScore(stranded, full) + openBonus;
+function unsuitedScore(stranded: number, full: number, replicas: number): number {
+  return closedScore(stranded, full) + openBonus + unsuitedAlone / (1 + replicas);
 }
 
 /** By how much a pod makes a node more lopsided, as a share of what it takes: -1 to 1. */
