@@ -73,8 +73,16 @@ export interface Departure {
 /** Which end of a migration a guest's thread is. */
 export type MigrationSide = 'source' | 'target';
 
+/** What a guest's thread is made with, besides what it runs. */
+export interface ThreadData {
+  /** It is made before there is a machine for it, and boots this meanwhile, for nobody. */
+  readonly rehearsal?: GuestStart;
+}
+
 /** To the worker. */
 export type ToGuest =
+  /** The first message: what the thread is for. */
+  | { readonly type: 'begin'; readonly start: GuestStart }
   | { readonly type: 'input'; readonly bytes: Uint8Array }
   /** Asks for a connection to a port of the guest: a port of this machine that takes one. */
   | { readonly type: 'forward'; readonly id: number; readonly port: number }
