@@ -9,7 +9,7 @@
  * | `trap` | in mode U; what is sensitive traps and is done by the monitor | shadow | the same binary |
  * | `translate` | never; code made of it runs in mode U out of a cache | shadow | the same binary |
  * | `hybrid` | never; the monitor interprets it, and the hart runs the guest's program alone | shadow | the same binary |
- * | `paravirtual` | in mode U, and asks by hypercalls | its own, which it cannot write | a port of it |
+ * | `paravirtual` | in mode U, and asks by hypercalls | its own, which it cannot write while they are in use | a port of it |
  * | `hardware` | in mode VS | its own and nested ones | the same binary |
  *
  * Laws, which `monitor.test.ts` and `compare.test.ts` hold each way to:
@@ -58,6 +58,10 @@ export type ExitReason =
   | 'device'
   /** A call of a ported kernel. */
   | 'hypercall'
+  /** A ported kernel stored to a table of its own, which was taken out of use to be written freely. */
+  | 'table-opened'
+  /** Something was reached that such a table maps: all of its entries were looked at, and it is in use again. */
+  | 'table-checked'
   /** Translated code came to a place that was not translated, or not connected yet. */
   | 'untranslated'
   /** Translated code asked the monitor to do one instruction. */
@@ -75,7 +79,7 @@ export interface MonitorCounters {
   readonly walkReferences: number;
   readonly walkReferencesMax: number;
   readonly tlbMisses: number;
-  /** Entries of tables that a ported kernel asked for. */
+  /** Entries of tables that a ported kernel asked for, by lists or by writing them. */
   readonly updatesAsked: number;
   /** Instructions of the guest's kernel that the monitor did, one by one. */
   readonly interpreted: number;
@@ -85,8 +89,11 @@ export interface MonitorCounters {
   readonly cacheFlushes: number;
 }
 
-/** What a faulting address led to: the guest's memory, a traced page of it, a device, or nothing that the guest may reach; `none` for other traps. */
-export type Target = 'memory' | 'traced' | 'device' | 'refused' | 'none';
+/**
+ * What a faulting address led to: the guest's memory, a traced page of it, a device, or nothing that the guest may reach; a ported kernel's table, or what such a table maps while it is
+ * out of use; `none` for other traps.
+ */
+export type Target = 'memory' | 'traced' | 'device' | 'refused' | 'table' | 'detached' | 'none';
 
 /** The hart came to the monitor, by a trap of a cause. */
 export interface ExitEvent {

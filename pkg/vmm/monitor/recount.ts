@@ -56,6 +56,8 @@ export function reasonOf(event: ExitEvent, way: Way): ExitReason {
 function ofFault({ target, word, cause }: ExitEvent): ExitReason {
   if (target === 'refused') return 'reflected';
   if (target === 'traced') return 'traced-write';
+  if (target === 'table') return 'table-opened';
+  if (target === 'detached') return 'table-checked';
   if (target === 'device' && word !== 0) return 'device';
   return cause >= 20 ? 'nested-fault' : 'shadow-fault';
 }

@@ -79,6 +79,7 @@ export class Tally {
 export function noExits(): Record<ExitReason, number> {
   return {
     ...{ register: 0, return: 0, fence: 0, wait: 0, syscall: 0, reflected: 0, 'shadow-fault': 0, 'traced-write': 0 },
-    ...{ 'nested-fault': 0, device: 0, hypercall: 0, untranslated: 0, 'call-out': 0 },
+    ...{ 'nested-fault': 0, device: 0, hypercall: 0, 'table-opened': 0, 'table-checked': 0 },
+    ...{ untranslated: 0, 'call-out': 0 },
   };
 }
