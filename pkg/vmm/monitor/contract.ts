@@ -6,9 +6,9 @@
  * | way | the guest's kernel runs | tables that the hart walks | what the guest is |
  * |---|---|---|---|
  * | `native` | in mode S, no monitor | its own | the binary |
- * | `trap` | in mode U; what is sensitive traps and is done by the monitor | shadow | the same binary |
- * | `translate` | never; code made of it runs in mode U out of a cache | shadow | the same binary |
- * | `hybrid` | never; the monitor interprets it, and the hart runs the guest's program alone | shadow | the same binary |
+ * | `trap` | in mode U; what is sensitive traps and is done by the monitor | shadow, or none (`Paging`) | the same binary |
+ * | `translate` | never; code made of it runs in mode U out of a cache | as `trap` | the same binary |
+ * | `hybrid` | never; the monitor interprets it, and the hart runs the guest's program alone | as `trap` | the same binary |
  * | `paravirtual` | in mode U, and asks by hypercalls | its own, which it cannot write while they are in use | a port of it |
  * | `hardware` | in mode VS | its own and nested ones | the same binary |
  *
@@ -34,6 +34,12 @@ export type Way = 'native' | 'trap' | 'translate' | 'hybrid' | 'paravirtual' | '
 /** How the guest's console works: each access exits; a ring that front and back end share, with a hypercall when it is full or a line ends; or the device itself. */
 export type Io = 'emulated' | 'split' | 'passthrough';
 
+/**
+ * How the hart finds the memory of a guest whose kernel is in mode U: by shadow tables that it walks, or by a translation buffer that the monitor fills, on a variant of the hart that
+ * walks nothing (`hart/software-buffer.ts`). Ported guests have tables of their own, and those in mode VS nested ones besides.
+ */
+export type Paging = 'shadow' | 'software';
+
 /** Why a guest was left, one for each exit. */
 export type ExitReason =
   /** A control register read or written. */
@@ -50,6 +56,8 @@ export type ExitReason =
   | 'reflected'
   /** The shadow table lacked what the guest's table has. */
   | 'shadow-fault'
+  /** The translation buffer that the monitor fills lacked what the guest's table has. */
+  | 'buffer-fill'
   /** A store to a page that is a table of the guest, or holds code that was translated. */
   | 'traced-write'
   /** The nested table lacked a page. */
@@ -78,6 +86,8 @@ export interface MonitorCounters {
   /** Entries of tables that the hart read. */
   readonly walkReferences: number;
   readonly walkReferencesMax: number;
+  /** Entries of the guest's tables that the monitor read to follow them. */
+  readonly monitorReferences: number;
   readonly tlbMisses: number;
   /** Entries of tables that a ported kernel asked for, by lists or by writing them. */
   readonly updatesAsked: number;
@@ -113,6 +123,8 @@ export type TraceEvent =
   | ExitEvent
   /** The hart read an entry of a table. */
   | { readonly kind: 'reference'; readonly isFirst: boolean }
+  /** The monitor read an entry of the guest's tables. */
+  | { readonly kind: 'monitor-reference' }
   /** An access that no translation buffer let through. */
   | { readonly kind: 'miss' }
   /** A ported kernel asked for an entry of a table. */
@@ -135,6 +147,8 @@ export interface MonitorConfig {
   readonly way: Way;
   /** `split` is for ported kernels. */
   readonly io: Io;
+  /** By default shadow tables; `software` is for `trap`, `translate` and `hybrid`. */
+  readonly paging?: Paging;
   /** ELF, linked for 0x80000000 and up; begins in mode S without paging. */
   readonly guest: Uint8Array;
   /** Bytes of the guest's memory. */

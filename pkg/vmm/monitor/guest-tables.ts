@@ -45,6 +45,8 @@ export interface Entry {
 export class GuestRam {
   readonly machine: PhysicalMachine;
   readonly size: number;
+  /** Told of each entry of the guest's tables that is followed here. */
+  onReference: (() => void) | undefined;
   private readonly offset: number;
 
   constructor(machine: PhysicalMachine, base: number, size: number) {
@@ -75,6 +77,7 @@ export class GuestRam {
       const at = table + Number((virtual >> BigInt(12 + 9 * level)) & 511n) * 8;
       if (!this.holds(at, 8)) return { kind: 'access-fault' };
       const entry = this.entry(at);
+      this.onReference?.();
       if (!entry.isValid) return { kind: 'page-fault' };
       if (!entry.isLeaf) {
         if ((entry.bits & (bit.U | bit.A | bit.D)) !== 0) return { kind: 'page-fault' };
