@@ -9,14 +9,13 @@ import type { Node, Pod, Taint } from '#pkg/api/types/core-v1.ts';
 import { leases, nodes, pods } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { repeat } from '#pkg/base/async.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { Tallies } from '#pkg/base/metrics.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { duration, type FlagTable, type FlagValues } from '#pkg/component/flags.ts';
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
-import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
+import { type ControllerContext, createLoop, createPeriodicLoop, type Loop } from '../common/controller.ts';
 import { indexByNode, podsOnNode } from '../common/pod.ts';
 import { type Heartbeat, nextHeartbeat, readyCondition, silentConditions, sleptMs } from './health.ts';
 import { isEvicting, noExecuteTaints, noScheduleTaints } from './taints.ts';
@@ -129,12 +128,12 @@ class NodeLifecycle implements Component {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#context;
-    const periodMs = this.#values['node-monitor-period'];
-    await Promise.all([
-      this.#tainting.run(signal),
-      repeat(clock, { periodMs: () => periodMs, signal }, () => this.#monitor()),
-    ]);
+    const monitor = createPeriodicLoop(this.#context, {
+      name: 'nodelifecycle-monitor',
+      periodMs: this.#values['node-monitor-period'],
+      work: () => this.#monitor(),
+    });
+    await Promise.all([this.#tainting.run(signal), monitor.run(signal)]);
   }
 
   #forget(node: Node): void {
