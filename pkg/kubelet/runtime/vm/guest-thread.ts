@@ -115,6 +115,11 @@ export class GuestThread {
     this.#send({ type: 'abort', reason });
   }
 
+  /** A stand-by is to go on with the machine. */
+  takeOver(reason: string): void {
+    this.#send({ type: 'take-over', reason });
+  }
+
   claimed(owner: Owner | 'unknown'): void {
     this.#send({ type: 'claimed', owner });
   }

@@ -134,6 +134,9 @@ function act(message: Asked): void {
     case 'abort':
       void movesOf().then((own) => own.abort(message.reason));
       return;
+    case 'take-over':
+      void movesOf().then((own) => own.takeOver(message.reason));
+      return;
     case 'claimed':
       void movesOf().then((own) => own.claimed(message.owner));
       return;
