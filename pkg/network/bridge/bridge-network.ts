@@ -11,10 +11,9 @@ import { hostCommand, tryHostCommand } from '../host/host-command.ts';
 import { isLinked } from '../pod-link.ts';
 import type { PodNetwork } from '../pod-network.ts';
 import { createPooledNetwork, type PodWires } from '../pooled-network.ts';
-import type { AddressPool } from './address-pool.ts';
-import { batch } from './cluster-links.ts';
 import type { PodLinks } from './node-links.ts';
 import { podLink } from './places.ts';
+import { PodPlugger } from './pod-plugger.ts';
 
 /** What its pods are plugged into, and what they are. */
 export interface BridgeNetworkOptions {
@@ -30,6 +29,7 @@ export function createBridgeNetwork({ links, isSimulated }: BridgeNetworkOptions
 }
 
 function bridgeWires({ namespace, bridge, ensure, route }: PodLinks): PodWires {
+  const plugger = new PodPlugger();
   const wires: PodWires = {
     kind: 'bridge',
     ready: async (pools) => {
@@ -39,13 +39,8 @@ function bridgeWires({ namespace, bridge, ensure, route }: PodLinks): PodWires {
     connect: async (pod, pools) => {
       const plug = async (): Promise<void> => {
         const { owner, addresses, namespacePath } = pod;
-        const link = podLink(owner);
-        await batch(namespace, [
-          `link add ${link} type veth peer name eth0 netns ${namespacePath}`,
-          `link set ${link} master ${bridge} up`,
-          `link set ${link} type bridge_slave isolated on`,
-        ]);
-        await batch(namespacePath, ['link set lo up', ...addresses.map(addressCommand), ...routes(pools)]);
+        const gateways = pools.map(({ gateway }) => gateway);
+        await plugger.plug({ namespace, bridge, link: podLink(owner), pod: namespacePath, addresses, gateways });
       };
       try {
         // Nearly always nothing is there: to look first would cost as much again.
@@ -67,15 +62,4 @@ function bridgeWires({ namespace, bridge, ensure, route }: PodLinks): PodWires {
     },
   };
   return wires;
-}
-
-function addressCommand(address: string): string {
-  return address.includes(':') ? `addr add ${address}/128 dev eth0 nodad` : `addr add ${address}/32 dev eth0`;
-}
-
-function routes(pools: readonly AddressPool[]): readonly string[] {
-  return [
-    'link set eth0 up',
-    ...pools.flatMap(({ gateway }) => [`route add ${gateway} dev eth0`, `route add default via ${gateway} dev eth0`]),
-  ];
 }

@@ -76,8 +76,8 @@ class NftShell {
   hasEnded = false;
 
   constructor(namespace: string | undefined) {
-    // Complaints and answers in one stream keep their order.
-    const [program = '', ...rest] = inNamespace(['sh', '-c', 'exec nft -i 2>&1'], namespace);
+    // Complaints and answers in one stream keep their order. Without a home it reads and writes no history of what people have typed.
+    const [program = '', ...rest] = inNamespace(['sh', '-c', 'HOME=/dev/null exec nft -i 2>&1'], namespace);
     this.#child = spawn(program, rest);
     this.#child.stdin.on('error', () => {});
     this.#child.stdout.setEncoding('utf8').on('data', (text: string) => this.#read(text));

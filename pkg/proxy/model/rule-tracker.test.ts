@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Service, ServiceSpec } from '#pkg/api/types/core-v1.ts';
 import type { Endpoint, EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
-import { diffRules } from './rule.ts';
+import { randomInt, SeededRandom } from '#pkg/base/random.ts';
+import { diffRules, type RuleSet } from './rule.ts';
 import { RuleTracker } from './rule-tracker.ts';
 import { rulesOfService } from './service-rules.ts';
 
@@ -145,6 +146,36 @@ test('a change of one Service changes its rules alone, and a write without effec
   const last = diffRules(one, tracker.rules());
   expect(last.removed.map(({ key }) => key)).toEqual(['shop/db:http:80/TCP']);
   expect(last.changed.map(({ rule }) => rule.internalEndpoints)).toEqual([[]]);
+});
+
+test('the difference between two states is that of plain sets, however they were made', () => {
+  const random = new SeededRandom(3);
+  const tracker = new RuleTracker({ nodeName: 'n' });
+  const states: RuleSet[] = [tracker.rules()];
+  const names = ['web', 'db', 'cache'];
+  for (let step = 0; step < 200; step++) {
+    for (let change = randomInt(random, 3); change >= 0; change--) {
+      const name = names[randomInt(random, names.length)]!;
+      const ports = [80, 81, 82].filter(() => randomInt(random, 2) === 0);
+      const service: Service = {
+        ...makeService({ ports: ports.map((port) => ({ name: `p${port}`, port, protocol: 'TCP' })) }),
+        metadata: { name, namespace: 'shop' },
+      };
+      if (randomInt(random, 4) === 0) tracker.removeService(service);
+      else tracker.setService(service);
+    }
+    states.push(tracker.rules());
+  }
+  const sorted = ({ added, changed, removed }: ReturnType<typeof diffRules>): unknown => [
+    added.map(({ key }) => key).toSorted(),
+    changed.map(({ rule }) => rule.key).toSorted(),
+    removed.map(({ key }) => key).toSorted(),
+  ];
+  for (const distance of [1, 2])
+    for (let at = distance; at < states.length; at++) {
+      const [before, after] = [states[at - distance]!, states[at]!];
+      expect(sorted(diffRules(before, after))).toEqual(sorted(diffRules(new Map(before), new Map(after))));
+    }
 });
 
 test('a proxy that stands for all nodes finds every endpoint local', () => {

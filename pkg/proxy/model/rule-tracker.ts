@@ -8,7 +8,7 @@ import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { type HealthCheck, healthCheckOf } from './health-check.ts';
-import type { ProxyPlace, Rule, RuleSet } from './rule.ts';
+import { changeRules, type ProxyPlace, type Rule, type RuleSet } from './rule.ts';
 import { rulesOfService, serviceNameLabel } from './service-rules.ts';
 
 /** The rules of one proxy. Changes are taken at once and worked out when the rules are next asked for. */
@@ -69,13 +69,10 @@ export class RuleTracker {
 
   /** The rules as of now. The same set, by identity, when nothing changed since the last call. */
   rules(): RuleSet {
-    let changed = false;
-    for (const key of this.#dirty) changed = this.#workOut(key) || changed;
+    const changes = new Map<string, Rule | undefined>();
+    for (const key of this.#dirty) this.#workOut(key, changes);
     this.#dirty.clear();
-    if (changed) {
-      const all = [...this.#rulesOf.values()].flat();
-      this.#rules = new Map(all.map((rule) => [rule.key, rule]));
-    }
+    if (changes.size > 0) this.#rules = changeRules(this.#rules, changes);
     return this.#rules;
   }
 
@@ -84,8 +81,8 @@ export class RuleTracker {
     return [...this.#healthOf.values()];
   }
 
-  /** Whether the rules of the Service changed. */
-  #workOut(key: string): boolean {
+  /** Says what became of the rules of a Service. */
+  #workOut(key: string, changes: Map<string, Rule | undefined>): void {
     const before = this.#rulesOf.get(key) ?? [];
     const service = this.#services.get(key);
     const slices = [...(this.#slices.get(key)?.values() ?? [])];
@@ -101,7 +98,11 @@ export class RuleTracker {
     });
     if (kept.length === 0) this.#rulesOf.delete(key);
     else this.#rulesOf.set(key, kept);
-    return kept.length !== before.length || kept.some((rule, index) => rule !== before[index]);
+    for (const rule of before) changes.set(rule.key, undefined);
+    for (const rule of kept) {
+      if (known.get(rule.key) === rule) changes.delete(rule.key);
+      else changes.set(rule.key, rule);
+    }
   }
 }
 

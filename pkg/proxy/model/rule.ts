@@ -67,14 +67,47 @@ export interface RuleChanges {
   readonly removed: readonly Rule[];
 }
 
-/** What leads from one set to the other; by identity, so it costs one look per rule. */
+/** What became of rules by key; undefined: it is gone. */
+export type ChangedKeys = ReadonlyMap<string, Rule | undefined>;
+
+/** A set that knows of which it was made: with ten thousand Services the difference between two states is to cost what changed. */
+class ChangedRules extends Map<string, Rule> {
+  readonly #before: WeakRef<RuleSet>;
+  readonly changes: ChangedKeys;
+
+  constructor(before: RuleSet, changes: ChangedKeys) {
+    super(before);
+    this.#before = new WeakRef(before);
+    this.changes = changes;
+    for (const [key, rule] of changes) {
+      if (rule === undefined) this.delete(key);
+      else this.set(key, rule);
+    }
+  }
+
+  isMadeOf(rules: RuleSet): boolean {
+    return this.#before.deref() === rules;
+  }
+}
+
+/** Another set, with these changes; what was there keeps its place in the order. */
+export function changeRules(before: RuleSet, changes: ChangedKeys): RuleSet {
+  return new ChangedRules(before, changes);
+}
+
+/** What leads from one set to the other; by identity, so it costs one look per rule, or per change where one was made of the other by `changeRules`. */
 export function diffRules(before: RuleSet, after: RuleSet): RuleChanges {
+  const isNext = after instanceof ChangedRules && after.isMadeOf(before);
+  const keys = isNext ? after.changes.keys() : new Set([...before.keys(), ...after.keys()]);
   const added: Rule[] = [];
   const changed: { previous: Rule; rule: Rule }[] = [];
-  for (const [key, rule] of after) {
-    const previous = before.get(key);
-    if (previous === undefined) added.push(rule);
-    else if (previous !== rule) changed.push({ previous, rule });
+  const removed: Rule[] = [];
+  for (const key of keys) {
+    const [previous, rule] = [before.get(key), after.get(key)];
+    if (rule === previous) continue;
+    if (rule === undefined) removed.push(previous!);
+    else if (previous === undefined) added.push(rule);
+    else changed.push({ previous, rule });
   }
-  return { added, changed, removed: [...before.values()].filter((rule) => !after.has(rule.key)) };
+  return { added, changed, removed };
 }
