@@ -2,8 +2,8 @@
  * Finds the code of a start: the bundle, which is a few files in place of several hundred and loads in a fraction of the time, or the sources. An
  * install makes the bundle (`deploy/package/bundle.ts`), in the cache of a checkout or the compiled code of a package; none is ever made at first use.
  *
- * Invariant: a checkout whose sources have changed since runs its sources. It is told by their sizes and times of change, which takes some
- * milliseconds; a package's code does not change.
+ * Invariant: where one of the sources that a start may come to has changed since, it runs its sources. It is told by their sizes and times of change, which takes
+ * some milliseconds for a cluster and none for a small program; a package's code does not change.
  *
  * It is JavaScript as it comes before everything: Node's tool that takes types out costs 50 ms and 12 MB in each process that needs it.
  */
@@ -29,8 +29,13 @@ const isCheckout = existsSync(new URL('errors.ts', import.meta.url));
 export const bundleInputsFile = 'inputs.json';
 
 /**
- * What a bundle was made of: its folder within that of all, and, by their paths from the root of the checkout, what `fileMark` said of its sources.
- * @typedef {{ readonly folder: string, readonly files: Readonly<Record<string, string>> }} BundleInputs
+ * What a bundle was made of: its folder within that of all, by their paths from the root of the checkout what `fileMark` said of its sources, and which
+ * of those each module that is loaded by name may come to, by their places among them.
+ * @typedef {{
+ *   readonly folder: string,
+ *   readonly files: Readonly<Record<string, string>>,
+ *   readonly entries: Readonly<Record<string, readonly number[]>>,
+ * }} BundleInputs
  */
 
 /** Uses what earlier starts have compiled. Comes before everything that is to be kept; a failure to keep it costs time only. */
@@ -71,14 +76,17 @@ let found;
  * @returns {Promise<unknown>}
  */
 export function loadCode(entry, sources) {
-  const folder = foundBundle();
+  const folder = foundBundle(entry);
   const bundled = folder === undefined ? undefined : new URL(`${entry}.js`, folder);
   return bundled !== undefined && existsSync(bundled) ? import(bundled.href) : sources();
 }
 
-/** `bundleFolder`, asked once in this process, whose answer stays. */
-export function foundBundle() {
-  found ??= { folder: bundleFolder() };
+/**
+ * `bundleFolder` of the first entry that this process asks for, whose answer stays: what it asks for later is among what that comes to.
+ * @param {string} entry
+ */
+export function foundBundle(entry) {
+  found ??= { folder: bundleFolder(entry) };
   return found.folder;
 }
 
@@ -90,13 +98,19 @@ export function useBundle(folder) {
   found = { folder };
 }
 
-/** URL of the folder of the bundle; undefined where there is none that says what the sources do. */
-export function bundleFolder() {
+/**
+ * URL of the folder of the bundle; undefined where there is none that says what the sources do.
+ * @param {string} [entry] the one that is to be loaded; without it all sources count
+ */
+export function bundleFolder(entry) {
   if (!isCheckout) return packageBundles.find((folder) => existsSync(folder));
   const inputs = bundleInputs();
   if (inputs === undefined) return undefined;
   const root = fileURLToPath(new URL('../../', import.meta.url));
-  const isFresh = Object.entries(inputs.files).every(([path, mark]) => fileMark(root + path) === mark);
+  const all = Object.entries(inputs.files);
+  const places = entry === undefined ? undefined : inputs.entries[entry];
+  const looked = places === undefined ? all : places.map((place) => all[place] ?? ['', '-']);
+  const isFresh = looked.every(([path, mark]) => fileMark(root + path) === mark);
   return isFresh ? new URL(`${inputs.folder}/`, checkoutBundles) : undefined;
 }
 

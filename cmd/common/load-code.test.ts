@@ -24,11 +24,11 @@ async function placed(files: Readonly<Record<string, string>>) {
   await copyFile(join(import.meta.dirname, 'load-code.js'), own);
   let starts = 0;
   // A process looks once: each time it is another module.
-  const load = async () => {
+  const load = async (entry: string) => {
     const { loadCode } = await moduleAt(own, ++starts);
-    return (await loadCode('command', async () => ({ from: 'sources' }))) as { readonly from: string };
+    return (await loadCode(entry, async () => ({ from: 'sources' }))) as { readonly from: string };
   };
-  return { root, from: async () => (await load()).from };
+  return { root, from: async (entry = 'command') => (await load(entry)).from };
 }
 
 const source = 'cmd/common/errors.ts';
@@ -39,13 +39,36 @@ test('a checkout runs its bundle until one of its sources changes', async () => 
     '.cache/bundle/made/command.js': "export const from = 'bundle';",
   });
   expect(await from()).toBe('sources');
-  const inputs = { folder: 'made', files: { [source]: fileMark(join(root, source)) } };
+  const inputs = { folder: 'made', files: { [source]: fileMark(join(root, source)) }, entries: { command: [0] } };
   await writeFile(join(root, '.cache/bundle', bundleInputsFile), JSON.stringify(inputs));
   expect(await from()).toBe('bundle');
   await writeFile(join(root, source), '22');
   expect(await from()).toBe('sources');
   await rm(join(root, source));
   expect(await from()).toBe('sources');
+});
+
+test('what an entry never comes to may change', async () => {
+  const small = 'cmd/small/main.ts';
+  const text = "export const from = 'bundle';";
+  const { root, from } = await placed({
+    ...{ [source]: '1', [small]: '1' },
+    ...{
+      '.cache/bundle/made/command.js': text,
+      '.cache/bundle/made/small.js': text,
+      '.cache/bundle/made/unnamed.js': text,
+    },
+  });
+  const files = Object.fromEntries([source, small].map((path) => [path, fileMark(join(root, path))]));
+  const inputs = { folder: 'made', files, entries: { command: [0, 1], small: [1] } };
+  await writeFile(join(root, '.cache/bundle', bundleInputsFile), JSON.stringify(inputs));
+  await writeFile(join(root, source), '22');
+  expect(await from('small')).toBe('bundle');
+  expect(await from('command')).toBe('sources');
+  // Nobody has said what it comes to: everything counts.
+  expect(await from('unnamed')).toBe('sources');
+  await writeFile(join(root, small), '22');
+  expect(await from('small')).toBe('sources');
 });
 
 test('what the bundle does not have comes from its sources', async () => {
@@ -68,7 +91,7 @@ test('a process loads what another has found for it, without a look at the sourc
   const { foundBundle, loadCode, useBundle } = await moduleAt(join(root, 'cmd/common/load-code.js'), 1);
   const folder = new URL('made/', pathToFileURL(`${root}/`));
   useBundle(folder);
-  expect(foundBundle()).toBe(folder);
+  expect(foundBundle('command')).toBe(folder);
   expect(await loadCode('command', async () => ({ from: 'sources' }))).toMatchObject({ from: 'bundle' });
   useBundle(undefined);
   expect(await loadCode('command', async () => ({ from: 'sources' }))).toEqual({ from: 'sources' });

@@ -35,7 +35,7 @@ export function startAhead(main, args) {
   );
   // Who takes it hears of it: then it has not even a number.
   child.on('error', () => {});
-  child.send({ bundle: foundBundle()?.href }, () => {});
+  child.send({ bundle: foundBundle('command')?.href }, () => {});
   child.unref();
   child.channel?.unref();
   Object.assign(globalThis, { [place]: child });

@@ -105,6 +105,7 @@ const named: Readonly<Record<string, Nameable>> = {
   'node remove': 'nodes',
   'vm console': 'machines',
   'vm evacuate': 'nodes',
+  'vm failover': 'machines',
   'vm migrate': 'machines',
   'vm pause': 'machines',
   'vm restart': 'machines',

@@ -144,6 +144,11 @@ const commands: Readonly<Record<string, VmCommand>> = {
     flags: evacuateFlags,
     run: evacuate,
   },
+  failover: {
+    summary: 'Have the stand-by of a machine go on with it, from its last checkpoint.',
+    takesName: true,
+    run: failover,
+  },
   report: {
     summary: 'Show how the last migration of a machine went, as tables and as a picture.',
     takesName: true,
@@ -210,14 +215,20 @@ function withCluster<T>(call: Call, use: (client: Client) => Promise<T>): Promis
 
 async function list(call: Call): Promise<number> {
   const { world, values } = call;
-  const { items } = await withCluster(call, (client) =>
-    client.resource(virtualMachines).list({ namespace: values.namespace }),
-  );
+  const { namespace } = values;
+  const { items, standbys } = await withCluster(call, async (client) => {
+    const { items } = await client.resource(virtualMachines).list({ namespace });
+    if (items.every(({ spec }) => spec?.standby === undefined)) return { items, standbys: new Map<string, string>() };
+    return { items, standbys: await (await import('./vm-standby.ts')).standbysOf(client, namespace) };
+  });
+  // A column that most have no use for.
+  const head = ['NAME', 'STATUS', 'NODE', 'ADDRESS', 'RUNS', 'STRATEGY', ...(standbys.size === 0 ? [] : ['STANDBY'])];
+  const rows = items.map((machine) => [
+    ...rowOf(machine),
+    ...(standbys.size === 0 ? [] : [standbys.get(machine.metadata?.name ?? '') ?? '']),
+  ]);
   if (items.length === 0) world.write(`There are no machines in ${values.namespace}.\n`);
-  else
-    world.write(
-      new TableLayout().render([['NAME', 'STATUS', 'NODE', 'ADDRESS', 'RUNS', 'STRATEGY'], ...items.map(rowOf)]),
-    );
+  else world.write(new TableLayout().render([head, ...rows]));
   return 0;
 }
 
@@ -284,6 +295,15 @@ async function evacuate(call: Call): Promise<number> {
   const { evacuateNode } = await import('./vm-migrate.ts');
   const { mode = '', bandwidth = '' } = values;
   return withCluster(call, (client) => evacuateNode(world, client, { node, mode, bandwidth }));
+}
+
+async function failover(call: Call): Promise<number> {
+  const { world, values, name: machine } = call;
+  const { failOver } = await import('./vm-standby.ts');
+  return withCluster(call, async (client) => {
+    await find(call, client);
+    return failOver(world, client, { machine, namespace: values.namespace });
+  });
 }
 
 async function report(call: Call): Promise<number> {

@@ -88,14 +88,21 @@ export interface BundleOptions {
   readonly placeOf: (path: string) => string;
 }
 
-/** Writes the bundle; gives the paths, from the root of the checkout, of what it was made of. */
-export async function writeBundle({ folder, placeOf }: BundleOptions): Promise<readonly string[]> {
+/** What a bundle was made of, as paths from the root of the checkout: all of it, and what each entry may come to. */
+export interface BundleSources {
+  readonly all: readonly string[];
+  readonly byEntry: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Writes the bundle; gives what it was made of. */
+export async function writeBundle({ folder, placeOf }: BundleOptions): Promise<BundleSources> {
+  const imports = new Map<string, readonly string[]>();
   const build = await rolldown({
     cwd: root,
     input: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, join(root, path)])),
     platform: 'node',
     external: (specifier) => !/^[./]|^#(?:pkg|cmd)\//.test(specifier),
-    plugins: [ownModules(placeOf)],
+    plugins: [ownModules(placeOf), importsInto(imports)],
     // What one process has no use for until later may be what another needs at once.
     checks: { ineffectiveDynamicImport: false },
   });
@@ -117,7 +124,10 @@ export async function writeBundle({ folder, placeOf }: BundleOptions): Promise<r
     const chunks = output.filter((file) => file.type === 'chunk');
     const doors = doorsIn(chunks);
     for (const { fileName, code } of chunks) writeFileSync(join(folder, fileName), inAscii(pastDoors(code, doors)));
-    return (await build.watchFiles).map((path) => relative(root, path));
+    const byEntry = Object.entries(entries).map(
+      ([name, path]) => [name, reachedFrom(join(root, path), imports)] as const,
+    );
+    return { all: (await build.watchFiles).map((path) => relative(root, path)), byEntry: Object.fromEntries(byEntry) };
   } finally {
     await build.close();
   }
@@ -133,13 +143,18 @@ export async function bundleCheckout(): Promise<void> {
   mkdirSync(join(all, made), { recursive: true });
   const sources = await writeBundle({ folder: join(all, made), placeOf: (path) => `../../../${path}` });
   // How it is made counts as well.
-  const paths = [...sources, relative(root, import.meta.filename)];
+  const maker = relative(root, import.meta.filename);
+  const paths = [...sources.all, maker];
   const files = Object.fromEntries(paths.map((path) => [path, fileMark(join(root, path))]));
   const folder = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 16);
   rmSync(join(all, folder), { recursive: true, force: true });
   renameSync(join(all, made), join(all, folder));
   const before = bundleInputs()?.folder;
-  const inputs: BundleInputs = { folder, files };
+  const places = new Map(paths.map((path, place) => [path, place]));
+  // Data that the code reads from its own place is no part of it.
+  const placesOf = (reached: readonly string[]) => [...reached, maker].flatMap((path) => places.get(path) ?? []);
+  const byEntry = Object.entries(sources.byEntry).map(([name, reached]) => [name, placesOf(reached)]);
+  const inputs: BundleInputs = { folder, files, entries: Object.fromEntries(byEntry) };
   writeFileSync(join(all, made), JSON.stringify(inputs));
   renameSync(join(all, made), join(all, bundleInputsFile));
   for (const name of readdirSync(all))
@@ -163,6 +178,24 @@ function ownModules(placeOf: (path: string) => string): Plugin {
       return code.replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`);
     },
   };
+}
+
+/** Notes for each module what it imports, at once or when it is asked to. */
+function importsInto(imports: Map<string, readonly string[]>): Plugin {
+  return {
+    name: 'imports',
+    moduleParsed: ({ id, importedIds, dynamicallyImportedIds }) => {
+      imports.set(id, [...importedIds, ...dynamicallyImportedIds]);
+    },
+  };
+}
+
+/** The modules that one may come to, itself among them, as paths from the root of the checkout. */
+function reachedFrom(start: string, imports: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const reached = new Set([start]);
+  // A set that grows is gone through to its end.
+  for (const id of reached) for (const next of imports.get(id) ?? []) if (imports.has(next)) reached.add(next);
+  return [...reached].map((id) => relative(root, id));
 }
 
 /** By the name of a file that only hands on what another file has: an expression that asks that one directly. */

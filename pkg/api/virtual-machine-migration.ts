@@ -5,11 +5,19 @@
 import type { Condition } from '#pkg/apimachinery/conditions.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 
-/** How far a migration has come; the last three are final. */
-export type MigrationPhase = 'Pending' | 'Preparing' | 'Running' | 'Switching' | 'Succeeded' | 'Failed' | 'Aborted';
+/** How far a migration has come; the last three are final. `TakingOver`: a stand-by is to go on with the machine. */
+export type MigrationPhase =
+  | 'Pending'
+  | 'Preparing'
+  | 'Running'
+  | 'TakingOver'
+  | 'Switching'
+  | 'Succeeded'
+  | 'Failed'
+  | 'Aborted';
 
-/** How a machine moves. */
-export type MigrationModeName = 'cold' | 'hybrid' | 'post-copy' | 'pre-copy' | 'suspend';
+/** How a machine moves, or with `standby` is kept twice. */
+export type MigrationModeName = 'cold' | 'hybrid' | 'post-copy' | 'pre-copy' | 'standby' | 'suspend';
 
 /** What a kubelet says of its end. */
 export interface MigrationEndStatus {
@@ -41,6 +49,14 @@ export interface MigrationEndFigures {
   readonly faults?: number;
   readonly pushed?: number;
   readonly prePaged?: number;
+  /** Of a stand-by. */
+  readonly standby?: {
+    readonly taken: number;
+    readonly acknowledged: number;
+    readonly lagMs: number;
+    readonly pages: number;
+    readonly stoodMs: number;
+  };
   readonly classes?: Readonly<
     Record<
       string,
@@ -49,7 +65,7 @@ export interface MigrationEndFigures {
   >;
 }
 
-/** A move of a machine. Only `abort` may change once it is made. */
+/** A move of a machine. Only `abort` and `takeOver` may change once it is made. */
 export interface VirtualMachineMigration extends KubeObject {
   readonly spec?: {
     readonly vmName: string;
@@ -67,6 +83,11 @@ export interface VirtualMachineMigration extends KubeObject {
     readonly compress?: boolean;
     /** It is to be ended, as far as that is possible. */
     readonly abort?: boolean;
+    /** Of a stand-by: from one checkpoint to the next, and how long a silent source is waited for. */
+    readonly intervalMs?: number;
+    readonly takeoverMs?: number;
+    /** The stand-by is to go on with the machine now. */
+    readonly takeOver?: boolean;
   };
   readonly status?: VirtualMachineMigrationStatus;
 }

@@ -33,6 +33,15 @@ export interface VirtualMachine extends KubeObject {
     readonly terminationGracePeriodSeconds?: number;
     /** What the eviction of its pod does: have it move to another node first, or end it as other pods. Source: KubeVirt `EvictionStrategy`. */
     readonly evictionStrategy?: 'LiveMigrate' | 'None';
+    /** Another node is sent checkpoints of it, and goes on from the last one when its own dies. */
+    readonly standby?: {
+      /** Default: the scheduler's choice among the other nodes. */
+      readonly node?: string;
+      /** From one checkpoint to the next, at least. */
+      readonly intervalMilliseconds?: number;
+      /** The stand-by takes over from a node of which it has heard nothing for so long. */
+      readonly takeoverMilliseconds?: number;
+    };
     /** Labels of its pods, by which Services find them. */
     readonly labels?: Readonly<Record<string, string>>;
   };
@@ -48,12 +57,19 @@ export interface MachineMigration {
   readonly uid: string;
   readonly sourcePod: string;
   readonly targetPod: string;
+  /** It is a stand-by: the machine stays where it is as long as its node lives. */
+  readonly mode?: 'standby';
   readonly owner?: '' | 'handover' | 'source' | 'target';
 }
 
 /** Whether neither end has the machine for good yet. */
 export function isUndecided({ owner = '' }: MachineMigration): boolean {
   return owner === '' || owner === 'handover';
+}
+
+/** Whether a stand-by of the machine may still take over. */
+export function isStandbyOpen(migration: MachineMigration | undefined): boolean {
+  return migration?.mode === 'standby' && (migration.owner ?? '') === '';
 }
 
 /** What is known of a machine. */

@@ -103,7 +103,7 @@ export const runtimeTable: RuntimeTable = {
     sharesNetwork: true,
     open: async (place) => {
       const { createVmRuntime } = await import('#pkg/kubelet/runtime/vm/vm-runtime.ts');
-      const runtime = createVmRuntime(place);
+      const runtime = createVmRuntime({ ...place, keepsSpare: true });
       return { runtime, machines: runtime.machines, close: () => runtime.close() };
     },
   },

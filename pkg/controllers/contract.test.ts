@@ -12,6 +12,7 @@ import { FakeApi } from '#pkg/client/fake-api.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
+import { createPeriodicLoop } from './common/controller.ts';
 import { createControllerManager } from './manager.ts';
 import { controllerTable } from './table.ts';
 
@@ -87,4 +88,22 @@ test('a controller that looks at everything now and then outlives what is refuse
   expect((await requests.list()).items).toEqual([]);
   expect(turns('result').error).toBe(3);
   await stop();
+});
+
+test('a fault of the program ends one look at everything, and the next comes with back-off, at most a period later', async () => {
+  const [clock, metrics, end] = [new VirtualClock(), new Metrics(), new AbortController()];
+  const looks: number[] = [];
+  const work = async (): Promise<void> => {
+    looks.push(clock.monotonicMs());
+    if (looks.length > 1) throw new TypeError('not a function');
+  };
+  const loop = createPeriodicLoop({ clock, log: silentLogger, metrics }, { name: 'looks', periodMs: 1_000, work });
+  const ended = loop.run(end.signal);
+  await clock.advance(4_700);
+  end.abort();
+  await ended;
+  const pauses = looks.slice(1).map((atMs, index) => atMs - (looks[index] ?? 0));
+  expect(pauses).toEqual([1_000, 5, 10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]);
+  const panics = metrics.families().find(({ name }) => name === 'controller_runtime_reconcile_panics_total');
+  expect(panics?.samples.map(({ value }) => value)).toEqual([11]);
 });

@@ -49,6 +49,7 @@ import { createVirtualMachineController } from './virtualmachine/virtualmachine.
 import { createEvacuationController } from './virtualmachineevacuation/virtualmachineevacuation.ts';
 import { createMigrationController } from './virtualmachinemigration/virtualmachinemigration.ts';
 import { createSnapshotController } from './virtualmachinesnapshot/virtualmachinesnapshot.ts';
+import { createStandbyController } from './virtualmachinestandby/virtualmachinestandby.ts';
 import { createClaimProtection } from './volumeprotection/claim-protection.ts';
 import { createVolumeProtection } from './volumeprotection/volume-protection.ts';
 
@@ -73,6 +74,7 @@ export const controllerTable: ControllerTable = {
   'virtualmachineevacuation-controller': createEvacuationController,
   'virtualmachinemigration-controller': createMigrationController,
   'virtualmachinesnapshot-controller': createSnapshotController,
+  'virtualmachinestandby-controller': createStandbyController,
   'horizontal-pod-autoscaler-controller': withFlags(podAutoscalerFlags, createPodAutoscaler),
   'disruption-controller': createDisruptionController,
   'endpoints-controller': createEndpointController,

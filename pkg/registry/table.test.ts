@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { resources } from '#pkg/api/resources.ts';
-import { strategies } from './table.ts';
+import { definitions, strategies } from './table.ts';
 import { created, createErrors, strategyOf, updateErrors } from './testing.ts';
 
 test('every strategy belongs to a resource, and no resource has two', () => {
@@ -17,6 +17,13 @@ test('every resource that can be listed by default has a strategy', () => {
     .map(({ group, resource }) => `${group}/${resource}`)
     .filter((name) => !named.has(name));
   expect(without).toEqual([]);
+});
+
+test('the checks of every kind that is made from data compile', () => {
+  const versions = definitions.flatMap((definition) => definition.versions);
+  const checked = versions.filter(({ checkValues }) => checkValues !== undefined);
+  expect(checked.length).toBeGreaterThan(0);
+  for (const { type, checkValues } of checked) expect(() => checkValues?.({}), type).not.toThrow();
 });
 
 test('every printer makes as many cells as it has columns, for an empty object too', () => {

@@ -73,10 +73,10 @@ export interface RunResult {
 const minuteMs = 60_000;
 const refusedMax = 20;
 /**
- * Leases of nodes that nothing is to go wrong with are renewed every ten minutes and not every ten seconds, as that is most of what a day costs and
- * changes nothing: that a recorded node is silent is known from the recording. Where faults are injected they are renewed as by any kubelet.
+ * Leases of nodes that nothing is to go wrong with are renewed every hour and not every ten seconds, and statuses that say nothing new are written as seldom, as that is
+ * most of what a day costs and changes nothing: that a recorded node is silent is known from the recording. Where faults are injected both come as from any kubelet.
  */
-const leaseSecondsOf = ({ faults }: RunSettings): number | undefined => (faults === undefined ? 2_400 : undefined);
+const leaseSecondsOf = ({ faults }: RunSettings): number | undefined => (faults === undefined ? 14_400 : undefined);
 
 function flagsOf(settings: RunSettings): ComponentFlags {
   const { scheduling } = settings;

@@ -11,7 +11,7 @@ import type { EventHandler } from '#pkg/client/informer.ts';
 import type { Nominator } from './cache/nominator.ts';
 import type { SchedulerCache } from './cache/scheduler-cache.ts';
 import type { ClusterEvent, EventAction } from './framework/events.ts';
-import { type PodInfo, podInfoOf } from './model/pod-info.ts';
+import { type PodInfo, podInfoOf, podUid } from './model/pod-info.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
 
 /** What the handlers keep up to date, and for whom. */
@@ -69,36 +69,39 @@ export function namespaceHandler({ cache, queue }: HandlerContext): EventHandler
 /** Keeps pods: those with a node in the cache, those without in the queue, those that have ended nowhere. */
 export function podHandler(context: HandlerContext): EventHandler<Pod> {
   return {
-    added: (pod) => podAppeared(context, podInfoOf(pod)),
+    added: (pod) => podAppeared(context, pod),
     updated(previous, pod) {
       if (isOnlyStatus(previous, pod)) return;
       const before = podInfoOf(previous);
       const now = podInfoOf(pod);
       if (before.uid !== now.uid || (holdsNode(previous) && !holdsNode(pod))) {
-        podGone(context, before);
-        podAppeared(context, now);
+        podGone(context, previous);
+        podAppeared(context, pod);
       } else if (holdsNode(previous)) assignedPodChanged(context, before, now);
       else if (holdsNode(pod) || isPodTerminal(pod)) {
-        if (isPodTerminal(pod)) podGone(context, before);
-        podAppeared(context, now);
-      } else if (context.queue.get(now.uid) === undefined) podAppeared(context, now);
+        if (isPodTerminal(pod)) podGone(context, previous);
+        podAppeared(context, pod);
+      } else if (context.queue.get(now.uid) === undefined) podAppeared(context, pod);
       else waitingPodChanged(context, before, now);
     },
-    deleted: (pod) => podGone(context, podInfoOf(pod)),
+    deleted: (pod) => podGone(context, pod),
   };
 }
 
-function podAppeared(context: HandlerContext, pod: PodInfo): void {
+/** What a pod asks for is read only of those that are anybody's business here. */
+function podAppeared(context: HandlerContext, pod: Pod): void {
   const { cache, queue, nominator, isOurs } = context;
-  if (isPodTerminal(pod.pod)) return;
-  if (holdsNode(pod.pod)) {
-    queue.delete(pod.uid);
-    nominator.delete(pod.uid);
-    cache.setPod(pod, pod.pod.spec?.nodeName ?? '');
-    queue.wake([{ resource: 'AssignedPod', action: 'Add', object: pod.pod }]);
-  } else if (isOurs(pod.pod.spec?.schedulerName || defaultSchedulerName) && !cache.isAssumed(pod.uid)) {
-    noteNomination(context, pod);
-    queue.add(pod);
+  if (isPodTerminal(pod)) return;
+  if (holdsNode(pod)) {
+    const info = podInfoOf(pod);
+    queue.delete(info.uid);
+    nominator.delete(info.uid);
+    cache.setPod(info, pod.spec?.nodeName ?? '');
+    queue.wake([{ resource: 'AssignedPod', action: 'Add', object: pod }]);
+  } else if (isOurs(pod.spec?.schedulerName || defaultSchedulerName) && !cache.isAssumed(podUid(pod))) {
+    const info = podInfoOf(pod);
+    noteNomination(context, info);
+    queue.add(info);
   }
 }
 
@@ -107,12 +110,12 @@ function waitingPodChanged(context: HandlerContext, before: PodInfo, now: PodInf
   if (cache.isAssumed(now.uid) && now.pod.metadata?.deletionTimestamp !== undefined) {
     // Its binding may still come through; the watch then shows it on its node.
     cache.forget(now.uid);
-    queue.wake(goneEvents(before));
+    queue.wake(goneEvents(before.pod));
   }
   const promised = before.pod.status?.nominatedNodeName;
   if (promised && promised !== now.pod.status?.nominatedNodeName) {
     nominator.delete(now.uid);
-    queue.wake(goneEvents(before));
+    queue.wake(goneEvents(before.pod));
   }
   noteNomination(context, now);
   const change = { resource: 'TargetPod', previous: before.pod, object: now.pod } as const;
@@ -125,16 +128,17 @@ function noteNomination({ cache, nominator }: HandlerContext, pod: PodInfo): voi
   if (nodeName && !cache.isAssumed(pod.uid)) nominator.set(pod, nodeName);
 }
 
-function podGone({ cache, queue, nominator }: HandlerContext, pod: PodInfo): void {
-  const held = holdsNode(pod.pod) || cache.isAssumed(pod.uid) || nominator.nodeOf(pod.uid) !== undefined;
-  queue.delete(pod.uid);
-  nominator.delete(pod.uid);
-  cache.removePod(pod.uid);
+function podGone({ cache, queue, nominator }: HandlerContext, pod: Pod): void {
+  const uid = podUid(pod);
+  const held = holdsNode(pod) || cache.isAssumed(uid) || nominator.nodeOf(uid) !== undefined;
+  queue.delete(uid);
+  nominator.delete(uid);
+  cache.removePod(uid);
   if (held) queue.wake(goneEvents(pod));
 }
 
 /** What others see when a pod gives up its place, or one that was promised to it. */
-function goneEvents({ pod }: PodInfo): readonly ClusterEvent[] {
+function goneEvents(pod: Pod): readonly ClusterEvent[] {
   return [{ resource: 'AssignedPod', action: 'Delete', previous: pod }];
 }
 

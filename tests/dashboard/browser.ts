@@ -1,5 +1,5 @@
 /** A browser and a dashboard for tests: Chromium of the machine, a cluster that listens in this process, and the page as it is shipped. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -107,4 +107,12 @@ export async function violations(page: Page): Promise<readonly string[]> {
   const { result } = await tools.send('Runtime.evaluate', { expression: run, awaitPromise: true, returnByValue: true });
   await tools.detach();
   return result.value as readonly string[];
+}
+
+const images = join(import.meta.dirname, '..', '..', 'docs', 'images');
+
+/** Takes a picture of a view; the README's is renewed by COXSWAIN_PICTURES=1, as no two runs show the same times. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const bytes = await page.screenshot();
+  if (process.env.COXSWAIN_PICTURES === '1') writeFileSync(join(images, `${name}.png`), bytes);
 }

@@ -1,6 +1,4 @@
 /** The dashboard in Chromium before a cluster that listens: signing in, live lists, changes, and what is refused. Its screenshots are those of the README. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { deployments, pods } from '#pkg/api/types/refs.ts';
@@ -11,6 +9,7 @@ import { type ListeningTestCluster, startTestCluster } from '#pkg/testing/cluste
 import {
   noBrowser,
   openPage,
+  picture,
   type ServedDashboard,
   serveDashboard,
   signIn,
@@ -19,14 +18,6 @@ import {
 } from './browser.ts';
 
 if (noBrowser !== undefined) console.log(`The dashboard is not tested: ${noBrowser}`);
-
-const images = join(import.meta.dirname, '..', '..', 'docs', 'images');
-
-/** Takes a picture of a view; the README's is renewed by COXSWAIN_PICTURES=1, as no two runs show the same times. */
-async function picture(page: Page, name: string): Promise<void> {
-  const bytes = await page.screenshot();
-  if (process.env.COXSWAIN_PICTURES === '1') writeFileSync(join(images, `${name}.png`), bytes);
-}
 
 const checkout = {
   startTime: '2026-01-01T00:00:00Z',

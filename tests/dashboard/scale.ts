@@ -54,18 +54,73 @@ async function pageMemory(page: Page): Promise<number> {
   return (usedSize + embedderHeapUsedSize + backingStorageSize) / 2 ** 20;
 }
 
-async function latencies(cluster: ListeningTestCluster, page: Page): Promise<readonly number[]> {
-  const found: number[] = [];
-  for (let i = 0; i < 20; i++) {
-    // The page itself says when it has drawn it: waiting from here would measure the protocol in between.
-    await page.evaluate(`void (window.seen = new Promise((resolve) => {
-      const look = () => document.body.textContent.includes('app-0-new-${i}') ? requestAnimationFrame(() => resolve(Date.now())) : requestAnimationFrame(look);
-      look(); }))`);
-    const beganMs = Date.now();
-    await cluster.client.resource(podsRef).create(makePod(`app-0-new-${i}`).object);
-    found.push(Number(await page.evaluate('window.seen')) - beganMs);
+/** Changes that are looked at. */
+const changes = Number(process.env.COXSWAIN_SCALE_CHANGES ?? 100);
+
+/** Milliseconds since a change was asked for: when the API server had made it, the page had heard of it, had it in its document, and had drawn it. */
+type Stages = Readonly<Record<'made' | 'heard' | 'shown' | 'drawn', number>>;
+
+/** Notes in the page when it hears of what it waits for: waiting from here would measure the protocol in between. */
+const noteMessages = `window.WebSocket = class extends WebSocket {
+  constructor(...given) {
+    super(...given);
+    this.addEventListener('message', ({ data }) => { if (window.wanted && data.includes(window.wanted)) window.heard ??= Date.now(); });
   }
-  return found.sort((a, b) => a - b);
+}`;
+
+async function stagesOf(cluster: ListeningTestCluster, page: Page, name: string): Promise<Stages> {
+  await page.evaluate(`window.wanted = ${JSON.stringify(name)}; window.heard = undefined;
+    void (window.seen = new Promise((resolve) => {
+      const place = document.querySelector('.grid-body');
+      new MutationObserver((_changes, observer) => {
+        if (!place.textContent.includes(window.wanted)) return;
+        observer.disconnect();
+        const shown = Date.now();
+        requestAnimationFrame(() => setTimeout(() => resolve({ heard: window.heard, shown, drawn: Date.now() })));
+      }).observe(place, { subtree: true, childList: true, characterData: true });
+    }))`);
+  const beganMs = Date.now();
+  await cluster.client.resource(podsRef).create(makePod(name).object);
+  const madeMs = Date.now();
+  const { heard, shown, drawn } = (await page.evaluate('window.seen')) as Omit<Stages, 'made'>;
+  return { made: madeMs - beganMs, heard: heard - beganMs, shown: shown - beganMs, drawn: drawn - beganMs };
+}
+
+/** Milliseconds of processor time: of the page by what it was for, and of all processes of the browser. */
+async function processorTimeOf(page: Page): Promise<Readonly<Record<string, number>>> {
+  const tools = await page.context().newCDPSession(page);
+  await tools.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const { metrics } = await tools.send('Performance.getMetrics');
+  await tools.detach();
+  const browser = await page.context().browser()!.newBrowserCDPSession();
+  const { processInfo } = await browser.send('SystemInfo.getProcessInfo');
+  await browser.detach();
+  const of = (name: string): number => 1_000 * (metrics.find((one) => one.name === name)?.value ?? 0);
+  return {
+    scripts: of('ScriptDuration'),
+    styles: of('RecalcStyleDuration'),
+    layout: of('LayoutDuration'),
+    'all of the page': of('TaskDuration'),
+    ...Object.fromEntries(processInfo.map(({ type, id, cpuTime }) => [`${type} ${id}`, 1_000 * cpuTime])),
+  };
+}
+
+/** A change after the other, and at which stage the latest of them were late. */
+async function sayLatencies(cluster: ListeningTestCluster, page: Page): Promise<void> {
+  const found: Stages[] = [];
+  const before = await processorTimeOf(page);
+  for (let i = 1; i <= changes; i++) found.push(await stagesOf(cluster, page, `app-0-new-${1_000 - i}-x`));
+  const used = Object.entries(await processorTimeOf(page)).map(
+    ([what, ms]) => `${what} ${((ms - (before[what] ?? 0)) / changes).toFixed(1)}`,
+  );
+  found.sort((a, b) => a.drawn - b.drawn);
+  const at = (share: number): Stages | undefined => found[Math.min(found.length - 1, Math.floor(share * found.length))];
+  const say = (one?: Stages): string =>
+    `${one?.drawn} ms (made after ${one?.made}, heard ${one?.heard}, in the document ${one?.shown})`;
+  console.log(`a change is on the screen, of ${found.length}: median ${say(at(0.5))}`);
+  console.log(`  of a hundred the fifth last ${say(at(0.95))}`);
+  console.log(`  the last ${say(at(1))}`);
+  console.log(`  milliseconds of processor time for each: ${used.join(', ')}`);
 }
 
 async function main(): Promise<void> {
@@ -75,6 +130,7 @@ async function main(): Promise<void> {
   const { child, code, address } = await startServer(cluster.kubeconfigFile);
   const browser = await startBrowser();
   const { page } = await openPage(browser);
+  await page.addInitScript(noteMessages);
   await page.goto(`${address}#/list/-/v1/pods`);
   await page.getByLabel('Code that the terminal').fill(code);
   const signedInMs = Date.now();
@@ -87,8 +143,7 @@ async function main(): Promise<void> {
   const reloadedMs = Date.now();
   await page.getByRole('link', { name: 'app-0', exact: true }).waitFor();
   console.log(`first view again, with what the server knows: ${Date.now() - reloadedMs} ms after loading`);
-  const late = await latencies(cluster, page);
-  console.log(`a change is on the screen after ${late[10]} ms (median), ${late.at(-1)} ms (most) of ${late.length}`);
+  await sayLatencies(cluster, page);
   console.log(`the page with a list: ${(await pageMemory(page)).toFixed(1)} MiB`);
   await page.goto(`${address}#/nodes`);
   await page.locator(`canvas[aria-valuemax="${nodeCount}"]`).waitFor();

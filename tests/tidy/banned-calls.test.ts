@@ -34,6 +34,11 @@ const bans: readonly Ban[] = [
     except:
       /^(cmd\/|manifests\/|pkg\/entry\/node-version|pkg\/kubelet\/runtime\/(container\/monitor|inprocess\/(host|images)|vm\/guest)\/|pkg\/pipeline\/programs\/|pkg\/[a-z]+\/bench\.ts)/,
   },
+  {
+    pattern: /(?<![.\w])repeat\(/,
+    instead: 'createPeriodicLoop of pkg/controllers/common/controller.ts, in which a fault ends one turn alone',
+    except: /^(?!pkg\/controllers\/)/,
+  },
 ];
 
 /** The first banned call of each kind. */
@@ -63,6 +68,12 @@ test.each([
   expect(breaches({ path: 'pkg/api/x.ts', text: `// first\n${line}` }).join()).toContain(
     `pkg/api/x.ts:2 use ${instead}`,
   );
+});
+
+test('controllers do what they do over and over in a loop of the contract', () => {
+  const text = 'await repeat(clock, options, look);';
+  expect(breaches({ path: 'pkg/controllers/x/x.ts', text }).join()).toContain('x.ts:1 use createPeriodicLoop');
+  expect(breaches({ path: 'pkg/cluster/x.ts', text })).toEqual([]);
 });
 
 test.each([

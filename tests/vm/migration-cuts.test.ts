@@ -110,7 +110,7 @@ async function migrate(mode: (typeof modes)[number], cutAfterBytes: number) {
   const [source, target] = [place('source', arbiter), place('target', arbiter)];
   const migration = `${mode} ${cutAfterBytes}`;
   const common = { migration, host: loopback };
-  const arrival = { ...common, sourceNode: 'source', node: 'target', identity: identities.target };
+  const arrival = { ...common, isStandby: false, sourceNode: 'source', node: 'target', identity: identities.target };
   const { port, carried } = await wire(await target.moves.receive(arrival), cutAfterBytes);
   await source.moves.migrate({
     ...common,

@@ -7,11 +7,16 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { runtimeConformance } from '#pkg/kubelet/runtime/conformance.ts';
 import type { ContainerConfig } from '#pkg/kubelet/runtime/container-config.ts';
 import type { RuntimeContainer } from '#pkg/kubelet/runtime/runtime.ts';
+import { GuestThread } from '#pkg/kubelet/runtime/vm/guest-thread.ts';
+import { GuestWorkers } from '#pkg/kubelet/runtime/vm/guest-workers.ts';
+import { findImage } from '#pkg/kubelet/runtime/vm/images.ts';
 import { createVmRuntime } from '#pkg/kubelet/runtime/vm/vm-runtime.ts';
 import { makeContainerConfig, makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
+import { eventually } from '#tests/e2e/running-cluster.ts';
 
 const makeRuntime = () => createVmRuntime({ clock: new SystemClock(), random: new SystemRandom() });
 
@@ -140,4 +145,47 @@ test('what no machine of the node can run is refused before it starts', async ()
     'a machine has at least 1048576 bytes of memory: the limit is 4096',
   );
   expect(await refusal('coxswain.dev/vm/compute', 1 << 20)).toMatch(/cannot run: /);
+});
+
+test('a thread is kept for the next machine once it is quiet, and that machine boots in it as in any other', async () => {
+  const clock = new VirtualClock();
+  const workers = new GuestWorkers({ clock, keepsSpare: true });
+  onTestFinished(() => workers.close());
+  expect(workers.hasSpare).toBe(false);
+  await clock.advance(2000);
+  // What the thread runs is read in real time.
+  await eventually(
+    async () => workers.hasSpare,
+    (isThere) => isThere,
+  );
+  const kernel = (await findImage('coxswain.dev/vm/compute'))!.kernel;
+  const start = {
+    kernel,
+    memoryBytes: 8 << 20,
+    commandLine: 'rounds=1',
+    mac: Uint8Array.of(2, 0, 0, 0, 0, 1),
+    address: '127.0.0.1',
+    ports: [],
+  };
+  /** What a machine in the next thread says, and how it ends. */
+  const runOne = async () => {
+    const ended = Promise.withResolvers<number>();
+    let said = '';
+    const thread = new GuestThread(start, await workers.take(), {
+      console: (bytes) => {
+        said += Buffer.from(bytes).toString();
+      },
+      taken: () => undefined,
+      ended: ({ exitCode }) => ended.resolve(exitCode),
+      presence: () => undefined,
+      claim: () => undefined,
+      migration: () => undefined,
+    });
+    await thread.started;
+    return { exitCode: await ended.promise, said };
+  };
+  const first = await runOne();
+  expect(first).toMatchObject({ exitCode: 0 });
+  expect(workers.hasSpare).toBe(false);
+  expect(await runOne()).toEqual(first);
 });

@@ -40,6 +40,9 @@ const panels: readonly Panel[] = [
   },
 ];
 
+/** What the panels ask for. */
+export const dashboardQueries: readonly string[] = panels.map(({ query }) => query);
+
 const columns = 2;
 const size = { w: 12, h: 8 };
 

@@ -80,12 +80,16 @@ export interface Loop extends Component {
   readonly queue: WorkQueue;
 }
 
+/** What a loop is given: without `metrics` its turns are not counted. */
+type LoopDeps = Pick<ComponentDeps, 'clock' | 'log'> & Partial<Pick<ComponentDeps, 'metrics'>>;
+
 /** The loop of one controller. */
-export function createLoop(context: ControllerContext, options: LoopOptions): Loop {
+export function createLoop(context: LoopDeps, options: LoopOptions): Loop {
   const { clock, metrics } = context;
   const log = context.log.with({ controller: options.name });
-  const queue = createWorkQueue({ name: options.name, clock, metrics, ...options.retry });
-  return { queue, run: (signal) => runReconcileLoop({ ...options, queue, log, clock, metrics }, signal) };
+  const counted = metrics === undefined ? {} : { metrics };
+  const queue = createWorkQueue({ name: options.name, clock, ...counted, ...options.retry });
+  return { queue, run: (signal) => runReconcileLoop({ ...options, queue, log, clock, ...counted }, signal) };
 }
 
 /** What is done over and over, and how long after its end it is done again. */
@@ -94,13 +98,13 @@ export interface PeriodicOptions extends Pick<LoopOptions, 'name'> {
   work(): Promise<void>;
 }
 
-/** The loop of a controller that looks at everything now and then, by the contract of all others: what fails is counted and said, and tried again with back-off. */
-export function createPeriodicLoop(context: ControllerContext, { name, periodMs, work }: PeriodicOptions): Component {
+/** The loop of a controller that looks at everything now and then, by the contract of all others: what fails is counted and said, and tried again with back-off, at most a period later. */
+export function createPeriodicLoop(context: LoopDeps, { name, periodMs, work }: PeriodicOptions): Component {
   const reconcile = async () => {
     await work();
     return { requeueAfterMs: periodMs };
   };
-  const loop = createLoop(context, { name, workers: 1, reconcile });
+  const loop = createLoop(context, { name, workers: 1, reconcile, retry: { maxDelayMs: periodMs } });
   loop.queue.add('everything');
   return loop;
 }

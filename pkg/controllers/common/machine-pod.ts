@@ -37,6 +37,12 @@ export function isLostNode(node: Node | undefined): boolean {
   return node === undefined || findCondition(node.status?.conditions, 'Ready')?.status === 'Unknown';
 }
 
+/** Whether a pod has ended as nobody knows of its container any more: its node, or its kubelet, died. */
+export function hasLostContainer({ status }: Pod): boolean {
+  const ends = (status?.containerStatuses ?? []).map(({ state }) => state?.terminated?.reason);
+  return ends.includes('ContainerStatusUnknown');
+}
+
 /** Whether it is certain that a pod runs no machine: it is not there, has ended, or is being deleted on a node that nobody hears of any more. */
 export function hasNoMachine(pod: Pod | undefined, nodeOf: (name: string) => Node | undefined): boolean {
   const { phase } = pod?.status ?? {};

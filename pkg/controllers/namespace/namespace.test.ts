@@ -76,6 +76,22 @@ test('what cannot be discovered or deleted is told in the conditions and tried a
   await until(harness, async () => (await harness.get(namespaces, 'shop')) === undefined);
 });
 
+test('a failure that is told otherwise each time is tried again no sooner for it', async () => {
+  harness = await startHarness({ controllers });
+  await makeShop();
+  let tries = 0;
+  harness.hooks.beforeRequest = (request) => {
+    const isSecrets = request.method === 'DELETE' && request.path.endsWith('/secrets');
+    // Tries without a pause would never let the clock go on.
+    return isSecrets && tries < 50 ? Promise.reject(serviceUnavailable(`try ${++tries}`)) : Promise.resolve();
+  };
+  await harness.client.resource(namespaces).delete('shop');
+  // Back-off from 5 ms: the eleventh try is after 5 s at the earliest.
+  await harness.clock.advance(5_000);
+  expect(tries).toBeGreaterThan(2);
+  expect(tries).toBeLessThanOrEqual(11);
+});
+
 test('every active namespace has its default account and the authority, also after they are deleted', async () => {
   harness = await startHarness({
     controllers: ['serviceaccount-controller', 'root-ca-certificate-publisher-controller'],

@@ -32,7 +32,13 @@ export function createNamespaceController(context: ControllerContext): Component
   const enqueue = (namespace: Namespace): void => {
     if (namespace.metadata?.deletionTimestamp !== undefined) loop.queue.add(objectKey(namespace));
   };
-  informer.addHandler({ added: enqueue, updated: (_, namespace) => enqueue(namespace) });
+  informer.addHandler({
+    added: enqueue,
+    // Once it is being deleted its turns follow from one another: what they write would begin the next at once, whatever its back-off.
+    updated: (before, namespace) => {
+      if (before.metadata?.deletionTimestamp === undefined) enqueue(namespace);
+    },
+  });
   return loop;
 }
 

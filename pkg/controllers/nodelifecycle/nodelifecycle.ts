@@ -9,14 +9,13 @@ import type { Node, Pod, Taint } from '#pkg/api/types/core-v1.ts';
 import { leases, nodes, pods } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { repeat } from '#pkg/base/async.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { Tallies } from '#pkg/base/metrics.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { duration, type FlagTable, type FlagValues } from '#pkg/component/flags.ts';
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
-import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
+import { type ControllerContext, createLoop, createPeriodicLoop, type Loop } from '../common/controller.ts';
 import { indexByNode, podsOnNode } from '../common/pod.ts';
 import { type Heartbeat, nextHeartbeat, readyCondition, silentConditions, sleptMs } from './health.ts';
 import { isEvicting, noExecuteTaints, noScheduleTaints } from './taints.ts';
@@ -49,6 +48,14 @@ interface Ordered {
   readonly looks: readonly Look[];
 }
 
+/** A look that found nothing to do, and what it looked at. */
+interface QuietLook {
+  readonly nodes: readonly Node[];
+  readonly leases: readonly Lease[];
+  /** Until then nobody has been silent for too long. */
+  readonly untilMs: number;
+}
+
 /** The node-lifecycle controller. */
 export function createNodeLifecycleController(
   context: ControllerContext,
@@ -78,6 +85,8 @@ class NodeLifecycle implements Component {
   /** What follows from the nodes of the last look, while they are the same. */
   readonly #evictions: Tallies;
   #rates: { readonly of: readonly Node[]; readonly rates: ReturnType<typeof evictionRates> } | undefined;
+  /** The last look, if there was nothing to do: as long as it looked at what there is, and nobody's time is over, there is nothing. */
+  #quiet: QuietLook | undefined;
   /** When the last look ended, on the monotonic clock. */
   #lookedMs: number | undefined;
   /** Whether at the last look no node of any zone was ready. */
@@ -119,12 +128,12 @@ class NodeLifecycle implements Component {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#context;
-    const periodMs = this.#values['node-monitor-period'];
-    await Promise.all([
-      this.#tainting.run(signal),
-      repeat(clock, { periodMs: () => periodMs, signal }, () => this.#monitor()),
-    ]);
+    const monitor = createPeriodicLoop(this.#context, {
+      name: 'nodelifecycle-monitor',
+      periodMs: this.#values['node-monitor-period'],
+      work: () => this.#monitor(),
+    });
+    await Promise.all([this.#tainting.run(signal), monitor.run(signal)]);
   }
 
   #forget(node: Node): void {
@@ -138,18 +147,36 @@ class NodeLifecycle implements Component {
     this.#wereReady.delete(name);
   }
 
-  /** One look at every node. Awaits only where it writes, so that a quiet cluster costs a loop over its nodes. */
   async #monitor(): Promise<void> {
     const { clock } = this.#context;
+    const nowMs = clock.monotonicMs();
     const periodMs = this.#values['node-monitor-period'];
-    this.#allowFor(sleptMs({ lookedMs: this.#lookedMs, nowMs: clock.monotonicMs(), periodMs }));
+    this.#allowFor(sleptMs({ lookedMs: this.#lookedMs, nowMs, periodMs }));
+    const [nodes, leases] = [this.#nodes.lister.list(), this.#leases.lister.list()];
+    const isSame = this.#quiet?.nodes === nodes && this.#quiet.leases === leases;
+    if (!isSame || nowMs > (this.#quiet?.untilMs ?? 0)) {
+      this.#quiet = undefined;
+      const untilMs = await this.#look();
+      if (untilMs !== undefined) this.#quiet = { nodes, leases, untilMs };
+    }
+    this.#lookedMs = clock.monotonicMs();
+  }
+
+  /** One look at every node. Awaits only where it writes. Gives until when there is nothing to do, unless something changes; undefined where there was something. */
+  async #look(): Promise<number | undefined> {
     const looks = this.#looksByName();
     let changed: Node[] | undefined;
+    let untilMs = Number.POSITIVE_INFINITY;
+    let isIdle = true;
     let index = -1;
     for (const look of looks) {
       index++;
       const { node, name } = look;
-      const silent = this.#isSilent(look) ? silentConditions(node, () => timestamp(this.#context.clock)) : undefined;
+      const dueMs = this.#silentFromMs(look);
+      const isSilent = this.#context.clock.monotonicMs() > dueMs;
+      if (!isSilent) untilMs = Math.min(untilMs, dueMs);
+      const silent = isSilent ? silentConditions(node, () => timestamp(this.#context.clock)) : undefined;
+      if (silent !== undefined) isIdle = false;
       const seen = silent === undefined ? node : await this.#writeSilence(node, silent);
       this.#noteReadiness(name, seen);
       if (seen === node) continue;
@@ -157,8 +184,10 @@ class NodeLifecycle implements Component {
       changed[index] = seen;
     }
     if (this.#unmarked.size > 0) for (const name of [...this.#unmarked].sort()) await this.#markPods(name);
-    await this.#evict(changed ?? this.#ordered.nodes);
-    this.#lookedMs = clock.monotonicMs();
+    const known = this.#ordered.nodes;
+    await this.#evict(changed ?? known);
+    const isDone = isIdle && this.#unmarked.size === 0 && known.every((node) => this.#settled.has(node));
+    return isDone ? untilMs : undefined;
   }
 
   /** Gives every node time that has passed while nobody listened. */
@@ -183,16 +212,16 @@ class NodeLifecycle implements Component {
     return this.#ordered.looks;
   }
 
-  #isSilent({ node, name, leaseKey }: Look): boolean {
-    const { clock } = this.#context;
-    const nowMs = clock.monotonicMs();
+  /** When a node has been silent for too long, should it say nothing until then. */
+  #silentFromMs({ node, name, leaseKey }: Look): number {
+    const nowMs = this.#context.clock.monotonicMs();
     const before = this.#heartbeats.get(name);
     const lease = this.#leases.lister.get(leaseKey);
     const heartbeat = nextHeartbeat(before, { node, lease, nowMs });
     if (heartbeat !== before) this.#heartbeats.set(name, heartbeat);
     const isNew = readyCondition(node) === undefined;
     const graceMs = this.#values[isNew ? 'node-startup-grace-period' : 'node-monitor-grace-period'];
-    return nowMs > heartbeat.seenMs + graceMs;
+    return heartbeat.seenMs + graceMs;
   }
 
   async #writeSilence(node: Node, conditions: NonNullable<Node['status']>['conditions'] & {}): Promise<Node> {

@@ -33,16 +33,23 @@ export function createPodGcController(context: ControllerContext, values: FlagVa
   /** Since when each named node was found missing. */
   const missingSinceMs = new Map<string, number>();
   const threshold = values['terminated-pod-gc-threshold'];
+  /** What was looked at when there was nothing to do: while there is nothing else, there still is nothing. */
+  let quiet: { readonly pods: readonly Pod[]; readonly nodes: readonly Node[] } | undefined;
 
   const collect = async (): Promise<void> => {
-    const all = podInformer.lister.list();
+    const [all, known] = [podInformer.lister.list(), nodeInformer.lister.list()];
+    if (quiet?.pods === all && quiet.nodes === known) return;
     const gone = await goneNodes(all);
     const surplus = new Set(surplusTerminated(all, threshold));
+    let isIdle = missingSinceMs.size === 0;
     for (const pod of all) {
       const nodeName = pod.spec?.nodeName ?? '';
-      if (gone.has(nodeName)) await remove(context, pod, 'PodGC: node no longer exists');
-      else if (surplus.has(pod) || isStuck(pod, nodeInformer.lister.get(nodeName))) await remove(context, pod);
+      const isOfGone = gone.has(nodeName);
+      if (!isOfGone && !surplus.has(pod) && !isStuck(pod, nodeInformer.lister.get(nodeName))) continue;
+      isIdle = false;
+      await remove(context, pod, isOfGone ? 'PodGC: node no longer exists' : undefined);
     }
+    quiet = isIdle ? { pods: all, nodes: known } : undefined;
   };
 
   /** Nodes that pods name and that the server, too, has not had for a while. */

@@ -17,13 +17,12 @@ import type { ResourceQuota } from '#pkg/api/types/core-v1.ts';
 import { resourceQuotas } from '#pkg/api/types/refs.ts';
 import { objectKey, type ResourceRef } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { repeat } from '#pkg/base/async.ts';
 import { discoverResources, groupResource } from '#pkg/client/discovery.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { duration, type FlagTable, type FlagValues, integer } from '#pkg/component/flags.ts';
-import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
+import { type ControllerContext, createLoop, createPeriodicLoop, type Loop } from '../common/controller.ts';
 import { countedBy, limitsOf, usageOf } from './calculate.ts';
 import { QuotaMonitors } from './monitors.ts';
 
@@ -90,7 +89,9 @@ class ResourceQuotaController implements Component {
     };
     await Promise.all([
       this.#loop.run(signal),
-      repeat(this.#context.clock, { periodMs: () => this.#resyncMs, signal }, resync),
+      createPeriodicLoop(this.#context, { name: 'resourcequota-resync', periodMs: this.#resyncMs, work: resync }).run(
+        signal,
+      ),
     ]);
     await this.#monitors.ended();
   }

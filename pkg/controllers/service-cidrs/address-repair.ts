@@ -11,7 +11,6 @@ import type { IPAddress, ServiceCIDR } from '#pkg/api/types/networking-v1.ts';
 import { ipAddresses, serviceCIDrs, services } from '#pkg/api/types/refs.ts';
 import { formatIp, parseIp } from '#pkg/apimachinery/ip.ts';
 import { isNotFound, reasonOf } from '#pkg/apimachinery/status-error.ts';
-import { repeat } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
@@ -19,6 +18,7 @@ import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { createPeriodicLoop } from '../common/controller.ts';
 import { timeMs } from '../common/pod.ts';
 import { holdsAddress } from './ranges.ts';
 
@@ -38,19 +38,14 @@ const periodMs = 180_000;
 /** How old an object is before it counts as left over. Source: `syncIPAddress`. */
 const leftOverMs = 60_000;
 
-/** Looks at once and then every three minutes. What is refused is logged and looked at again then. */
+/** Looks at once and then every three minutes, in a loop as every controller's: a look that fails is logged and tried again with back-off. */
 export function createAddressRepair(options: AddressRepairOptions): Component {
-  const { client, clock, log } = options;
+  const { client, clock } = options;
   return {
     async run(signal) {
       const recorder = createEventRecorder({ ...options, component: 'ipallocator-repair-controller', signal });
-      await repeat(clock, { periodMs: () => periodMs, signal }, async () => {
-        try {
-          await repairAddresses({ client, clock, recorder });
-        } catch (error) {
-          if (!signal.aborted) log.warn('Cannot repair the addresses of Services', { error });
-        }
-      });
+      const work = (): Promise<void> => repairAddresses({ client, clock, recorder });
+      await createPeriodicLoop(options, { name: 'ipallocator-repair', periodMs, work }).run(signal);
       await recorder.flush();
     },
   };

@@ -7,7 +7,7 @@ import type { PersistentVolumeClaim, Pod } from '#pkg/api/types/core-v1.ts';
 import { persistentVolumeClaims, pods, statefulSets } from '#pkg/api/types/refs.ts';
 import { type OwnerReference, objectKey } from '#pkg/apimachinery/object.ts';
 import { controllerReference } from '#pkg/apimachinery/owner.ts';
-import { isAlreadyExists } from '#pkg/apimachinery/status-error.ts';
+import { isAlreadyExists, unlessGone } from '#pkg/apimachinery/status-error.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
@@ -79,13 +79,16 @@ export async function ownClaims(
   set: StatefulSet,
   { pod, ordinal }: { readonly pod: Pod; readonly ordinal: number },
 ): Promise<void> {
-  for (const { metadata } of claimsOf(set, ordinal).values()) {
-    const claim = context.claims.get(`${metadata?.namespace}/${metadata?.name}`);
+  const resource = context.client.resource(persistentVolumeClaims);
+  const goesForGood = retentionOf(set).whenScaled && !isInRange(ordinal, set);
+  for (const wanted of claimsOf(set, ordinal).values()) {
+    const { name = '', namespace = '' } = wanted.metadata ?? {};
+    // Once such a pod has gone nobody looks at its claims again, so one that the cache has not heard of yet is asked for.
+    const ask = () => (goesForGood ? unlessGone(resource.get(name, { namespace })) : undefined);
+    const claim = context.claims.get(objectKey(wanted)) ?? (await ask());
     const ownerReferences = claim === undefined ? undefined : wantedOwners(claim, set, pod);
     if (claim === undefined || ownerReferences === undefined) continue;
-    await context.client
-      .resource(persistentVolumeClaims)
-      .update({ ...claim, metadata: { ...claim.metadata, ownerReferences } });
+    await resource.update({ ...claim, metadata: { ...claim.metadata, ownerReferences } });
   }
 }
 

@@ -5,6 +5,7 @@ import type { StatefulSet, StatefulSetSpec } from '#pkg/api/types/apps-v1.ts';
 import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '#pkg/api/types/refs.ts';
 import { canonicalJson } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { endPod, type Harness, type HarnessOptions, startHarness, templateOf, until } from '../testing/harness.ts';
 
 let harness: Harness;
@@ -277,6 +278,25 @@ test.each<[string, string, readonly string[], readonly string[]]>([
   await harness.client.resource(statefulSets).delete('db', { namespace: 'default' });
   await harness.clock.advance(10_000);
   expect((await claims()).length).toBe(whenDeleted === 'Delete' ? 0 : left.length);
+});
+
+test('a claim of which the cache has not heard goes with a pod that is no longer wanted', async () => {
+  await start();
+  harness.hooks.beforeRequest = (request) => {
+    const isLook = request.method === 'GET' && request.path.endsWith('/persistentvolumeclaims');
+    return isLook ? Promise.reject(serviceUnavailable('not now')) : Promise.resolve();
+  };
+  harness.dropWatches({ history: false });
+  await create({
+    replicas: 2,
+    volumeClaimTemplates: [claimTemplate],
+    persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Delete' },
+  });
+  await until(harness, rolledOut);
+  await patch({ replicas: 1 });
+  await until(harness, () => available(1));
+  harness.hooks.beforeRequest = undefined;
+  await until(harness, async () => (await claims()).length === 1);
 });
 
 test('a revision says its template byte by byte as Go would, by which kubectl knows it again', async () => {

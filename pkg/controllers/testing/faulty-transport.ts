@@ -11,8 +11,8 @@ import type { Transport } from '#pkg/client/client.ts';
 export interface FaultyTransportOptions {
   readonly transport: Transport;
   readonly chance: Random;
-  /** Share of the requests that fail. */
-  readonly share: number;
+  /** Share of the requests that fail, from now on. */
+  share(): number;
   /** Called before a request reaches the server. */
   beforeRequest(request: ApiRequest): Promise<void> | undefined;
 }
@@ -23,7 +23,7 @@ export interface FaultyTransport extends Transport {
 }
 
 export function faultyTransport(options: FaultyTransportOptions): FaultyTransport {
-  const { transport, chance, share } = options;
+  const { transport, chance } = options;
   /** Path of each watch that is going on. */
   const watches = new Map<AbortController, string>();
   const forgotten = new Set<string>();
@@ -43,7 +43,7 @@ export function faultyTransport(options: FaultyTransportOptions): FaultyTranspor
   };
   return {
     request: async (request) => {
-      const fate = chance.next() / share;
+      const fate = chance.next() / options.share();
       await options.beforeRequest(request);
       if (fate < 0.4) throw serviceUnavailable('the request was lost');
       if (fate >= 0.7 && fate < 1 && request.method === 'PUT')

@@ -45,6 +45,8 @@ export interface HarnessOptions {
 export interface HarnessHooks {
   /** Called before a request of the controllers reaches the server, for what comes in between. */
   beforeRequest?: ((request: ApiRequest) => Promise<void>) | undefined;
+  /** No request fails any more. */
+  isCalm?: boolean;
 }
 
 export interface Harness {
@@ -84,7 +86,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const faulty = faultyTransport({
     transport,
     chance: new SeededRandom((options.seed ?? 1) + 1),
-    share: options.faultShare ?? 0,
+    share: () => (hooks.isCalm === true ? 0 : (options.faultShare ?? 0)),
     beforeRequest: (request) => {
       if (request.method !== 'GET') writes.push(`${request.method} ${request.path}`);
       return hooks.beforeRequest?.(request);

@@ -4,8 +4,9 @@
  * moved, do not run it.
  */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import type { VirtualMachine, VirtualMachineStatus } from '#pkg/api/virtual-machine.ts';
+import { isStandbyOpen, type VirtualMachine, type VirtualMachineStatus } from '#pkg/api/virtual-machine.ts';
 import { waitsForMachine } from '#pkg/api/virtual-machine-migration.ts';
+import { hasLostContainer } from '../common/machine-pod.ts';
 import { timeMs } from '../common/pod.ts';
 
 /** The pause before a run after failed ones: it doubles with each. Source: the kubelet's back-off of containers. */
@@ -42,8 +43,11 @@ export function planOf(seen: Seen): Plan {
   const { machine, pods, isLost } = seen;
   const leaving = pods.filter((pod) => isLeaving(pod) && !isLost(pod.spec?.nodeName ?? ''));
   const present = pods.filter((pod) => !isLeaving(pod));
-  const live = liveOf(machine.status, present);
-  const finished = live === undefined ? present : present.filter(isFinished);
+  const live = liveOf(machine.status, { pods: present, isLost });
+  const { migration } = machine.status ?? {};
+  // What ended with its node says so as long as the stand-by has not taken over.
+  const isKept = ({ metadata }: Pod): boolean => isStandbyOpen(migration) && metadata?.name === migration?.sourcePod;
+  const finished = live === undefined ? present : present.filter((pod) => isFinished(pod) && !isKept(pod));
   const { failures = 0, stateChangeRequests: [request] = [] } = machine.status ?? {};
   const none = { create: false, remove: [], failures, isRequestDone: request !== undefined };
   const isStopping = request?.action === 'Stop';
@@ -66,7 +70,10 @@ export function planOf(seen: Seen): Plan {
 }
 
 /** The pod that runs the machine, by what was last said of it and who has it by its migration. */
-function liveOf(status: VirtualMachineStatus | undefined, pods: readonly Pod[]): Pod | undefined {
+function liveOf(
+  status: VirtualMachineStatus | undefined,
+  { pods, isLost }: { readonly pods: readonly Pod[]; readonly isLost: (node: string) => boolean },
+): Pod | undefined {
   const { podName, migration } = status ?? {};
   const [to, from] =
     migration?.owner === 'target'
@@ -75,9 +82,12 @@ function liveOf(status: VirtualMachineStatus | undefined, pods: readonly Pod[]):
   const name = podName === from ? to : podName;
   const find = (wanted: string | undefined) => pods.find(({ metadata }) => metadata?.name === wanted);
   const named = find(name);
-  if (migration?.owner === 'handover' && (named === undefined || isFinished(named))) {
+  const isEnded = named === undefined || isFinished(named);
+  // Of a stand-by only where it is the node that has gone, and not the machine that has ended.
+  const hasDied = named === undefined ? isLost(status?.nodeName ?? '') : hasLostContainer(named);
+  if (isEnded && (migration?.owner === 'handover' || (hasDied && isStandbyOpen(migration)))) {
     // The target may have taken it and not have said so yet: it will say something, unless it is gone too.
-    const target = find(migration.targetPod);
+    const target = find(migration?.targetPod);
     return target === undefined || isFinished(target) ? undefined : target;
   }
   if (named !== undefined) return isFinished(named) ? undefined : named;

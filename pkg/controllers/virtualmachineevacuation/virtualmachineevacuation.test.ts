@@ -1,46 +1,32 @@
 /** Machines whose pod is evicted, on virtual time: the kubelets' part is told here. */
 import { afterEach, expect, test } from 'vitest';
-import { nodes, pods, runtimeClasses } from '#pkg/api/types/refs.ts';
-import { virtualMachines } from '#pkg/api/virtual-machine.ts';
-import { isMigrationOver, virtualMachineMigrations } from '#pkg/api/virtual-machine-migration.ts';
+import { nodes, pods } from '#pkg/api/types/refs.ts';
+import { virtualMachineMigrations } from '#pkg/api/virtual-machine-migration.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
-import { type Harness, startHarness, until } from '../testing/harness.ts';
-
-let harness: Harness;
-let isStarted = false;
-afterEach(async () => {
-  if (isStarted) await harness.stop();
-  isStarted = false;
-});
+import { type Harness, until } from '../testing/harness.ts';
+import { type MachineHarness, startMachine } from '../testing/machines.ts';
 
 const namespace = 'default';
 const controllers = [
   'virtualmachine-controller',
   'virtualmachinemigration-controller',
   'virtualmachineevacuation-controller',
-  'garbage-collector-controller',
 ];
+let own: MachineHarness | undefined;
+let harness: Harness;
+afterEach(async () => {
+  await own?.harness.stop();
+  own = undefined;
+});
 
 async function make(spec: JsonObject = {}) {
-  harness = await startHarness({ controllers });
-  isStarted = true;
-  const { client } = harness;
-  const status = { conditions: [{ type: 'Ready', status: 'True' }], runtimeHandlers: [{ name: 'vm' }] };
-  for (const name of ['n1', 'n2']) {
-    await client.resource(nodes).create({ metadata: { name } });
-    await client.resource(nodes).patch(name, { status }, { type: 'merge', subresource: 'status' });
-  }
-  await client.resource(runtimeClasses).create({ metadata: { name: 'vm' }, handler: 'vm' });
-  const image = 'coxswain.dev/vm/kernel';
-  await client
-    .resource(virtualMachines)
-    .create({ metadata: { name: 'store', namespace }, spec: { image, ...spec } as never });
-  await until(harness, async () => (await machine())?.status?.printableStatus === 'Running');
+  own = await startMachine(controllers, spec);
+  harness = own.harness;
 }
 
-const machine = async () => (await harness.list(virtualMachines))[0];
-const open = async () => (await harness.list(virtualMachineMigrations)).find((one) => !isMigrationOver(one));
+const machine = async () => own?.machine();
+const open = async () => own?.open();
 
 /** What an eviction of the machine's pod is answered. */
 async function evict(name: string, more: JsonObject = {}): Promise<string> {
@@ -56,24 +42,12 @@ async function evict(name: string, more: JsonObject = {}): Promise<string> {
 
 /** As the kubelets tell of a migration that goes well. */
 async function carryOut(name: string, node: string) {
-  const tell = (patch: JsonObject) =>
-    harness.client
-      .resource(virtualMachineMigrations)
-      .patch(name, { status: patch }, { namespace, type: 'merge', subresource: 'status' });
-  const phaseIs = (phase: string) =>
-    until(
-      harness,
-      async () => (await harness.get(virtualMachineMigrations, `${namespace}/${name}`))?.status?.phase === phase,
-    );
-  await phaseIs('Preparing');
-  await tell({ target: { node, address: '127.0.0.1:1' } });
-  await phaseIs('Running');
-  const owner = { status: { migration: { owner: 'target' } } };
-  await harness.client
-    .resource(virtualMachines)
-    .patch('store', owner, { namespace, type: 'merge', subresource: 'status' });
-  await tell({ target: { node, outcome: 'completed' } });
-  await phaseIs('Succeeded');
+  await own?.phaseIs(name, 'Preparing');
+  await own?.tell(name, { target: { node, address: '127.0.0.1:1' } });
+  await own?.phaseIs(name, 'Running');
+  await own?.claim();
+  await own?.tell(name, { target: { node, outcome: 'completed' } });
+  await own?.phaseIs(name, 'Succeeded');
 }
 
 test('an evicted machine moves, and until it has its pod is not evicted', async () => {

@@ -39,7 +39,8 @@ export function createEvacuationController(context: ControllerContext): Componen
     if (node === undefined) return undefined;
     // As the server has them: one that was made just now need not be known here yet.
     const { items } = await resource.list({ namespace });
-    const own = items.filter(({ spec }) => spec?.vmName === name);
+    // A stand-by makes room for a move.
+    const own = items.filter(({ spec }) => spec?.vmName === name && spec.mode !== 'standby');
     if (own.some((migration) => !isMigrationOver(migration))) return undefined;
     const failed = own.filter((migration) => isFailedFrom(migration, node));
     const leftMs = Math.max(0, ...failed.map(endedMs)) + retryMs - clock.nowMs();

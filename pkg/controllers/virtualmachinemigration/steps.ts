@@ -18,7 +18,7 @@ import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
-import { hasNoMachine } from '../common/machine-pod.ts';
+import { hasLostContainer, hasNoMachine, isLostNode } from '../common/machine-pod.ts';
 import { podsOf, timeMs } from '../common/pod.ts';
 import { madePodName, moveOf, type Refusal, waitProblem } from './target.ts';
 import { MigrationWrites } from './writes.ts';
@@ -111,7 +111,7 @@ export class MigrationSteps {
     return this.#writes.tell(migration, { phase, reason, message, completionTime: timestamp(this.#deps.clock) });
   }
 
-  async #begin({ migration, machine, pods: all }: Step): Promise<undefined> {
+  async #begin({ migration, machine, pods: all }: Step): Promise<ReconcileResult> {
     const { name = '', namespace = '', uid = '' } = migration.metadata ?? {};
     if (isToEnd(migration)) return this.#endWithout(migration, 'Aborted', abortRefusal);
     const { migration: known } = machine.status ?? {};
@@ -120,6 +120,12 @@ export class MigrationSteps {
         ? undefined
         : this.#deps.migrations.lister.get(`${namespace}/${known.name}`);
     const isOther = current?.metadata?.uid === known?.uid && current !== undefined && !isMigrationOver(current);
+    const isStandby = migration.spec?.mode === 'standby';
+    if (isOther && current.spec?.mode === 'standby' && !isStandby) {
+      // A stand-by makes room for a move.
+      if (current.spec.abort !== true) await this.#writes.endStandby(current);
+      return { requeueAfterMs: soonMs };
+    }
     const move = moveOf({
       migration,
       machine,
@@ -137,7 +143,8 @@ export class MigrationSteps {
     const pod = 'kept' in target ? target.kept : target.made;
     const sourcePod = source.metadata?.name ?? '';
     const targetPod = pod.metadata?.name ?? '';
-    const owned = { name, uid, sourcePod, targetPod, owner: '' as const };
+    const mode = isStandby ? { mode: 'standby' as const } : {};
+    const owned = { name, uid, sourcePod, targetPod, ...mode, owner: '' as const };
     // The machine's own version: of two migrations that begin at once, one writes.
     const status = { ...machine.status, migration: owned };
     if (known?.uid !== uid || known.targetPod !== targetPod)
@@ -195,8 +202,16 @@ export class MigrationSteps {
     const isOver = ended?.outcome !== undefined;
     if (isOurs && isUndecided(claim)) {
       // During a handover the target may run the machine already, whatever anybody wants.
-      const isKept = claim.owner === 'handover' ? this.#isKept(migration, all) : isOver || isToEnd(migration);
-      if (!isKept) return undefined;
+      const isStandby = migration.spec?.mode === 'standby';
+      const isKept =
+        claim.owner === 'handover'
+          ? this.#isKept(migration, all)
+          : isOver || isToEnd(migration) || (isStandby && this.#hasEnded(migration, all));
+      if (!isKept) {
+        if (isStandby && migration.status?.phase === 'Running' && this.#isToTakeOver(migration, all))
+          await this.#writes.tell(migration, { phase: 'TakingOver' });
+        return undefined;
+      }
       const status = { ...machine.status, migration: { ...claim, owner: 'source' as const } };
       await this.#client.resource(virtualMachines).update({ ...machine, status }, { subresource: 'status' });
       return { requeueAfterMs: soonMs };
@@ -212,6 +227,25 @@ export class MigrationSteps {
   #isKept({ status }: VirtualMachineMigration, all: readonly Pod[]): boolean {
     if (status?.source?.outcome === 'aborted' || status?.target?.outcome === 'aborted') return true;
     return hasNoMachine(all.find(isNamed(status?.targetPod)), (name) => this.#deps.nodes.lister.get(name));
+  }
+
+  /** The machine that a stand-by is of has ended, or is to: it is not for others to go on with. */
+  #hasEnded({ status }: VirtualMachineMigration, all: readonly Pod[]): boolean {
+    if (this.#isLost(status?.sourceNode)) return false;
+    const pod = all.find(isNamed(status?.sourcePod));
+    if (pod === undefined || pod.metadata?.deletionTimestamp !== undefined) return true;
+    return isFinished(pod) && !hasLostContainer(pod);
+  }
+
+  /** Somebody wants a stand-by to go on with the machine, or nobody hears of its node any more. */
+  #isToTakeOver({ spec, status }: VirtualMachineMigration, all: readonly Pod[]): boolean {
+    const pod = all.find(isNamed(status?.sourcePod));
+    const hasDied = pod !== undefined && isFinished(pod) && hasLostContainer(pod);
+    return spec?.takeOver === true || hasDied || this.#isLost(status?.sourceNode);
+  }
+
+  #isLost(node: string | undefined): boolean {
+    return isLostNode(this.#deps.nodes.lister.get(node ?? ''));
   }
 
   /** The target has the machine: Services find it there, and then no longer where it was. */

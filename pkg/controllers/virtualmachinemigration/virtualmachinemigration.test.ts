@@ -233,7 +233,7 @@ test('a migration cannot become another', async () => {
   await migrate('move', { targetNode: 'n2' });
   const change = (spec: JsonObject) =>
     harness.client.resource(virtualMachineMigrations).patch('move', { spec }, { namespace, type: 'merge' });
-  await expect(change({ targetNode: 'n1' })).rejects.toThrow('only `abort` may change');
+  await expect(change({ targetNode: 'n1' })).rejects.toThrow('only `abort` and `takeOver` may change');
   await change({ abort: true });
   await expect(change({ abort: false })).rejects.toThrow('an abort cannot be taken back');
   await expect(migrate('slow', { bandwidth: '1Ki' })).rejects.toThrow('must be at least 4096 bytes a second');

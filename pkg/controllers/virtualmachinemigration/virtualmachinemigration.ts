@@ -4,7 +4,7 @@
  * that has the machine before they lose the one that had it; what was made for a migration that came to nothing is deleted. Counterpart: KubeVirt
  * `virt-controller` `watch/migration`.
  */
-import type { Pod } from '#pkg/api/types/core-v1.ts';
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods, runtimeClasses } from '#pkg/api/types/refs.ts';
 import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
 import {
@@ -27,6 +27,7 @@ export function createMigrationController(context: ControllerContext): Component
   const informer = informers.informer(virtualMachineMigrations);
   const machines = informers.informer(virtualMachines);
   const podInformer = informers.informer(pods);
+  const nodeInformer = informers.informer(nodes);
   indexByController(podInformer);
   const steps = new MigrationSteps({
     client,
@@ -35,7 +36,7 @@ export function createMigrationController(context: ControllerContext): Component
     migrations: informer,
     machines,
     pods: podInformer,
-    nodes: informers.informer(nodes),
+    nodes: nodeInformer,
     classes: informers.informer(runtimeClasses),
   });
   const loop = createLoop(context, {
@@ -62,5 +63,11 @@ export function createMigrationController(context: ControllerContext): Component
     deleted: machineChanged,
   });
   podInformer.addHandler({ added: podChanged, updated: (_, pod) => podChanged(pod), deleted: podChanged });
+  // A stand-by takes over from a node that is lost.
+  const nodeChanged = ({ metadata }: Node): void => {
+    for (const migration of informer.lister.list())
+      if (migration.status?.sourceNode === metadata?.name && migration.status?.phase === 'Running') enqueue(migration);
+  };
+  nodeInformer.addHandler({ updated: (_, node) => nodeChanged(node), deleted: nodeChanged });
   return loop;
 }

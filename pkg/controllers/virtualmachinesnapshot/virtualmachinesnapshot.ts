@@ -5,7 +5,7 @@
  */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
-import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
+import { isStandbyOpen, type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
 import {
   isSnapshotOver,
   type VirtualMachineSnapshot,
@@ -98,7 +98,7 @@ function beginOf({ spec }: VirtualMachineSnapshot, machine: VirtualMachine | und
   const { podName, nodeName, printableStatus = 'not known yet', migration } = status ?? {};
   if (podName === undefined || nodeName === undefined || !isUp(printableStatus))
     return failed('MachineNotRunning', `the machine "${spec?.vmName}" does not run: it is ${printableStatus}`);
-  if (migration !== undefined && (migration.owner ?? '') === '')
+  if (migration !== undefined && (migration.owner ?? '') === '' && !isStandbyOpen(migration))
     return failed('MachineIsMigrating', `the machine "${spec?.vmName}" is being moved by "${migration.name}"`);
   const machineUid = metadata?.uid ?? '';
   return { phase: 'InProgress', machineUid, podName, nodeName, machine: machine.spec ?? { image: '' } };

@@ -4,6 +4,7 @@ import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { dig, digList, digMap, digNumber, digText } from '#pkg/kubectl/api.ts';
 import { podRequests, resourcesOf } from '#pkg/scheduler/model/resources.ts';
 import type { Facts, ResourceId, Rollout, Row } from '../model/protocol.ts';
+import { migrationFacts } from './migration-facts.ts';
 import { runFacts } from './run-facts.ts';
 
 /** A row with what the server alone looks at. */
@@ -24,6 +25,7 @@ const readers: Readonly<Record<string, FactsOf>> = {
   'statefulsets.apps': rolloutFacts,
   'daemonsets.apps': rolloutFacts,
   'pipelineruns.ci.coxswain.dev': runFacts,
+  'virtualmachinemigrations.vm.coxswain.dev': migrationFacts,
 };
 
 /** Whether rows of a resource need the whole object. */

@@ -146,6 +146,44 @@ export interface Facts {
   readonly containers?: readonly string[];
   readonly rollout?: Rollout;
   readonly run?: RunFacts;
+  readonly migration?: MigrationFacts;
+}
+
+/** A virtual machine on its way to another node. */
+export interface MigrationFacts {
+  readonly machine: string;
+  /** `pre-copy`, `post-copy` and so on. */
+  readonly mode: string;
+  /** Names of nodes; empty while they are not known. */
+  readonly from: string;
+  readonly to: string;
+  /** Why it is where it is; empty where there is nothing to say. */
+  readonly why: string;
+  readonly hasEnded: boolean;
+  /** Milliseconds since the epoch; 0 for not yet. */
+  readonly started: number;
+  readonly ended: number;
+  /** The latest, in order. */
+  readonly rounds: readonly MigrationRound[];
+  readonly sentBytes: number;
+  /** Bytes a second, as it was measured last. */
+  readonly bandwidth: number;
+  /** What part of the time the machine may run, so that it writes less; 1 for all. */
+  readonly throttle: number;
+  /** How long the machine stood still; -1 while that is not known. */
+  readonly downtimeMs: number;
+  /** Pages that the machine waited for at its new place, and that came before it asked. */
+  readonly faults: number;
+  readonly pushed: number;
+}
+
+/** Pages that were sent, and those that the machine wrote meanwhile. */
+export interface MigrationRound {
+  readonly round: number;
+  readonly pages: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly dirtied: number;
 }
 
 /** One commit on its way through a pipeline. */

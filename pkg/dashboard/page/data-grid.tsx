@@ -31,7 +31,9 @@ interface ShownColumn {
   readonly name: string;
   readonly description: string;
   readonly sort: Sort['by'];
-  text(row: Row, nowMs: number): string;
+  text(row: Row): string;
+  /** In place of the text of some columns: since when the age is. */
+  since?(row: Row): number;
 }
 
 /** The grid. */
@@ -45,7 +47,11 @@ export function DataGrid(props: GridProps) {
   const wanted = Math.ceil(height / rowHeight) + 2 * around;
   useEffect(() => model.view.move(from, wanted), [model, from, wanted]);
   const state = model.state.value;
-  const columns = shownColumns(state.columns, props);
+  const { hasNamespace, isWide, without = [] } = props;
+  const columns = useMemo(
+    () => shownColumns(state.columns, props),
+    [state.columns, hasNamespace, isWide, without.join()],
+  );
   const template = columns.map(({ name }) => widthOf(name)).join(' ');
   const activeRow = state.rows[active - state.from];
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -146,51 +152,67 @@ interface BodyProps {
 }
 
 function GridBody({ id, state, columns, template, active, hrefOf, onActive }: BodyProps) {
-  const nowMs = now.value;
+  const { from, rows, total } = state;
   return (
-    <div role="rowgroup" class="grid-body" style={{ height: `${state.total * rowHeight}px` }}>
-      {state.rows.map((row, index) => {
-        const place = state.from + index;
-        return (
-          <div
-            key={row.key}
-            role="row"
-            id={`${id}-${place}`}
-            aria-rowindex={place + 2}
-            aria-selected={place === active}
-            class={row.deleting ? 'row going' : 'row'}
-            style={{ transform: `translateY(${place * rowHeight}px)`, gridTemplateColumns: template }}
-            onClick={() => onActive(place)}
-          >
-            {columns.map((column) => {
-              const href = column.name === 'Name' ? hrefOf(row) : undefined;
-              return <GridCell key={column.name} row={row} text={column.text(row, nowMs)} href={href} />;
-            })}
-          </div>
-        );
-      })}
+    <div role="rowgroup" class="grid-body" style={{ height: `${total * rowHeight}px` }}>
+      {rows.map((row, index) => (
+        <GridRow
+          key={row.key}
+          id={`${id}-${from + index}`}
+          row={row}
+          place={from + index}
+          isActive={from + index === active}
+          {...{ columns, template, hrefOf, onActive }}
+        />
+      ))}
     </div>
   );
 }
 
-function GridCell({
-  row,
-  text,
-  href,
-}: {
+interface RowProps extends Pick<BodyProps, 'columns' | 'hrefOf' | 'id' | 'onActive' | 'template'> {
   readonly row: Row;
-  readonly text: string;
-  readonly href: string | undefined;
-}) {
+  readonly place: number;
+  readonly isActive: boolean;
+}
+
+function GridRow({ id, row, place, isActive, columns, template, hrefOf, onActive }: RowProps) {
+  // Where a row stands changes with every one before it, what it says seldom: it is moved as it is, neither made nor painted anew.
+  const cells = useMemo(
+    () => columns.map((column) => <GridCell key={column.name} row={row} column={column} href={hrefOf(row)} />),
+    [row, columns],
+  );
+  return (
+    <div
+      role="row"
+      id={id}
+      aria-rowindex={place + 2}
+      aria-selected={isActive}
+      class={row.deleting ? 'row going' : 'row'}
+      style={{ transform: `translateY(${place * rowHeight}px)`, gridTemplateColumns: template }}
+      onClick={() => onActive(place)}
+    >
+      {cells}
+    </div>
+  );
+}
+
+interface CellProps {
+  readonly row: Row;
+  readonly column: ShownColumn;
+  readonly href: string;
+}
+
+function GridCell({ row, column, href }: CellProps) {
+  const text = column.since === undefined ? column.text(row) : ageText(column.since(row), now.value);
   const isWarning = row.facts.warning === true || /Err|Back[Oo]ff|Failed|Evicted|OOM|NotReady/.test(text);
   return (
     <div role="gridcell" title={text} class={isWarning ? 'warning' : undefined}>
-      {href === undefined ? (
-        text
-      ) : (
+      {column.name === 'Name' ? (
         <a href={href} tabIndex={-1}>
           {text}
         </a>
+      ) : (
+        text
       )}
     </div>
   );
@@ -241,12 +263,12 @@ function shownColumns(
 ): readonly ShownColumn[] {
   const own = columns.flatMap(({ name, description, priority }, index): readonly ShownColumn[] => {
     if ((priority > 0 && isWide !== true) || without.includes(name)) return [];
-    const common = { name, description };
-    if (name === 'Age' || name === 'Created At')
-      return [{ ...common, sort: 'time', text: (row, nowMs) => ageText(row.created, nowMs) }];
-    if (name === 'Last Seen') return [{ ...common, sort: 'time', text: (row, nowMs) => ageText(row.time, nowMs) }];
+    const text = ({ cells }: Row): string => String(cells[index] ?? '');
+    const common = { name, description, text };
+    if (name === 'Age' || name === 'Created At') return [{ ...common, sort: 'time', since: (row) => row.created }];
+    if (name === 'Last Seen') return [{ ...common, sort: 'time', since: (row) => row.time }];
     if (name === 'Name') return [{ ...common, sort: 'name', text: (row) => row.name }];
-    return [{ ...common, sort: index, text: ({ cells }) => String(cells[index] ?? '') }];
+    return [{ ...common, sort: index }];
   });
   const namespace: ShownColumn = {
     name: 'Namespace',

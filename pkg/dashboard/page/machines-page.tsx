@@ -1,13 +1,14 @@
 /** Virtual machines and, where the cluster has the resource, their migrations, as they run. */
 import { DataGrid } from './data-grid.tsx';
+import { Migrations } from './migrations.tsx';
 import { objectHref } from './route.ts';
-import { resources } from './session.ts';
+import { infoOf, known, resources } from './session.ts';
 
 /** The page. */
 export function MachinesPage() {
   const shown = resources.value.filter(({ resource }) => resource.startsWith('virtualmachine'));
   return (
-    <div class="page">
+    <div class="page scroll">
       <h1>Virtual machines</h1>
       {shown.length === 0 ? (
         <p>
@@ -15,8 +16,9 @@ export function MachinesPage() {
           <code>coxswain up --runtime inprocess,vm</code>.
         </p>
       ) : null}
+      {infoOf(known.migrations) === undefined ? null : <Migrations />}
       {shown.map((resource) => (
-        <section key={resource.resource} class="page">
+        <section key={resource.resource} class="table">
           <h2>{resource.kind}</h2>
           <DataGrid
             label={resource.kind}

@@ -68,4 +68,5 @@ export const known = {
   statefulSets: { group: 'apps', version: 'v1', resource: 'statefulsets' },
   daemonSets: { group: 'apps', version: 'v1', resource: 'daemonsets' },
   pipelineRuns: { group: 'ci.coxswain.dev', version: 'v1alpha1', resource: 'pipelineruns' },
+  migrations: { group: 'vm.coxswain.dev', version: 'v1alpha1', resource: 'virtualmachinemigrations' },
 } as const satisfies Record<string, ResourceId>;

@@ -19,7 +19,7 @@ import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import type { Owner } from '#pkg/vmm/migration/contract.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
 import type { LinkIdentity } from '../runtime/vm/guest/link.ts';
-import type { MigrationSide } from '../runtime/vm/guest/protocol.ts';
+import type { Departure, MigrationSide } from '../runtime/vm/guest/protocol.ts';
 import type { MigrationNews } from '../runtime/vm/guest-thread.ts';
 import type { MachineClaim, Machines, PodName } from '../runtime/vm/machines.ts';
 
@@ -90,12 +90,15 @@ class MachineMover implements Component {
     if (isMigrationOver(migration)) {
       this.#begun.delete(`${uid} source`);
       this.#begun.delete(`${uid} target`);
+      this.#begun.delete(`${uid} take-over`);
       return;
     }
     if (phase === 'Preparing' && targetNode === nodeName && this.#begins(`${uid} target`, targetPod))
       this.#start(this.#receive(migration, { namespace, name: targetPod }));
     if (phase === 'Running' && sourceNode === nodeName && this.#begins(`${uid} source`, sourcePod))
       this.#migrate(migration, { namespace, name: sourcePod });
+    if (phase === 'TakingOver' && targetNode === nodeName && this.#begins(`${uid} take-over`, targetPod))
+      this.#quietly(() => this.#options.machines.takeOver({ namespace, name: targetPod }, 'it was asked to take over'));
     if (migration.spec?.abort === true || deletionTimestamp !== undefined)
       for (const [side, name] of [
         ['source', sourcePod],
@@ -121,7 +124,8 @@ class MachineMover implements Component {
       const { phase, targetPod } = current?.status ?? {};
       if (current?.metadata?.uid !== uid || phase !== 'Preparing' || targetPod !== pod.name) return;
       try {
-        const arrival = { migration: uid, sourceNode, node: nodeName, host: nodeAddress, identity };
+        const isStandby = migration.spec?.mode === 'standby';
+        const arrival = { migration: uid, sourceNode, isStandby, node: nodeName, host: nodeAddress, identity };
         const port = await machines.receive(pod, arrival);
         await this.#write(current, 'target', { node: nodeName, address: `${nodeAddress}:${port}` });
         return;
@@ -141,7 +145,6 @@ class MachineMover implements Component {
     const { spec, status } = migration;
     const address = status?.target?.address ?? '';
     const at = address.lastIndexOf(':');
-    const bandwidth = parseQuantity(spec?.bandwidth ?? 0);
     try {
       machines.migrate(pod, {
         migration: uid,
@@ -149,18 +152,12 @@ class MachineMover implements Component {
         node: nodeName,
         host: nodeAddress,
         identity,
-        settings: {
-          mode: spec?.mode ?? 'pre-copy',
-          bandwidth: bandwidth === undefined ? 0 : quantityValue(bandwidth),
-          downtimeMs: spec?.downtimeMs ?? 0,
-          roundsMax: spec?.roundsMax ?? 1,
-          throttle: spec?.throttle ?? true,
-          push: spec?.push ?? true,
-          prePaging: spec?.prePaging ?? true,
-          compress: spec?.compress ?? true,
-        },
+        settings: settingsOf(spec),
       });
     } catch (error) {
+      // A kubelet that was started anew has lost the machine: that is what a stand-by is for.
+      const isLost = error instanceof RuntimeError && error.reason === 'notFound';
+      if (isLost && spec?.mode === 'standby') return;
       this.#start(this.#write(migration, 'source', { node: nodeName, outcome: 'aborted', reason: errorText(error) }));
     }
   }
@@ -236,6 +233,23 @@ class MachineMover implements Component {
       if (!(error instanceof RuntimeError)) throw error;
     }
   }
+}
+
+/** What an object says of how a machine goes, in the words of its ends. */
+function settingsOf(spec: VirtualMachineMigration['spec']): Departure['settings'] {
+  const given = parseQuantity(spec?.bandwidth ?? 0);
+  const bandwidth = given === undefined ? 0 : quantityValue(given);
+  const { mode = 'pre-copy', compress = true } = spec ?? {};
+  if (mode === 'standby')
+    return { ...{ mode, bandwidth, compress }, intervalMs: spec?.intervalMs ?? 0, takeoverMs: spec?.takeoverMs ?? 1 };
+  return {
+    ...{ mode, bandwidth, compress },
+    downtimeMs: spec?.downtimeMs ?? 0,
+    roundsMax: spec?.roundsMax ?? 1,
+    throttle: spec?.throttle ?? true,
+    push: spec?.push ?? true,
+    prePaging: spec?.prePaging ?? true,
+  };
 }
 
 /** Who has the machine, for the end of one migration; a machine that has gone on without it is the other's. */

@@ -42,7 +42,10 @@ export interface NodeAgentDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly nodeName: string;
-  /** How long a renewal counts. Default 40. Source: kubelet `nodeLeaseDurationSeconds`. */
+  /**
+   * How long a renewal counts. Default 40. Where it is renewed more seldom than a status is written although nothing has changed, that is as seldom: it says no more.
+   * Source: kubelet `nodeLeaseDurationSeconds`.
+   */
   readonly leaseSeconds?: number | undefined;
   /** Registered with the node when it is new. */
   readonly podCidr: string | undefined;
@@ -107,12 +110,14 @@ export class NodeAgent {
 
   /** Keeps status and lease until aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, leaseSeconds = leaseSecondsDefault } = this.#deps;
-    const renewMs = (leaseSeconds * 1_000) / renewalsPerLease;
     await Promise.all([
-      repeat(clock, { periodMs: () => renewMs, signal }, () => this.#renew(signal)),
+      repeat(this.#deps.clock, { periodMs: () => this.#renewMs, signal }, () => this.#renew(signal)),
       this.#keepStatus(signal),
     ]);
+  }
+
+  get #renewMs(): number {
+    return ((this.#deps.leaseSeconds ?? leaseSecondsDefault) * 1_000) / renewalsPerLease;
   }
 
   async #registerOnce(): Promise<void> {
@@ -152,7 +157,7 @@ export class NodeAgent {
     while (!signal.aborted) {
       this.#changed = false;
       this.#isDoubted = false;
-      let delayMs = statusMs;
+      let delayMs = Math.max(statusMs, this.#renewMs);
       try {
         // What a node came with is its status: the next one that differs is written at once, and not after one that says the same.
         if (!this.#isMade || this.#differs()) await this.#writeStatus();

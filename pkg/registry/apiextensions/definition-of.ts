@@ -24,6 +24,7 @@ export function definitionOf(crd: CustomResourceDefinition, deps: ConversionDeps
     names,
     scope: scope === 'Cluster' ? 'Cluster' : 'Namespaced',
     versions: versions.map(versionOf),
+    compilesAtOnce: true,
     readsAgain: versions.length > 1 || (crd.metadata?.generation ?? 1) > 1,
     ...(conversion?.strategy === 'Webhook' ? { convert: conversionWebhook(crd, deps) } : {}),
     ...(isTerminating(crd) ? { rules: { validateCreate: refuseCreation } } : {}),

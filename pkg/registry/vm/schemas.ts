@@ -7,6 +7,10 @@ export const text = { type: 'string' };
 export const flag = { type: 'boolean' };
 /** A number from 0. @internal */
 export const count = { type: 'integer', format: 'int64', minimum: 0 };
+/** From one checkpoint of a stand-by to the next. @internal */
+export const intervalMs = { type: 'integer', format: 'int32', minimum: 10, maximum: 60_000, default: 200 };
+/** How long a stand-by waits for a silent node. @internal */
+export const takeoverMs = { type: 'integer', format: 'int32', minimum: 1000, maximum: 600_000, default: 5000 };
 /** As Kubernetes writes amounts. @internal */
 export const quantity = {
   anyOf: [{ type: 'integer' }, { type: 'string' }],

@@ -12,7 +12,7 @@ import { rulesOf, type TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { structuralDefinition } from '#pkg/apiserver/structural-definition.ts';
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
 import { ownStatus } from '../status.ts';
-import { conditions, flag, objectSchema, quantity, text } from './schemas.ts';
+import { conditions, flag, intervalMs, objectSchema, quantity, takeoverMs, text } from './schemas.ts';
 
 const path = pathsOf<VirtualMachineMigration>();
 /** With less, a page is on its way for seconds. */
@@ -25,7 +25,11 @@ const spec = {
   properties: {
     vmName: { type: 'string', minLength: 1, maxLength: 253 },
     targetNode: { type: 'string', minLength: 1, maxLength: 253 },
-    mode: { type: 'string', enum: ['pre-copy', 'post-copy', 'hybrid', 'suspend', 'cold'], default: 'pre-copy' },
+    mode: {
+      type: 'string',
+      enum: ['pre-copy', 'post-copy', 'hybrid', 'suspend', 'cold', 'standby'],
+      default: 'pre-copy',
+    },
     bandwidth: { ...quantity, default: '64Mi' },
     downtimeMs: { type: 'integer', format: 'int32', minimum: 1, maximum: 60_000, default: 20 },
     roundsMax: { type: 'integer', format: 'int32', minimum: 1, maximum: 1000, default: 30 },
@@ -34,6 +38,9 @@ const spec = {
     prePaging: { ...flag, default: true },
     compress: { ...flag, default: true },
     abort: flag,
+    intervalMs,
+    takeoverMs,
+    takeOver: flag,
   },
 };
 
@@ -54,7 +61,7 @@ const status = {
   properties: {
     phase: {
       type: 'string',
-      enum: ['Pending', 'Preparing', 'Running', 'Switching', 'Succeeded', 'Failed', 'Aborted'],
+      enum: ['Pending', 'Preparing', 'Running', 'TakingOver', 'Switching', 'Succeeded', 'Failed', 'Aborted'],
     },
     reason: text,
     message: text,
@@ -95,13 +102,16 @@ const { group, resource, ...rules } = rulesOf(virtualMachineMigrations, {
   ...ownStatus(),
   validate: ({ spec }) => {
     const given = parseQuantity(spec?.bandwidth ?? bandwidthMin);
+    const { mode, takeOver = false } = spec ?? {};
+    if (takeOver && mode !== 'standby')
+      return [invalid(path('spec.takeOver'), takeOver, 'only what stands by can take over')];
     if (given === undefined || quantityValue(given) >= bandwidthMin) return [];
     return [invalid(path('spec.bandwidth'), spec?.bandwidth, `must be at least ${bandwidthMin} bytes a second`)];
   },
   validateUpdate: (draft, old) => {
-    const { abort = false, ...now } = draft.spec ?? {};
-    const { abort: wasAborted = false, ...before } = old.spec ?? {};
-    if (!deepEqual(now, before)) return [invalid(path('spec'), now, 'only `abort` may change')];
+    const { abort = false, takeOver: _, ...now } = draft.spec ?? {};
+    const { abort: wasAborted = false, takeOver: __, ...before } = old.spec ?? {};
+    if (!deepEqual(now, before)) return [invalid(path('spec'), now, 'only `abort` and `takeOver` may change')];
     return wasAborted && !abort ? [invalid(path('spec.abort'), abort, 'an abort cannot be taken back')] : [];
   },
   subresources: { status: {} },

@@ -7,7 +7,7 @@ import { rulesOf, type TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { structuralDefinition } from '#pkg/apiserver/structural-definition.ts';
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
 import { ownStatus } from '../status.ts';
-import { conditions, count, flag, objectSchema, quantity, text } from './schemas.ts';
+import { conditions, count, flag, intervalMs, objectSchema, quantity, takeoverMs, text } from './schemas.ts';
 
 const path = pathsOf<VirtualMachine>();
 const texts = { type: 'object', additionalProperties: text };
@@ -35,6 +35,14 @@ const spec = {
     runtimeClassName: { type: 'string', default: 'vm' },
     terminationGracePeriodSeconds: { ...count, default: 30 },
     evictionStrategy: { type: 'string', enum: ['LiveMigrate', 'None'], default: 'LiveMigrate' },
+    standby: {
+      type: 'object',
+      properties: {
+        node: { type: 'string', minLength: 1, maxLength: 253 },
+        intervalMilliseconds: intervalMs,
+        takeoverMilliseconds: takeoverMs,
+      },
+    },
     labels: texts,
   },
 };
@@ -61,6 +69,7 @@ const status = {
         uid: text,
         sourcePod: text,
         targetPod: text,
+        mode: { type: 'string', enum: ['standby'] },
         owner: { type: 'string', enum: ['', 'handover', 'source', 'target'] },
       },
     },

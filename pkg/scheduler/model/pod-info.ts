@@ -45,13 +45,18 @@ export function podInfoOf(pod: Pod): PodInfo {
   return info;
 }
 
+/** What the scheduler knows a pod by. */
+export function podUid(pod: Pod): string {
+  return pod.metadata?.uid ?? objectKey(pod);
+}
+
 function read(pod: Pod): PodInfo {
   const owner = controllerOf(pod);
   const isOfNode = owner?.kind === 'DaemonSet' || owner?.kind === 'Node';
   return {
     pod,
     key: objectKey(pod),
-    uid: pod.metadata?.uid ?? objectKey(pod),
+    uid: podUid(pod),
     namespace: pod.metadata?.namespace ?? '',
     priority: pod.spec?.priority ?? 0,
     requests: podRequests(pod),

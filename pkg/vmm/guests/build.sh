@@ -33,6 +33,8 @@ mkdir -p "$out/pages"
 riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/pages/pages.elf" pages/start.S pages/pages.c pages/bare.c common/lib.c
 # shellcheck disable=SC2086
 riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/pages/ported.elf" pages/ported-start.S pages/pages.c pages/ported.c common/lib.c
+# shellcheck disable=SC2086
+riscv64-unknown-elf-gcc $flags -DWRITABLE -T pages/link.ld -o "$out/pages/writable.elf" pages/ported-start.S pages/pages.c pages/ported.c common/lib.c
 # The monitor with what it runs, as plain memory: that guest, and itself with that guest.
 nested() {
   name=$1
@@ -54,6 +56,8 @@ for name in status seek rewrite; do
 done
 # shellcheck disable=SC2086
 riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/probe/greedy.elf" pages/ported-start.S probe/greedy.c common/lib.c
+# shellcheck disable=SC2086
+riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/probe/forge.elf" pages/ported-start.S probe/forge.c common/lib.c
 
 # What kernels begin on that are boot images, and such a kernel, which asks it everything.
 mkdir -p "$out/firmware" "$out/supervisor"

@@ -10,6 +10,7 @@ import { CONTEXTS, hartLayout, MEMORY_BASE, PAGE_SIZE, TLB_BYTES, TLB_ENTRIES } 
 import { type HartState, MACHINE, SUPERVISOR, USER } from './hart-state.ts';
 import type { SecondStageUse } from './hypervisor.ts';
 import { isPermitted, isUniform } from './protection.ts';
+import type { SoftwareBuffer } from './software-buffer.ts';
 
 /** A load. The number of what an access does is the bit of PMP; for pages the bit of R, W or X is twice it. */
 export const READ = 1;
@@ -26,6 +27,8 @@ export const MXR = 1n << 19n;
 
 const PAGE_FAULTS = { [READ]: 13, [WRITE]: 15, [EXECUTE]: 12 } as const;
 const GUEST_PAGE_FAULTS = { [READ]: 21, [WRITE]: 23, [EXECUTE]: 20 } as const;
+/** Of a hart whose buffer is filled by software: designated for such use by the architecture. */
+const BUFFER_MISSES = { [READ]: 25, [WRITE]: 27, [EXECUTE]: 24 } as const;
 const ACCESS_FAULTS = { [READ]: 5, [WRITE]: 7, [EXECUTE]: 1 } as const;
 
 /** What one of READ, WRITE and EXECUTE is to a table by access. */
@@ -54,6 +57,8 @@ export class Mmu {
   onReference: ((address: number, isFirst: boolean) => void) | undefined;
   /** Told of each access that no buffer let through. */
   onMiss: (() => void) | undefined;
+  /** In place of tables, on a hart that has it; see there. Not for guests of the hypervisor extension. */
+  software: SoftwareBuffer | undefined;
   private isFirst = false;
   private readonly state: HartState;
   private readonly memory: GuestMemory;
@@ -138,16 +143,37 @@ export class Mmu {
    */
   translate(access: Access, lo: number, hi: number, length: number): number {
     const mode = access === EXECUTE ? this.state.mode : this.dataMode();
-    this.counters.tlbMisses++;
-    this.onMiss?.();
     const isGuest = mode !== MACHINE && this.state.isVirtual;
-    this.isFirst = true;
-    if (isGuest || !this.isBare(mode)) this.counters.pageWalks++;
-    const first = this.isBare(mode) ? this.bare(access, lo, hi) : this.walk(access, lo, hi, mode);
+    const first = this.firstStage(access, lo, hi, { mode, isGuest });
     const address = isGuest ? this.secondStage(access, first, lo, hi) : first;
     if (!isPermitted(this.state, address, length, access, mode)) this.state.fault(ACCESS_FAULTS[access], lo, hi);
     if (access !== EXECUTE && this.memory.holds(address, length)) this.fill(access, lo, hi, address);
     return address;
+  }
+
+  private firstStage(
+    access: Access,
+    lo: number,
+    hi: number,
+    { mode, isGuest }: { readonly mode: number; readonly isGuest: boolean },
+  ): number {
+    const isBare = this.isBare(mode);
+    if (this.software !== undefined && !isBare) {
+      const space = Number((this.root() >> 44n) & 0xffffn);
+      const address = this.software.find(space, { lo, hi }, access * 2);
+      if (address !== undefined) return address;
+      this.miss();
+      return this.state.fault(BUFFER_MISSES[access], lo, hi);
+    }
+    this.miss();
+    this.isFirst = true;
+    if (isGuest || !isBare) this.counters.pageWalks++;
+    return isBare ? this.bare(access, lo, hi) : this.walk(access, lo, hi, mode);
+  }
+
+  private miss(): void {
+    this.counters.tlbMisses++;
+    this.onMiss?.();
   }
 
   /** An access to what is not there ends here. */

@@ -1,6 +1,19 @@
 /** Loads and stores that a monitor does for a guest: what an instruction asks, and how its value reaches registers. */
 import type { Hart } from '../hart/hart.ts';
 import type { Instruction } from '../isa/instruction.ts';
+import type { Touch } from './guest-tables.ts';
+
+/** What a fault of a page was about, by its cause: those of page tables, and the misses of a buffer that software fills. */
+export const pageTouches: Readonly<Record<number, Touch>> = {
+  ...{ 12: 'execute', 13: 'read', 15: 'write' },
+  ...{ 24: 'execute', 25: 'read', 27: 'write' },
+};
+
+/** Causes of page faults. */
+export const pageFaults: Readonly<Record<Touch, number>> = { execute: 12, read: 13, write: 15 };
+
+/** Causes of access faults. */
+export const accessFaults: Readonly<Record<Touch, number>> = { execute: 1, read: 5, write: 7 };
 
 const loads: Readonly<Record<string, { readonly size: number; readonly signed: boolean }>> = {
   lb: { size: 1, signed: true },

@@ -6,10 +6,10 @@
  * | way | the guest's kernel runs | tables that the hart walks | what the guest is |
  * |---|---|---|---|
  * | `native` | in mode S, no monitor | its own | the binary |
- * | `trap` | in mode U; what is sensitive traps and is done by the monitor | shadow | the same binary |
- * | `translate` | never; code made of it runs in mode U out of a cache | shadow | the same binary |
- * | `hybrid` | never; the monitor interprets it, and the hart runs the guest's program alone | shadow | the same binary |
- * | `paravirtual` | in mode U, and asks by hypercalls | its own, which it cannot write | a port of it |
+ * | `trap` | in mode U; what is sensitive traps and is done by the monitor | shadow, or none (`Paging`) | the same binary |
+ * | `translate` | never; code made of it runs in mode U out of a cache | as `trap` | the same binary |
+ * | `hybrid` | never; the monitor interprets it, and the hart runs the guest's program alone | as `trap` | the same binary |
+ * | `paravirtual` | in mode U, and asks by hypercalls | its own, which it cannot write while they are in use | a port of it |
  * | `hardware` | in mode VS | its own and nested ones | the same binary |
  *
  * Laws, which `monitor.test.ts` and `compare.test.ts` hold each way to:
@@ -34,6 +34,12 @@ export type Way = 'native' | 'trap' | 'translate' | 'hybrid' | 'paravirtual' | '
 /** How the guest's console works: each access exits; a ring that front and back end share, with a hypercall when it is full or a line ends; or the device itself. */
 export type Io = 'emulated' | 'split' | 'passthrough';
 
+/**
+ * How the hart finds the memory of a guest whose kernel is in mode U: by shadow tables that it walks, or by a translation buffer that the monitor fills, on a variant of the hart that
+ * walks nothing (`hart/software-buffer.ts`). Ported guests have tables of their own, and those in mode VS nested ones besides.
+ */
+export type Paging = 'shadow' | 'software';
+
 /** Why a guest was left, one for each exit. */
 export type ExitReason =
   /** A control register read or written. */
@@ -50,6 +56,8 @@ export type ExitReason =
   | 'reflected'
   /** The shadow table lacked what the guest's table has. */
   | 'shadow-fault'
+  /** The translation buffer that the monitor fills lacked what the guest's table has. */
+  | 'buffer-fill'
   /** A store to a page that is a table of the guest, or holds code that was translated. */
   | 'traced-write'
   /** The nested table lacked a page. */
@@ -58,6 +66,10 @@ export type ExitReason =
   | 'device'
   /** A call of a ported kernel. */
   | 'hypercall'
+  /** A ported kernel stored to a table of its own, which was taken out of use to be written freely. */
+  | 'table-opened'
+  /** Something was reached that such a table maps: all of its entries were looked at, and it is in use again. */
+  | 'table-checked'
   /** Translated code came to a place that was not translated, or not connected yet. */
   | 'untranslated'
   /** Translated code asked the monitor to do one instruction. */
@@ -74,8 +86,10 @@ export interface MonitorCounters {
   /** Entries of tables that the hart read. */
   readonly walkReferences: number;
   readonly walkReferencesMax: number;
+  /** Entries of the guest's tables that the monitor read to follow them. */
+  readonly monitorReferences: number;
   readonly tlbMisses: number;
-  /** Entries of tables that a ported kernel asked for. */
+  /** Entries of tables that a ported kernel asked for, by lists or by writing them. */
   readonly updatesAsked: number;
   /** Instructions of the guest's kernel that the monitor did, one by one. */
   readonly interpreted: number;
@@ -85,8 +99,11 @@ export interface MonitorCounters {
   readonly cacheFlushes: number;
 }
 
-/** What a faulting address led to: the guest's memory, a traced page of it, a device, or nothing that the guest may reach; `none` for other traps. */
-export type Target = 'memory' | 'traced' | 'device' | 'refused' | 'none';
+/**
+ * What a faulting address led to: the guest's memory, a traced page of it, a device, or nothing that the guest may reach; a ported kernel's table, or what such a table maps while it is
+ * out of use; `none` for other traps.
+ */
+export type Target = 'memory' | 'traced' | 'device' | 'refused' | 'table' | 'detached' | 'none';
 
 /** The hart came to the monitor, by a trap of a cause. */
 export interface ExitEvent {
@@ -106,6 +123,8 @@ export type TraceEvent =
   | ExitEvent
   /** The hart read an entry of a table. */
   | { readonly kind: 'reference'; readonly isFirst: boolean }
+  /** The monitor read an entry of the guest's tables. */
+  | { readonly kind: 'monitor-reference' }
   /** An access that no translation buffer let through. */
   | { readonly kind: 'miss' }
   /** A ported kernel asked for an entry of a table. */
@@ -128,6 +147,8 @@ export interface MonitorConfig {
   readonly way: Way;
   /** `split` is for ported kernels. */
   readonly io: Io;
+  /** By default shadow tables; `software` is for `trap`, `translate` and `hybrid`. */
+  readonly paging?: Paging;
   /** ELF, linked for 0x80000000 and up; begins in mode S without paging. */
   readonly guest: Uint8Array;
   /** Bytes of the guest's memory. */

@@ -1,26 +1,24 @@
 /**
- * What trap-and-emulate and binary translation have in common: the guest, its kernel too, runs in mode U of the hart behind shadow tables, and this answers
+ * What trap-and-emulate and binary translation have in common: the guest, its kernel too, runs in mode U of the hart behind shadow tables, or a translation buffer that the monitor fills, and this answers
  * each trap, by doing what the hart would have done for the guest. Where the guest's kernel really executes is a `Code`: the guest's own instructions, or ones made of them.
  */
 import { USER } from '../hart/hart-state.ts';
 import { decode } from '../isa/decode.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
-import { loadDevice, putLoaded, storeDevice, transferOf } from './access.ts';
+import { accessFaults, loadDevice, pageFaults, pageTouches, putLoaded, storeDevice, transferOf } from './access.ts';
 import type { ExitEvent, ExitReason, Io, Outcome, Target } from './contract.ts';
 import { entryOf, type Found, type GuestRam, type Touch, type View } from './guest-tables.ts';
 import type { PhysicalMachine } from './physical.ts';
 import { doPrivileged } from './privileged.ts';
-import { ShadowTables } from './shadow.ts';
 import type { Tally } from './tally.ts';
 import { TracedPages } from './traced-pages.ts';
+import type { Translations } from './translations.ts';
 import type { VirtualRegisters } from './virtual-registers.ts';
 
 const ILLEGAL = 2;
 const BREAKPOINT = 3;
 const SYSCALL = 8;
-const touches: Readonly<Record<number, Touch>> = { 12: 'execute', 13: 'read', 15: 'write' };
-const accessFaults: Readonly<Record<Touch, number>> = { execute: 1, read: 5, write: 7 };
 
 /** What a trap in a place of the hart was about. */
 export interface Stopped {
@@ -64,6 +62,7 @@ export interface Parts {
   readonly machine: PhysicalMachine;
   readonly ram: GuestRam;
   readonly registers: VirtualRegisters;
+  readonly translations: Translations;
   readonly tally: Tally;
   readonly io: Io;
   readonly pc: bigint;
@@ -71,7 +70,7 @@ export interface Parts {
 
 /** A guest that runs in mode U. */
 export class Deprivileged {
-  readonly shadow: ShadowTables;
+  readonly translations: Translations;
   readonly parts: Parts;
   private readonly pages: TracedPages;
   private code: Code | undefined;
@@ -82,8 +81,8 @@ export class Deprivileged {
   constructor(parts: Parts) {
     this.parts = parts;
     this.pc = parts.pc;
-    this.shadow = new ShadowTables(parts.machine);
-    this.pages = new TracedPages(parts.ram, (page) => this.shadow.forgetFrame(page));
+    this.translations = parts.translations;
+    this.pages = new TracedPages(parts.ram, (page) => this.translations.forgetFrame(page));
   }
 
   /** To be called once, before it runs. */
@@ -162,15 +161,15 @@ export class Deprivileged {
     return `${satp}/${kernel ? 'kernel' : 'user'}${sum && kernel ? '+sum' : ''}${mxr ? '+mxr' : ''}`;
   }
 
-  /** The shadow tables of how the guest looks at its memory now, as satp has them. */
-  get tables(): bigint {
-    return (8n << 60n) | BigInt(this.shadow.root(this.viewName) / PAGE_SIZE);
+  /** How the hart looks at memory as the guest does now. */
+  get satp(): bigint {
+    return this.translations.satp(this.viewName);
   }
 
   private enter(instructions: number): boolean {
     const { machine, registers } = this.parts;
     const pc = registers.kernel && this.code !== undefined ? this.code.enter(this.pc) : this.pc;
-    const satp = this.tables;
+    const { satp } = this;
     if (machine.hart.csr.satp !== satp) {
       machine.hart.csr.satp = satp;
       machine.hart.mmu.flush();
@@ -188,7 +187,7 @@ export class Deprivileged {
     if (stopped.request === 'code') tally.exit('untranslated', { cause, kernel, atEnd: true });
     else if (stopped.request === 'instruction')
       this.callOut({ cause, kernel }, stopped.instruction ?? this.fetch(this.pc));
-    else if (touches[cause] !== undefined) this.fault({ cause, kernel }, touches[cause]);
+    else if (pageTouches[cause] !== undefined) this.fault({ cause, kernel }, pageTouches[cause]);
     else if (cause === ILLEGAL && kernel) this.illegal({ cause, kernel });
     else if (cause === SYSCALL && kernel) this.stop('calls firmware, of which it has none');
     else {
@@ -246,9 +245,21 @@ export class Deprivileged {
       return 'reflected';
     }
     this.pc = done.next;
-    if (done.changes === 'root' && this.pages.useRoot(registers.get('satp'))) this.shadow.forgetAll();
+    if (!this.translations.followsTables) {
+      // What the guest's tables said may be forgotten here alone: the hart's own buffers are, too.
+      if (done.changes === 'root' || done.reason === 'fence') this.forgetTables();
+    } else if (done.changes === 'root' && this.pages.useRoot(registers.get('satp'))) this.translations.forgetAll();
     if (done.changes !== 'nothing') this.code?.moved(registers.get('satp'));
     return done.reason;
+  }
+
+  private forgetTables(): void {
+    this.translations.forgetAll();
+    this.code?.remapped(undefined);
+  }
+
+  private missReason(): ExitReason {
+    return this.translations.followsTables ? 'shadow-fault' : 'buffer-fill';
   }
 
   private fault(event: Partial<ExitEvent>, touch: Touch): void {
@@ -258,9 +269,9 @@ export class Deprivileged {
     const target = this.targetOf(found, touch);
     if (found.kind !== 'page' || target === 'refused') {
       tally.exit('reflected', { ...event, target });
-      this.pass(found.kind === 'page-fault' ? Number(machine.csr('mcause')) : accessFaults[touch], virtual);
+      this.pass(found.kind === 'page-fault' ? pageFaults[touch] : accessFaults[touch], virtual);
     } else if (target === 'memory') {
-      tally.exit('shadow-fault', { ...event, target });
+      tally.exit(this.missReason(), { ...event, target });
       this.fill(virtual, found);
     } else this.transfer({ ...event, target }, found.address);
   }
@@ -286,7 +297,7 @@ export class Deprivileged {
     const page = found.address - (found.address % PAGE_SIZE);
     const isWatched = this.pages.has(page) || this.code?.watches(page) === true;
     const rights = isWatched ? { ...found.rights, write: false } : found.rights;
-    this.shadow.map(this.viewName, virtual, {
+    this.translations.map(this.viewName, virtual, {
       entry: found.entry,
       frame: page,
       physical: this.parts.ram.physical(page),
@@ -298,10 +309,10 @@ export class Deprivileged {
   private transfer(event: Partial<ExitEvent> & { readonly target: Target }, address: number): void {
     const { machine, tally, io } = this.parts;
     if (event.target === 'device' && io === 'passthrough') {
-      tally.exit('shadow-fault', event);
+      tally.exit(this.missReason(), event);
       const rights = { read: true, write: true, execute: false };
       const physical = address - (address % PAGE_SIZE);
-      this.shadow.map(this.viewName, machine.csr('mtval'), { entry: -1, frame: -1, physical, rights });
+      this.translations.map(this.viewName, machine.csr('mtval'), { entry: -1, frame: -1, physical, rights });
       return;
     }
     const instruction = this.fetch(this.pc);
@@ -365,10 +376,10 @@ export class Deprivileged {
     if (this.code?.watches(page) === true) this.code.written(page);
     if (!this.pages.has(page)) return true;
     for (const [index, entry] of entries.entries()) {
-      this.shadow.forgetEntry(entry);
+      this.translations.forgetEntry(entry);
       this.code?.remapped(entry);
       if (!this.pages.changed(entry, entryOf(words[index] ?? 0n))) continue;
-      this.shadow.forgetAll();
+      this.translations.forgetAll();
       this.code?.remapped(undefined);
     }
     return true;

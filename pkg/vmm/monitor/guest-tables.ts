@@ -45,6 +45,8 @@ export interface Entry {
 export class GuestRam {
   readonly machine: PhysicalMachine;
   readonly size: number;
+  /** Told of each entry of the guest's tables that is followed here. */
+  onReference: (() => void) | undefined;
   private readonly offset: number;
 
   constructor(machine: PhysicalMachine, base: number, size: number) {
@@ -75,6 +77,7 @@ export class GuestRam {
       const at = table + Number((virtual >> BigInt(12 + 9 * level)) & 511n) * 8;
       if (!this.holds(at, 8)) return { kind: 'access-fault' };
       const entry = this.entry(at);
+      this.onReference?.();
       if (!entry.isValid) return { kind: 'page-fault' };
       if (!entry.isLeaf) {
         if ((entry.bits & (bit.U | bit.A | bit.D)) !== 0) return { kind: 'page-fault' };
@@ -95,18 +98,27 @@ export class GuestRam {
 
   /** The machine's address that tables of the guest with machine's addresses lead a kernel in mode U to; undefined where they do not. */
   findPhysical(root: number, virtual: bigint, touch: Touch): number | undefined {
-    if (BigInt.asIntN(39, virtual) !== BigInt.asIntN(64, virtual)) return undefined;
+    const path = this.pathPhysical(root, virtual);
+    const last = path.at(-1);
+    if (last === undefined || path.length < 3) return undefined;
+    const entry = entryOf(this.machine.read64(last));
+    const isOpen = entry.isValid && rightsOf(entry.bits, { satp: 0n, kernel: false, sum: false, mxr: false })[touch];
+    return isOpen ? entry.frame * PAGE_SIZE + Number(virtual & 0xfffn) : undefined;
+  }
+
+  /** The entries by which such tables lead to an address, from the root down: the last of them is a leaf or leads nowhere. */
+  pathPhysical(root: number, virtual: bigint): readonly number[] {
+    if (BigInt.asIntN(39, virtual) !== BigInt.asIntN(64, virtual)) return [];
+    const path: number[] = [];
     let table = root;
     for (let level = 2; level >= 0; level--) {
       const at = table + Number((virtual >> BigInt(12 + 9 * level)) & 511n) * 8;
+      path.push(at);
       const entry = entryOf(this.machine.read64(at));
-      if (!entry.isValid) return undefined;
+      if (!entry.isValid || entry.isLeaf) break;
       table = entry.frame * PAGE_SIZE;
-      if (!entry.isLeaf) continue;
-      const isOpen = level === 0 && rightsOf(entry.bits, { satp: 0n, kernel: false, sum: false, mxr: false })[touch];
-      return isOpen ? table + Number(virtual & 0xfffn) : undefined;
     }
-    return undefined;
+    return path;
   }
 
   private bare(virtual: bigint): Found {

@@ -6,7 +6,7 @@ import { SUPERVISOR } from '../hart/hart-state.ts';
 import { decode } from '../isa/decode.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
-import { loadDevice, putLoaded, storeDevice, transferOf } from './access.ts';
+import { accessFaults, loadDevice, putLoaded, storeDevice, transferOf } from './access.ts';
 import type { Io, Outcome } from './contract.ts';
 import { bit, type GuestRam, type Touch } from './guest-tables.ts';
 import type { PhysicalMachine } from './physical.ts';
@@ -18,7 +18,6 @@ const ILLEGAL = 2;
 const FIRMWARE = 10;
 const VIRTUAL_INSTRUCTION = 22;
 const touches: Readonly<Record<number, Touch>> = { 20: 'execute', 21: 'read', 23: 'write' };
-const accessFaults: Readonly<Record<Touch, number>> = { execute: 1, read: 5, write: 7 };
 
 /** What a guest on the hart is made of. */
 export interface HartParts {

@@ -26,7 +26,7 @@ export class Interpreted implements Code {
   /** Runs the kernel from `pc` up to so many instructions, to the first that faults or is the system's. */
   run(pc: bigint, instructions: number): Ran {
     const { machine, tally } = this.guest.parts;
-    machine.actAsUser(this.guest.tables);
+    machine.actAsUser(this.guest.satp);
     machine.jump(pc);
     for (let left = instructions; left > 0; left--) {
       const instruction = this.fetch();

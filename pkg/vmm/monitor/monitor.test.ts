@@ -51,6 +51,29 @@ test('the same binary prints the same and leaves the same memory in each way tha
   }
 });
 
+test.each(['trap', 'translate', 'hybrid'] as const)(
+  'under %s a buffer that the monitor fills costs an exit for each miss and none for tables',
+  (way) => {
+    const work = [600, 900, 600, 4] as const;
+    const expected = run('native', work);
+    const { outcome, output, memory, counters, trace } = run(way, work, { paging: 'software' });
+    expect({ outcome, output }).toEqual({ outcome: expected.outcome, output: expected.output });
+    expect(Buffer.compare(memory, expected.memory)).toBe(0);
+    const { instructions, traps, ...others } = counters;
+    expect(recount(trace, way)).toEqual(others);
+    expect(traps + counters.interpreted).toBeGreaterThanOrEqual(exitsOf(counters));
+    expect(instructions).toBeGreaterThan(0);
+    // The hart reads no table; the monitor reads three entries for each page that it looks for.
+    expect(counters.pageWalks).toBe(0);
+    expect(counters.exits['traced-write'] + counters.exits['shadow-fault']).toBe(0);
+    // 600 pages in turn do not fit into 256 entries: every touch misses.
+    expect(counters.exits['buffer-fill']).toBeGreaterThanOrEqual(900);
+    expect(counters.monitorReferences).toBeGreaterThanOrEqual(3 * 900);
+    const fitting = run(way, [100, 900, 100, 0], { paging: 'software' });
+    expect(fitting.counters.exits['buffer-fill']).toBeLessThan(200);
+  },
+);
+
 test.each([...unmodified, 'paravirtual'] as const)('a full trace of %s gives its counters again', (way) => {
   const { counters, trace } = run(way, [600, 900, 600, 4], way === 'paravirtual' ? asPorted : {});
   const { instructions, traps, ...others } = counters;
@@ -118,5 +141,8 @@ test('a device that is passed through is reached without exits after the first',
 test('what cannot be made is refused with one line', () => {
   expect(() => run('trap', [], { io: 'split' })).toThrow('Cannot split the console of a guest under trap');
   expect(() => run('paravirtual', [], { guest: ported })).toThrow('Cannot give a ported kernel a device');
+  expect(() => run('hardware', [], { paging: 'software' })).toThrow(
+    'by software under hardware: the hart walks tables',
+  );
   expect(() => run('trap', [], { memory: 100 })).toThrow('Cannot make a guest of 100 bytes');
 });

@@ -1,13 +1,15 @@
 /** Makes a guest under a monitor, its way; see the contract. */
 import { GuestImageError, type KernelImage, readKernel } from '../boot/elf.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
-import type { Monitor, MonitorConfig, Outcome, Way } from './contract.ts';
+import type { Monitor, MonitorConfig, Outcome, Paging, Way } from './contract.ts';
 import { Deprivileged, ownCode } from './deprivileged.ts';
+import { FilledBuffer } from './filled-buffer.ts';
 import { GuestRam } from './guest-tables.ts';
 import { type HartParts, Native, Nested } from './hardware.ts';
 import { Interpreted } from './interpreted.ts';
 import { Paravirtual } from './paravirtual.ts';
 import { PhysicalMachine } from './physical.ts';
+import { ShadowTables } from './shadow.ts';
 import { Tally } from './tally.ts';
 import { Translator } from './translator.ts';
 import { VirtualRegisters } from './virtual-registers.ts';
@@ -23,34 +25,39 @@ interface Guest {
   run(instructions: number): Outcome;
 }
 
+/** What all ways are made of. */
+interface Made extends HartParts {
+  readonly paging: Paging;
+}
+
 /** The ways by name. */
-const makers: Readonly<Record<Way, (parts: HartParts, parameters: number) => Guest>> = {
+const makers: Readonly<Record<Way, (parts: Made, parameters: number) => Guest>> = {
   native: (parts) => new Native(parts),
   trap: (parts) => {
-    const guest = new Deprivileged({
-      ...parts,
-      registers: new VirtualRegisters(parts.machine, parts.machine.takePages()),
-    });
+    const guest = deprivileged(parts, parts.machine.takePages());
     guest.useCode(ownCode);
     return guest;
   },
   translate: (parts) => {
     const state = parts.machine.takePages();
-    const guest = new Deprivileged({ ...parts, registers: new VirtualRegisters(parts.machine, state + PAGE_SIZE / 2) });
+    const guest = deprivileged(parts, state + PAGE_SIZE / 2);
     guest.useCode(new Translator(guest, state));
     return guest;
   },
   hybrid: (parts) => {
-    const guest = new Deprivileged({
-      ...parts,
-      registers: new VirtualRegisters(parts.machine, parts.machine.takePages()),
-    });
+    const guest = deprivileged(parts, parts.machine.takePages());
     guest.useCode(new Interpreted(guest));
     return guest;
   },
   paravirtual: (parts, parameters) => new Paravirtual(parts, parameters),
   hardware: (parts) => new Nested(parts),
 };
+
+function deprivileged({ paging, ...parts }: Made, registersAt: number): Deprivileged {
+  const { machine } = parts;
+  const translations = paging === 'software' ? new FilledBuffer(machine) : new ShadowTables(machine);
+  return new Deprivileged({ ...parts, translations, registers: new VirtualRegisters(machine, registersAt) });
+}
 
 /** Makes a guest that is about to run its first instruction. */
 export function createMonitor(config: MonitorConfig): Monitor {
@@ -64,10 +71,11 @@ export function createMonitor(config: MonitorConfig): Monitor {
   const kernel = readKernel(config.guest, config.memory);
   load(machine, ram, kernel);
   for (const [index, value] of config.parameters.entries()) machine.hart.setBig(10 + index, BigInt(value));
-  const guest = makers[config.way](
-    { machine, ram, tally, io: isNative ? 'passthrough' : config.io, pc: BigInt(kernel.entry) },
-    config.parameters.length,
-  );
+  ram.onReference = () => tally.reference();
+  const { paging = 'shadow' } = config;
+  const io = isNative ? 'passthrough' : config.io;
+  const parts = { machine, ram, tally, io, paging, pc: BigInt(kernel.entry) };
+  const guest = makers[config.way](parts, config.parameters.length);
   return {
     get counters() {
       return tally.counters;
@@ -84,7 +92,9 @@ function load(machine: PhysicalMachine, ram: GuestRam, { segments }: KernelImage
   for (const { address, bytes } of segments) machine.memory.copyIn(ram.physical(address), bytes);
 }
 
-function check({ way, io, memory, parameters }: MonitorConfig): void {
+const deprivilegedWays: ReadonlySet<Way> = new Set(['trap', 'translate', 'hybrid']);
+
+function check({ way, io, paging, memory, parameters }: MonitorConfig): void {
   if (memory % PAGE_SIZE !== 0 || memory < MEMORY_MIN || memory > MEMORY_MAX) {
     throw new GuestImageError(`Cannot make a guest of ${memory} bytes: memory is whole pages, from 1 MiB to 1 GiB`);
   }
@@ -95,6 +105,9 @@ function check({ way, io, memory, parameters }: MonitorConfig): void {
     throw new GuestImageError(
       'Cannot give a ported kernel a device or more than 4 parameters: it has a ring, and calls',
     );
+  }
+  if (paging === 'software' && !deprivilegedWays.has(way)) {
+    throw new GuestImageError(`Cannot fill translation buffers by software under ${way}: the hart walks tables there`);
   }
   if (io === 'split' && way !== 'paravirtual') {
     throw new GuestImageError(

@@ -7,13 +7,15 @@ import { PAGE_SIZE } from '../memory-map.ts';
 import { bit, type Entry, entryOf, type GuestRam } from './guest-tables.ts';
 
 /** Why an update was not made. */
-export type Refusal = 'foreign' | 'not-a-table' | 'writable-table' | 'malformed';
+export type Refusal = 'foreign' | 'not-a-table' | 'writable-table' | 'malformed' | 'in-use';
 
 interface Page {
   /** Its level as a table; -1 for none. */
   level: number;
   /** Entries that let it be written. */
   writable: number;
+  /** Entries of tables that lead to it as a table. */
+  readonly parents: Set<number>;
 }
 
 /** The pages of a ported guest. */
@@ -32,9 +34,7 @@ export class PageTypes {
     if (level < 0) return 'not-a-table';
     const refusal = this.check(entryOf(word), level);
     if (refusal !== undefined) return refusal;
-    this.forget(entryOf(this.ram.machine.read64(address)), level);
-    this.note(entryOf(word), level);
-    this.ram.machine.write64(address, word);
+    this.write(address, word);
     return undefined;
   }
 
@@ -51,16 +51,49 @@ export class PageTypes {
     for (const [index, entry] of entries.entries()) {
       const refusal = this.check(entry, level);
       if (refusal === undefined) {
-        this.note(entry, level);
+        this.note(address + index * 8, entry);
         continue;
       }
-      for (const earlier of entries.slice(0, index)) this.forget(earlier, level);
+      for (const [earlier, each] of entries.slice(0, index).entries()) this.forget(address + earlier * 8, each);
       page.level = -1;
       return refusal;
     }
     return undefined;
   }
 
+  /** Makes a table a page like others again, whatever leads to it: whoever calls has seen to that. */
+  unpin(address: number): void {
+    const page = this.page(address);
+    for (let at = address; at < address + PAGE_SIZE; at += 8) this.forget(at, entryOf(this.ram.machine.read64(at)));
+    page.level = -1;
+  }
+
+  /** Makes a table that nothing leads to a page like others again. */
+  release(address: number): Refusal | undefined {
+    if (!this.isOwn(address) || address % PAGE_SIZE !== 0) return 'foreign';
+    const { level, parents } = this.page(address);
+    if (level < 0) return 'not-a-table';
+    if (parents.size > 0) return 'in-use';
+    this.unpin(address);
+    return undefined;
+  }
+
+  /** Entries that lead to a page as a table, by their addresses. */
+  parentsOf(address: number): readonly number[] {
+    return [...this.page(address).parents];
+  }
+
+  /** Takes the right to write `target` from an entry that gives it; elsewhere the entry stays as it is. The entry may be in a page that is no table now. */
+  close(address: number, target: number): void {
+    const word = this.ram.machine.read64(address);
+    const entry = entryOf(word);
+    if (!entry.isValid || entry.frame * PAGE_SIZE !== target || (entry.bits & bit.W) === 0) return;
+    const { level } = this.page(address);
+    if (level === 0) this.write(address, word & ~BigInt(bit.W));
+    else if (level < 0) this.ram.machine.write64(address, word & ~BigInt(bit.W));
+  }
+
+  /** Whether a page is a table of a level. */
   isTable(address: number, level: number): boolean {
     return this.isOwn(address) && this.page(address).level === level;
   }
@@ -74,7 +107,7 @@ export class PageTypes {
     const number = Math.floor(address / PAGE_SIZE);
     const known = this.pages.get(number);
     if (known !== undefined) return known;
-    const page = { level: -1, writable: 0 };
+    const page: Page = { level: -1, writable: 0, parents: new Set() };
     this.pages.set(number, page);
     return page;
   }
@@ -90,15 +123,23 @@ export class PageTypes {
     return (entry.bits & bit.W) !== 0 && this.page(target).level >= 0 ? 'writable-table' : undefined;
   }
 
-  private note(entry: Entry, level: number): void {
-    if (entry.isValid && entry.isLeaf && level === 0 && (entry.bits & bit.W) !== 0) {
-      this.page(entry.frame * PAGE_SIZE).writable++;
-    }
+  private write(address: number, word: bigint): void {
+    this.forget(address, entryOf(this.ram.machine.read64(address)));
+    this.ram.machine.write64(address, word);
+    this.note(address, entryOf(word));
   }
 
-  private forget(entry: Entry, level: number): void {
-    if (entry.isValid && entry.isLeaf && level === 0 && (entry.bits & bit.W) !== 0) {
-      this.page(entry.frame * PAGE_SIZE).writable--;
-    }
+  private note(address: number, entry: Entry): void {
+    if (!entry.isValid) return;
+    const target = this.page(entry.frame * PAGE_SIZE);
+    if (!entry.isLeaf) target.parents.add(address);
+    else if ((entry.bits & bit.W) !== 0) target.writable++;
+  }
+
+  private forget(address: number, entry: Entry): void {
+    if (!entry.isValid) return;
+    const target = this.page(entry.frame * PAGE_SIZE);
+    if (!entry.isLeaf) target.parents.delete(address);
+    else if ((entry.bits & bit.W) !== 0) target.writable--;
   }
 }

@@ -2,7 +2,8 @@
  * Ported guests: a kernel in mode U that knows where its memory lies, keeps page tables that the hart walks as they are but that it cannot write, and asks for everything
  * else by `ecall`. It begins with paging on: its memory mapped at 0x80000000, by tables in its last pages. Its program has tables of its own, so the two are parted without a
  * mode. Calls (number in a7): 1 updates (list, count), 2 trap vector, 3 roots (kernel's, program's), 4 run the program (pc, sp, argument, the kernel's stack for its
- * traps), 5 return from a trap (frame at sp), 6 console ring (its page), 7 the ring has output, 8 off (code). What is not allowed is answered with -1 and not done; a list
+ * traps), 5 return from a trap (frame at sp), 6 console ring (its page), 7 the ring has output, 8 off (code), 9 tables of the lowest level by plain stores (1) or by lists alone (0: the beginning), see
+ * `writable-tables.ts`. What is not allowed is answered with -1 and not done; a list
  * is done up to what is refused, and the count of what was done is the answer. `pkg/vmm/guests/pages/ported.c` is such a kernel.
  */
 import { USER } from '../hart/hart-state.ts';
@@ -11,8 +12,13 @@ import type { Outcome } from './contract.ts';
 import { bit } from './guest-tables.ts';
 import type { HartParts } from './hardware.ts';
 import { PageTypes } from './page-types.ts';
+import { type Attempt, WritableTables } from './writable-tables.ts';
 
 const SYSCALL = 8;
+const STORE_FAULT = 15;
+const pageFaults: ReadonlySet<number> = new Set([12, 13, STORE_FAULT]);
+/** In place of a level: the page is to be no table any more. */
+const NO_TABLE = 0xffff_ffff_ffff_ffffn;
 const SP = 2;
 const A0 = 10;
 const A7 = 17;
@@ -27,6 +33,8 @@ const RING = { put: 0, taken: 8, data: 16, bytes: 2048 } as const;
 export class Paravirtual {
   private readonly parts: HartParts;
   private readonly types: PageTypes;
+  private readonly writable: WritableTables;
+  private mayWriteTables = false;
   private pc: bigint;
   private kernel = true;
   private kernelRoot: number;
@@ -41,6 +49,7 @@ export class Paravirtual {
     this.parts = parts;
     this.pc = parts.pc;
     this.types = new PageTypes(parts.ram);
+    this.writable = new WritableTables(parts.ram, this.types, () => parts.tally.update());
     const { root, linear } = this.buildTables();
     this.kernelRoot = root;
     const { hart } = parts.machine;
@@ -104,10 +113,35 @@ export class Paravirtual {
     if (cause === SYSCALL && kernel) {
       tally.exit('hypercall', { cause, kernel });
       this.call();
-    } else {
+    } else if (!this.mayWriteTables || !pageFaults.has(cause) || !this.tableFault(cause, kernel)) {
       tally.exit(cause === SYSCALL ? 'syscall' : 'reflected', { cause, kernel });
       this.pass(cause);
     }
+  }
+
+  /** A fault that a table was the reason for, which is used or written from now on: the hart tries again. */
+  private tableFault(cause: number, kernel: boolean): boolean {
+    const { machine, tally } = this.parts;
+    const virtual = machine.csr('mtval');
+    const used = this.writable.use(kernel ? this.kernelRoot : this.programRoot, virtual);
+    if (used.kind !== 'other') {
+      tally.exit('table-checked', { cause, kernel, target: 'detached' });
+      this.check(used);
+      return true;
+    }
+    const mayOpen = kernel && cause === STORE_FAULT;
+    const opened = mayOpen ? this.writable.open(this.kernelRoot, virtual, this.pc) : used;
+    if (opened.kind === 'other') return false;
+    tally.exit('table-opened', { cause, kernel, target: 'table' });
+    this.check(opened);
+    return true;
+  }
+
+  /** False where the guest ends for it. */
+  private check(attempt: Attempt): boolean {
+    if (attempt.kind !== 'refused') return true;
+    this.stop(`wrote a table that may not be one (${attempt.refusal})`);
+    return false;
   }
 
   private stop(what: string): void {
@@ -128,7 +162,14 @@ export class Paravirtual {
     else if (number === 6) this.ring = Number(a0);
     else if (number === 7) this.drain();
     else if (number === 8) machine.devices.code = Number(a0 & 0xffffn);
+    else if (number === 9) this.writeTables(a0 === 1n);
     else this.answer(REFUSED);
+  }
+
+  private writeTables(isOn: boolean): void {
+    if (!this.check(this.writable.attachAll())) return;
+    this.mayWriteTables = isOn;
+    this.answer(0n);
   }
 
   private answer(value: bigint): void {
@@ -140,13 +181,14 @@ export class Paravirtual {
     const { ram } = this.parts;
     if (Number(virtual & 0xfffn) + length > PAGE_SIZE) return undefined;
     const start = ram.physical(0x8000_0000);
+    if (this.mayWriteTables && !this.check(this.writable.use(this.kernelRoot, virtual))) return undefined;
     const found = ram.findPhysical(this.kernelRoot, virtual, touch);
     return found === undefined || found < start || found + length > start + ram.size ? undefined : found;
   }
 
   private updates(list: bigint, count: number): bigint {
     const { machine, tally } = this.parts;
-    if (!(count >= 0 && count <= UPDATES_MAX)) return REFUSED;
+    if (!(count >= 0 && count <= UPDATES_MAX) || !this.check(this.writable.attachAll())) return REFUSED;
     let done = 0;
     for (; done < count; done++) {
       const at = this.own(list + BigInt(done * 16), 16, 'read');
@@ -154,18 +196,22 @@ export class Paravirtual {
       const address = machine.read64(at);
       const value = machine.read64(at + 8);
       tally.update();
-      // An odd address asks for a page to become a table, of the level that is the value.
-      const isPin = (address & 1n) === 1n;
-      const refusal = isPin
-        ? this.types.pin(Number(address) - 1, Number(value))
-        : this.types.update(Number(address), value);
-      if (refusal !== undefined) break;
+      if (!this.update(Number(address), value)) break;
     }
     machine.hart.mmu.flush();
     return BigInt(done);
   }
 
+  /** An odd address asks for a page to become a table, of the level that is the value, or none any more. */
+  private update(address: number, value: bigint): boolean {
+    if (address % 2 === 0) return this.types.update(address, value) === undefined;
+    const page = address - 1;
+    if (value !== NO_TABLE) return this.types.pin(page, Number(value)) === undefined;
+    return page !== this.kernelRoot && page !== this.programRoot && this.types.release(page) === undefined;
+  }
+
   private setRoots(kernel: number, program: number): boolean {
+    if (!this.check(this.writable.attachAll())) return false;
     if (!this.types.isTable(kernel, 2) || (program !== 0 && !this.types.isTable(program, 2))) return false;
     this.kernelRoot = kernel;
     this.programRoot = program;

@@ -2,19 +2,24 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Io, Way } from './contract.ts';
+import type { Io, Paging, Way } from './contract.ts';
 import { createMonitor } from './monitor.ts';
 
 const MEMORY = 1 << 20;
 const monitored = ['trap', 'translate', 'hybrid', 'hardware'] as const;
+const filled = ['trap', 'translate', 'hybrid'] as const;
 
 function run(
   name: string,
   way: Way,
-  { parameters = [], io = 'emulated' }: { parameters?: readonly number[]; io?: Io } = {},
+  {
+    parameters = [],
+    io = 'emulated',
+    paging = 'shadow',
+  }: { parameters?: readonly number[]; io?: Io; paging?: Paging } = {},
 ) {
   const guest = readFileSync(join(import.meta.dirname, `../guests/probe/${name}.elf`));
-  const monitor = createMonitor({ way, io, guest, memory: MEMORY, parameters });
+  const monitor = createMonitor({ way, io, paging, guest, memory: MEMORY, parameters });
   const outcome = monitor.run(2_000_000);
   return { outcome, lines: monitor.console.split('\n'), counters: monitor.counters, memory: monitor.memory() };
 }
@@ -47,6 +52,20 @@ test.each(monitored)('a guest that rewrites its own code runs under %s what it w
     expect(Buffer.compare(memory, run('rewrite', 'native', { parameters: [fences, 20] }).memory)).toBe(0);
     // Each store to what was translated has it forgotten.
     if (way === 'translate') expect(counters.cacheFlushes).toBeGreaterThanOrEqual(20);
+  }
+});
+
+test.each(filled)('both do so under %s where the monitor fills the translation buffer', (way) => {
+  const last = 'li a0, -8; ld a1, 0(a0)';
+  const others = (lines: readonly string[]): readonly string[] => lines.filter((line) => !line.startsWith(last));
+  const sought = run('seek', way, { paging: 'software' });
+  expect(sought.outcome).toEqual({ reason: 'off', code: 0 });
+  expect(others(sought.lines)).toEqual(others(run('seek', 'native').lines));
+  for (const fences of [0, 1]) {
+    const expected = run('rewrite', 'native', { parameters: [fences, 20] });
+    const { outcome, lines, memory } = run('rewrite', way, { parameters: [fences, 20], paging: 'software' });
+    expect({ outcome, lines }).toEqual({ outcome: expected.outcome, lines: expected.lines });
+    expect(Buffer.compare(memory, expected.memory)).toBe(0);
   }
 });
 

@@ -17,6 +17,7 @@ export function recount(events: readonly TraceEvent[], way: Way): Recounted {
   return {
     exits,
     ...recountWalks(events),
+    monitorReferences: count('monitor-reference'),
     tlbMisses: count('miss'),
     updatesAsked: count('update'),
     interpreted: count('interpreted'),
@@ -56,7 +57,10 @@ export function reasonOf(event: ExitEvent, way: Way): ExitReason {
 function ofFault({ target, word, cause }: ExitEvent): ExitReason {
   if (target === 'refused') return 'reflected';
   if (target === 'traced') return 'traced-write';
+  if (target === 'table') return 'table-opened';
+  if (target === 'detached') return 'table-checked';
   if (target === 'device' && word !== 0) return 'device';
+  if (cause >= 24) return 'buffer-fill';
   return cause >= 20 ? 'nested-fault' : 'shadow-fault';
 }
 

@@ -6,6 +6,7 @@
 import { PAGE_SIZE } from '../memory-map.ts';
 import { bit, type Rights } from './guest-tables.ts';
 import type { PhysicalMachine } from './physical.ts';
+import type { GuestPage, OwnPages, Translations } from './translations.ts';
 
 /** Tables of all roots together; with more, all are forgotten and made anew as they are needed. 8 MiB, a shadow of 4 GiB. */
 const TABLES_MAX = 2048;
@@ -15,18 +16,9 @@ interface Origin {
   readonly frame: number;
 }
 
-/** A page for the hart. */
-export interface ShadowPage {
-  /** The guest's entry that it comes from; -1 where it comes from none. */
-  readonly entry: number;
-  /** The guest's page, or -1. */
-  readonly frame: number;
-  readonly physical: number;
-  readonly rights: Rights;
-}
-
 /** The shadow tables of one guest. */
-export class ShadowTables {
+export class ShadowTables implements Translations {
+  readonly followsTables = true;
   private readonly machine: PhysicalMachine;
   private readonly roots = new Map<string, number>();
   private readonly origins = new Map<number, Origin>();
@@ -34,25 +26,27 @@ export class ShadowTables {
   private readonly byFrame = new Map<number, number[]>();
   private readonly free: number[] = [];
   private readonly used: number[] = [];
-  /** Called with a new root, for what the monitor itself has there. */
-  onRoot: ((root: number, view: string) => void) | undefined;
+  onSpace: ((root: number, view: string) => void) | undefined;
 
   constructor(machine: PhysicalMachine) {
     this.machine = machine;
   }
 
+  satp(view: string): bigint {
+    return (8n << 60n) | BigInt(this.root(view) / PAGE_SIZE);
+  }
+
   /** The root for a way of looking at memory. */
-  root(view: string): number {
+  private root(view: string): number {
     const known = this.roots.get(view);
     if (known !== undefined) return known;
     const root = this.takeTable();
     this.roots.set(view, root);
-    this.onRoot?.(root, view);
+    this.onSpace?.(root, view);
     return root;
   }
 
-  /** Lets the hart reach a page. The root may be forgotten by it: ask for it again. */
-  map(view: string, virtual: bigint, page: ShadowPage): void {
+  map(view: string, virtual: bigint, page: GuestPage): void {
     if (this.used.length + 4 > TABLES_MAX) this.forgetAll();
     const leaf = this.mapAt(this.root(view), virtual, page.physical, page.rights);
     if (page.entry >= 0) note(this.byEntry, page.entry, leaf);
@@ -60,8 +54,13 @@ export class ShadowTables {
     this.origins.set(leaf, page);
   }
 
-  /** Writes a leaf of a root and says where; for the monitor's own pages. */
-  mapAt(root: number, virtual: bigint, physical: number, rights: Rights): number {
+  mapOwn(root: number, virtual: bigint, { physical, pages, rights }: OwnPages): void {
+    for (let at = 0; at < pages * PAGE_SIZE; at += PAGE_SIZE)
+      this.mapAt(root, virtual + BigInt(at), physical + at, rights);
+  }
+
+  /** Writes a leaf of a root and says where. */
+  private mapAt(root: number, virtual: bigint, physical: number, rights: Rights): number {
     let table = root;
     for (let level = 2; level > 0; level--) {
       const at = table + Number((virtual >> BigInt(12 + 9 * level)) & 511n) * 8;
@@ -87,7 +86,6 @@ export class ShadowTables {
     return leaf;
   }
 
-  /** After a guest's entry changed. */
   forgetEntry(entry: number): void {
     const leaves = this.byEntry.get(entry);
     if (leaves === undefined) return;
@@ -96,7 +94,6 @@ export class ShadowTables {
     this.machine.hart.mmu.flush();
   }
 
-  /** Has the next store to a page of the guest, or the next fetch too, come to the monitor. */
   forgetFrame(frame: number): void {
     const leaves = this.byFrame.get(frame);
     if (leaves === undefined) return;

@@ -6,6 +6,7 @@ import type { PhysicalMachine } from './physical.ts';
 export class Tally {
   readonly exits: Record<ExitReason, number>;
   private updatesAsked = 0;
+  private monitorReferences = 0;
   /** Instructions that the monitor did, and not the hart. */
   interpreted = 0;
   private blocksTranslated = 0;
@@ -32,6 +33,12 @@ export class Tally {
   update(): void {
     this.updatesAsked++;
     this.trace?.({ kind: 'update' });
+  }
+
+  /** The monitor read an entry of the guest's tables. */
+  reference(): void {
+    this.monitorReferences++;
+    this.trace?.({ kind: 'monitor-reference' });
   }
 
   interpret(word: number): void {
@@ -64,13 +71,13 @@ export class Tally {
   get counters(): MonitorCounters {
     const { hart } = this.machine;
     const { pageWalks, tlbMisses, walkReferences } = hart.mmu.counters;
-    const { updatesAsked, interpreted, blocksTranslated, blocksChained, cacheFlushes } = this;
+    const { monitorReferences, updatesAsked, interpreted, blocksTranslated, blocksChained, cacheFlushes } = this;
     return {
       instructions: hart.executed,
       traps: hart.traps,
       exits: { ...this.exits },
       ...{ pageWalks, walkReferences, walkReferencesMax: this.walkMax, tlbMisses },
-      ...{ updatesAsked, interpreted, blocksTranslated, blocksChained, cacheFlushes },
+      ...{ monitorReferences, updatesAsked, interpreted, blocksTranslated, blocksChained, cacheFlushes },
     };
   }
 }
@@ -79,6 +86,8 @@ export class Tally {
 export function noExits(): Record<ExitReason, number> {
   return {
     ...{ register: 0, return: 0, fence: 0, wait: 0, syscall: 0, reflected: 0, 'shadow-fault': 0, 'traced-write': 0 },
-    ...{ 'nested-fault': 0, device: 0, hypercall: 0, untranslated: 0, 'call-out': 0 },
+    'buffer-fill': 0,
+    ...{ 'nested-fault': 0, device: 0, hypercall: 0, 'table-opened': 0, 'table-checked': 0 },
+    ...{ untranslated: 0, 'call-out': 0 },
   };
 }

@@ -42,13 +42,13 @@ export class Translator implements Code {
     this.guest = guest;
     this.state = state;
     this.cache = guest.parts.machine.takePages(CACHE_BYTES / PAGE_SIZE);
-    guest.shadow.onRoot = (root, view) => {
+    guest.translations.onSpace = (space, view) => {
       if (!view.includes('/kernel')) return;
       const isOpen = { read: true, write: true, execute: false };
-      guest.shadow.mapAt(root, STATE_AT, state, isOpen);
-      for (let at = 0; at < CACHE_BYTES; at += PAGE_SIZE) {
-        guest.shadow.mapAt(root, CACHE_AT + BigInt(at), this.cache + at, { read: true, write: false, execute: true });
-      }
+      guest.translations.mapOwn(space, STATE_AT, { physical: state, pages: 1, rights: isOpen });
+      const isCode = { read: true, write: false, execute: true };
+      const pages = CACHE_BYTES / PAGE_SIZE;
+      guest.translations.mapOwn(space, CACHE_AT, { physical: this.cache, pages, rights: isCode });
     };
     this.clearTable();
   }
@@ -155,7 +155,7 @@ export class Translator implements Code {
     const address = found.address - ((found.address - MEMORY_BASE) % PAGE_SIZE);
     if (this.watched.has(address)) return;
     this.watched.add(address);
-    this.guest.shadow.forgetFrame(address);
+    this.guest.translations.forgetFrame(address);
   }
 
   private forget(): void {

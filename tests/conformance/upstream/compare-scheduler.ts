@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import type { Node, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
 import { nodes as nodesRef, pods as podsRef } from '#pkg/api/types/refs.ts';
 import { type Random, randomInt, SeededRandom } from '#pkg/base/random.ts';
+import type { Client } from '#pkg/client/client.ts';
 import { podInfoOf } from '#pkg/scheduler/model/pod-info.ts';
 import { ObjectSet } from '#pkg/scheduler/offline/object-set.ts';
 import { Simulation } from '#pkg/scheduler/offline/simulation.ts';
@@ -33,15 +34,24 @@ const answerMs = 15_000;
 const pick = <T>(random: Random, values: readonly [T, ...T[]]): T =>
   values[randomInt(random, values.length)] ?? values[0];
 
+/** Images and their sizes in bytes, which are the same on all nodes as kube-scheduler keeps one for the cluster: below the least that counts, in between, and beyond the most. */
+const images = [
+  { names: ['registry.example/small:1'], sizeBytes: 10_000_000 },
+  { names: ['registry.example/medium:1'], sizeBytes: 400_000_000 },
+  { names: ['registry.example/large:1'], sizeBytes: 2_000_000_000 },
+] as const;
+const device = 'example.com/device';
+
 function someNode(random: Random, name: string): Node {
-  const size = pick(random, [
+  const size = pick<Readonly<Record<string, string>>>(random, [
     { cpu: '4', memory: '8Gi', pods: '6' },
-    { cpu: '8', memory: '8Gi', pods: '30' },
+    { cpu: '8', memory: '8Gi', pods: '30', [device]: '2' },
     { cpu: '2', memory: '16Gi', pods: '8' },
   ]);
   const node = makeNode(name, size);
   const taint = { key: 'dedicated', value: 'x', effect: pick(random, ['NoSchedule', 'PreferNoSchedule']) };
-  const labels = { [hostname]: name, disk: pick(random, ['ssd', 'hdd']) };
+  const labels = { [hostname]: name, disk: pick(random, ['ssd', 'hdd']), rank: `${randomInt(random, 5)}` };
+  const there = images.filter(() => randomInt(random, 3) === 0);
   return {
     ...node,
     metadata: {
@@ -49,14 +59,23 @@ function someNode(random: Random, name: string): Node {
       labels: randomInt(random, 8) === 0 ? labels : { ...labels, [zone]: pick(random, ['a', 'b', 'c']) },
     },
     spec: { ...(randomInt(random, 5) === 0 ? { taints: [taint] } : {}), unschedulable: randomInt(random, 12) === 0 },
+    status: { ...node.status, images: there },
   };
 }
 
-function someSpec(random: Random): Partial<PodSpec> {
+const requiring = (key: string, operator: string, values?: readonly string[]): Partial<PodSpec> => {
+  const expression = { key, operator, ...(values === undefined ? {} : { values }) };
+  const nodeSelectorTerms = [{ matchExpressions: [expression] }];
+  return { affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } } };
+};
+
+/** What one kind of rule asks for. */
+function someRule(random: Random): Partial<PodSpec> {
   const app = { matchLabels: { app: pick(random, ['web', 'db']) } };
   const topologyKey = pick(random, [zone, hostname]);
-  const whenUnsatisfiable = pick(random, ['DoNotSchedule', 'ScheduleAnyway']);
-  const spread = { maxSkew: 1 + randomInt(random, 2), topologyKey, whenUnsatisfiable, labelSelector: app };
+  const required = { maxSkew: 1 + randomInt(random, 2), topologyKey, labelSelector: app };
+  const spread = { ...required, whenUnsatisfiable: pick(random, ['DoNotSchedule', 'ScheduleAnyway']) };
+  const policies = { nodeAffinityPolicy: pick(random, ['Honor', 'Ignore']), nodeTaintsPolicy: 'Honor' };
   const term = { topologyKey, labelSelector: app };
   const weighted = [{ weight: 1 + randomInt(random, 100), podAffinityTerm: term }];
   const byDisk = { matchExpressions: [{ key: 'disk', operator: 'In', values: ['ssd'] }] };
@@ -65,7 +84,11 @@ function someSpec(random: Random): Partial<PodSpec> {
     {},
     { nodeSelector: { disk: 'ssd' } },
     { tolerations: [{ operator: 'Exists' }] },
+    { tolerations: [{ key: 'dedicated', operator: 'Equal', value: 'x', effect: 'NoSchedule' }] },
     { topologySpreadConstraints: [spread] },
+    { topologySpreadConstraints: [{ ...spread, ...policies }] },
+    { topologySpreadConstraints: [{ ...required, whenUnsatisfiable: 'DoNotSchedule', minDomains: 3 }] },
+    { topologySpreadConstraints: [{ ...spread, matchLabelKeys: ['tier'] }] },
     { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } },
     { affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: weighted } } },
     { affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } },
@@ -75,14 +98,25 @@ function someSpec(random: Random): Partial<PodSpec> {
         nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 50, preference: byDisk }] },
       },
     },
+    requiring(zone, 'NotIn', ['a']),
+    requiring('rank', 'Gt', ['2']),
+    requiring(zone, 'DoesNotExist'),
   ]);
 }
 
 function somePod(random: Random, name: string): Pod {
+  const amounts = { cpu: pick(random, ['100m', '500m', '1']), memory: pick(random, ['64Mi', '1Gi', '3Gi']) };
+  const devices: Readonly<Record<string, string>> = randomInt(random, 12) === 0 ? { [device]: '1' } : {};
   const pod = makePod(name)
-    .labels({ app: pick(random, ['web', 'db', 'other']) })
-    .request({ cpu: pick(random, ['100m', '500m', '1']), memory: pick(random, ['64Mi', '1Gi', '3Gi']) });
-  return pod.spec({ ...someSpec(random), schedulerName }).object;
+    .labels({ app: pick(random, ['web', 'db', 'other']), tier: pick(random, ['front', 'back']) })
+    .container({ resources: { requests: { ...amounts, ...devices }, limits: devices } })
+    .container(
+      randomInt(random, 4) === 0 ? { image: `registry.example/${pick(random, ['small', 'medium', 'large'])}:1` } : {},
+    )
+    .ports(...(randomInt(random, 8) === 0 ? [{ containerPort: 80, hostPort: 8080 + randomInt(random, 2) }] : []));
+  const [one, other] = [someRule(random), someRule(random)];
+  const affinity = { ...one.affinity, ...other.affinity };
+  return pod.spec({ ...one, ...other, affinity, schedulerName }).object;
 }
 
 /** Names of the nodes that kube-scheduler found feasible, by the pod that it asked for. */
@@ -151,6 +185,7 @@ async function compareCluster(seed: number): Promise<void> {
   const kube = spawn(binary, ['--config', config, '--secure-port=0'], { stdio: 'ignore' });
   const ended = new Promise((resolve) => kube.once('exit', resolve));
   try {
+    await countImages(cluster.client, count);
     for (let index = 0; index < Number(podsOfEach); index++) {
       const pod = somePod(random, `p${seed}-${index}`);
       const { items: there } = await resource.list({ namespace: 'default' });
@@ -173,6 +208,18 @@ async function compareCluster(seed: number): Promise<void> {
     await ended;
     await cluster.stop();
   }
+}
+
+/** 1.28 counts the nodes that have an image when it learns of a node and not when it learns of others, so it is told of every node once more when it knows all. */
+async function countImages(client: Client, count: number): Promise<void> {
+  const probe = makePod('probe').spec({ nodeSelector: { never: 'there' }, schedulerName }).object;
+  await client.resource(podsRef).create(probe);
+  await answerOf(client.resource(podsRef), 'probe');
+  await client.resource(podsRef).delete('probe', { namespace: 'default', gracePeriodSeconds: 0 });
+  const metadata = { annotations: { again: 'true' } };
+  for (let index = 0; index < count; index++)
+    await client.resource(nodesRef).patch(`n${index}`, { metadata }, { type: 'merge' });
+  await new Promise((resolve) => setTimeout(resolve, 500));
 }
 
 function decideHere(nodes: readonly Node[], there: readonly Pod[], pod: Pod) {

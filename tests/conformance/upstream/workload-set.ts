@@ -42,12 +42,13 @@ export const workloadSet: readonly KubeObject[] = [
   of('apps/v1', 'Deployment', 'paused', {
     spec: { replicas: 2, paused: true, ...selecting('paused'), template: template('paused') },
   }),
-  of('apps/v1', 'ReplicaSet', 'set', { spec: { replicas: 2, ...selecting('set'), template: template('set') } }),
-  of('v1', 'ReplicationController', 'rc', { spec: { replicas: 2, selector: { app: 'rc' }, template: template('rc') } }),
+  // Before the set that takes it: else it is by chance which of its pods is one too many.
   of('v1', 'Pod', 'orphan', {
     metadata: { name: 'orphan', namespace, labels: { app: 'set' } },
     spec: { containers: containers() },
   }),
+  of('apps/v1', 'ReplicaSet', 'set', { spec: { replicas: 2, ...selecting('set'), template: template('set') } }),
+  of('v1', 'ReplicationController', 'rc', { spec: { replicas: 2, selector: { app: 'rc' }, template: template('rc') } }),
   of('apps/v1', 'DaemonSet', 'agent', { spec: { ...selecting('agent'), template: template('agent') } }),
   of('v1', 'Service', 'db', { spec: { clusterIP: 'None', selector: { app: 'db' }, ports: [{ port: 80 }] } }),
   of('apps/v1', 'StatefulSet', 'db', {

@@ -3,16 +3,13 @@
  * refused.
  */
 import { connect, type Socket } from 'node:net';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Owner } from '#pkg/vmm/migration/contract.ts';
-import { type Sources, workerBootstrap } from '../inprocess/host/worker-sources.ts';
 import { RuntimeError } from '../runtime.ts';
 import type { Arrival, Departure, FromGuest, GuestFigures, GuestStart, SavedGuest, ToGuest } from './guest/protocol.ts';
 
 const killedExitCode = 137;
-/** JavaScript objects of a guest's thread: its memory and compiled code are not among them. */
-const heapMiB = 64;
 
 /** How a guest ended. */
 export interface GuestEnd {
@@ -36,12 +33,6 @@ export interface GuestThreadEvents {
 /** How a migration goes, as one end tells. */
 export type MigrationNews = Omit<Extract<FromGuest, { readonly type: 'migration' }>, 'type'>;
 
-/** Module that a guest's thread runs. */
-export const guestMain: string = new URL(
-  `./guest/guest-main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`,
-  import.meta.url,
-).href;
-
 /** One guest's thread. */
 export class GuestThread {
   readonly #worker: Worker;
@@ -55,21 +46,17 @@ export class GuestThread {
   #requests = 0;
   #isOver = false;
 
-  constructor(start: GuestStart, sources: Sources, events: GuestThreadEvents) {
+  /** `worker`: one that runs `guestMain` and has not been told of a machine yet. */
+  constructor(start: GuestStart, worker: Worker, events: GuestThreadEvents) {
     this.#events = events;
     this.#started.promise.catch(() => {});
-    this.#worker = new Worker(workerBootstrap, {
-      eval: true,
-      workerData: { start, sources, main: guestMain },
-      resourceLimits: { maxOldGenerationSizeMb: heapMiB, maxYoungGenerationSizeMb: 2 },
-      execArgv: [],
-      env: {},
-    });
+    this.#worker = worker;
     this.#worker.on('message', (message: FromGuest) => this.#received(message));
     this.#worker.on('error', (error) =>
       this.#end({ exitCode: 1, message: `the machine's thread failed: ${errorText(error)}` }),
     );
     this.#worker.on('exit', () => this.#end({ exitCode: killedExitCode, message: '' }));
+    this.#send({ type: 'begin', start });
   }
 
   /** Resolves once the machine runs and its ports are listened on. Rejects when it ends before. */
@@ -126,6 +113,11 @@ export class GuestThread {
 
   abort(reason: string): void {
     this.#send({ type: 'abort', reason });
+  }
+
+  /** A stand-by is to go on with the machine. */
+  takeOver(reason: string): void {
+    this.#send({ type: 'take-over', reason });
   }
 
   claimed(owner: Owner | 'unknown'): void {

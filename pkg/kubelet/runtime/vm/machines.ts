@@ -70,6 +70,11 @@ export class Machines {
     this.#thread(pod).abort(reason);
   }
 
+  /** Has the stand-by in that pod go on with the machine. */
+  takeOver(pod: PodName, reason: string): void {
+    this.#thread(pod).takeOver(reason);
+  }
+
   /** Answers a claim. */
   claimed(pod: PodName, owner: Owner | 'unknown'): void {
     this.#thread(pod).claimed(owner);

@@ -3,12 +3,12 @@
  * or does not listen, is ended when its time is over.
  */
 import { StringDecoder } from 'node:string_decoder';
+import type { Worker } from 'node:worker_threads';
 import { Deferred, sleep } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { ContainerConfig, SandboxConfig } from '../container-config.ts';
 import { AttachedClients } from '../inprocess/attached.ts';
 import { CreditInput } from '../inprocess/container-process.ts';
-import type { Sources } from '../inprocess/host/worker-sources.ts';
 import { LogBuffer } from '../log-buffer.ts';
 import {
   type ContainerRunState,
@@ -37,7 +37,8 @@ export interface VmContainerOptions {
   readonly config: ContainerConfig;
   readonly start: GuestStart;
   readonly clock: Clock;
-  sources(): Promise<Sources>;
+  /** A thread for its machine. */
+  worker(): Promise<Worker>;
   onExit(container: RuntimeContainer): void;
   /** Told of its migrations. */
   readonly onMove: Pick<GuestThreadEvents, 'claim' | 'migration'>;
@@ -85,8 +86,8 @@ export class VmContainer {
   async start(): Promise<void> {
     if (this.#isBegun) throw new RuntimeError('failed', `container "${this.id}" is not in state created`);
     this.#isBegun = true;
-    const sources = await this.#options.sources();
-    const thread = new GuestThread(this.#options.start, sources, {
+    const worker = await this.#options.worker();
+    const thread = new GuestThread(this.#options.start, worker, {
       console: (bytes) => this.#output(bytes),
       taken: (bytes) => this.#input.credit(bytes),
       ended: (end) => this.#finish(end),

@@ -13,7 +13,6 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { guestAddress, hostAddress } from '#pkg/vmm/host/user-network.ts';
 import type { ContainerConfig, SandboxConfig } from '../container-config.ts';
-import { WorkerSources } from '../inprocess/host/worker-sources.ts';
 import { requireFeature } from '../plain-streams.ts';
 import { PodContainers } from '../pod-containers.ts';
 import {
@@ -32,7 +31,7 @@ import {
 import type { StreamingService } from '../streams.ts';
 import { agentPort } from './agent.ts';
 import type { GuestStart } from './guest/protocol.ts';
-import { guestMain } from './guest-thread.ts';
+import { GuestWorkers } from './guest-workers.ts';
 import { builtInImages, findImage, type GuestImage, imageProblem, imagesHint } from './images.ts';
 import { Machines } from './machines.ts';
 import { SnapshotStore } from './snapshot-store.ts';
@@ -64,6 +63,8 @@ export interface VmRuntimeDeps {
   readonly folder?: string;
   /** What all machines together may have. Default: the machine's memory. */
   readonly memoryBytesMax?: number;
+  /** A thread is kept ready for the next machine, which then boots at once. Default: none is. */
+  readonly keepsSpare?: boolean;
 }
 
 /** The runtime, and its machines for who moves them between nodes. */
@@ -85,7 +86,7 @@ class VmRuntime implements MachineRuntime {
   readonly images: ImageService;
   readonly machines: Machines;
   readonly #deps: VmRuntimeDeps;
-  readonly #sources = new WorkerSources();
+  readonly #workers: GuestWorkers;
   readonly #pods: PodContainers<VmContainer>;
   readonly #listeners = new Set<(container: RuntimeContainer) => void>();
   readonly #snapshots: SnapshotStore | undefined;
@@ -94,6 +95,7 @@ class VmRuntime implements MachineRuntime {
   constructor(deps: VmRuntimeDeps) {
     this.#deps = deps;
     this.#pods = new PodContainers(deps);
+    this.#workers = new GuestWorkers(deps);
     this.sandboxes = {
       run: async (config) => this.#runSandbox(config),
       stop: (id) => this.#pods.stop(id),
@@ -152,12 +154,13 @@ class VmRuntime implements MachineRuntime {
 
   async close(): Promise<void> {
     this.#listeners.clear();
+    await this.#workers.close();
     await this.#pods.close();
   }
 
   #runSandbox(config: SandboxConfig): Sandbox {
     // A guest is about to come: what its thread runs is read meanwhile.
-    this.#sources.closure([guestMain]).catch(() => {});
+    this.#workers.expect();
     return this.#pods.run(config);
   }
 
@@ -174,7 +177,7 @@ class VmRuntime implements MachineRuntime {
         config,
         start,
         clock: this.#deps.clock,
-        sources: () => this.#sources.closure([guestMain]),
+        worker: () => this.#workers.take(),
         onExit: (exited) => {
           for (const listener of this.#listeners) listener(exited);
         },

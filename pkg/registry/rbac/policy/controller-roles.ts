@@ -225,6 +225,11 @@ export const controllerRules: Readonly<Record<string, readonly string[]>> = {
     'list,watch node.k8s.io runtimeclasses',
     eventsRule,
   ],
+  'virtualmachinestandby-controller': [
+    'get,list,watch vm.coxswain.dev virtualmachines',
+    'update vm.coxswain.dev virtualmachines/finalizers',
+    'create,delete,list,patch,watch vm.coxswain.dev virtualmachinemigrations',
+  ],
   'virtualmachinesnapshot-controller': [
     'get vm.coxswain.dev virtualmachines',
     'list,watch vm.coxswain.dev virtualmachinesnapshots',

@@ -1,6 +1,7 @@
 /*
  * The port of the machine's part to a monitor that is called: tables are written by lists of updates, the console is a ring. Its first lists ask for what it must
- * not have, and it says how many of them were refused. The calls are in pkg/vmm/monitor/paravirtual.ts.
+ * not have, and it says how many of them were refused. With WRITABLE entries that map pages are plain stores, and the monitor looks at them when they are used. The calls are in
+ * pkg/vmm/monitor/paravirtual.ts.
  */
 #include "machine.h"
 
@@ -41,7 +42,15 @@ static void add(u64 address, u64 value) {
   if (count == LIST) flush_entries();
 }
 
-void set_entry(u64 *entry, u64 value) { add(machine_of(entry), value); }
+void set_entry(u64 *entry, u64 value) {
+#ifdef WRITABLE
+  if (value & 0xe) {
+    *(volatile u64 *)entry = value;
+    return;
+  }
+#endif
+  add(machine_of(entry), value);
+}
 
 static u64 linear_entry(void *page) { return linear + ((u64)page - 0x80000000) / 4096 * 8; }
 
@@ -70,6 +79,9 @@ u64 *set_up(u64 (*take)(void), void (*vector)(void)) {
   kernel_root = first_root;
   hypercall(2, (u64)vector, 0, 0, 0);
   hypercall(6, (u64)&ring, 0, 0, 0);
+#ifdef WRITABLE
+  hypercall(9, 1, 0, 0, 0);
+#endif
   say("refused ");
   put_byte('0' + refused());
   put_byte('\n');

@@ -16,8 +16,8 @@ const ticksPerMs = TIMEBASE / 1000;
 const periodMs = 100;
 const sectorBytes = 512;
 
-/** Who has a machine stand still: the user, a migration, whoever saves it, or output that is held back. Each for itself: it goes on when nobody does any more. */
-export type PausedBy = 'migration' | 'output' | 'save' | 'user';
+/** Who has a machine stand still: the user, a migration, whoever saves it, output that is held back, or ports that are not there yet. Each for itself: it goes on when nobody does any more. */
+export type PausedBy = 'migration' | 'output' | 'ports' | 'save' | 'user';
 
 /** The other end of the machine's wire. */
 export interface Wire {

@@ -1,6 +1,6 @@
 /**
- * One guest's thread: makes its machine or waits for one, runs it, relays its ports and does what the runtime asks. It ends with the machine, after its last message,
- * or when the runtime ends it. A guest that wants to be started again is, with fresh memory.
+ * One guest's thread: is told what its machine is, makes it or waits for it, runs it, relays its ports and does what the runtime asks. It ends with the machine, after its last message,
+ * or when the runtime ends it. A guest that wants to be started again is, with fresh memory. A thread that is made before there is a machine for it rehearses until it is told of one.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '#pkg/base/clock.ts';
@@ -8,11 +8,19 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { Machine } from '#pkg/vmm/machine-contract.ts';
 import { GuestHost, machineConfig } from './guest-host.ts';
 import type { Moves } from './moves.ts';
-import type { FromGuest, GuestStart, SavedGuest, ToGuest } from './protocol.ts';
+import type { FromGuest, GuestStart, SavedGuest, ThreadData, ToGuest } from './protocol.ts';
+import { rehearseOften } from './rehearsal.ts';
 import { settle } from './settle.ts';
 
-const start: GuestStart = workerData.start;
+/** What is asked of a thread that has its machine. */
+type Asked = Exclude<ToGuest, { readonly type: 'begin' }>;
+
+const { rehearsal }: ThreadData = workerData;
 const clock = new SystemClock();
+const began = new AbortController();
+/** What was asked before there was a host to do it. */
+let early: Asked[] | undefined = [];
+let start: GuestStart;
 let host: GuestHost;
 let moves: Promise<Moves> | undefined;
 
@@ -43,7 +51,35 @@ async function restored(image: Uint8Array): Promise<Machine> {
   return restoreImage(machineConfig(start), image);
 }
 
+/** Makes what the thread is for, and does what was asked of it meanwhile. */
+async function begin(): Promise<void> {
+  try {
+    const machine = start.image === undefined ? undefined : await restored(start.image);
+    host = new GuestHost({ start, clock, machine, tell, end });
+    // Who asks for it is there first: the listening would come after the first slices of a machine that runs.
+    host.loop?.pause('ports');
+    const asked = early ?? [];
+    early = undefined;
+    for (const message of asked) act(message);
+    for (const port of start.ports) await host.relay.listen(start.address, port);
+    host.loop?.resume('ports');
+    tell({ type: 'started' });
+    settle(clock);
+  } catch (error) {
+    end(128, errorText(error));
+  }
+}
+
 function received(message: ToGuest): void {
+  if (message.type === 'begin') {
+    start = message.start;
+    began.abort();
+    void begin();
+  } else if (early !== undefined) early.push(message);
+  else act(message);
+}
+
+function act(message: Asked): void {
   switch (message.type) {
     case 'input':
       host.input(message.bytes);
@@ -98,6 +134,9 @@ function received(message: ToGuest): void {
     case 'abort':
       void movesOf().then((own) => own.abort(message.reason));
       return;
+    case 'take-over':
+      void movesOf().then((own) => own.takeOver(message.reason));
+      return;
     case 'claimed':
       void movesOf().then((own) => own.claimed(message.owner));
       return;
@@ -106,13 +145,6 @@ function received(message: ToGuest): void {
   }
 }
 
-try {
-  const machine = start.image === undefined ? undefined : await restored(start.image);
-  host = new GuestHost({ start, clock, machine, tell, end });
-  parentPort?.on('message', received);
-  for (const port of start.ports) await host.relay.listen(start.address, port);
-  tell({ type: 'started' });
-  settle(clock);
-} catch (error) {
-  end(128, errorText(error));
-}
+parentPort?.on('message', received);
+if (rehearsal !== undefined)
+  await rehearseOften({ start: rehearsal, clock, signal: began.signal }).catch(() => undefined);

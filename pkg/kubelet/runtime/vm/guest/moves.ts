@@ -8,6 +8,8 @@ import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { MigrationEnd, Owner } from '#pkg/vmm/migration/contract.ts';
 import { createSource } from '#pkg/vmm/migration/source.ts';
+import { createStandbySource } from '#pkg/vmm/migration/standby-source.ts';
+import { createStandbyTarget } from '#pkg/vmm/migration/standby-target.ts';
 import { createTarget } from '#pkg/vmm/migration/target.ts';
 import { Drive, type HostEffect } from './drive.ts';
 import { GuestDisk } from './guest-disk.ts';
@@ -18,6 +20,8 @@ import { rehearse } from './rehearsal.ts';
 
 /** How a migration goes is told so often. */
 const tellMs = 250;
+/** The same of a stand-by, which lasts. */
+const tellStandbyMs = 2000;
 /** A connection that was lost while pages are missing is made again after so long, and so many times. */
 const reconnectMs = 200;
 const reconnectsMax = 50;
@@ -82,23 +86,28 @@ export class Moves {
     const { migration, settings, target, identity, node } = departure;
     if (this.#move !== undefined) return;
     if (machine === undefined) throw new Error('the machine is not here');
-    const end = createSource({
+    const { mode, bandwidth } = settings;
+    const isStandby = mode === 'standby';
+    const common = {
       machine,
       config: machine.config,
-      settings,
       ...(disk === undefined ? {} : { disk: disk.store() }),
       cpuMs: threadMs,
+    };
+    const end =
+      settings.mode === 'standby'
+        ? createStandbySource({ ...common, settings })
+        : createSource({ ...common, settings });
+    const drive = this.#drive(end, { migration, side: 'source', isStandby, bandwidth }, () => {
+      if (!isStandby) this.#reconnect(departure, reconnectsMax);
     });
-    const drive = this.#drive(end, { migration, side: 'source', bandwidth: settings.bandwidth }, () =>
-      this.#reconnect(departure, reconnectsMax),
-    );
     try {
       const { port } = await this.#listen(departure);
       const wire = host.wireState({ host: departure.host, port, node });
       const hello = { kind: 'machine', migration, wire } as const;
       drive.connected(await connectToNode(identity, { address: target, hello, clock }));
       // What moves cold is off: as if its plug were pulled here, and put in there.
-      if (settings.mode === 'cold') host.loop?.pause('migration');
+      if (mode === 'cold') host.loop?.pause('migration');
       drive.happened({ type: 'start' });
     } catch (error) {
       this.#move = undefined;
@@ -111,6 +120,10 @@ export class Moves {
 
   abort(reason: string): void {
     this.#move?.drive.happened({ type: 'abort', reason });
+  }
+
+  takeOver(reason: string): void {
+    this.#move?.drive.happened({ type: 'take-over', reason });
   }
 
   claimed(owner: Owner | 'unknown'): void {
@@ -144,14 +157,15 @@ export class Moves {
       this.#again(socket);
       return;
     }
-    const end = createTarget({
+    const { isStandby } = arrival;
+    const end = (isStandby ? createStandbyTarget : createTarget)({
       accept: (config) => this.#refusal(config.memory),
       makeDisk: (blocks) => {
         this.#disk = GuestDisk.ofBlocks(blocks);
         return this.#disk.store();
       },
     });
-    const drive = this.#drive(end, { migration: hello.migration, side: 'target' }, () => undefined);
+    const drive = this.#drive(end, { migration: hello.migration, side: 'target', isStandby }, () => undefined);
     await host.expect(hello.wire, arrival);
     drive.connected(socket);
     drive.happened({ type: 'start' });
@@ -175,8 +189,14 @@ export class Moves {
     {
       migration,
       side,
+      isStandby,
       bandwidth,
-    }: { readonly migration: string; readonly side: MigrationSide; readonly bandwidth?: number },
+    }: {
+      readonly migration: string;
+      readonly side: MigrationSide;
+      readonly isStandby: boolean;
+      readonly bandwidth?: number;
+    },
     lost: () => void,
   ): Drive {
     const { host, clock, tell } = this.#deps;
@@ -189,13 +209,14 @@ export class Moves {
     });
     this.#move = { migration, side, drive };
     host.watch({
+      isStandby,
       sliced: () => drive.sliced(),
       missing: (page) => drive.happened({ type: 'fault', page }),
     });
     const report = (): void => {
       if (this.#move?.drive !== drive) return;
       tell({ type: 'migration', migration, side, figures: end.figures });
-      clock.setTimeout(report, tellMs);
+      clock.setTimeout(report, isStandby ? tellStandbyMs : tellMs);
     };
     clock.setTimeout(report, tellMs);
     return drive;

@@ -1,6 +1,7 @@
 /** What a guest's worker and the runtime say to each other. */
 import type { MachineCounters } from '#pkg/vmm/machine-contract.ts';
 import type { MigrationFigures, MigrationSettings, Owner } from '#pkg/vmm/migration/contract.ts';
+import type { StandbySettings } from '#pkg/vmm/migration/standby.ts';
 import type { LinkAddress, LinkIdentity } from './link.ts';
 
 /** What a guest is started with. */
@@ -51,6 +52,8 @@ export interface Arrival {
   /** Which migration: its uid. */
   readonly migration: string;
   readonly sourceNode: string;
+  /** Checkpoints come, and the machine only if its source dies. */
+  readonly isStandby: boolean;
   /** The name of this node, and the address at which others reach it. */
   readonly node: string;
   readonly host: string;
@@ -64,14 +67,22 @@ export interface Departure {
   readonly node: string;
   readonly host: string;
   readonly identity: LinkIdentity;
-  readonly settings: MigrationSettings;
+  readonly settings: MigrationSettings | StandbySettings;
 }
 
 /** Which end of a migration a guest's thread is. */
 export type MigrationSide = 'source' | 'target';
 
+/** What a guest's thread is made with, besides what it runs. */
+export interface ThreadData {
+  /** It is made before there is a machine for it, and boots this meanwhile, for nobody. */
+  readonly rehearsal?: GuestStart;
+}
+
 /** To the worker. */
 export type ToGuest =
+  /** The first message: what the thread is for. */
+  | { readonly type: 'begin'; readonly start: GuestStart }
   | { readonly type: 'input'; readonly bytes: Uint8Array }
   /** Asks for a connection to a port of the guest: a port of this machine that takes one. */
   | { readonly type: 'forward'; readonly id: number; readonly port: number }
@@ -86,6 +97,7 @@ export type ToGuest =
   | { readonly type: 'receive'; readonly id: number; readonly arrival: Arrival }
   | { readonly type: 'migrate'; readonly departure: Departure }
   | { readonly type: 'abort'; readonly reason: string }
+  | { readonly type: 'take-over'; readonly reason: string }
   /** Who has the machine: the answer to `claim`. */
   | { readonly type: 'claimed'; readonly owner: Owner | 'unknown' };
 

@@ -1,7 +1,7 @@
 /**
- * What a thread does before a machine comes to it: it boots a machine of the same image beside, asks its ports for something, and throws it away. A thread that has run nothing yet is slow for its
- * first second, as nothing of the simulator is compiled for it, and whoever waits for an answer of a machine that has just come would wait for that. Nothing of the rehearsal is kept, and it reaches
- * nobody: it has no disk, and a network of its own. Bounded by time; what goes wrong in it does not matter.
+ * What a thread does before a machine comes to it, or is made in it: it boots a machine beside, asks its ports for something, and throws it away. A thread that has run nothing yet is slow for its
+ * first second, as nothing of the simulator is compiled for it, and whoever waits for an answer of a machine that has just come, or booted, would wait for that. Nothing of the rehearsal is kept, so
+ * each machine boots from its first instruction, and it reaches nobody: it has no disk, and a network of its own. Bounded by time; what goes wrong in it does not matter.
  */
 import type { Clock } from '#pkg/base/clock.ts';
 import { UserNetwork } from '#pkg/vmm/host/user-network.ts';
@@ -10,6 +10,7 @@ import { machineConfig } from './guest-host.ts';
 import { GuestLoop } from './guest-loop.ts';
 import { GuestWire } from './guest-wire.ts';
 import type { GuestStart } from './protocol.ts';
+import { collect } from './settle.ts';
 
 /** How long it takes at most, and how many answers are enough. */
 const rehearsalMs = 2000;
@@ -19,10 +20,36 @@ const retryMs = 20;
 /** Most servers have an answer to this. */
 const question = Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
 
+/** Boots of a thread that is kept for machines to come, and answers of each: what is compiled after them is compiled seldom or late anyway. */
+const boots = 5;
+const answersPerBoot = 5;
+
+/** A rehearsal. */
+interface RehearsalOptions {
+  readonly start: GuestStart;
+  readonly clock: Clock;
+  /** Aborted, it is over. */
+  readonly signal?: AbortSignal;
+  /** So many answers are enough. */
+  readonly answers?: number;
+}
+
+/** Rehearses booting, several times, and has what that left collected; over at once when the signal is aborted. */
+export async function rehearseOften(options: RehearsalOptions & { readonly signal: AbortSignal }): Promise<void> {
+  const { clock, signal } = options;
+  for (let boot = 0; boot < boots && !signal.aborted; boot++) await rehearse({ ...options, answers: answersPerBoot });
+  if (!signal.aborted) await collect(clock);
+}
+
 /** Rehearses; resolves when it is over, which is at once for a machine that nobody can ask. */
-export async function rehearse({ start, clock }: { readonly start: GuestStart; readonly clock: Clock }): Promise<void> {
+export async function rehearse({
+  start,
+  clock,
+  signal,
+  answers: enough = answersMax,
+}: RehearsalOptions): Promise<void> {
   const { mac, ports, share } = start;
-  if (ports.length === 0) return;
+  if (ports.length === 0 || signal?.aborted === true) return;
   const { disk: _, ...diskless } = start;
   const network = new UserNetwork(mac);
   const over = Promise.withResolvers<void>();
@@ -38,6 +65,7 @@ export async function rehearse({ start, clock }: { readonly start: GuestStart; r
     onEnd: () => over.resolve(),
   });
   const timer = clock.setTimeout(() => over.resolve(), rehearsalMs);
+  signal?.addEventListener('abort', () => over.resolve(), { once: true });
   let answers = 0;
   let isOver = false;
   const ask = (port: number): void => {
@@ -50,7 +78,7 @@ export async function rehearse({ start, clock }: { readonly start: GuestStart; r
       opened: say,
       data: (bytes) => {
         connection?.consumed(bytes.length);
-        if (++answers < answersMax) say();
+        if (++answers < enough) say();
         else over.resolve();
       },
       ended: () => connection?.end(),
