@@ -155,7 +155,7 @@ test('the difference between two states is that of plain sets, however they were
   const names = ['web', 'db', 'cache'];
   for (let step = 0; step < 200; step++) {
     for (let change = randomInt(random, 3); change >= 0; change--) {
-      const name = names[randomInt(random, names.length)]!;
+      const name = names[randomInt(random, names.length)] ?? 'web';
       const ports = [80, 81, 82].filter(() => randomInt(random, 2) === 0);
       const service: Service = {
         ...makeService({ ports: ports.map((port) => ({ name: `p${port}`, port, protocol: 'TCP' })) }),
