@@ -105,9 +105,9 @@ export function diffRules(before: RuleSet, after: RuleSet): RuleChanges {
   for (const key of keys) {
     const [previous, rule] = [before.get(key), after.get(key)];
     if (rule === previous) continue;
-    if (rule === undefined) removed.push(previous!);
-    else if (previous === undefined) added.push(rule);
-    else changed.push({ previous, rule });
+    if (previous !== undefined && rule !== undefined) changed.push({ previous, rule });
+    else if (previous !== undefined) removed.push(previous);
+    else if (rule !== undefined) added.push(rule);
   }
   return { added, changed, removed };
 }
