@@ -26,6 +26,7 @@ const port = 8080;
 const program = ['busybox', 'httpd', '-f', '-p', String(port), '-h', '/etc'];
 const together = 100;
 const pollMs = 1;
+const clusterName = `ready${process.pid}`;
 const clock = new SystemClock();
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
@@ -156,7 +157,7 @@ class Engine {
 
 /** Processor time so far: of the cluster's process, of the one that keeps its containers, and of what each has started. */
 function processorMs(dataDir: string): ReadonlyMap<string, number> {
-  const monitorFolder = placesOf(join(dataDir, 'kubelet')).memory.replace(/[^/]*$/, '');
+  const { memory } = placesOf(join(dataDir, 'kubelet', `${clusterName}-node-1`, 'oci'));
   const of = (name: string, pid: number): readonly (readonly [string, number])[] => {
     const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
       .replace(/^.*\) /, '')
@@ -169,7 +170,7 @@ function processorMs(dataDir: string): ReadonlyMap<string, number> {
     ];
   };
   const cluster = processesOf(dataDir).find(({ command }) => !command.includes('image'))?.pid ?? 0;
-  const monitor = processesOf(`${monitorFolder}`).find(({ command }) => command.includes('monitor'))?.pid ?? 0;
+  const monitor = processesOf(memory)[0]?.pid ?? 0;
   return new Map([...of('cluster', cluster), ...of('monitor', monitor)]);
 }
 
@@ -202,7 +203,7 @@ async function main(rounds: number): Promise<void> {
   writeBundle(bundle, root);
   const engine = await Engine.start(folder, archive);
   const cluster = await RunningCluster.start({
-    flags: ['--name', `ready${process.pid}`, '--runtime', 'container', '--network', 'bridge', ...process.argv.slice(4)],
+    flags: ['--name', clusterName, '--runtime', 'container', '--network', 'bridge', ...process.argv.slice(4)],
   });
   const pods = new Pods(cluster);
   try {

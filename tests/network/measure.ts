@@ -3,6 +3,7 @@
  * `unshare --net --mount -- sh -c 'mount -t tmpfs tmpfs /run/netns && exec node tests/network/measure.ts'`.
  * Prints, with 10 and with 10,000 Services in turn: the time of a connection straight to an endpoint and through a cluster IP, and that from a change of
  * one endpoint to the kernel's answer; then throughput through a cluster IP as a part of that straight to the endpoint, if iperf3 is there.
+ * On a machine that does much else, `chrt --rr 5` before `node` keeps that out of the times.
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

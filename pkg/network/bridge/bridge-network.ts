@@ -33,6 +33,7 @@ function bridgeWires({ namespace, bridge, ensure, route }: PodLinks): PodWires {
   const wires: PodWires = {
     kind: 'bridge',
     ready: async (pools) => {
+      plugger.prepare();
       await ensure();
       await route(pools);
     },

@@ -41,21 +41,28 @@ export class PodPlugger {
   readonly #waiting = new Map<number, PromiseWithResolvers<void>>();
   #orders = 0;
 
+  /** Has the thread begin: there will be a pod. */
+  prepare(): void {
+    this.#worker ??= this.#start();
+  }
+
   /** Resolves when the pod is connected. Rejects where something of it is there already, and whatever else is wrong; part of it may be there then. */
   plug(request: PlugRequest): Promise<void> {
     const id = this.#orders++;
     const done = Promise.withResolvers<void>();
     this.#waiting.set(id, done);
-    this.#worker ??= this.#start();
+    const worker = this.#worker ?? this.#start();
+    this.#worker = worker;
     // A process that ends waits for what was begun.
-    this.#worker.ref();
+    worker.ref();
     const order: PlugOrder = { ...request, id };
-    this.#worker.postMessage(order);
+    worker.postMessage(order);
     return done.promise;
   }
 
   #start(): Worker {
     const worker = new Worker(main, { resourceLimits: limits, execArgv: flags, env: {}, trackUnmanagedFds: false });
+    worker.unref();
     worker.on('message', ({ id, problem }: PlugAnswer) => {
       const done = this.#waiting.get(id);
       this.#waiting.delete(id);

@@ -104,10 +104,10 @@ export function diffRules(before: RuleSet, after: RuleSet): RuleChanges {
   const removed: Rule[] = [];
   for (const key of keys) {
     const [previous, rule] = [before.get(key), after.get(key)];
-    if (rule === previous) continue;
-    if (previous !== undefined && rule !== undefined) changed.push({ previous, rule });
-    else if (previous !== undefined) removed.push(previous);
-    else if (rule !== undefined) added.push(rule);
+    if (previous === undefined) {
+      if (rule !== undefined) added.push(rule);
+    } else if (rule === undefined) removed.push(previous);
+    else if (rule !== previous) changed.push({ previous, rule });
   }
   return { added, changed, removed };
 }
