@@ -34,7 +34,7 @@ export const bundleInputsFile = 'inputs.json';
  * @typedef {{
  *   readonly folder: string,
  *   readonly files: Readonly<Record<string, string>>,
- *   readonly entries: Readonly<Record<string, readonly number[]>>,
+ *   readonly entries?: Readonly<Record<string, readonly number[]>>,
  * }} BundleInputs
  */
 
@@ -108,7 +108,8 @@ export function bundleFolder(entry) {
   if (inputs === undefined) return undefined;
   const root = fileURLToPath(new URL('../../', import.meta.url));
   const all = Object.entries(inputs.files);
-  const places = entry === undefined ? undefined : inputs.entries[entry];
+  // A list that an install of before has left says nothing of entries.
+  const places = entry === undefined ? undefined : inputs.entries?.[entry];
   const looked = places === undefined ? all : places.map((place) => all[place] ?? ['', '-']);
   const isFresh = looked.every(([path, mark]) => fileMark(root + path) === mark);
   return isFresh ? new URL(`${inputs.folder}/`, checkoutBundles) : undefined;

@@ -81,6 +81,18 @@ test('a package runs the bundle that it came with', async () => {
   expect(await from()).toBe('bundle');
 });
 
+test('a list that an install of before has left counts as a whole', async () => {
+  const { root, from } = await placed({
+    [source]: '1',
+    '.cache/bundle/made/command.js': "export const from = 'bundle';",
+  });
+  const inputs = { folder: 'made', files: { [source]: fileMark(join(root, source)) } };
+  await writeFile(join(root, '.cache/bundle', bundleInputsFile), JSON.stringify(inputs));
+  expect(await from()).toBe('bundle');
+  await writeFile(join(root, source), '22');
+  expect(await from()).toBe('sources');
+});
+
 test('a list of sources that cannot be read makes no bundle', async () => {
   const { from } = await placed({ [source]: '1', '.cache/bundle/inputs.json': '{' });
   expect(await from()).toBe('sources');
