@@ -23,7 +23,7 @@ const ownFlags = {
     placeholder: 'file',
   }),
   'cluster-cidr': text({
-    help: 'Range of pod addresses, of which each node gets a part.',
+    help: 'Range of pod addresses, of which each node gets a part, or one of each family.',
     fallback: defaultSettings.podCidr,
     placeholder: 'CIDR',
   }),

@@ -11,6 +11,7 @@
  *   docker/        volumes of Docker's clients, and what a socket for them has in use; docker.sock: that socket
  *   registry/      what was pushed to the registry for development; registries.json: mirrors of others
  *   run/           one file per running process
+ *   dashboard-code the code by which one signs in to the dashboard that runs with the cluster
  *   conf/  logs/   configuration and output of separate processes
  */
 
@@ -56,6 +57,8 @@ export interface ClusterRecord {
   readonly file?: KeptFile;
   /** Address of the API server, while it runs. */
   readonly server?: string;
+  /** That of the dashboard that runs with it. */
+  readonly dashboard?: string;
 }
 
 /** The folder of one cluster: the places of its files, and its record. */
@@ -77,6 +80,9 @@ export class ClusterFolder {
   }
   get conf(): string {
     return join(this.path, 'conf');
+  }
+  get dashboardCode(): string {
+    return join(this.path, 'dashboard-code');
   }
   get logs(): string {
     return join(this.path, 'logs');
@@ -188,6 +194,7 @@ const ownEntries: ReadonlySet<string> = new Set([
   'cluster.json',
   'cluster.json.new',
   'conf',
+  'dashboard-code',
   'docker',
   'docker.sock',
   'images',

@@ -9,7 +9,7 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { ask } from './ask.ts';
 import { clusterFlags } from './cluster-flags.ts';
-import { ClusterFolder } from './folder.ts';
+import { ClusterFolder, type ClusterRecord } from './folder.ts';
 import { formatted, outputFlag } from './output.ts';
 import { expectedProcesses, supervisorName } from './process-names.ts';
 import { checkName, dataFolder, type World } from './world.ts';
@@ -65,15 +65,7 @@ export async function status(world: World, args: readonly string[]): Promise<num
     paused: processes.some(({ health: how }) => how === 'paused'),
     healthy,
     dataDir: folder.path,
-    ...(isRunning && record !== undefined
-      ? {
-          server: record.server,
-          kubeconfig: folder.kubeconfig,
-          mergedInto: record.userKubeconfig,
-          context: contextName(record.settings),
-          nodeAddress: record.settings.nodeAddress,
-        }
-      : {}),
+    ...(isRunning && record !== undefined ? whereItIs(record, folder) : {}),
     processes,
   };
   if (values.output !== '') {
@@ -103,6 +95,18 @@ export async function status(world: World, args: readonly string[]): Promise<num
   const layout = new TableLayout().render([head, ...rows]);
   world.write(layout.replaceAll(/ +$/gm, ''));
   return healthy ? 0 : 1;
+}
+
+function whereItIs(record: ClusterRecord, folder: ClusterFolder) {
+  const { server, dashboard, userKubeconfig, settings } = record;
+  return {
+    server,
+    ...(dashboard === undefined ? {} : { dashboard }),
+    kubeconfig: folder.kubeconfig,
+    mergedInto: userKubeconfig,
+    context: contextName(settings),
+    nodeAddress: settings.nodeAddress,
+  };
 }
 
 /** One line per component: a process that holds several reports each of them. */

@@ -17,6 +17,7 @@ import { createLogger, type LogLevel } from '#pkg/component/logger.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import { clusterRegistry } from './cluster-registry.ts';
+import { openDashboardDoor } from './dashboard-door.ts';
 import { retractContext } from './down.ts';
 import type { ClusterRecord } from './folder.ts';
 import { type ChildReport, tellParent } from './parent-report.ts';
@@ -52,6 +53,7 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
   let checks = starting;
   const metrics = new Metrics();
   const health = await holdAddresses(plan, { run: () => checks.run() }, metrics);
+  const door = await openDashboardDoor(world, { folder, name: settings.name, onCode: codeTeller(plan) });
   let publishing: Promise<ClusterRecord> | undefined;
   try {
     const cluster = await startCluster({
@@ -71,7 +73,7 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
       },
       // While the rest starts.
       onServing: (at) => {
-        publishing = publishKubeconfig(plan, at);
+        publishing = publishKubeconfig(plan, { ...at, dashboard: door.address });
         publishing.catch(() => {});
       },
     });
@@ -97,8 +99,15 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
     throw error;
   } finally {
     if (await isDone(publishing)) await retractContext(folder);
+    await door.close();
     await health.close();
   }
+}
+
+/** Who looks at the terminal sees each code of the dashboard, as with `coxswain dashboard`. */
+function codeTeller({ world, values }: UpPlan): (code: string) => void {
+  if (values['report-to-parent'] || values.output === 'json') return () => {};
+  return (code) => world.write(`Code to sign in to the dashboard with your kubeconfig: ${code}\n`);
 }
 
 /** Tells who waits for the cluster, and prints what it is. */

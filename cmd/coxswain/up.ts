@@ -295,7 +295,7 @@ export async function enableAddons(plan: UpPlan): Promise<void> {
 /** Writes the cluster's own kubeconfig, merges its context into the person's, and remembers both. */
 export async function publishKubeconfig(
   plan: UpPlan,
-  cluster: { readonly server: string; readonly pki: Pki },
+  cluster: { readonly server: string; readonly pki: Pki; readonly dashboard?: string },
 ): Promise<ClusterRecord> {
   const { folder, kubeconfig, settings } = plan;
   const entry = {
@@ -316,6 +316,7 @@ export async function publishKubeconfig(
     userKubeconfig: kubeconfig,
     ...(config === undefined || wasMade ? { madeKubeconfig: true } : {}),
     server: cluster.server,
+    ...(cluster.dashboard === undefined ? {} : { dashboard: cluster.dashboard }),
     logLevel: plan.values['log-level'],
     ...(plan.before?.context === undefined ? {} : { context: plan.before.context }),
     ...(typeof previous === 'string' && previous !== '' ? { previousContext: previous } : {}),
@@ -347,6 +348,7 @@ export function printResult(plan: UpPlan, record: ClusterRecord): void {
     const result = {
       name: settings.name,
       server: record.server,
+      ...(record.dashboard === undefined ? {} : { dashboard: record.dashboard }),
       kubeconfig: folder.kubeconfig,
       mergedInto: record.userKubeconfig,
       context,
@@ -361,13 +363,16 @@ export function printResult(plan: UpPlan, record: ClusterRecord): void {
     '',
     `Cluster "${settings.name}" is ready at ${record.server}`,
     `Kubeconfig: ${record.userKubeconfig} (context ${context}); on its own: ${folder.kubeconfig}`,
+    ...(record.dashboard === undefined
+      ? []
+      : [`Dashboard: ${record.dashboard} (its code: npx coxswain dashboard --code${flag})`]),
     ...(record.settings.nodeAddress === defaultSettings.nodeAddress
       ? []
       : [`Node ports answer at ${record.settings.nodeAddress}`]),
     '',
     '  kubectl get nodes                            (or: npx coxswain kubectl get nodes)',
     '  kubectl apply -f manifests/guestbook.yaml',
-    `  npx coxswain dashboard${flag}`,
+    ...(record.dashboard === undefined ? [`  npx coxswain dashboard${flag}`] : []),
     `  npx coxswain status${flag}`,
     `  npx coxswain down${flag}`,
     '',

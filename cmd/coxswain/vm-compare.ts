@@ -2,14 +2,21 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type FlagTable, helpText, integer, list, parseFlags, text, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { type Crossing, crossingOf, exitsOf, measure, measureCrossing, type Row } from '#pkg/vmm/monitor/compare.ts';
+import { type Choice, choicesHelp, ways as known, readChoice } from '#pkg/vmm/monitor/choices.ts';
+import {
+  type Bench,
+  type Crossing,
+  crossingOf,
+  exitsOf,
+  measure,
+  measureCrossing,
+  type Row,
+} from '#pkg/vmm/monitor/compare.ts';
 import { picture } from '#pkg/vmm/monitor/compare-picture.ts';
-import type { Way } from '#pkg/vmm/monitor/contract.ts';
 import { textTable } from './text-table.ts';
 import type { World } from './world.ts';
 
-const guests = new URL('../../pkg/vmm/guests/pages/', import.meta.url);
-const known = ['native', 'hardware', 'paravirtual', 'translate', 'hybrid', 'trap'] as const;
+const guests = new URL('../../pkg/vmm/guests/', import.meta.url);
 
 const flags = {
   updates: integer({
@@ -20,7 +27,17 @@ const flags = {
   }),
   touches: integer({ help: 'Times that it touches a page through them.', fallback: 16_384, min: 0, max: 10_000_000 }),
   syscalls: integer({ help: 'System calls of its program.', fallback: 1000, min: 0, max: 1_000_000 }),
-  ways: list({ help: 'The ways to compare.', fallback: known, placeholder: 'way,…' }),
+  output: integer({
+    help: 'In place of all that: bytes that a guest writes to its console; 0 for none.',
+    fallback: 0,
+    min: 0,
+    max: 1_000_000,
+  }),
+  ways: list({
+    help: `The ways to compare, each with what is chosen of it: ${choicesHelp}.`,
+    fallback: known,
+    placeholder: 'way[/choice],…',
+  }),
   crossing: toggle({
     help: 'Find, besides, where shadow and nested tables change places, which takes longest.',
     fallback: true,
@@ -30,7 +47,10 @@ const flags = {
   svg: text({ help: 'File for the picture.', placeholder: 'file' }),
 } satisfies FlagTable;
 
-const columns = ['WAY', 'MS', 'EXITS', 'WALKS', 'REFERENCES', 'PER WALK', 'TLB MISSES', 'WHY IT EXITED'] as const;
+const columns = [
+  ...['WAY', 'MS', 'EXITS', 'INSTRUCTIONS', 'WALKS', 'REFERENCES', 'PER WALK', 'BY MONITOR', 'TLB MISSES'],
+  'WHY IT EXITED',
+] as const;
 
 /** Runs the command; resolves to its exit code. */
 export async function compare(world: World, args: readonly string[]): Promise<number> {
@@ -44,52 +64,54 @@ export async function compare(world: World, args: readonly string[]): Promise<nu
   }
   if (parsed.rest.length > 0)
     throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain vm compare --help")`);
-  const { updates, touches, syscalls, svg, crossing, times } = parsed.values;
-  const ways = waysOf(parsed.values.ways);
-  const guestAt = (name: string): Uint8Array => readFileSync(new URL(`${name}.elf`, guests));
-  const bench = { guest: guestAt('pages'), ported: guestAt('ported'), now: processorTime };
+  const { updates, touches, syscalls, output, svg, crossing, times } = parsed.values;
+  const ways = choicesOf(parsed.values.ways, output > 0);
+  const bench: Bench = { guest: (name) => readFileSync(new URL(`${name}.elf`, guests)), now: processorTime };
   // What runs first would pay for the host's compiling of all.
-  for (const way of ways) measure(bench, way, { updates: 1024, touches: 1024, spread: 1024, syscalls: 50 });
-  const rows = ways.map((way) => measure(bench, way, { updates, touches, spread: updates, syscalls }));
+  for (const way of ways) measure(bench, way, { updates: 1024, touches: 1024, spread: 1024, syscalls: 50, output });
+  const rows = ways.map((way) => measure(bench, way, { updates, touches, spread: updates, syscalls, output }));
   const shown = (cells: readonly string[]): readonly string[] => (times ? cells : cells.toSpliced(1, 1));
   world.write(textTable([columns, ...rows.map(line)].map(shown)));
-  if (parsed.values.console) for (const row of rows) world.write(`\n${row.way}:\n${row.console}`);
+  if (parsed.values.console) for (const row of rows) world.write(`\n${row.name}:\n${row.console}`);
   const points = crossing ? measureCrossing(bench) : [];
   if (crossing) world.write(crossingText(points));
   if (svg !== '') writeFileSync(svg, picture(rows, points));
   return rows.every(({ outcome }) => outcome.reason === 'off' && outcome.code === 0) ? 0 : 1;
 }
 
-function waysOf(names: readonly string[]): readonly Way[] {
+function choicesOf(names: readonly string[], isOfOutput: boolean): readonly Choice[] {
   return names.map((name) => {
-    const way = known.find((each) => each === name);
-    if (way === undefined)
-      throw new UserError(`there is no way ${JSON.stringify(name)}: the ways are ${known.join(', ')}`);
-    return way;
+    const choice = readChoice(name);
+    if (typeof choice === 'string') throw new UserError(choice);
+    if (choice.way !== 'paravirtual' && choice.io === 'split' && !isOfOutput)
+      throw new UserError(`the guest that writes page tables has no half of a split console: ${name} needs --output`);
+    if ((choice.isBare || choice.isWritable) && isOfOutput)
+      throw new UserError(
+        `the guest that writes to its console has no page tables, nor a monitor in it: ${name} is without --output`,
+      );
+    return choice;
   });
 }
 
 function crossingText(points: readonly Crossing[]): string {
-  const measured = points.map(({ touchesPerUpdate, shadow, nested }) =>
-    [
-      touchesPerUpdate,
-      shadow.milliseconds.toFixed(0),
-      shadow.references,
-      shadow.exits,
-      nested.milliseconds.toFixed(0),
-      nested.references,
-      nested.exits,
-    ].map(String),
-  );
-  const columnsOf = ['TOUCHES', 'SHADOW MS', 'REFERENCES', 'EXITS', 'NESTED MS', 'REFERENCES', 'EXITS'];
+  const measured = points.map(({ touchesPerUpdate, shadow, nested, filled }) => [
+    String(touchesPerUpdate),
+    ...[shadow, nested, filled].flatMap(({ milliseconds, references, exits }) =>
+      [milliseconds.toFixed(0), references, exits].map(String),
+    ),
+  ]);
+  const columnsOf = [
+    'TOUCHES',
+    ...['SHADOW', 'NESTED', 'FILLED'].flatMap((name) => [`${name} MS`, 'REFERENCES', 'EXITS']),
+  ];
   const between = crossingOf(points, ({ milliseconds }) => milliseconds);
   const where =
     between === undefined
       ? 'one is quicker throughout'
       : `they change places between ${between[0]} and ${between[1]} touches per entry`;
   return `
-Shadow tables (trap) and nested ones (hardware), 1,024 pages mapped once and touched so often each:
-${textTable([columnsOf, ...measured])}By time ${where}.
+Shadow tables (trap), nested ones (hardware) and a buffer that is filled (trap/software), 1,024 pages mapped once and touched so often each:
+${textTable([columnsOf, ...measured])}By time, of shadow and nested tables, ${where}.
 `;
 }
 
@@ -99,8 +121,8 @@ function processorTime(): number {
   return (user + system) / 1000;
 }
 
-function line({ way, milliseconds, counters }: Row): readonly string[] {
-  const { pageWalks, walkReferences, walkReferencesMax, tlbMisses, exits, interpreted } = counters;
+function line({ name, milliseconds, counters, isBare }: Row): readonly string[] {
+  const { pageWalks, walkReferences, walkReferencesMax, monitorReferences, tlbMisses, exits, interpreted } = counters;
   const why = Object.entries(exits)
     .filter(([, count]) => count > 0)
     .toSorted(([, one], [, other]) => other - one)
@@ -108,11 +130,13 @@ function line({ way, milliseconds, counters }: Row): readonly string[] {
   const numbers = [
     milliseconds.toFixed(0),
     exitsOf(counters),
+    counters.instructions,
     pageWalks,
     walkReferences,
     `<=${walkReferencesMax}`,
+    isBare ? '-' : monitorReferences,
     tlbMisses,
   ];
   if (interpreted > 0) why.push(`${interpreted} instructions interpreted`);
-  return [way, ...numbers.map(String), why.join(', ')];
+  return [name, ...numbers.map(String), why.join(', ')];
 }

@@ -1,8 +1,9 @@
-/** The reference, read from the code: flags as the programs print them, metrics as a cluster shows them, events as they are written down where they are recorded. */
+/** The reference, read from the code: flags as the programs print them, metrics as a cluster shows them, events and errors as they are written down where they are recorded and made. */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { systemErrors } from '#cmd/common/system-errors.ts';
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import { renderMetrics } from '#pkg/component/metrics.ts';
 import { makeDeployment } from '#pkg/testing/builders.ts';
@@ -29,6 +30,7 @@ export async function referencePages(): Promise<readonly ReferencePage[]> {
     { name: 'components', title: 'Flags of components', text: await componentPage() },
     { name: 'metrics', title: 'Metrics', text: await metricsPage() },
     { name: 'events', title: 'Events', text: eventsPage() },
+    { name: 'errors', title: 'Errors', text: errorsPage() },
   ];
 }
 
@@ -83,20 +85,32 @@ async function metricsPage(): Promise<string> {
   return `# Metrics\n\n| metric | type | what it counts |\n|---|---|---|\n${lines.join('\n')}\n`;
 }
 
+interface Source {
+  /** Below `pkg`. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** What the components are made of. */
+function* sources(): Generator<Source> {
+  for (const path of readdirSync(join(root, 'pkg'), { recursive: true, encoding: 'utf8' }))
+    if (path.endsWith('.ts') && !path.endsWith('.test.ts'))
+      yield { path, text: readFileSync(join(root, 'pkg', path), 'utf8') };
+}
+
+/** The folder that people know a part by. */
+function partOf(path: string): string {
+  const folders = path.startsWith('controllers/') ? 2 : 1;
+  return path.split('/').slice(0, folders).join('/');
+}
+
 /** Reasons that are written where an event is recorded, and by which part. */
 function eventsPage(): string {
   const found = new Map<string, { readonly type: string; readonly parts: Set<string> }>();
-  for (const path of readdirSync(join(root, 'pkg'), { recursive: true, encoding: 'utf8' })) {
-    if (!path.endsWith('.ts') || path.endsWith('.test.ts')) continue;
-    const text = readFileSync(join(root, 'pkg', path), 'utf8');
+  for (const { path, text } of sources()) {
     for (const [, type = '', reason = ''] of text.matchAll(/\btype: '(Normal|Warning)',\s*reason: '(\w+)'/g)) {
       const entry = found.get(reason) ?? { type, parts: new Set<string>() };
-      entry.parts.add(
-        path
-          .split('/')
-          .slice(0, path.startsWith('controllers/') ? 2 : 1)
-          .join('/'),
-      );
+      entry.parts.add(partOf(path));
       found.set(reason, entry);
     }
   }
@@ -104,4 +118,29 @@ function eventsPage(): string {
     .toSorted(([a], [b]) => a.localeCompare(b))
     .map(([reason, { type, parts }]) => `| \`${reason}\` | ${type} | ${[...parts].sort().join(', ')} |`);
   return `# Events\n\nThose whose reason is a word of the code; others carry the reason of what they are about.\n\n| reason | type | recorded by |\n|---|---|---|\n${lines.join('\n')}\n`;
+}
+
+/** What the API answers with, by status code, reason and part, and what commands say of the machine. */
+function errorsPage(): string {
+  const found = new Map<string, { readonly code: string; readonly reason: string; readonly parts: Set<string> }>();
+  for (const { path, text } of sources()) {
+    for (const [, code = '', reason = ''] of text.matchAll(/\bcode: (\d{3}),\s*reason: '(\w+)'/g)) {
+      const entry = found.get(`${code} ${reason}`) ?? { code, reason, parts: new Set<string>() };
+      entry.parts.add(partOf(path));
+      found.set(`${code} ${reason}`, entry);
+    }
+  }
+  const answers = [...found]
+    .toSorted(([a], [b]) => a.localeCompare(b))
+    .map(([, { code, reason, parts }]) => `| ${code} | \`${reason}\` | ${[...parts].sort().join(', ')} |`);
+  const lines = Object.entries(systemErrors).map(([key, line]) => {
+    const [code = ''] = key.split(' ');
+    return `| \`${key}\` | ${line({ port: 'PORT', path: 'PATH', code })} |`;
+  });
+  return [
+    '# Errors\n\n## Answers of the API\n\n| code | reason | made by |\n|---|---|---|\n',
+    `${answers.join('\n')}\n\n`,
+    '## What commands say of the machine\n\nBy the code of the system, and its call where the line is for that alone.\n\n',
+    `| code | line |\n|---|---|\n${lines.join('\n')}\n`,
+  ].join('');
 }

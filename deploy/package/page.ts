@@ -10,6 +10,8 @@ import { rolldown } from 'rolldown';
 
 const root = join(import.meta.dirname, '..', '..');
 const source = join(root, 'pkg', 'dashboard', 'page');
+/** Another process can come between removing and renaming; not again and again. */
+const attemptsMax = 20;
 
 /** Writes the page to `folder`, which it replaces in one step. */
 export async function writePage(folder: string): Promise<void> {
@@ -39,8 +41,20 @@ export async function writePage(folder: string): Promise<void> {
   const styles = [join(source, 'page.css'), terminal].map((path) => readFileSync(path, 'utf8'));
   writeFileSync(join(made, 'page.css'), styles.join('\n'));
   mkdirSync(dirname(folder), { recursive: true });
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(made, folder);
+  replaceBy(made, folder);
+}
+
+/** Puts a folder in the place of another. Two dashboards that start at once make the same page: whoever is last has replaced the other's. */
+function replaceBy(made: string, folder: string): void {
+  for (let left = attemptsMax; ; left--) {
+    rmSync(folder, { recursive: true, force: true });
+    try {
+      renameSync(made, folder);
+      return;
+    } catch (error) {
+      if (left === 0) throw error;
+    }
+  }
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -7,6 +7,10 @@ export const addonTable: AddonTable = {
     summary: 'Ingress and Gateway API: a reverse proxy with its own GatewayClass and IngressClass.',
     load: async () => (await import('./gateway/addon.ts')).gatewayAddon,
   },
+  logs: {
+    summary: 'A collector that keeps what containers write, also after their pods are gone, and finds lines in it.',
+    load: async () => (await import('./logs/addon.ts')).logsAddon,
+  },
   pipeline: {
     summary: 'A Git server, and what is pushed to it on its way to production: builds, tests, staging, roll-back.',
     load: async () => (await import('./pipeline/addon.ts')).pipelineAddon,

@@ -138,7 +138,8 @@ export class SchedulerRun {
     this.#sources.listen((events) => this.#queue.wake(events));
     informers.informer(pods).addHandler(podHandler(context));
     this.#gangs?.listen();
-    if (!(await informers.synced(this.#signal))) return;
+    // What an older server does not serve, such as claims of devices, no pod can ask for.
+    if (!(await informers.settled(this.#signal))) return;
     const onAbort = (): void => this.#queue.close();
     this.#signal.addEventListener('abort', onAbort, { once: true });
     const housekeeping = repeat(clock, { periodMs: () => flushPeriodMs, signal: this.#signal }, () =>

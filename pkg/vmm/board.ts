@@ -39,7 +39,10 @@ export class Board {
     this.uart = new Uart(lines, this.console.write);
     this.disk = config.diskSectors === undefined ? undefined : new VirtioBlock(config.diskSectors);
     this.network = config.mac === undefined ? undefined : new VirtioNetwork(config.mac);
-    this.virtioConsole = new VirtioConsole(this.console.write);
+    this.virtioConsole = new VirtioConsole((byte) => {
+      this.uart.isSpoken = false;
+      this.console.write(byte);
+    });
     const backends = [this.disk, this.network, this.virtioConsole];
     const host = { memory, lines, clock };
     this.slots = Array.from({ length: VIRTIO_SLOTS }, (_, slot) => new VirtioTransport(slot, host, backends[slot]));
@@ -51,9 +54,10 @@ export class Board {
     return this.disk?.hasRequests === true || this.network?.hasFrames === true || this.console.wantsHost;
   }
 
+  /** What is typed goes to the console that the guest wrote to last: Linux has a driver for both and reads but one. */
   consoleInput(bytes: Uint8Array): number {
     const slot = this.slots[CONSOLE_SLOT];
-    if (slot?.isLive !== true) return this.uart.give(bytes);
+    if (slot?.isLive !== true || this.uart.isSpoken) return this.uart.give(bytes);
     const taken = this.virtioConsole.give(bytes);
     slot.wake();
     return taken;

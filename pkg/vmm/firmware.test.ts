@@ -29,6 +29,7 @@ start: none -3, itself -6, at firmware -5, other 0: told 40, state 0, again -6
 interrupt: 0, of none -3
 fence: 0, all 0, code 0, of guests -2
 translations: 11, then 22
+programs read counters 7, on the other hart 7
 stopped, started again 0: told 50
 reset: -3, sleep: -3 -2
 `;

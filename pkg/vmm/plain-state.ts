@@ -26,8 +26,9 @@ export class PlainReader {
     return value;
   }
 
-  flag(field: string): boolean {
-    const value = this.fields.get(field);
+  /** `fallback`: for a field that states of before do not have. */
+  flag(field: string, fallback?: boolean): boolean {
+    const value = this.fields.get(field) ?? fallback;
     if (typeof value !== 'boolean') return this.wrong(field, 'boolean');
     return value;
   }

@@ -17,7 +17,7 @@ test('the site is made with every page of docs and the reference, and its links 
   const written = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.md'),
   );
-  expect(pages.length).toBe(written.length + ['coxswain', 'components', 'metrics', 'events'].length);
+  expect(pages.length).toBe(written.length + ['coxswain', 'components', 'metrics', 'events', 'errors'].length);
   const lost: string[] = [];
   for (const page of pages) {
     const html = readFileSync(join(folder, page), 'utf8');
@@ -31,4 +31,7 @@ test('the site is made with every page of docs and the reference, and its links 
   const metrics = readFileSync(join(folder, 'reference/metrics/index.html'), 'utf8');
   expect(metrics).toContain('apiserver_request_total');
   expect(readFileSync(join(folder, 'reference/events/index.html'), 'utf8')).toContain('SuccessfulCreate');
+  const errors = readFileSync(join(folder, 'reference/errors/index.html'), 'utf8');
+  for (const said of ['AlreadyExists', 'RequestEntityTooLarge', 'Cannot listen on port PORT'])
+    expect(errors).toContain(said);
 });

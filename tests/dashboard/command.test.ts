@@ -79,6 +79,29 @@ describe.skipIf(noBrowser !== undefined)('coxswain dashboard', () => {
     await context.close();
   }
 
+  test(
+    'at the address that "up" printed it answers, too, by the code that the cluster keeps',
+    async () => {
+      const { dashboard } = JSON.parse((await cluster.coxswain(['status', '-o', 'json'])).stdout) as {
+        readonly dashboard: string;
+      };
+      expect(dashboard).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+      const code = async (): Promise<string> => (await cluster.coxswain(['dashboard', '--code'])).stdout.trim();
+      const first = await code();
+      expect(first).toMatch(/^\w{5}-\w{5}$/);
+      const { context, page, faults } = await openPage(browser);
+      await page.goto(`${dashboard}#/list/-/v1/pods`);
+      await page.getByLabel('Code that the terminal').fill(first);
+      await page.getByRole('button', { name: 'Sign in with the kubeconfig' }).click();
+      await page.getByRole('link', { name: 'talker', exact: true }).waitFor();
+      // It has counted: the next one is another.
+      await expect.poll(code, { timeout: hookMs }).not.toBe(first);
+      expect(faults).toEqual([]);
+      await context.close();
+    },
+    hookMs,
+  );
+
   test('a log comes as it is written, and a terminal answers', async () => {
     await on('#/object/-/v1/pods/default/talker?tab=logs', async (page) => {
       await page.getByRole('region', { name: 'Log of main' }).getByText('listening').waitFor();

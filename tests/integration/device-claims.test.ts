@@ -46,3 +46,12 @@ test('devices are allocated for pods by the claims that are made of a template, 
   await client.resource(pods).delete('first', { namespace: 'default', gracePeriodSeconds: 0 });
   await cluster.until(() => second()?.spec?.nodeName === 'node-2');
 });
+
+test('where the server knows of no devices, as one of before them, pods are scheduled all the same', async () => {
+  const cluster = await startTestCluster({
+    flags: { 'kube-apiserver': { 'runtime-config': 'resource.k8s.io/v1=false' } },
+  });
+  onTestFinished(() => cluster.stop());
+  await cluster.client.resource(pods).create(makePod('plain').object);
+  await cluster.until(() => cluster.pods('default').some(({ status }) => status?.phase === 'Running'));
+});

@@ -75,7 +75,7 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/client': { as: 16, bang: 5 },
   'pkg/cluster': { as: 1, bang: 13 },
   'pkg/component': { as: 3, bang: 5 },
-  'pkg/controllers': { as: 14, bang: 22 },
+  'pkg/controllers': { as: 13, bang: 22 },
   'pkg/dashboard': { as: 7, bang: 0 },
   'pkg/kubectl': { as: 17, bang: 6 },
   'pkg/kubelet': { as: 60, bang: 69 },

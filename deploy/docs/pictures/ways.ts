@@ -1,18 +1,20 @@
 /** What the ways to virtualize cost one guest, by counts: how often it was left and why, and how many entries of tables were read. Counts repeat to the instruction; times would not. */
 import { readFileSync } from 'node:fs';
-import { exitsOf, measure, type Row } from '#pkg/vmm/monitor/compare.ts';
+import { readChoice, ways } from '#pkg/vmm/monitor/choices.ts';
+import { exitsOf, type GuestName, measure, type Row } from '#pkg/vmm/monitor/compare.ts';
 import { type BarRow, barRows, barsWidth, svgOf, text } from '#pkg/vmm/picture.ts';
 
-const guests = new URL('../../../pkg/vmm/guests/pages/', import.meta.url);
-const ways = ['native', 'hardware', 'paravirtual', 'translate', 'hybrid', 'trap'] as const;
+const guests = new URL('../../../pkg/vmm/guests/', import.meta.url);
 const work = { updates: 4096, touches: 2048, spread: 4096, syscalls: 100 };
 const colours = { exits: '#3b6ea5', walks: '#b9c4cf', references: '#c2703d' } as const;
 
 /** Runs the guest under each way. */
 export function measureWays(): readonly Row[] {
-  const guest = readFileSync(new URL('pages.elf', guests));
-  const ported = readFileSync(new URL('ported.elf', guests));
-  return ways.map((way) => measure({ guest, ported, now: () => 0 }, way, work));
+  const guest = (name: GuestName): Uint8Array => readFileSync(new URL(`${name}.elf`, guests));
+  return ways.flatMap((way) => {
+    const choice = readChoice(way);
+    return typeof choice === 'string' ? [] : [measure({ guest, now: () => 0 }, choice, work)];
+  });
 }
 
 function drawn(title: string, rows: readonly BarRow[]): string {

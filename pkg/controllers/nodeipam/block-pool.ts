@@ -21,13 +21,13 @@ export class BlockPool {
     while (this.#owners.has(this.#lowest)) this.#lowest++;
     if (this.#lowest >= this.#blocks.count) return undefined;
     const block = this.#blocks.block(this.#lowest);
-    this.mark(node, block);
+    this.mark(node, [block]);
     return block;
   }
 
-  /** Says that `node` has `block`. What is not a block of the pool does not count. */
-  mark(node: string, block: string): void {
-    const index = this.#blocks.indexOf(block);
+  /** Says that `node` has these blocks, of which one at most is of this pool. Others do not count. */
+  mark(node: string, blocks: readonly string[]): void {
+    const [index] = blocks.flatMap((block) => this.#blocks.indexOf(block) ?? []);
     if (this.#indexOf.get(node) === index) return;
     this.giveBack(node);
     if (index === undefined) return;

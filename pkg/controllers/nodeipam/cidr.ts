@@ -1,4 +1,6 @@
-/** Ranges of IPv4 addresses cut into equal blocks. Pure. */
+/** Ranges of addresses, of either family, cut into equal blocks. Pure. */
+import { formatIp, parseCidr } from '#pkg/apimachinery/ip.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 
 /** A range in blocks, by index from 0. */
 export interface CidrBlocks {
@@ -10,34 +12,49 @@ export interface CidrBlocks {
   indexOf(block: string): number | undefined;
 }
 
-/** Blocks of `maskSize` within `range`. Throws for a range that is not IPv4 or smaller than a block. */
+/** Longest prefix of a block: a node has an address or two of its own in it. */
+const prefixMax = { 4: 30, 16: 126 } as const;
+
+/** Most bits by which a block of IPv6 may be longer than the range: there are more of them than anybody counts. Source: `clusterSubnetMaxDiff`. */
+const ipv6BitsMax = 16;
+
+/** Blocks of `maskSize` within `range`. Throws `UserError` for what is no range, is smaller than a block, or has more blocks than are counted. */
 export function cidrBlocks(range: string, maskSize: number): CidrBlocks {
-  const parsed = parse(range);
-  if (parsed === undefined || parsed.size > maskSize || maskSize > 30)
-    throw new Error(`Cannot cut ${range} into blocks of /${maskSize}`);
-  const count = 2 ** (maskSize - parsed.size);
-  const step = 2 ** (32 - maskSize);
-  const start = parsed.address - (parsed.address % 2 ** (32 - parsed.size));
+  const cut = parse(range);
+  const isTooFine = cut === undefined || maskSize > prefixMax[cut.bytes];
+  if (isTooFine || cut.size > maskSize || (cut.bytes === 16 && maskSize - cut.size > ipv6BitsMax))
+    throw new UserError(`Cannot cut ${range} into blocks of /${maskSize}`);
+  const { bytes } = cut;
+  const count = 2 ** (maskSize - cut.size);
+  const step = 1n << BigInt(bytes * 8 - maskSize);
+  const start = cut.address - (cut.address % (1n << BigInt(bytes * 8 - cut.size)));
   return {
     count,
-    block: (index) => `${format(start + index * step)}/${maskSize}`,
+    block: (index) => `${format(start + BigInt(index) * step, bytes)}/${maskSize}`,
     indexOf: (block) => {
       const found = parse(block);
-      if (found === undefined || found.size !== maskSize) return undefined;
-      const index = (found.address - start) / step;
-      return Number.isInteger(index) && index >= 0 && index < count ? index : undefined;
+      if (found === undefined || found.bytes !== bytes || found.size !== maskSize) return undefined;
+      const from = found.address - start;
+      const index = Number(from / step);
+      return from % step === 0n && from >= 0n && index < count ? index : undefined;
     },
   };
 }
 
-function parse(cidr: string): { readonly address: number; readonly size: number } | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(cidr);
-  if (match === null) return undefined;
-  const [a, b, c, d, size] = match.slice(1).map(Number) as [number, number, number, number, number];
-  if (size > 32 || [a, b, c, d].some((octet) => octet > 255)) return undefined;
-  return { address: a * 2 ** 24 + b * 2 ** 16 + c * 2 ** 8 + d, size };
+interface Range {
+  readonly address: bigint;
+  /** Of an address of the family. */
+  readonly bytes: 4 | 16;
+  readonly size: number;
 }
 
-function format(address: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(address / 2 ** shift) % 256).join('.');
+function parse(cidr: string): Range | undefined {
+  const block = parseCidr(cidr);
+  if (block === undefined) return undefined;
+  const bytes = block.address.length === 4 ? 4 : 16;
+  return { address: BigInt(`0x${Buffer.from(block.address).toString('hex')}`), bytes, size: block.prefixBits };
+}
+
+function format(address: bigint, bytes: number): string {
+  return formatIp(Uint8Array.from(Buffer.from(address.toString(16).padStart(bytes * 2, '0'), 'hex')));
 }

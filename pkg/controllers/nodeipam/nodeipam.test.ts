@@ -3,6 +3,7 @@ import { nodes } from '#pkg/api/types/refs.ts';
 import { type Harness, startHarness } from '../testing/harness.ts';
 import { BlockPool } from './block-pool.ts';
 import { cidrBlocks } from './cidr.ts';
+import { nodeRanges } from './node-ranges.ts';
 
 let harness: Harness | undefined;
 afterEach(async () => {
@@ -51,11 +52,47 @@ test('a node for which no block is left gets the first that becomes free', async
   expect(await cidrOf('late')).toBe('10.0.0.0/24');
 });
 
+test('in a cluster of both families a node gets a block of each, in the order of the ranges, or none', async () => {
+  harness = await startHarness({
+    controllers: ['node-ipam-controller'],
+    options: { clusterCidr: 'fd00:10::/48,10.0.0.0/16' },
+    flags: { 'node-cidr-mask-size-ipv6': 64, 'node-cidr-mask-size-ipv4': 17 },
+  });
+  const { client, clock } = harness;
+  const taken = { podCIDR: '10.0.0.0/17', podCIDRs: ['10.0.0.0/17', 'fd00:10:0:1::/64'] };
+  await client.resource(nodes).create({ metadata: { name: 'taken' }, spec: taken });
+  await clock.advance(100);
+  for (const name of ['a', 'late']) {
+    await client.resource(nodes).create({ metadata: { name } });
+    await clock.advance(100);
+  }
+  const spec = async (name: string) => (await client.resource(nodes).get(name)).spec;
+  expect(await spec('a')).toMatchObject({ podCIDR: 'fd00:10::/64', podCIDRs: ['fd00:10::/64', '10.0.128.0/17'] });
+  expect((await spec('late'))?.podCIDRs).toBeUndefined();
+  expect(await harness.eventsOf('late')).toContain('CIDRNotAvailable: Node late status is now: CIDRNotAvailable');
+  await client.resource(nodes).delete('taken');
+  await clock.advance(100);
+  // What the first look took of IPv6 was given back.
+  expect((await spec('late'))?.podCIDRs).toEqual(['fd00:10:0:1::/64', '10.0.0.0/17']);
+});
+
+test.each([
+  ['10.0.0.0/16,10.1.0.0/16', {}, 'it is neither one range nor one of each family'],
+  ['10.0.0.0/16,fd00::/48', { 'node-cidr-mask-size': 24 }, 'Cannot use --node-cidr-mask-size with ranges of both'],
+  ['fd00::/48', { 'node-cidr-mask-size-ipv4': 24 }, 'Cannot use --node-cidr-mask-size-ipv4 as'],
+  ['10.0.0.0/16', { 'node-cidr-mask-size': 24, 'node-cidr-mask-size-ipv4': 25 }, 'beside --node-cidr-mask-size-ipv4'],
+  ['fd00::/40', {}, 'Cannot cut fd00::/40 into blocks of /64'],
+  ['pods', {}, 'Cannot cut pods into blocks of /24'],
+])('ranges that cannot be cut are refused: %s %j', (clusterCidr, given, message) => {
+  const none = { 'node-cidr-mask-size': 0, 'node-cidr-mask-size-ipv4': 0, 'node-cidr-mask-size-ipv6': 0 };
+  expect(() => nodeRanges(clusterCidr, { ...none, ...given })).toThrow(message);
+});
+
 test('a block that two nodes have is free when both have gone', () => {
   const pool = new BlockPool(cidrBlocks('10.0.0.0/23', 24));
-  pool.mark('a', '10.0.0.0/24');
-  pool.mark('b', '10.0.0.0/24');
-  pool.mark('elsewhere', '192.168.0.0/24');
+  pool.mark('a', ['10.0.0.0/24']);
+  pool.mark('b', ['10.0.0.0/24']);
+  pool.mark('elsewhere', ['192.168.0.0/24']);
   pool.giveBack('a');
   expect([pool.take('c'), pool.take('d')]).toEqual(['10.0.1.0/24', undefined]);
   pool.giveBack('b');
@@ -68,6 +105,13 @@ test('blocks are counted, named and found again', () => {
   expect(['10.244.7.0/24', '10.245.0.0/24', '10.244.0.0/25', 'x'].map((block) => blocks.indexOf(block))).toEqual([
     7,
     undefined,
+    undefined,
+    undefined,
+  ]);
+  const wide = cidrBlocks('fd00:10:20::/48', 64);
+  expect([wide.count, wide.block(0), wide.block(65_535)]).toEqual([65_536, 'fd00:10:20::/64', 'fd00:10:20:ffff::/64']);
+  expect(['fd00:10:20:7::/64', 'fd00:10:21::/64', '10.244.7.0/24'].map((block) => wide.indexOf(block))).toEqual([
+    7,
     undefined,
     undefined,
   ]);

@@ -1,6 +1,6 @@
 /**
- * Gives every node a block of pod addresses, the lowest that is free. Which are taken is what the nodes say, so that a restart loses
- * nothing. A node for which there is none waits until another one goes. Upstream counterpart: `pkg/controller/nodeipam`.
+ * Gives every node a block of pod addresses of each family of the cluster, the lowest that is free. Which are taken is what the nodes say, so that a restart loses
+ * nothing. A node for which one of them is missing gets none and waits until another one goes. Upstream counterpart: `pkg/controller/nodeipam`.
  */
 import type { Node } from '#pkg/api/types/core-v1.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
@@ -10,7 +10,7 @@ import type { Component } from '#pkg/component/component.ts';
 import { type FlagTable, type FlagValues, integer } from '#pkg/component/flags.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
 import { BlockPool } from './block-pool.ts';
-import { cidrBlocks } from './cidr.ts';
+import { nodeRanges } from './node-ranges.ts';
 
 const clusterCidrDefault = '127.128.0.0/9';
 /** One, so that no block is given twice. */
@@ -19,9 +19,19 @@ const workers = 1;
 /** Source: kube-controller-manager `NodeIPAMController`. */
 export const nodeIpamFlags = {
   'node-cidr-mask-size': integer({
-    help: "Prefix length of each node's part of --cluster-cidr.",
-    fallback: 24,
+    help: "Prefix length of each node's part of --cluster-cidr of one family. 0: 24 of IPv4, 64 of IPv6.",
+    fallback: 0,
+    max: 126,
+  }),
+  'node-cidr-mask-size-ipv4': integer({
+    help: "Prefix length of each node's part of the IPv4 range. 0: 24.",
+    fallback: 0,
     max: 30,
+  }),
+  'node-cidr-mask-size-ipv6': integer({
+    help: "Prefix length of each node's part of the IPv6 range. 0: 64.",
+    fallback: 0,
+    max: 126,
   }),
 } satisfies FlagTable;
 
@@ -31,7 +41,10 @@ export function createNodeIpamController(
   values: FlagValues<typeof nodeIpamFlags>,
 ): Component {
   const { clusterCidr = clusterCidrDefault } = context.options;
-  const pool = new BlockPool(cidrBlocks(clusterCidr, values['node-cidr-mask-size']));
+  const pools = nodeRanges(clusterCidr, values).map((blocks) => new BlockPool(blocks));
+  const giveBack = (name: string): void => {
+    for (const pool of pools) pool.giveBack(name);
+  };
   const events = context.recorder('cidrAllocator');
   const informer = context.informers.informer(nodes);
   /** Nodes for which there was no block. */
@@ -43,8 +56,9 @@ export function createNodeIpamController(
     reconcile: async (name) => {
       const node = informer.lister.get(name);
       if (node === undefined || node.spec?.podCIDR) return undefined;
-      const podCIDR = pool.take(name);
-      if (podCIDR === undefined) {
+      const podCIDRs = pools.flatMap((pool) => pool.take(name) ?? []);
+      if (podCIDRs.length < pools.length) {
+        giveBack(name);
         waiting.add(name);
         const message = `Node ${name} status is now: CIDRNotAvailable`;
         events.record(node, { type: 'Normal', reason: 'CIDRNotAvailable', message });
@@ -52,18 +66,18 @@ export function createNodeIpamController(
         return undefined;
       }
       try {
-        await context.client
-          .resource(nodes)
-          .patch(name, { spec: { podCIDR, podCIDRs: [podCIDR] } }, { type: 'strategic' });
+        const [podCIDR = ''] = podCIDRs;
+        await context.client.resource(nodes).patch(name, { spec: { podCIDR, podCIDRs } }, { type: 'strategic' });
       } catch (error) {
-        pool.giveBack(name);
+        giveBack(name);
         if (!isNotFound(error)) throw error;
       }
       return undefined;
     },
   });
   const seen = (node: Node): void => {
-    if (node.spec?.podCIDR) pool.mark(objectKey(node), node.spec.podCIDR);
+    const { podCIDR, podCIDRs = podCIDR ? [podCIDR] : [] } = node.spec ?? {};
+    if (podCIDR) for (const pool of pools) pool.mark(objectKey(node), podCIDRs);
     else loop.queue.add(objectKey(node));
   };
   informer.addHandler({
@@ -71,7 +85,7 @@ export function createNodeIpamController(
     updated: (_, node) => seen(node),
     deleted: (node) => {
       waiting.delete(objectKey(node));
-      pool.giveBack(objectKey(node));
+      giveBack(objectKey(node));
       for (const name of waiting) loop.queue.add(name);
       waiting.clear();
     },

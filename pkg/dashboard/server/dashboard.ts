@@ -3,11 +3,11 @@
  * server with the credentials of whoever signed in, which stay in this process. `refusalOf` (`../access/guard.ts`) decides before anything else whether
  * a request is answered at all.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { UpgradeBody } from '#pkg/apimachinery/http.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import { createServer, STATUS_CODES } from '#pkg/serving/node-http.ts';
+import { STATUS_CODES } from '#pkg/serving/node-http.ts';
 import { parseTarget } from '#pkg/serving/request-target.ts';
 import { webSocketAnswer } from '#pkg/serving/websocket/handshake.ts';
 import { cookieOf } from '../access/cookie.ts';
@@ -16,6 +16,7 @@ import { securityHeaders } from '../access/headers.ts';
 import { Sessions, sessionEnds } from '../access/sessions.ts';
 import { SignInCode } from '../access/sign-in-code.ts';
 import { Identities, type Identity } from './identities.ts';
+import { dashboardAddress, dashboardHost, listenForDashboard, portOf } from './listen.ts';
 import type { DashboardOptions } from './options.ts';
 import { servePage } from './page-socket.ts';
 import { createRoutes } from './routes.ts';
@@ -28,8 +29,6 @@ export interface Dashboard {
   close(): Promise<void>;
 }
 
-const host = '127.0.0.1';
-
 /** Starts it; resolves once it listens. Rejects where the port is taken. */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const { clock } = options;
@@ -39,9 +38,9 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     onEnd: (identity) => identities.release(identity),
   });
   const identities: Identities = new Identities(clock, (identity) => sessions.endAll(identity, sessionEnds.refused));
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 60_000 });
-  const port = await listen(server, options.port);
-  const hosts = [`${host}:${port}`, `localhost:${port}`];
+  const server = typeof options.port === 'number' ? await listenForDashboard(options.port) : options.port;
+  const port = portOf(server);
+  const hosts = [`${dashboardHost}:${port}`, `localhost:${port}`];
   const code = new SignInCode(options.onCode);
   const routes = await createRoutes({ ...options, port, sessions, identities, code });
   server.on('request', (request, response) => {
@@ -57,7 +56,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     upgrade({ request, socket, head, hosts, port, sessions, clock });
   });
   return {
-    address: `http://${host}:${port}/`,
+    address: dashboardAddress(server),
     close: async () => {
       sessions.close();
       for (const socket of sockets) socket.destroy();
@@ -71,17 +70,6 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
 
 function headOf({ method = '', url = '', headers }: IncomingMessage) {
   return { method, url, headers };
-}
-
-function listen(server: Server, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : port);
-    });
-  });
 }
 
 function answer(response: ServerResponse, status: number, reason: string): void {

@@ -1,4 +1,5 @@
 /** What whoever starts the dashboard gives it. */
+import type { Server } from 'node:http';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { SessionsOptions } from '../access/sessions.ts';
@@ -11,8 +12,8 @@ export interface DashboardOptions {
   readonly cluster: string;
   /** Folder with `index.html` and what it loads. */
   readonly assets: string;
-  /** 0: any that is free. */
-  readonly port: number;
+  /** 0: any that is free. Or a server that listens already (`listen.ts`), which becomes the dashboard's. */
+  readonly port: number | Server;
   readonly clock: Clock;
   readonly log: Logger;
   /** A new connection with the kubeconfig's own credentials. */

@@ -22,6 +22,7 @@ const bodyBytesMax = '8mb';
 
 /** The options of the server, and what it has made. */
 export interface RoutesOptions extends DashboardOptions {
+  readonly port: number;
   readonly sessions: Sessions<Identity>;
   readonly identities: Identities;
   readonly code: SignInCode;

@@ -25,6 +25,8 @@ export class Uart implements Device {
   private scratch = 0;
   private divisor = 0;
   private fifo = 0;
+  /** It is the console that the guest wrote to last: whoever reads there types there. */
+  isSpoken = false;
   /** The transmitter became empty and the guest was not told yet. */
   private isEmptyDue = false;
 
@@ -87,9 +89,9 @@ export class Uart implements Device {
   }
 
   save(): { readonly [name: string]: Plain } {
-    const { enabled, lineControl, modemControl, scratch, divisor, fifo, isEmptyDue } = this;
+    const { enabled, lineControl, modemControl, scratch, divisor, fifo, isEmptyDue, isSpoken } = this;
     const input = plainBytes(Uint8Array.from(this.input));
-    return { enabled, lineControl, modemControl, scratch, divisor, fifo, isEmptyDue, input };
+    return { enabled, lineControl, modemControl, scratch, divisor, fifo, isEmptyDue, isSpoken, input };
   }
 
   restore(state: PlainReader): void {
@@ -100,6 +102,7 @@ export class Uart implements Device {
     this.divisor = state.number('divisor');
     this.fifo = state.number('fifo');
     this.isEmptyDue = state.flag('isEmptyDue');
+    this.isSpoken = state.flag('isSpoken', false);
     this.input = [...state.bytes('input')];
   }
 
@@ -112,7 +115,10 @@ export class Uart implements Device {
   private write(byte: number): void {
     if ((this.modemControl & 0x10) !== 0) {
       if (this.input.length < INPUT_MAX) this.input.push(byte);
-    } else this.output(byte);
+    } else {
+      this.isSpoken = true;
+      this.output(byte);
+    }
     this.isEmptyDue = true;
   }
 

@@ -4,22 +4,23 @@ import { type Crossing, exitsOf, type Row } from './compare.ts';
 
 const WIDTH = 760;
 const BAR = 18;
-const LEFT = 110;
+const LEFT = 150;
+const sides = ['shadow', 'nested', 'filled'] as const;
 const TOP = 40;
 const PLOT = 220;
-const colours = { exits: '#3b6ea5', time: '#c2703d', shadow: '#3b6ea5', nested: '#c2703d' } as const;
+const colours = { exits: '#3b6ea5', time: '#c2703d', shadow: '#3b6ea5', nested: '#c2703d', filled: '#5a8f4e' } as const;
 
 function bars(rows: readonly Row[]): readonly Shape[] {
   const whole = WIDTH - LEFT - 130;
   const exitsMost = Math.max(...rows.map(({ counters }) => exitsOf(counters)));
   const timeMost = Math.max(...rows.map(({ milliseconds }) => milliseconds));
-  return rows.flatMap(({ way, counters, milliseconds }, index) => {
+  return rows.flatMap(({ name, counters, milliseconds }, index) => {
     const y = TOP + index * (2 * BAR + 12);
     const exits = exitsOf(counters);
     const first = logLength(exits, exitsMost, whole);
     const second = logLength(milliseconds, timeMost, whole);
     return [
-      text(LEFT - 8, y + BAR + 3, way, { anchor: 'end' }),
+      text(LEFT - 8, y + BAR + 3, name, { anchor: 'end' }),
       bar({ x: LEFT, y }, { length: first, height: BAR - 2, fill: colours.exits }),
       text(LEFT + first + 6, y + 13, `${exits.toLocaleString('en')} exits`),
       bar({ x: LEFT, y: y + BAR }, { length: second, height: BAR - 2, fill: colours.time }),
@@ -32,14 +33,15 @@ function curves(
   points: readonly Crossing[],
   top: number,
 ): { readonly shapes: readonly Shape[]; readonly lines: readonly string[] } {
-  const most = Math.max(...points.flatMap(({ shadow, nested }) => [shadow.milliseconds, nested.milliseconds]));
-  const least = Math.min(...points.flatMap(({ shadow, nested }) => [shadow.milliseconds, nested.milliseconds]));
+  const all = points.flatMap((point) => sides.map((side) => point[side].milliseconds));
+  const most = Math.max(...all);
+  const least = Math.min(...all);
   const last = points.at(-1)?.touchesPerUpdate ?? 1;
   const x = (touches: number): number =>
     LEFT + ((WIDTH - LEFT - 90) * Math.log2(touches)) / Math.max(1, Math.log2(last));
   const y = (value: number): number =>
     top + PLOT - (PLOT * Math.log(value / least)) / Math.max(0.01, Math.log(most / least));
-  const line = (side: 'shadow' | 'nested'): string => {
+  const line = (side: (typeof sides)[number]): string => {
     const path = points.map(
       (point) => `${x(point.touchesPerUpdate).toFixed(1)},${y(point[side].milliseconds).toFixed(1)}`,
     );
@@ -47,11 +49,7 @@ function curves(
   };
   const labels = points
     .slice(-1)
-    .flatMap((end) =>
-      (['shadow', 'nested'] as const).map((side) =>
-        text(x(end.touchesPerUpdate) + 6, y(end[side].milliseconds) + 4, side),
-      ),
-    );
+    .flatMap((end) => sides.map((side) => text(x(end.touchesPerUpdate) + 6, y(end[side].milliseconds) + 4, side)));
   const ticks = points.map(({ touchesPerUpdate }) =>
     text(x(touchesPerUpdate), top + PLOT + 18, String(touchesPerUpdate), { anchor: 'middle' }),
   );
@@ -59,14 +57,14 @@ function curves(
     text(
       LEFT,
       top - 14,
-      'Shadow and nested tables: time by touches per entry written (each misses the translation buffer)',
+      'Shadow tables, nested ones, and a buffer that is filled: time by touches per entry written (each misses the translation buffer)',
     ),
     text(LEFT - 8, top + 8, `${most.toFixed(0)} ms`, { anchor: 'end' }),
     text(LEFT - 8, top + PLOT, `${least.toFixed(0)} ms`, { anchor: 'end' }),
     ...labels,
     ...ticks,
   ];
-  return { shapes, lines: [line('shadow'), line('nested')] };
+  return { shapes, lines: sides.map(line) };
 }
 
 /** The picture of measured runs; without points it is of the ways alone. */

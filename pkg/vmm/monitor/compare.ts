@@ -2,8 +2,11 @@
  * The ways side by side: the same work under each, what was counted, and how long this host took. The work is the guest of `guests/pages`; the ported kernel is the same
  * source with another half for the machine. All numbers are of runs that were made; time is the host's, so it is noisy, and compares within one run only.
  */
-import type { Monitor, MonitorCounters, Outcome, Way } from './contract.ts';
+import type { Choice } from './choices.ts';
+import type { MonitorCounters, Outcome, Way } from './contract.ts';
 import { createMonitor } from './monitor.ts';
+import { exitsOfLevel, runNested } from './nested.ts';
+import { noExits } from './tally.ts';
 
 /** How much of each there is to do. */
 export interface Workload {
@@ -14,22 +17,30 @@ export interface Workload {
   /** Pages over which they are spread. */
   readonly spread: number;
   readonly syscalls: number;
+  /** In place of all that: bytes that another guest (`guests/io`) writes to its console; 0 for none. */
+  readonly output?: number;
 }
+
+/** Binaries of guests: the work and its ports, the monitor in C that has the first in it, and those that write to their console. */
+export type GuestName = 'pages/pages' | 'pages/ported' | 'pages/writable' | 'nested/one' | 'io/io' | 'io/ported';
 
 /** What to compare with. */
 export interface Bench {
-  /** The guest's binary, and that of its port. */
-  readonly guest: Uint8Array;
-  readonly ported: Uint8Array;
+  readonly guest: (name: GuestName) => Uint8Array;
   /** Milliseconds of the host's processor. */
   readonly now: () => number;
 }
 
 /** One way's run. */
 export interface Row {
+  /** The way, and what was chosen of it. */
+  readonly name: string;
   readonly way: Way;
+  /** The monitor ran on the hart itself. */
+  readonly isBare: boolean;
   readonly outcome: Outcome;
   readonly milliseconds: number;
+  /** Of a monitor that is a program of the machine, exits as it counted them; the rest is the hart's, which ran it too. What of the guest's tables it read is not known then. */
   readonly counters: MonitorCounters;
   /** What the guest printed. */
   readonly console: string;
@@ -41,6 +52,8 @@ export interface Crossing {
   readonly touchesPerUpdate: number;
   readonly shadow: { readonly milliseconds: number; readonly references: number; readonly exits: number };
   readonly nested: { readonly milliseconds: number; readonly references: number; readonly exits: number };
+  /** Neither: a buffer that the monitor fills. */
+  readonly filled: { readonly milliseconds: number; readonly references: number; readonly exits: number };
 }
 
 const MEMORY = 16 << 20;
@@ -50,18 +63,37 @@ const CROSSING_PAGES = 1024;
 const crossingTouches = [1, 4, 16, 64, 128, 256] as const;
 
 /** Runs the work under one way. */
-export function measure(bench: Bench, way: Way, { updates, touches, spread, syscalls }: Workload): Row {
-  const isPorted = way === 'paravirtual';
-  const monitor: Monitor = createMonitor({
-    way,
-    io: isPorted ? 'split' : 'emulated',
-    guest: isPorted ? bench.ported : bench.guest,
-    memory: MEMORY,
-    parameters: [updates, touches, spread, syscalls],
-  });
+export function measure(bench: Bench, choice: Choice, work: Workload): Row {
+  const { name, way, isBare } = choice;
   const start = bench.now();
+  const ran = isBare ? runBare(bench, work) : runHosted(bench, choice, work);
+  return { name, way, isBare, milliseconds: bench.now() - start, ...ran };
+}
+
+type Ran = Pick<Row, 'outcome' | 'counters' | 'console'>;
+
+function runHosted({ guest }: Bench, { way, io, paging, isWritable }: Choice, work: Workload): Ran {
+  const { updates, touches, spread, syscalls, output = 0 } = work;
+  const ofPages = way !== 'paravirtual' ? 'pages/pages' : isWritable ? 'pages/writable' : 'pages/ported';
+  const ofOutput = way === 'paravirtual' ? 'io/ported' : 'io/io';
+  const monitor = createMonitor({
+    ...{ way, io, paging, memory: MEMORY },
+    guest: guest(output > 0 ? ofOutput : ofPages),
+    parameters: output > 0 ? [output, io === 'split' ? 1 : 0] : [updates, touches, spread, syscalls],
+  });
   const outcome = monitor.run(INSTRUCTIONS_MAX);
-  return { way, outcome, milliseconds: bench.now() - start, counters: monitor.counters, console: monitor.console };
+  return { outcome, counters: monitor.counters, console: monitor.console };
+}
+
+/** The monitor gives half of the machine's memory to its guest. */
+function runBare({ guest }: Bench, { updates, touches, spread, syscalls }: Workload): Ran {
+  const parameters = [updates, touches, spread, syscalls];
+  const ran = runNested({ way: 'native', guest: guest('nested/one'), memory: 2 * MEMORY, parameters });
+  const [level] = ran.levels;
+  const exits = { ...noExits(), ...level?.exits };
+  if (level !== undefined && exitsOfLevel(level) !== exitsOf({ ...ran.counters, exits }))
+    throw new TypeError('the monitor counted exits of reasons that there are not');
+  return { outcome: ran.outcome, counters: { ...ran.counters, exits }, console: ran.console };
 }
 
 /** All exits together. */
@@ -69,22 +101,21 @@ export function exitsOf({ exits }: MonitorCounters): number {
   return Object.values(exits).reduce((sum, count) => sum + count, 0);
 }
 
-/** Runs the same work under trap-and-emulate, with its shadow tables, and with nested ones, for more and more touches of what was mapped once. */
+/** Runs the same work under trap-and-emulate, with its shadow tables and with a buffer that it fills, and with nested tables, for more and more touches of what was mapped once. */
 export function measureCrossing(bench: Bench): readonly Crossing[] {
-  const side = (way: Way, touchesPerUpdate: number) => {
+  const base = { io: 'emulated', isWritable: false, isBare: false } as const;
+  const side = (choice: Choice, touchesPerUpdate: number) => {
     const touches = CROSSING_PAGES * touchesPerUpdate;
-    const { milliseconds, counters } = measure(bench, way, {
-      updates: CROSSING_PAGES,
-      touches,
-      spread: CROSSING_PAGES,
-      syscalls: 0,
-    });
-    return { milliseconds, references: counters.walkReferences, exits: exitsOf(counters) };
+    const work = { updates: CROSSING_PAGES, touches, spread: CROSSING_PAGES, syscalls: 0 };
+    const { milliseconds, counters } = measure(bench, choice, work);
+    const references = counters.walkReferences + counters.monitorReferences;
+    return { milliseconds, references, exits: exitsOf(counters) };
   };
   return crossingTouches.map((touchesPerUpdate) => ({
     touchesPerUpdate,
-    shadow: side('trap', touchesPerUpdate),
-    nested: side('hardware', touchesPerUpdate),
+    shadow: side({ ...base, name: 'trap', way: 'trap', paging: 'shadow' }, touchesPerUpdate),
+    nested: side({ ...base, name: 'hardware', way: 'hardware', paging: 'shadow' }, touchesPerUpdate),
+    filled: side({ ...base, name: 'trap/software', way: 'trap', paging: 'software' }, touchesPerUpdate),
   }));
 }
 

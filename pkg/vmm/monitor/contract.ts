@@ -31,7 +31,7 @@ import type { UserStatus } from '../hart/hart-state.ts';
 /** The ways; `native` is the machine without a monitor, to compare with. */
 export type Way = 'native' | 'trap' | 'translate' | 'hybrid' | 'paravirtual' | 'hardware';
 
-/** How the guest's console works: each access exits; a ring that front and back end share, with a hypercall when it is full or a line ends; or the device itself. */
+/** How the guest's console works: each access exits; a ring that front and back end share (`ring.ts`), with an exit when the front end tells the back end; or the device itself. */
 export type Io = 'emulated' | 'split' | 'passthrough';
 
 /**
@@ -145,7 +145,7 @@ export type Outcome =
 /** What to run. */
 export interface MonitorConfig {
   readonly way: Way;
-  /** `split` is for ported kernels. */
+  /** Ported kernels have `split` alone, and a machine without a monitor its own devices; with `split` others have the serial port too. */
   readonly io: Io;
   /** By default shadow tables; `software` is for `trap`, `translate` and `hybrid`. */
   readonly paging?: Paging;

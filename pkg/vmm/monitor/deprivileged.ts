@@ -114,13 +114,15 @@ export class Deprivileged {
     }
   }
 
-  /** Instructions of the guest so far, the hart's and the monitor's. */
+  /** Instructions of the guest so far, the hart's and the monitor's, and those of the monitor's that trapped. */
   private get done(): number {
-    return this.parts.machine.hart.executed + this.parts.tally.interpreted;
+    const { machine, tally } = this.parts;
+    return machine.hart.executed + tally.interpreted + tally.trapped;
   }
 
   private interpret(ran: Ran): void {
     if (ran.kind === 'trapped') {
+      this.parts.tally.trapped++;
       if (this.parts.machine.devices.code === undefined) this.exit();
       return;
     }
@@ -209,8 +211,7 @@ export class Deprivileged {
   }
 
   private illegal(event: Partial<ExitEvent>): void {
-    const { machine } = this.parts;
-    const word = Number(machine.csr('mtval'));
+    const word = Number(this.parts.machine.csr('mtval'));
     this.privileged(decode(word), { ...event, word }, 'trap');
   }
 
@@ -362,8 +363,8 @@ export class Deprivileged {
     else this.pass(accessFaults.write, virtual);
   }
 
-  /** False where nothing answers. */
-  private store(address: number, size: number, value: bigint): boolean {
+  /** Stores for the guest, or as one of its devices; false where nothing answers. */
+  store(address: number, size: number, value: bigint): boolean {
     const { machine, ram } = this.parts;
     if (!ram.holds(address, size)) return storeDevice(machine.devices, address, size, value);
     const first = address - (address % 8);

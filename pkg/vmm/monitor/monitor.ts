@@ -9,6 +9,7 @@ import { type HartParts, Native, Nested } from './hardware.ts';
 import { Interpreted } from './interpreted.ts';
 import { Paravirtual } from './paravirtual.ts';
 import { PhysicalMachine } from './physical.ts';
+import { RingRegisters } from './ring.ts';
 import { ShadowTables } from './shadow.ts';
 import { Tally } from './tally.ts';
 import { Translator } from './translator.ts';
@@ -23,6 +24,8 @@ const PORTED_MAX = 4;
 
 interface Guest {
   run(instructions: number): Outcome;
+  /** There where pages of the guest are watched: stores to its memory as the guest does. */
+  store?(address: number, size: number, value: bigint): boolean;
 }
 
 /** What all ways are made of. */
@@ -76,6 +79,14 @@ export function createMonitor(config: MonitorConfig): Monitor {
   const io = isNative ? 'passthrough' : config.io;
   const parts = { machine, ram, tally, io, paging, pc: BigInt(kernel.entry) };
   const guest = makers[config.way](parts, config.parameters.length);
+  if (io === 'split' && config.way !== 'paravirtual') {
+    const put = (address: number, value: bigint): void => {
+      if (guest.store === undefined) machine.write64(ram.physical(address), value);
+      else guest.store(address, 8, value);
+    };
+    const registers = new RingRegisters(machine, ram, put);
+    machine.devices.ring = (register, value) => registers.store(register, value);
+  }
   return {
     get counters() {
       return tally.counters;
@@ -109,9 +120,7 @@ function check({ way, io, paging, memory, parameters }: MonitorConfig): void {
   if (paging === 'software' && !deprivilegedWays.has(way)) {
     throw new GuestImageError(`Cannot fill translation buffers by software under ${way}: the hart walks tables there`);
   }
-  if (io === 'split' && way !== 'paravirtual') {
-    throw new GuestImageError(
-      `Cannot split the console of a guest under ${way}: only a ported kernel has the other half`,
-    );
+  if (io === 'split' && way === 'native') {
+    throw new GuestImageError('Cannot split the console of a guest without a monitor: nobody has the other half');
   }
 }

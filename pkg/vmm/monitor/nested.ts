@@ -5,7 +5,7 @@
  */
 import type { UserStatus } from '../hart/hart-state.ts';
 import { decode } from '../isa/decode.ts';
-import type { ExitEvent, Outcome, TraceEvent, Way } from './contract.ts';
+import type { ExitEvent, MonitorCounters, Outcome, TraceEvent, Way } from './contract.ts';
 import { createMonitor } from './monitor.ts';
 import { reasonOf } from './recount.ts';
 
@@ -43,6 +43,8 @@ export interface Nested {
   /** From the outermost to the innermost. */
   readonly levels: readonly Level[];
   readonly instructions: number;
+  /** Of the outermost monitor, or of the hart where the first is a program on it. */
+  readonly counters: MonitorCounters;
   /** The innermost guest's memory, if it is so many bytes. */
   memory(bytes: number): Uint8Array;
 }
@@ -69,6 +71,7 @@ export function runNested({ way, guest, memory, parameters, userStatus, trace }:
     // The innermost one ends first.
     levels: [...own, ...inner.toReversed()],
     instructions: counters.instructions + counters.interpreted,
+    counters,
     memory: (bytes) => monitor.memory().subarray(memory - bytes),
   };
 }

@@ -12,6 +12,7 @@ import type { Outcome } from './contract.ts';
 import { bit } from './guest-tables.ts';
 import type { HartParts } from './hardware.ts';
 import { PageTypes } from './page-types.ts';
+import { drainRing, RING_TAKEN } from './ring.ts';
 import { type Attempt, WritableTables } from './writable-tables.ts';
 
 const SYSCALL = 8;
@@ -26,8 +27,6 @@ const UPDATES_MAX = 65_536;
 const REFUSED = 0xffff_ffff_ffff_ffffn;
 /** Words of what is on the kernel's stack at a trap: sp, pc, cause, value, whether the kernel trapped, a7. */
 const FRAME = { sp: 0, pc: 8, cause: 16, value: 24, kernel: 32, a7: 40, bytes: 48 } as const;
-/** Of the ring: how many bytes were put, and taken, so far; then the bytes. */
-const RING = { put: 0, taken: 8, data: 16, bytes: 2048 } as const;
 
 /** A ported guest. */
 export class Paravirtual {
@@ -277,14 +276,6 @@ export class Paravirtual {
       this.answer(REFUSED);
       return;
     }
-    const put = Number(machine.read64(at + RING.put) & 0xffff_ffffn);
-    let taken = Number(machine.read64(at + RING.taken) & 0xffff_ffffn);
-    // A guest that says it put more than fits gets one ring's worth.
-    for (let count = 0; taken !== put && count < RING.bytes; count++) {
-      const byte = at + RING.data + (taken % RING.bytes);
-      machine.devices.write(machine.memory.view.getUint8(machine.memory.readable(byte)));
-      taken++;
-    }
-    machine.write64(at + RING.taken, BigInt(taken));
+    machine.write64(at + RING_TAKEN, drainRing(machine, at));
   }
 }

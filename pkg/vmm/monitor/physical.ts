@@ -21,8 +21,13 @@ const ALL = 0xffff_ffff_ffff_ffffn;
 /** Bytes of a console that nobody reads; more is dropped, and said. */
 const CONSOLE_MAX = 1 << 20;
 
+/** Registers of the split console, where there is one. */
+const RING_BASE = 0x1000_2000;
+
 /** The devices, as one guest sees them. */
 class Devices {
+  /** Writes a register of the split console; false where it is none. */
+  ring: ((register: number, value: number) => boolean) | undefined;
   /** What was written to the serial port. */
   console = '';
   /** Set when the guest switched itself off. */
@@ -39,6 +44,7 @@ class Devices {
   readonly store = (address: number, _size: number, value: number): boolean => {
     this.accesses++;
     if (address === UART_BASE) this.write(value & 0xff);
+    else if (this.isOfRing(address)) return this.ring?.(address - RING_BASE, value) === true;
     else if (address === FINISHER_BASE) this.code = (value & 0xffff) === 0x5555 ? 0 : value >>> 16;
     else return address > UART_BASE && address < UART_BASE + 8;
     return true;
@@ -51,7 +57,12 @@ class Devices {
 
   /** Whether an address is a device's. */
   has(address: number): boolean {
-    return (address >= UART_BASE && address < UART_BASE + PAGE_SIZE) || address === FINISHER_BASE;
+    const isSerial = address >= UART_BASE && address < UART_BASE + PAGE_SIZE;
+    return isSerial || address === FINISHER_BASE || this.isOfRing(address);
+  }
+
+  private isOfRing(address: number): boolean {
+    return this.ring !== undefined && address >= RING_BASE && address < RING_BASE + PAGE_SIZE;
   }
 }
 

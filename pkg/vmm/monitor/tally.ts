@@ -9,6 +9,8 @@ export class Tally {
   private monitorReferences = 0;
   /** Instructions that the monitor did, and not the hart. */
   interpreted = 0;
+  /** Those that it began, and that trapped: each is one exit. */
+  trapped = 0;
   private blocksTranslated = 0;
   private blocksChained = 0;
   private cacheFlushes = 0;

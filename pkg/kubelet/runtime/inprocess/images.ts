@@ -21,6 +21,7 @@ const builtIn: readonly string[] = ['echo', 'guestbook', 'job', 'kv', 'load', 'p
 /** Built-in images that come with addons: their modules, which nobody needs before. */
 const ofAddons: Readonly<Record<string, string>> = {
   gateway: 'addons/gateway/program',
+  logs: 'addons/logs/program',
   pipeline: 'addons/pipeline/program',
   prometheus: 'addons/prometheus/program',
 };

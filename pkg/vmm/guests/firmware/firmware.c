@@ -274,8 +274,8 @@ static void open_hart(void) {
   asm volatile("csrw pmpaddr1, %0" ::"r"(NEVER >> 10));
   asm volatile("csrw pmpcfg0, %0" ::"r"(0x1f18ul));
   asm volatile("csrw medeleg, %0; csrw mideleg, %1" ::"r"(0xb1fful), "r"(0x222ul));
-  // The clock may be read, and the supervisor has a timer of its own.
-  asm volatile("csrw mcounteren, %0; csrw 0x30a, %1" ::"r"(7ul), "r"(1ul << 63));
+  // The clock may be read, by programs too, which Linux leaves to its firmware; and the supervisor has a timer of its own.
+  asm volatile("csrw mcounteren, %0; csrw scounteren, %0; csrw 0x30a, %1" ::"r"(7ul), "r"(1ul << 63));
   set_timer(NEVER);
   asm volatile("csrw mie, %0" ::"r"(SOFTWARE));
 }

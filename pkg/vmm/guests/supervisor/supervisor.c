@@ -22,6 +22,7 @@ u64 last_cause(void);
 static u32 asked, reached;
 static u64 second_opaque;
 static u32 seen_first, seen_second;
+static u64 second_counters;
 static u64 table[512] __attribute__((aligned(4096)));
 static u32 page_one[1024] __attribute__((aligned(4096)));
 static u32 page_two[1024] __attribute__((aligned(4096)));
@@ -81,9 +82,17 @@ static void map(u32 *page) {
   table[2] = ROOT_ENTRY(MEMORY);
 }
 
+/** Counters that programs may read. */
+static u64 counters(void) {
+  u64 value;
+  asm volatile("csrr %0, scounteren" : "=r"(value));
+  return value;
+}
+
 /** The second hart: waits for what it is asked for. It reads a page through its translations before and after the first hart has changed them. */
 void second(u64 hart, u64 opaque) {
   second_opaque = opaque + hart;
+  second_counters = counters();
   if (reached >= 5) {
     __atomic_store_n(&reached, 6, __ATOMIC_RELEASE);
     for (;;) asm volatile("wfi");
@@ -156,6 +165,7 @@ static void ask_harts(u64 hart) {
         sbi(SBI_FENCE, 0, 0, ~0ul, 0).error, sbi(SBI_FENCE, 3, 0, ~0ul, 0).error);
   step_of_second(4);
   print("translations: %u, then %u\n", (u64)seen_first, (u64)seen_second);
+  print("programs read counters %x, on the other hart %x\n", counters(), second_counters);
   asked = 5;
   while (sbi(SBI_HART, 2, other, 0, 0).value != HART_STOPPED)
     ;
