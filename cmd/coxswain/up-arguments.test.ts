@@ -85,8 +85,8 @@ test.each([
     `components.${manager}.node-monitor-period: must be a duration such as 500ms, 30s or 1m30s`,
   ],
   [
-    `components: {${manager}: {nodeCidrMaskSize: 31}}`,
-    `components.${manager}.nodeCidrMaskSize: must be a whole number from 0 to 30`,
+    `components: {${manager}: {nodeCidrMaskSize: 127}}`,
+    `components.${manager}.nodeCidrMaskSize: must be a whole number from 0 to 126`,
   ],
 ])('a configuration file with %j is refused with the path of its field', async (text, problem) => {
   const path = await fileOf(text);

@@ -212,6 +212,12 @@ test('webhooks answer, or fail their calls', async () => {
   expect(await call(longMs)).toEqual({ status: 200, text: 'ok' });
 });
 
+/** Whether who answers well is heard: each connection of before that was kept may still fail one question. */
+async function soonAnswered(ask: () => Promise<string>): Promise<boolean> {
+  for (let connections = lanes; connections >= 0; connections--) if ((await ask()) === 'answer') return true;
+  return false;
+}
+
 test('registries answer, or fail their requests', async () => {
   const random = new SeededRandom(25);
   const backend = await serve(() => hostileAnswer(random));
@@ -228,7 +234,7 @@ test('registries answer, or fail their requests', async () => {
   };
   subset(await outcomes(() => ask(patienceMs)), ['answer', 'failure']);
   backend.improve();
-  expect(await ask(longMs)).toBe('answer');
+  expect(await soonAnswered(() => ask(longMs))).toBe(true);
 });
 
 test('an API server answers, or its clients are told', async () => {
@@ -256,5 +262,5 @@ test('an API server answers, or its clients are told', async () => {
   };
   subset(await outcomes(() => ask(patienceMs)), ['answer', 'failure']);
   backend.improve();
-  expect(await ask(longMs)).toBe('answer');
+  expect(await soonAnswered(() => ask(longMs))).toBe(true);
 });
