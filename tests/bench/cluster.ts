@@ -59,7 +59,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     rmSync(folder, { recursive: true, force: true });
   };
   const pids = async (): Promise<readonly number[]> => {
-    const { stdout } = await coxswain(['status', ...which, '-o', 'json']);
+    const { stdout } = await coxswain(['status', ...which, '-o', 'json']).catch(saidAnyway);
     return [...new Set([...stdout.matchAll(/"pid": *(\d+)/g)].map((match) => Number(match[1])))];
   };
   try {
@@ -78,6 +78,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await stop();
     throw error;
   }
+}
+
+/** What a command said that ended with a code: on a busy machine a part is not well for a moment, and still has its process. */
+function saidAnyway(error: unknown): { readonly stdout: string } {
+  const stdout = error instanceof Error && 'stdout' in error ? error.stdout : undefined;
+  if (typeof stdout !== 'string' || stdout === '') throw error;
+  return { stdout };
 }
 
 function environmentFor(profile: string | undefined): NodeJS.ProcessEnv {
