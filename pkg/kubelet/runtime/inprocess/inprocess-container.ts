@@ -23,6 +23,7 @@ import { AttachedClients } from './attached.ts';
 import { ContainerProcess, CreditInput } from './container-process.ts';
 import type { FromHost, StreamPiece, ToHost } from './host/protocol.ts';
 import type { ResolvedImage } from './images.ts';
+import { killPatienceMs } from './kill-patience.ts';
 import { programDns, resolvConfPath, writeResolvConf } from './names.ts';
 import { mainProcess } from './program.ts';
 
@@ -31,8 +32,6 @@ const sigkillExitCode = 137;
 const messageBytesMax = 4096;
 /** Commands of one container that may be under way. */
 const execsMax = 256;
-/** A program that is killed ends in this time, or its host is ended: its thread waits in a call of the system that nothing interrupts. */
-const killMsMax = 10_000;
 
 /** What containers have where neither pod nor image says. Source: runtimes' default, as of containerd `oci.WithDefaultPathEnv`. */
 const pathDefault = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -44,6 +43,8 @@ export interface ProgramPlace {
   sendInput(piece: { readonly id: number; readonly process: number; readonly bytes: Uint8Array }): void;
   /** Ends the place and all programs in it. */
   cut(reason: string): void;
+  /** When a program there last ended, on the monotonic clock; negative infinity before the first. */
+  readonly lastEndMs: number;
   /** Resolves with why, once it has gone. */
   readonly ended: Promise<string>;
 }
@@ -344,14 +345,20 @@ export class InProcessContainer {
 
   #kill(): void {
     if (this.#killAtMs === Number.NEGATIVE_INFINITY) return;
-    const { clock } = this.#options;
     this.#place?.send({ type: 'kill', id: this.serial });
     this.#killTimer?.cancel();
     this.#killAtMs = Number.NEGATIVE_INFINITY;
-    this.#killTimer = clock.setTimeout(
-      () => this.#place?.cut('was ended as a program in it could not be killed'),
-      killMsMax,
-    );
+    this.#giveUpInTime(this.#options.clock.monotonicMs());
+  }
+
+  /** Ends the place where the program does not end. */
+  #giveUpInTime(killedMs: number): void {
+    const { clock } = this.#options;
+    // It may be killed before it has a place.
+    const lastEndMs = this.#place?.lastEndMs ?? Number.NEGATIVE_INFINITY;
+    const leftMs = killPatienceMs(clock.monotonicMs(), { killedMs, lastEndMs });
+    if (leftMs === 0) this.#place?.cut('was ended as a program in it could not be killed');
+    else this.#killTimer = clock.setTimeout(() => this.#giveUpInTime(killedMs), leftMs);
   }
 
   #finish(how: { readonly exitCode: number; readonly outOfMemory: boolean; readonly message: string }): void {

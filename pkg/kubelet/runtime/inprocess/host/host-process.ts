@@ -84,6 +84,7 @@ export class HostProcess {
   #unanswered = 0;
   #timer: Timer | undefined;
   #hasExited = false;
+  #lastEndMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: HostProcessOptions) {
     this.#options = options;
@@ -106,6 +107,11 @@ export class HostProcess {
   /** The process's id; undefined when it could not be started. */
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** When a program in it last ended, on the monotonic clock; negative infinity before the first. */
+  get lastEndMs(): number {
+    return this.#lastEndMs;
   }
 
   /** Sends a message; one to a process that has ended is lost, and `ended` tells of that. */
@@ -229,6 +235,7 @@ export class HostProcess {
     }
     const message = parseFromHost(payload);
     if (message === undefined) return false;
+    if (message.type === 'exited') this.#lastEndMs = this.#options.clock.monotonicMs();
     if (message.type === 'hello') this.#hello.resolve(message.noNewPrivileges);
     else if (message.type === 'ending') this.#reason ??= message.message;
     else if (message.type !== 'pong') return this.#options.message(message);
