@@ -1,6 +1,7 @@
 /** `coxswain vm failover`, and what `vm list` says of stand-bys. */
 import {
   isMigrationOver,
+  isStandby,
   type VirtualMachineMigration,
   virtualMachineMigrations,
 } from '#pkg/api/virtual-machine-migration.ts';
@@ -45,7 +46,7 @@ export async function failOver(
 
 async function openStandbys(client: Client, namespace: string): Promise<readonly VirtualMachineMigration[]> {
   const { items } = await client.resource(virtualMachineMigrations).list({ namespace });
-  return items.filter((one) => one.spec?.mode === 'standby' && !isMigrationOver(one));
+  return items.filter((one) => isStandby(one) && !isMigrationOver(one));
 }
 
 function textOf({ status }: VirtualMachineMigration): string {

@@ -123,6 +123,11 @@ export const virtualMachineMigrations: ResourceRef<VirtualMachineMigration> = {
 /** Annotation of a pod that waits for a machine, or relays for one that has left: the machine is not made in it. */
 export const waitsForMachine = 'vm.coxswain.dev/waits-for-machine';
 
+/** Whether a machine is kept twice by it, and moves only where its node dies or somebody says so. */
+export function isStandby({ spec }: VirtualMachineMigration): boolean {
+  return spec?.mode === 'standby';
+}
+
 /** Whether nothing more comes of a migration. */
 export function isMigrationOver({ status }: VirtualMachineMigration): boolean {
   const { phase } = status ?? {};

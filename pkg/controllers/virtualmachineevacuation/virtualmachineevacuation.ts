@@ -6,6 +6,7 @@
 import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
 import {
   isMigrationOver,
+  isStandby,
   type VirtualMachineMigration,
   virtualMachineMigrations,
 } from '#pkg/api/virtual-machine-migration.ts';
@@ -40,7 +41,7 @@ export function createEvacuationController(context: ControllerContext): Componen
     // As the server has them: one that was made just now need not be known here yet.
     const { items } = await resource.list({ namespace });
     // A stand-by makes room for a move.
-    const own = items.filter(({ spec }) => spec?.vmName === name && spec.mode !== 'standby');
+    const own = items.filter((one) => one.spec?.vmName === name && !isStandby(one));
     if (own.some((migration) => !isMigrationOver(migration))) return undefined;
     const failed = own.filter((migration) => isFailedFrom(migration, node));
     const leftMs = Math.max(0, ...failed.map(endedMs)) + retryMs - clock.nowMs();

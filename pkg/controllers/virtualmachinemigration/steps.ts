@@ -8,6 +8,7 @@ import { pods } from '#pkg/api/types/refs.ts';
 import { isUndecided, type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
 import {
   isMigrationOver,
+  isStandby,
   type MigrationPhase,
   type VirtualMachineMigration,
   waitsForMachine,
@@ -19,6 +20,7 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import { hasLostContainer, hasNoMachine, isLostNode } from '../common/machine-pod.ts';
+import { askToEnd } from '../common/migration-end.ts';
 import { podsOf, timeMs } from '../common/pod.ts';
 import { madePodName, moveOf, type Refusal, waitProblem } from './target.ts';
 import { MigrationWrites } from './writes.ts';
@@ -120,10 +122,9 @@ export class MigrationSteps {
         ? undefined
         : this.#deps.migrations.lister.get(`${namespace}/${known.name}`);
     const isOther = current?.metadata?.uid === known?.uid && current !== undefined && !isMigrationOver(current);
-    const isStandby = migration.spec?.mode === 'standby';
-    if (isOther && current.spec?.mode === 'standby' && !isStandby) {
+    if (isOther && isStandby(current) && !isStandby(migration)) {
       // A stand-by makes room for a move.
-      if (current.spec.abort !== true) await this.#writes.endStandby(current);
+      if (current.spec?.abort !== true) await askToEnd(this.#client, current);
       return { requeueAfterMs: soonMs };
     }
     const move = moveOf({
@@ -143,7 +144,7 @@ export class MigrationSteps {
     const pod = 'kept' in target ? target.kept : target.made;
     const sourcePod = source.metadata?.name ?? '';
     const targetPod = pod.metadata?.name ?? '';
-    const mode = isStandby ? { mode: 'standby' as const } : {};
+    const mode = isStandby(migration) ? { mode: 'standby' as const } : {};
     const owned = { name, uid, sourcePod, targetPod, ...mode, owner: '' as const };
     // The machine's own version: of two migrations that begin at once, one writes.
     const status = { ...machine.status, migration: owned };
@@ -202,13 +203,12 @@ export class MigrationSteps {
     const isOver = ended?.outcome !== undefined;
     if (isOurs && isUndecided(claim)) {
       // During a handover the target may run the machine already, whatever anybody wants.
-      const isStandby = migration.spec?.mode === 'standby';
       const isKept =
         claim.owner === 'handover'
           ? this.#isKept(migration, all)
-          : isOver || isToEnd(migration) || (isStandby && this.#hasEnded(migration, all));
+          : isOver || isToEnd(migration) || (isStandby(migration) && this.#hasEnded(migration, all));
       if (!isKept) {
-        if (isStandby && migration.status?.phase === 'Running' && this.#isToTakeOver(migration, all))
+        if (isStandby(migration) && migration.status?.phase === 'Running' && this.#isToTakeOver(migration, all))
           await this.#writes.tell(migration, { phase: 'TakingOver' });
         return undefined;
       }

@@ -7,7 +7,7 @@ import {
   virtualMachineMigrations,
 } from '#pkg/api/virtual-machine-migration.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 
 /** Writes of migrations and of the pods that they are about. What has gone meanwhile is left alone. */
@@ -35,17 +35,6 @@ export class MigrationWrites {
       .resource(virtualMachineMigrations)
       .patch(name, { metadata: { uid }, status }, { namespace, type: 'merge', subresource: 'status' });
     return undefined;
-  }
-
-  /** Asks a stand-by to end. */
-  async endStandby({ metadata }: VirtualMachineMigration): Promise<void> {
-    const { name = '', namespace = '', uid = '' } = metadata ?? {};
-    try {
-      const patch = { metadata: { uid }, spec: { abort: true } };
-      await this.#client.resource(virtualMachineMigrations).patch(name, patch, { namespace, type: 'merge' });
-    } catch (error) {
-      if (!isNotFound(error) && !isConflict(error)) throw error;
-    }
   }
 
   /** Changes labels and annotations. */

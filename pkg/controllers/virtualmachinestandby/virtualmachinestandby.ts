@@ -5,15 +5,17 @@
 import { type VirtualMachine, virtualMachines } from '#pkg/api/virtual-machine.ts';
 import {
   isMigrationOver,
+  isStandby,
   type VirtualMachineMigration,
   virtualMachineMigrations,
 } from '#pkg/api/virtual-machine-migration.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { controllerReference } from '#pkg/apimachinery/owner.ts';
-import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { unlessGone } from '#pkg/apimachinery/status-error.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { askToEnd } from '../common/migration-end.ts';
 import { timeMs } from '../common/pod.ts';
 
 /** Machines worked on at the same time. */
@@ -39,16 +41,17 @@ export function createStandbyController(context: ControllerContext): Component {
     // As the server has them: one that was made just now need not be known here yet.
     const { items } = await resource.list({ namespace });
     const all = items.filter(({ spec }) => spec?.vmName === name);
-    const own = all.filter(({ spec }) => spec?.mode === 'standby');
+    const own = all.filter(isStandby);
     const current = own.find((one) => !isMigrationOver(one));
     if (current !== undefined) {
-      if (!isAsWanted(current, machine) && current.spec?.abort !== true) await end(current);
+      if (!isAsWanted(current, machine) && current.spec?.abort !== true) await askToEnd(client, current);
       return undefined;
     }
     if (standby === undefined || !isUp(machine) || all.some((one) => !isMigrationOver(one))) return undefined;
     const leftMs = Math.max(0, ...own.map(againMs)) - clock.nowMs();
     if (leftMs > 0) return { requeueAfterMs: leftMs };
-    for (const one of own) if (one.status?.phase !== 'Succeeded') await remove(one);
+    for (const one of own)
+      if (one.status?.phase !== 'Succeeded') await unlessGone(resource.delete(one.metadata?.name ?? '', { namespace }));
     await resource.create({
       metadata: {
         generateName: `${name.slice(0, 200)}-standby-`,
@@ -58,15 +61,6 @@ export function createStandbyController(context: ControllerContext): Component {
       spec: { vmName: name, mode: 'standby', ...wantedOf(machine) },
     });
     return undefined;
-  };
-
-  const end = async ({ metadata }: VirtualMachineMigration): Promise<void> => {
-    const { name = '', namespace = '' } = metadata ?? {};
-    await quietly(resource.patch(name, { spec: { abort: true } }, { namespace, type: 'merge' }));
-  };
-  const remove = async ({ metadata }: VirtualMachineMigration): Promise<void> => {
-    const { name = '', namespace = '' } = metadata ?? {};
-    await quietly(resource.delete(name, { namespace }));
   };
 
   const loop = createLoop(context, { name: 'virtualmachinestandby', workers, reconcile });
@@ -107,13 +101,4 @@ function againMs({ metadata, status }: VirtualMachineMigration): number {
   const endedMs = timeMs(status?.completionTime ?? metadata?.creationTimestamp);
   if (status?.phase === 'Succeeded') return 0;
   return endedMs + (status?.phase === 'Aborted' ? soonMs : retryMs);
-}
-
-/** What has gone meanwhile is left alone. */
-async function quietly(work: Promise<unknown>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
 }

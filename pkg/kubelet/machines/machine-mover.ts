@@ -7,6 +7,7 @@ import type { VirtualMachine } from '#pkg/api/virtual-machine.ts';
 import { virtualMachines } from '#pkg/api/virtual-machine.ts';
 import {
   isMigrationOver,
+  isStandby,
   type VirtualMachineMigration,
   virtualMachineMigrations,
 } from '#pkg/api/virtual-machine-migration.ts';
@@ -124,8 +125,8 @@ class MachineMover implements Component {
       const { phase, targetPod } = current?.status ?? {};
       if (current?.metadata?.uid !== uid || phase !== 'Preparing' || targetPod !== pod.name) return;
       try {
-        const isStandby = migration.spec?.mode === 'standby';
-        const arrival = { migration: uid, sourceNode, isStandby, node: nodeName, host: nodeAddress, identity };
+        const whence = { migration: uid, sourceNode, isStandby: isStandby(migration) };
+        const arrival = { ...whence, node: nodeName, host: nodeAddress, identity };
         const port = await machines.receive(pod, arrival);
         await this.#write(current, 'target', { node: nodeName, address: `${nodeAddress}:${port}` });
         return;
@@ -157,7 +158,7 @@ class MachineMover implements Component {
     } catch (error) {
       // A kubelet that was started anew has lost the machine: that is what a stand-by is for.
       const isLost = error instanceof RuntimeError && error.reason === 'notFound';
-      if (isLost && spec?.mode === 'standby') return;
+      if (isLost && isStandby(migration)) return;
       this.#start(this.#write(migration, 'source', { node: nodeName, outcome: 'aborted', reason: errorText(error) }));
     }
   }
