@@ -88,6 +88,19 @@ whereThereAre('a real container', () => {
     expect(await rights({ security })).toEqual(['CapBnd: 0000000000000000', 'NoNewPrivs: 1', 'Seccomp: 2']);
   });
 
+  test('has the signals and the files that a program expects: none ignored, held back or left open by who started it', async () => {
+    const { lines } = await runToEnd(
+      runtime,
+      script('grep -E "^Sig(Blk|Ign):" /proc/self/status; ls /proc/self/fd | tr "\\n" " "'),
+    );
+    // 3 is the folder that is listed.
+    expect(lines.map((line) => line.split(/\s+/).join(' ').trim())).toEqual([
+      'SigBlk: 0000000000000000',
+      'SigIgn: 0000000000000000',
+      '0 1 2 3',
+    ]);
+  });
+
   test('writes neither to a read-only root nor to what is read-only of the kernel', async () => {
     const { lines } = await runToEnd(
       runtime,

@@ -29,6 +29,35 @@ networkConformance('bridge', {
   },
 });
 
+test('the links of pods that go are gone from the bridge, whatever of them has gone by itself', async () => {
+  const other = `${network.cluster}-node-2`;
+  const links = namespaceLinks({ network, nodeName: other, nodeAddress: '10.94.0.3' });
+  const bridge = createBridgeNetwork({ links });
+  bridge.configure(['10.95.3.0/28']);
+  const ports = (): number =>
+    execFileSync('ip', ['-n', nodeNamespace(other), '-br', 'link', 'show', 'master', 'pods'], {
+      encoding: 'utf8',
+    }).split('\n').length - 1;
+  const pods = ['a', 'b', 'c', 'd'].map((owner) => ({ owner, name: `${network.cluster}-gone-${owner}` }));
+  const attach = async ({ owner, name }: (typeof pods)[number]): Promise<unknown> => {
+    execFileSync('ip', ['netns', 'add', name]);
+    return bridge.attach({ owner, id: name, namespacePath: namespacePath(name) });
+  };
+  await Promise.all(pods.slice(0, 3).map(attach));
+  expect(ports()).toBe(3);
+  execFileSync('ip', ['netns', 'delete', pods[0]?.name ?? '']);
+  const [last] = pods.slice(3);
+  await Promise.all([
+    ...['a', 'b'].map((owner) => bridge.detach(owner)),
+    ...(last === undefined ? [] : [attach(last)]),
+  ]);
+  expect(ports()).toBe(2);
+  execFileSync('ip', ['netns', 'delete', nodeNamespace(other)]);
+  await bridge.detach('c');
+  await bridge.detach('d');
+  for (const { name } of pods.slice(1)) execFileSync('ip', ['netns', 'delete', name]);
+});
+
 test('what is missing of the links is made again, and nothing is left once they are removed', async () => {
   const other = {
     ...testNetwork(`again-${process.pid}`),

@@ -7,7 +7,6 @@
  * nothing special of the bridge.
  * Upstream counterpart: CNI plugins `bridge` and `host-local`.
  */
-import { hostCommand, tryHostCommand } from '../host/host-command.ts';
 import { isLinked } from '../pod-link.ts';
 import type { PodNetwork } from '../pod-network.ts';
 import { createPooledNetwork, type PodWires } from '../pooled-network.ts';
@@ -53,14 +52,7 @@ function bridgeWires({ namespace, bridge, ensure, route }: PodLinks): PodWires {
         await plug();
       }
     },
-    // The link goes with the pod's namespace too, so that it may be gone.
-    disconnect: async ({ owner }) => {
-      const link = podLink(owner);
-      const gone = await tryHostCommand(['ip', 'link', 'delete', link], { namespace });
-      if (gone.code === 0) return;
-      const isThere = await tryHostCommand(['ip', 'link', 'show', link], { namespace });
-      if (isThere.code === 0) await hostCommand(['ip', 'link', 'delete', link], { namespace });
-    },
+    disconnect: ({ owner }) => plugger.unplug({ namespace, link: podLink(owner) }),
   };
   return wires;
 }

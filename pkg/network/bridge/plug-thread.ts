@@ -4,12 +4,21 @@
  */
 import { Buffer } from 'node:buffer';
 import { dlopen, getInt32 } from 'node:ffi';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { getSystemErrorName } from 'node:util';
 import { parentPort } from 'node:worker_threads';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { PlugAnswer, PlugOrder } from './pod-plugger.ts';
-import { addAddress, addPair, addRoutes, answerTo, numbered, raiseIsolatedPort, raiseLink } from './route-messages.ts';
+import type { PlugAnswer, PlugOrder, PlugRequest, UnplugRequest } from './pod-plugger.ts';
+import {
+  addAddress,
+  addPair,
+  addRoutes,
+  answerTo,
+  deleteLink,
+  numbered,
+  raiseIsolatedPort,
+  raiseLink,
+} from './route-messages.ts';
 
 const int = 'int32';
 const pointer = 'pointer';
@@ -49,8 +58,11 @@ function withOpen<T>(path: string, work: (fd: number) => T): T {
   }
 }
 
-/** Tells the kernel of the namespace this thread is in; throws at the first request that it refuses. */
-function tell(requests: readonly (readonly [what: string, request: Buffer])[]): void {
+/** Tells the kernel of the namespace this thread is in; throws at the first request that it refuses, but for errors that are fine. */
+function tell(
+  requests: readonly (readonly [what: string, request: Buffer])[],
+  isFine: (error: number) => boolean = () => false,
+): void {
   const socket = check('socket', c.socket(netlink.family, netlink.raw, netlink.route));
   const answer = Buffer.alloc(answerBytesMax);
   try {
@@ -59,11 +71,17 @@ function tell(requests: readonly (readonly [what: string, request: Buffer])[]): 
       check(what, c.send(socket, message, BigInt(message.length), 0));
       const length = check(what, c.recv(socket, answer, BigInt(answer.length), noWait));
       const error = answerTo(sequence, answer.subarray(0, length));
-      if (error !== 0) throw new Error(`${what}: ${error === undefined ? 'no answer' : getSystemErrorName(-error)}`);
+      if (error !== 0 && (error === undefined || !isFine(error)))
+        throw new Error(`${what}: ${error === undefined ? 'no answer' : getSystemErrorName(-error)}`);
     }
   } finally {
     closeSync(socket);
   }
+}
+
+/** Of a link: there is none. */
+function isGone(error: number): boolean {
+  return getSystemErrorName(-error) === 'ENODEV';
 }
 
 function indexOf(name: string): number {
@@ -72,11 +90,18 @@ function indexOf(name: string): number {
   return index;
 }
 
-function plug({ namespace, bridge, link, pod, addresses, gateways }: PlugOrder): void {
+function enter(fd: number): void {
+  check('setns', c.setns(fd, networkNamespace));
+}
+
+function enterNode(namespace: string | undefined): void {
+  if (namespace === undefined) enter(own);
+  else withOpen(namespace, enter);
+}
+
+function plug({ namespace, bridge, link, pod, addresses, gateways }: PlugRequest): void {
   withOpen(pod, (there) => {
-    const enter = (fd: number): number => check('setns', c.setns(fd, networkNamespace));
-    if (namespace === undefined) enter(own);
-    else withOpen(namespace, enter);
+    enterNode(namespace);
     const peer = { name: 'eth0', namespaceFd: there, bridge: indexOf(bridge) };
     tell([
       [`link ${link}`, addPair(link, peer)],
@@ -93,10 +118,18 @@ function plug({ namespace, bridge, link, pod, addresses, gateways }: PlugOrder):
   });
 }
 
+/** The link goes with the namespace of the pod or the node too, so that it may be gone. */
+function unplug({ namespace, link }: UnplugRequest): void {
+  if (namespace !== undefined && !existsSync(namespace)) return;
+  enterNode(namespace);
+  tell([[`link ${link}`, deleteLink(link)]], isGone);
+}
+
 parentPort?.on('message', (order: PlugOrder) => {
   const answer: PlugAnswer = { id: order.id };
   try {
-    plug(order);
+    if (order.what === 'plug') plug(order);
+    else unplug(order);
     parentPort?.postMessage(answer);
   } catch (error) {
     parentPort?.postMessage({ ...answer, problem: errorText(error) });

@@ -1,5 +1,5 @@
 /**
- * Plugs pods into a bridge, one after the other, in a thread of its own (`plug-thread.ts`): commands of `ip` cost each pod four processes, and a large process stands
+ * Plugs pods into a bridge and out again, one after the other, in a thread of its own (`plug-thread.ts`): commands of `ip` cost each pod four processes, and a large process stands
  * still while it starts one. The thread starts with the first pod and keeps no process alive.
  */
 import { Worker } from 'node:worker_threads';
@@ -19,10 +19,14 @@ export interface PlugRequest {
   readonly gateways: readonly string[];
 }
 
+/** A link to take away, with the pod's end of it. */
+export type UnplugRequest = Pick<PlugRequest, 'link' | 'namespace'>;
+
 /** What the thread is told. */
-export interface PlugOrder extends PlugRequest {
-  readonly id: number;
-}
+export type PlugOrder = { readonly id: number } & (
+  | (PlugRequest & { readonly what: 'plug' })
+  | (UnplugRequest & { readonly what: 'unplug' })
+);
 
 /** What it says of one of them: nothing where all is there. */
 export interface PlugAnswer {
@@ -35,10 +39,18 @@ const main = new URL(`./plug-thread.${import.meta.url.endsWith('.ts') ? 'ts' : '
 const limits = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 1 };
 const flags = ['--disable-warning=ExperimentalWarning'];
 
-/** What plugs pods in. */
+interface Asked {
+  readonly order: PlugOrder;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/** What plugs pods in. Invariant: the kernel takes its time to take a link away, so at most one goes at a time, and pods that wait for theirs go first. */
 export class PodPlugger {
   #worker: Worker | undefined;
+  /** In the thread's hands. */
   readonly #waiting = new Map<number, PromiseWithResolvers<void>>();
+  /** Links to take away once no pod waits. */
+  readonly #later: Asked[] = [];
   #orders = 0;
 
   /** Has the thread begin: there will be a pod. */
@@ -48,16 +60,31 @@ export class PodPlugger {
 
   /** Resolves when the pod is connected. Rejects where something of it is there already, and whatever else is wrong; part of it may be there then. */
   plug(request: PlugRequest): Promise<void> {
-    const id = this.#orders++;
     const done = Promise.withResolvers<void>();
-    this.#waiting.set(id, done);
-    const worker = this.#worker ?? this.#start();
-    this.#worker = worker;
-    // A process that ends waits for what was begun.
-    worker.ref();
-    const order: PlugOrder = { ...request, id };
-    worker.postMessage(order);
+    this.#send({ order: { id: this.#orders++, what: 'plug', ...request }, done });
     return done.promise;
+  }
+
+  /** Resolves when the link is gone; one that is not there is. Rejects with what else is wrong. */
+  unplug({ link, namespace }: UnplugRequest): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.#later.push({ order: { id: this.#orders++, what: 'unplug', link, namespace }, done });
+    this.#sendLater();
+    return done.promise;
+  }
+
+  #send({ order, done }: Asked): void {
+    this.#waiting.set(order.id, done);
+    this.#worker ??= this.#start();
+    // A process that ends waits for what was begun.
+    this.#worker.ref();
+    this.#worker.postMessage(order);
+  }
+
+  #sendLater(): void {
+    if (this.#waiting.size > 0) return;
+    const next = this.#later.shift();
+    if (next !== undefined) this.#send(next);
   }
 
   #start(): Worker {
@@ -69,6 +96,7 @@ export class PodPlugger {
       if (this.#waiting.size === 0) worker.unref();
       if (problem === undefined) done?.resolve();
       else done?.reject(new Error(problem));
+      this.#sendLater();
     });
     worker.on('error', (error) => this.#lost(worker, errorText(error)));
     worker.on('exit', () => this.#lost(worker, 'the thread that connects pods has ended'));
@@ -81,5 +109,6 @@ export class PodPlugger {
     this.#worker = undefined;
     for (const done of this.#waiting.values()) done.reject(new Error(reason));
     this.#waiting.clear();
+    this.#sendLater();
   }
 }

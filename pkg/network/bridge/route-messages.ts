@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { parseIp } from '#pkg/apimachinery/ip.ts';
 
 const headerBytes = 16;
-const types = { newLink: 16, newAddress: 20, newRoute: 24 } as const;
+const types = { newLink: 16, deleteLink: 17, newAddress: 20, newRoute: 24 } as const;
 const flags = { request: 1, acknowledge: 4, exclusive: 0x200, create: 0x400 } as const;
 const families = { 4: 2, 16: 10 } as const;
 const link = { name: 3, master: 10, info: 18, namespaceFd: 28 } as const;
@@ -54,6 +54,11 @@ export function raiseIsolatedPort(name: string): Buffer {
 /** Brings a link up. */
 export function raiseLink(name: string): Buffer {
   return request(types.newLink, 0, [linkHeader(isUp), attribute(link.name, text(name))]);
+}
+
+/** Takes a link away, and the other of its pair. */
+export function deleteLink(name: string): Buffer {
+  return request(types.deleteLink, 0, [linkHeader(), attribute(link.name, text(name))]);
 }
 
 /** Gives a link an address that has no neighbours. */

@@ -4,7 +4,7 @@
  * know with which code it ends. Why not one per container, as conmon and containerd's shims: a Node process takes 40 MB. Why not the kubelet itself: a
  * container whose output nobody reads stands still. It ends when it has been alone for `aloneMsMax` without containers.
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { basename, join } from 'node:path';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
@@ -24,6 +24,7 @@ import {
   type Opening,
   protocolVersion,
   type RunCall,
+  type UpdateCall,
 } from './protocol.ts';
 import { Reaper } from './reaper.ts';
 import { Runc } from './runc.ts';
@@ -201,14 +202,9 @@ class Monitor {
         this.#containers.delete(call.id);
         this.#look();
         return undefined;
-      case 'update': {
-        const logPath = join(this.#options.folder, `update-${this.#execs++}`);
-        const input = JSON.stringify(call.resources);
-        const ociRuntime = this.#containers.get(call.id)?.watch.call.ociRuntime;
-        if (ociRuntime === undefined) throw new Error(`container "${call.id}" is not running`);
-        await this.#runtime(ociRuntime).run({ args: ['update', '--resources', '-', call.id], logPath, input });
+      case 'update':
+        await this.#update(call);
         return undefined;
-      }
       case 'end':
         this.#ended.resolve();
         return undefined;
@@ -233,6 +229,18 @@ class Monitor {
       this.#starting.delete(starting);
     }
     return watch.summary;
+  }
+
+  async #update({ id, resources }: UpdateCall): Promise<void> {
+    const ociRuntime = this.#containers.get(id)?.watch.call.ociRuntime;
+    if (ociRuntime === undefined) throw new Error(`container "${id}" is not running`);
+    const path = join(this.#options.folder, `update-${this.#execs++}`);
+    writeFileSync(path, JSON.stringify(resources), { mode: 0o600 });
+    try {
+      await this.#runtime(ociRuntime).run({ args: ['update', '--resources', path, id], logPath: `${path}.log` });
+    } finally {
+      rmSync(path, { force: true });
+    }
   }
 
   #attach(socket: Socket, { id, isEarly }: AttachOpening): FrameHandler {

@@ -74,6 +74,13 @@ export interface RunCall {
   readonly cgroups: readonly string[];
 }
 
+/** Other limits for a container that runs, as the OCI runtime takes them. */
+export interface UpdateCall {
+  readonly method: 'update';
+  readonly id: string;
+  readonly resources: unknown;
+}
+
 /** What can be asked for. */
 export type Call =
   | SandboxCall
@@ -82,7 +89,7 @@ export type Call =
   | { readonly method: 'signal'; readonly id: string; readonly signal: number }
   /** All that it consists of goes; it may run. */
   | { readonly method: 'remove'; readonly id: string }
-  | { readonly method: 'update'; readonly id: string; readonly resources: unknown }
+  | UpdateCall
   /** Ends the monitor; containers stay. */
   | { readonly method: 'end' };
 

@@ -1,7 +1,9 @@
 /** The OCI runtime as a command: runs it to its end, and says in one sentence why it failed. Upstream counterpart: containerd's `go-runc`. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import type { Reaper } from './reaper.ts';
+import { startProcess } from './start-process.ts';
+
+const environment = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
 
 /** Where it is, and the folder of what it knows. */
 export interface RuncOptions {
@@ -17,7 +19,6 @@ export interface RuncCall {
   readonly logPath: string;
   /** Descriptors of the process that it starts; default nothing. */
   readonly stdio?: readonly number[] | undefined;
-  readonly input?: string;
 }
 
 /** The command. */
@@ -29,35 +30,16 @@ export class Runc {
   }
 
   /** Resolves when it has ended well; rejects with what it says otherwise. */
-  async run({ args, logPath, stdio, input }: RuncCall): Promise<void> {
+  async run({ args, logPath, stdio = [] }: RuncCall): Promise<void> {
     const { path, stateFolder, reaper } = this.#options;
-    const [stdin = 'ignore', stdout = 'ignore', stderr = 'ignore'] = stdio ?? [];
-    const child = spawn(path, ['--root', stateFolder, '--log', logPath, '--log-format', 'json', ...args], {
-      cwd: '/',
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-      stdio: [input === undefined ? stdin : 'pipe', stdout, stderr],
-    });
-    child.stdin?.on('error', () => {});
-    child.stdin?.end(input);
-    const code = await ended(child, reaper);
+    const own = ['--root', stateFolder, '--log', logPath, '--log-format', 'json'];
+    const code = await reaper.wait(startProcess({ path, args: [...own, ...args], environment, stdio }));
     try {
       if (code !== 0) throw new Error(lastError(logPath) ?? `${path} ended with exit code ${code}`);
     } finally {
       rmSync(logPath, { force: true });
     }
   }
-}
-
-function ended(child: ChildProcess, reaper: Reaper): Promise<number | null> {
-  const { pid } = child;
-  if (pid !== undefined) reaper.own(pid, true);
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code) => {
-      if (pid !== undefined) reaper.own(pid, false);
-      resolve(code);
-    });
-  });
 }
 
 /** The last error of the log. */
