@@ -6,8 +6,12 @@ import { Heap } from '#pkg/base/heap.ts';
 import type { ClusterView, ImageUse } from '../model/cluster-view.ts';
 import type { NodeInfo } from '../model/node-info.ts';
 import type { TopologyCounts, TopologyQuestion } from '../model/topology-counts.ts';
+import { TopologyDomains } from '../model/topology-domains.ts';
 import { ChangeLog } from './change-log.ts';
 import { KeptTopology } from './kept-topology.ts';
+
+/** Values of labels that are numbered, of which most may be of nodes that are gone; beyond it all are numbered anew. */
+const domainsMost = (slots: number): number => 4_096 + 16 * slots;
 
 const noLabels: Readonly<Record<string, string>> = {};
 
@@ -26,6 +30,8 @@ export class NodeTable implements ClusterView {
   /** By name, as of `#imagesAt` in the log of node changes. */
   #images = new Map<string, ImageUse>();
   #imagesAt = -1;
+  /** The numbers of the domains that are counted by. */
+  readonly domains = new TopologyDomains();
   readonly #topology = new KeptTopology();
   readonly #namespaceLabels = new Map<string, Readonly<Record<string, string>>>();
 
@@ -87,6 +93,10 @@ export class NodeTable implements ClusterView {
       this.#slotOf.set(node.name, slot);
     }
     this.slots[slot] = node;
+    if (this.domains.size > domainsMost(this.slots.length)) {
+      this.#topology.clear();
+      this.domains.clear();
+    }
     this.#noteAffinity(node);
     if (node.taints.some(({ effect }) => effect === 'PreferNoSchedule')) this.#withSoftTaints.add(node);
     else this.#withSoftTaints.delete(node);

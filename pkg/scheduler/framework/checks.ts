@@ -1,7 +1,9 @@
 /** What the filters of a profile have to check of one pod, and which of their answers may be kept for others. */
+
+import type { Room } from '../model/room.ts';
 import type { Cycle } from './cycle.ts';
 import type { Signatures } from './kept-answers.ts';
-import type { FilterPlugin, Memo, NodeCheck } from './plugin.ts';
+import type { FilterPlugin, Memo, NodeCheck, SlotCheck } from './plugin.ts';
 import type { Profile } from './profile.ts';
 
 /** A filter that has something to check. */
@@ -42,4 +44,15 @@ export function checksOf({ filter }: Pick<Profile, 'filter'>, cycle: Cycle, sign
     }
   }
   return { kept, fresh, signature };
+}
+
+/** The same checks by slot; undefined where one of them looks at more than what the nodes have. */
+export function slotChecksOf(checks: readonly Check[], cycle: Cycle, room: Room): readonly SlotCheck[] | undefined {
+  const bySlot: SlotCheck[] = [];
+  for (const { plugin } of checks) {
+    const check = plugin.filterByRoom?.(cycle, room);
+    if (check === undefined) return undefined;
+    bySlot.push(check);
+  }
+  return bySlot;
 }

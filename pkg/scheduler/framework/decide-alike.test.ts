@@ -12,7 +12,10 @@ import { CycleState } from './cycle.ts';
 import { Decider } from './decide.ts';
 import { fitErrorMessage } from './fit-error.ts';
 
-const profile = profileOver(pluginTable);
+const profiles = {
+  packing: profileOver(pluginTable),
+  spreading: profileOver(pluginTable, { scheduling: 'spreading' }),
+} as const;
 
 function pick<T>(random: Random, values: readonly T[]): T {
   return values[randomInt(random, values.length)]!;
@@ -25,7 +28,8 @@ function someNode(random: Random, index: number): Node {
     { cpu: '2', memory: '16Gi', pods: '8' },
   ]);
   const node = makeNode(`n${index}`, size);
-  const labels = { ...node.metadata?.labels, zone: pick(random, ['z1', 'z2', 'z3']) };
+  const zone = pick(random, ['z1', 'z2', 'z3', undefined]);
+  const labels = { ...node.metadata?.labels, ...(zone === undefined ? {} : { zone }) };
   const taints = [{ key: 'x', effect: pick(random, ['NoSchedule', 'NoExecute']) }];
   return {
     ...node,
@@ -35,6 +39,7 @@ function someNode(random: Random, index: number): Node {
 }
 
 const away = { labelSelector: { matchLabels: { app: 'web' } }, topologyKey: 'zone' };
+const byNode = { ...away, topologyKey: 'kubernetes.io/hostname' };
 const spread = { maxSkew: 2, topologyKey: 'zone', labelSelector: { matchLabels: { app: 'web' } } };
 
 /** Mostly pods like others, some that are like none, and some about which more is looked at than the node. */
@@ -43,7 +48,7 @@ function somePod(random: Random, index: number): Pod {
   const pod = makePod(`p${index}`)
     .meta({ uid: `p${index}` })
     .request({ cpu, memory: pick(random, ['64Mi', '1Gi']) });
-  switch (randomInt(random, 12)) {
+  switch (randomInt(random, 18)) {
     case 0:
       return pod.spec({ nodeSelector: { zone: 'z1' } }).object;
     case 1:
@@ -63,16 +68,47 @@ function somePod(random: Random, index: number): Pod {
       const podAntiAffinity = { preferredDuringSchedulingIgnoredDuringExecution: [term] };
       return randomInt(random, 4) === 0 ? pod.spec({ affinity: { podAntiAffinity } }).object : pod.object;
     }
+    case 6:
+    case 7: {
+      const podAntiAffinity = { requiredDuringSchedulingIgnoredDuringExecution: [pick(random, [away, byNode])] };
+      return index % 4 === 0 ? pod.labels({ app: 'web' }).spec({ affinity: { podAntiAffinity } }).object : pod.object;
+    }
+    case 8: {
+      const podAffinity = { requiredDuringSchedulingIgnoredDuringExecution: [away] };
+      return pod.labels({ app: 'web' }).spec({ affinity: { podAffinity } }).object;
+    }
+    case 9: {
+      const term = { weight: 10, podAffinityTerm: pick(random, [away, byNode]) };
+      return pod.spec({ affinity: { podAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [term] } } })
+        .object;
+    }
+    case 10: {
+      const soft = { ...spread, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' } as const;
+      const hard = { ...spread, whenUnsatisfiable: 'DoNotSchedule' } as const;
+      return pod.labels({ app: 'web' }).spec({ topologySpreadConstraints: [soft, hard] }).object;
+    }
+    case 11:
+    case 12: {
+      const kind = pick(random, ['ReplicaSet', 'DaemonSet']);
+      const owner = { apiVersion: 'apps/v1', kind, name: 'some', uid: kind, controller: true };
+      return pod.meta({ ownerReferences: [owner] }).object;
+    }
     default:
       return pod.object;
   }
 }
 
+interface Way {
+  readonly scheduling: keyof typeof profiles;
+  readonly isQuick: boolean;
+}
+
 /** What becomes of pods that come, nodes that come and go, promises, and pods that end, as text. */
-function history(seed: number, isQuick: boolean): readonly string[] {
+function history(seed: number, { scheduling, isQuick }: Way): readonly string[] {
   const random = new SeededRandom(seed);
   const cache = new SchedulerCache({ clock: new VirtualClock() });
   const nominator = new Nominator();
+  const profile = profiles[scheduling];
   const decider = new Decider({ profile, table: cache.table, nominator, isQuick });
   for (let index = 0; index < 50; index++) cache.setNode(someNode(random, index));
   const told: string[] = [];
@@ -93,6 +129,17 @@ function history(seed: number, isQuick: boolean): readonly string[] {
   return told;
 }
 
-test.each([1, 2, 3, 4, 5, 6])('pods that are alike get the nodes that they would get one by one: seed %i', (seed) => {
-  expect(history(seed, true)).toEqual(history(seed, false));
-});
+const ways = [1, 2, 3, 4, 5, 6].flatMap((seed) => [
+  { seed, scheduling: 'packing' as const },
+  { seed, scheduling: 'spreading' as const },
+]);
+
+test.each(ways)(
+  'pods get the nodes that every plugin asked about every node would give: $scheduling, seed $seed',
+  (way) => {
+    const { seed, scheduling } = way;
+    const quick = history(seed, { scheduling, isQuick: true });
+    expect(quick).toEqual(history(seed, { scheduling, isQuick: false }));
+    expect(quick.filter((text) => text.startsWith('n')).length).toBeGreaterThan(100);
+  },
+);

@@ -6,8 +6,9 @@
 
 import type { NodeTable } from '../cache/node-table.ts';
 import type { Nominator } from '../cache/nominator.ts';
+import { RoomColumns } from '../cache/room-columns.ts';
 import type { NodeInfo } from '../model/node-info.ts';
-import { type Check, type Checks, checksOf } from './checks.ts';
+import { type Check, type Checks, checksOf, slotChecksOf } from './checks.ts';
 import type { Answer } from './column.ts';
 import type { Cycle } from './cycle.ts';
 import type { Diagnosis } from './fit-error.ts';
@@ -15,6 +16,7 @@ import { KeptAnswers, Signatures } from './kept-answers.ts';
 import type { NodeRefusal } from './plugin.ts';
 import type { Profile, WeightedScore } from './profile.ts';
 import { QuickChoice } from './quick-choice.ts';
+import { allOf } from './slots.ts';
 import { isRejected, type Status, success } from './status.ts';
 import { checkWith } from './what-if.ts';
 
@@ -56,6 +58,8 @@ export class Decider {
   readonly #nominator: Nominator;
   readonly #kept: KeptAnswers;
   readonly #quick: QuickChoice | undefined;
+  /** Absent where nothing is quick. */
+  readonly #room: RoomColumns | undefined;
   /** Refusals by number; 0 is success. */
   #statuses: Status[] = [success];
   #numbers = new Map<string, number>();
@@ -71,7 +75,8 @@ export class Decider {
     this.#nominator = options.nominator;
     this.#table = options.table;
     this.#kept = new KeptAnswers(options.table);
-    this.#quick = options.isQuick === false ? undefined : new QuickChoice({ ...options, kept: this.#kept });
+    this.#room = options.isQuick === false ? undefined : new RoomColumns(options.table);
+    if (this.#room !== undefined) this.#quick = new QuickChoice({ ...options, kept: this.#kept, room: this.#room });
   }
 
   /** Decides for the pod of `cycle`. */
@@ -113,6 +118,8 @@ export class Decider {
     const node = quick === undefined ? undefined : slots[quick];
     if (node !== undefined) return { kind: 'node', nodeName: node.name };
     if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
+    const passing = this.#passingByRoom(cycle, checks);
+    if (passing > 0) return this.#best(cycle, passing, signs);
     const verdicts = this.#verdictsOfAll(cycle, checks);
     const feasible = this.#feasible;
     let count = 0;
@@ -128,25 +135,45 @@ export class Decider {
     return this.#unschedulable(refusals, undefined);
   }
 
+  /** Where it can be found without a word why nodes are refused: how many pass, whose slots are then the first of `#feasible`. Else 0. */
+  #passingByRoom(cycle: Cycle, checks: Checks): number {
+    const { slots } = this.#table;
+    if (this.#room === undefined || checks.fresh.length === 0 || !this.#nominator.isEmpty) return 0;
+    const limits = slotChecksOf(checks.fresh, cycle, this.#room.refresh());
+    if (limits === undefined) return 0;
+    const passes = allOf(limits);
+    const common = this.#keptVerdicts(checks);
+    const feasible = this.#feasible;
+    let count = 0;
+    for (let slot = 0; slot < slots.length; slot++)
+      if (common[slot] === 0 && slots[slot] !== undefined && passes(slot)) feasible[count++] = slot;
+    return count;
+  }
+
+  #answerOf({ plugin, check }: Check): Answer {
+    const { name } = plugin;
+    return (node) => this.#number(name, check(node));
+  }
+
+  /** As `#verdictsOfAll`, of those filters whose answers are kept. */
+  #keptVerdicts({ kept, signature }: Checks): Float64Array {
+    const columns = kept.map((one) => {
+      const name = `filter ${one.plugin.name}`;
+      const { dependsOn } = one.memo;
+      return this.#kept.about({ name, dependsOn, signature: one.signature, answer: this.#answerOf(one) });
+    });
+    const firstRefusal: Answer = (_node, slot) => {
+      for (const values of columns) if (values[slot] !== 0) return values[slot]!;
+      return 0;
+    };
+    return this.#kept.about({ name: 'filters', dependsOn: 'pods', signature, answer: firstRefusal });
+  }
+
   /** By slot the number of the first refusal, 0 where every plugin passes the node; meaningless where the slot is free. */
   #verdictsOfAll(cycle: Cycle, checks: Checks): Float64Array {
     const { slots } = this.#table;
-    const answerOf = ({ plugin, check }: Check): Answer => {
-      const { name } = plugin;
-      return (node) => this.#number(name, check(node));
-    };
-    const { signature } = checks;
-    const kept = checks.kept.map((one) => {
-      const name = `filter ${one.plugin.name}`;
-      const { dependsOn } = one.memo;
-      return this.#kept.about({ name, dependsOn, signature: one.signature, answer: answerOf(one) });
-    });
-    const fresh = checks.fresh.map(answerOf);
-    const firstRefusal: Answer = (_node, slot) => {
-      for (const values of kept) if (values[slot] !== 0) return values[slot]!;
-      return 0;
-    };
-    const common = this.#kept.about({ name: 'filters', dependsOn: 'pods', signature, answer: firstRefusal });
+    const common = this.#keptVerdicts(checks);
+    const fresh = checks.fresh.map((one) => this.#answerOf(one));
     if (fresh.length === 0 && this.#nominator.isEmpty) return common;
     const verdicts = this.#verdicts;
     verdicts.set(common.subarray(0, slots.length));
@@ -214,7 +241,11 @@ export class Decider {
       return { kind: 'node', nodeName: slots[promised]!.name };
     }
     for (const plugin of this.#profile.preScore) {
-      const status = plugin.preScore(cycle, this.#firstFeasible(count));
+      const slotsLeft = this.#feasible.subarray(0, count);
+      const status =
+        this.#room === undefined || plugin.preScoreByRoom === undefined
+          ? plugin.preScore(cycle, this.#firstFeasible(count))
+          : plugin.preScoreByRoom(cycle, slotsLeft, this.#room.refresh());
       if (status.code === 'Error') return { kind: 'error', message: status.reasons.join(', ') };
     }
     const totals = this.#totals.fill(0, 0, count);
@@ -236,7 +267,10 @@ export class Decider {
     const totals = this.#totals;
     const scratch = this.#scratch.subarray(0, count);
     const memo = plugin.scoreMemo;
-    if (memo === undefined) {
+    const bySlot = memo === undefined && this.#room ? plugin.scoreByRoom?.(cycle, this.#room.refresh()) : undefined;
+    if (bySlot !== undefined) {
+      for (let index = 0; index < count; index++) scratch[index] = bySlot(feasible[index] ?? 0);
+    } else if (memo === undefined) {
       for (let index = 0; index < count; index++) scratch[index] = score(slots[feasible[index]!]!);
     } else {
       const { dependsOn } = memo;

@@ -116,9 +116,14 @@ export interface PostFilterPlugin extends Plugin {
   postFilter(context: PostFilterContext): PostFilterResult;
 }
 
-/** Looks once at the nodes that passed, before they are scored. A cluster has many: a plugin with nothing to do does not go through them. */
+/**
+ * Looks once at the nodes that passed, before they are scored. A cluster has many: a plugin with nothing to do does not go through them. Where all scores depend on
+ * their memos alone it is shown no node.
+ */
 export interface PreScorePlugin extends Plugin {
   preScore(cycle: Cycle, nodes: Iterable<NodeInfo>): Status;
+  /** The same of the nodes in these slots by what the nodes have, where that is all it looks at. */
+  preScoreByRoom?(cycle: Cycle, slots: Int32Array, room: Room): Status;
 }
 
 /** Rates one node for the pod of the cycle it was made in. */

@@ -1,19 +1,20 @@
 /**
- * The quick way to the best node for a pod about which only such plugins have a say as look at the pod's signature and the node itself: by a ranking
- * where pods like it come again and again, and else by one pass over numbers in columns.
+ * The quick way to the best node for a pod whose scores depend on its signature and the node alone: by a ranking where pods like it come again and
+ * again, and else by one pass over numbers in columns. What else has a say may only refuse nodes, by such numbers too.
  *
  * Invariant: it finds the node that the decider finds by asking every plugin about every node, to the last bit of every score; where it cannot, or no
  * node will do, it says so and the decider goes its own way.
  */
 import type { NodeTable } from '../cache/node-table.ts';
-import { RoomColumns } from '../cache/room-columns.ts';
+import { idleKindsMax, type RoomColumns } from '../cache/room-columns.ts';
 import type { NodeInfo } from '../model/node-info.ts';
-import type { Checks, KeptCheck } from './checks.ts';
+import { type Checks, type KeptCheck, slotChecksOf } from './checks.ts';
 import type { Cycle } from './cycle.ts';
 import type { KeptAnswers, Signatures } from './kept-answers.ts';
 import type { NodeScore, ScorePlugin, SlotCheck, SlotScore } from './plugin.ts';
 import type { Profile } from './profile.ts';
 import { Rankings, refused } from './ranking.ts';
+import { allOf, sumOf } from './slots.ts';
 import { success } from './status.ts';
 
 interface Scoring {
@@ -25,8 +26,10 @@ interface Scoring {
 /** All that has a say about one pod. */
 interface Say {
   readonly checks: readonly KeptCheck[];
+  /** By what is not kept; absent where there is nothing. */
+  readonly limit: SlotCheck | undefined;
   readonly scores: readonly Scoring[];
-  /** Equal for pods about which all say the same. */
+  /** Equal for pods about which all say the same but for `limit`. */
   readonly signature: string;
 }
 
@@ -35,6 +38,7 @@ export interface QuickChoiceOptions {
   readonly profile: Profile;
   readonly table: NodeTable;
   readonly kept: KeptAnswers;
+  readonly room: RoomColumns;
 }
 
 /** The quick way of one decider. */
@@ -43,12 +47,16 @@ export class QuickChoice {
   readonly #table: NodeTable;
   readonly #kept: KeptAnswers;
   readonly #rankings = new Rankings();
-  readonly #room = new RoomColumns();
+  readonly #room: RoomColumns;
+  /** By kind of idle nodes: the last pass that has looked at one of it. */
+  readonly #lookedAt = new Int32Array(idleKindsMax + 1);
+  #pass = 0;
 
-  constructor({ profile, table, kept }: QuickChoiceOptions) {
+  constructor({ profile, table, kept, room }: QuickChoiceOptions) {
     this.#profile = profile;
     this.#table = table;
     this.#kept = kept;
+    this.#room = room;
   }
 
   /** The slot of the best node; undefined where there is none, or it is not found this way. Only while no node is promised to anybody. */
@@ -57,15 +65,13 @@ export class QuickChoice {
     if (say === undefined) return undefined;
     const ranking = this.#rankings.of(say.signature);
     if (ranking === undefined) return this.#firstOfAll(cycle, say);
-    return ranking.best(this.#table, (node) => (passes(say.checks, node) ? totalOf(say.scores, node) : refused));
+    const rate = (node: NodeInfo): number => (passes(say.checks, node) ? totalOf(say.scores, node) : refused);
+    return say.limit === undefined ? ranking.best(this.#table, rate) : ranking.bestOf(this.#table, rate, say.limit);
   }
 
   /** Undefined where another plugin has a say. */
   #sayAbout(cycle: Cycle, { kept, fresh, signature: ofChecks }: Checks, signs: Signatures): Say | undefined {
-    if (fresh.length > 0) return undefined;
-    for (const plugin of this.#profile.preScore) {
-      if (plugin.preScore(cycle, filtered(this.#table.slots, kept)).code === 'Error') return undefined;
-    }
+    for (const plugin of this.#profile.preScore) if (plugin.preScore(cycle, []).code === 'Error') return undefined;
     const scores: Scoring[] = [];
     let signature = ofChecks;
     for (const { plugin, weight } of this.#profile.score) {
@@ -76,13 +82,15 @@ export class QuickChoice {
       scores.push({ plugin, score, weight });
       signature += `score ${plugin.name} ${signs.of(memo)}\n`;
     }
-    return { checks: kept, scores, signature };
+    const limits = fresh.length === 0 ? [] : slotChecksOf(fresh, cycle, this.#room.refresh());
+    if (limits === undefined) return undefined;
+    return { checks: kept, limit: limits.length === 0 ? undefined : allOf(limits), scores, signature };
   }
 
   /** One pass over all nodes: what depends on nodes alone is kept for many pods, and the rest is asked of columns where it can be. */
-  #firstOfAll(cycle: Cycle, { checks, scores }: Say): number | undefined {
+  #firstOfAll(cycle: Cycle, { checks, limit, scores }: Say): number | undefined {
     const { slots } = this.#table;
-    const room = this.#room.refresh(this.#table);
+    const room = this.#room.refresh();
     const ofNodes = checks.filter(({ memo }) => memo.dependsOn === 'node');
     const isRefused = this.#kept.about({
       name: 'filters of nodes',
@@ -90,18 +98,38 @@ export class QuickChoice {
       signature: ofNodes.map(({ plugin, signature }) => `${plugin.name} ${signature}\n`).join(''),
       answer: (node) => (passes(ofNodes, node) ? 0 : 1),
     });
+    let isByRoom = true;
     const checksOfPods = checks
       .filter(({ memo }) => memo.dependsOn === 'pods')
-      .map((one): SlotCheck => one.plugin.filterByRoom?.(cycle, room) ?? slotCheck(slots, one));
+      .map((one): SlotCheck => {
+        const check = one.plugin.filterByRoom?.(cycle, room);
+        if (check === undefined) isByRoom = false;
+        return check ?? slotCheck(slots, one);
+      });
     const rates = scores.map(({ plugin, score, weight }): SlotScore => {
-      const rate = plugin.scoreByRoom?.(cycle, room) ?? slotScore(slots, score);
+      const byRoom = plugin.scoreByRoom?.(cycle, room);
+      if (byRoom === undefined) isByRoom = false;
+      const rate = byRoom ?? slotScore(slots, score);
       return weight === 1 ? rate : (slot) => weight * rate(slot);
     });
-    const [isFit, rate] = [allOf(checksOfPods), sumOf(rates)];
+    return this.#firstBy({ isRefused, limit, isFit: allOf(checksOfPods), rate: sumOf(rates), isByRoom });
+  }
+
+  #firstBy({ isRefused, limit, isFit, rate, isByRoom }: Pass): number | undefined {
+    const { slots } = this.#table;
+    const { idleKind } = this.#room;
+    const lookedAt = this.#lookedAt;
+    const pass = ++this.#pass;
     let best: number | undefined;
     let most = refused;
     for (let slot = 0; slot < slots.length; slot++) {
-      if (isRefused[slot] !== 0 || slots[slot] === undefined || !isFit(slot)) continue;
+      if (isRefused[slot] !== 0 || slots[slot] === undefined || limit?.(slot) === false) continue;
+      const kind = isByRoom ? (idleKind[slot] ?? 0) : 0;
+      if (kind > 0) {
+        if (lookedAt[kind] === pass) continue;
+        lookedAt[kind] = pass;
+      }
+      if (!isFit(slot)) continue;
       const total = rate(slot);
       if (total <= most) continue;
       most = total;
@@ -111,15 +139,15 @@ export class QuickChoice {
   }
 }
 
-/** One that passes what all pass; mostly there is but one. */
-function allOf(checks: readonly SlotCheck[]): SlotCheck {
-  const [only = () => true] = checks;
-  return checks.length <= 1 ? only : (slot) => checks.every((check) => check(slot));
-}
-
-function sumOf(scores: readonly SlotScore[]): SlotScore {
-  const [only = () => 0] = scores;
-  return scores.length <= 1 ? only : (slot) => scores.reduce((total, score) => total + score(slot), 0);
+/** One pass over all nodes. */
+interface Pass {
+  /** 0 for nodes that may be taken for what they say of themselves. */
+  readonly isRefused: Float64Array;
+  readonly limit: SlotCheck | undefined;
+  readonly isFit: SlotCheck;
+  readonly rate: SlotScore;
+  /** Whether `isFit` and `rate` look at columns alone. Idle nodes that are the same in them come to the same then: the first stands for all. */
+  readonly isByRoom: boolean;
 }
 
 type Slots = readonly (NodeInfo | undefined)[];
@@ -147,8 +175,4 @@ function slotScore(slots: Slots, score: NodeScore): SlotScore {
     const node = slots[slot];
     return node === undefined ? 0 : score(node);
   };
-}
-
-function* filtered(slots: Slots, checks: readonly KeptCheck[]): IterableIterator<NodeInfo> {
-  for (const node of slots) if (node !== undefined && passes(checks, node)) yield node;
 }

@@ -7,6 +7,7 @@
 import type { ChangeLog } from '../cache/change-log.ts';
 import type { NodeTable } from '../cache/node-table.ts';
 import type { NodeInfo } from '../model/node-info.ts';
+import type { SlotCheck } from './plugin.ts';
 
 /** What a node that is refused comes to. */
 export const refused = Number.NEGATIVE_INFINITY;
@@ -35,6 +36,25 @@ export class Ranking {
     this.#refresh(slots, podChanges, rate);
     const winner = this.#width === 1 ? 0 : (this.#winners[1] ?? 0);
     return this.#totals[winner] === refused ? undefined : winner;
+  }
+
+  /** As `best`, of the nodes that pass. */
+  bestOf(
+    { slots, podChanges }: Pick<NodeTable, 'podChanges' | 'slots'>,
+    rate: Rate,
+    passes: SlotCheck,
+  ): number | undefined {
+    this.#refresh(slots, podChanges, rate);
+    const totals = this.#totals;
+    let best: number | undefined;
+    let most = refused;
+    for (let slot = 0; slot < slots.length; slot++) {
+      const total = totals[slot] ?? refused;
+      if (total <= most || !passes(slot)) continue;
+      most = total;
+      best = slot;
+    }
+    return best;
   }
 
   #refresh(slots: readonly (NodeInfo | undefined)[], log: ChangeLog, rate: Rate): void {

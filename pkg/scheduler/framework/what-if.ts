@@ -1,7 +1,7 @@
 /** Asking what would be: the filters on a node that is not as it is, such as without some of its pods. */
 import type { ClusterView, ImageUse } from '../model/cluster-view.ts';
 import type { NodeInfo } from '../model/node-info.ts';
-import { TopologyCounts, type TopologyQuestion } from '../model/topology-counts.ts';
+import type { TopologyCounts, TopologyQuestion } from '../model/topology-counts.ts';
 import type { Cycle } from './cycle.ts';
 import type { FilterPlugin } from './plugin.ts';
 import { type Status, success } from './status.ts';
@@ -40,10 +40,10 @@ class ChangedCluster implements ClusterView {
     const counts = this.#base.topologyCounts(question).clone();
     const before = this.#base.node(this.#node.name);
     const amountsBefore = before === undefined ? undefined : question.ofNode(before);
-    const contributed = new TopologyCounts();
-    if (before !== undefined && amountsBefore !== undefined) counts.remove(contributed.add(before, amountsBefore));
+    if (before !== undefined && amountsBefore !== undefined)
+      counts.remove(counts.contributionOf(before, amountsBefore));
     const amounts = question.ofNode(this.#node);
-    if (amounts !== undefined) counts.add(this.#node, amounts);
+    if (amounts !== undefined) counts.add(counts.contributionOf(this.#node, amounts));
     return counts;
   }
 

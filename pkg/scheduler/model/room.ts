@@ -17,6 +17,8 @@ export interface Room {
   readonly imbalance: Float64Array;
   /** How many pods are there that are not for the node's sake. */
   readonly ownPods: Float64Array;
+  /** The numbers of the domains of a topology key (`TopologyCounts.sumsOf`); -1 where the node lacks it. */
+  domainsOf(topologyKey: string): Int32Array;
   /** How many replicas of a workload are there. */
   replicasAt(slot: number, workload: string): number;
 }

@@ -12,15 +12,19 @@ import {
   type NodeScore,
   type NormalizeScorePlugin,
   type ScorePlugin,
+  type SlotCheck,
+  type SlotScore,
   scoreMax,
 } from '../../framework/plugin.ts';
 import { configurable } from '../../framework/plugin-args.ts';
+import { allOf, sumOf } from '../../framework/slots.ts';
 import { success, unresolvable, unschedulable } from '../../framework/status.ts';
 import { type AffinityTerm, affinityTermsOf, termMatches } from '../../model/affinity-terms.ts';
 import type { ClusterView } from '../../model/cluster-view.ts';
 import type { NodeInfo } from '../../model/node-info.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
-import { labelOf, type TopologyAmounts, TopologyCounts } from '../../model/topology-counts.ts';
+import type { Room } from '../../model/room.ts';
+import { labelOf, type TopologyAmounts, type TopologyCounts } from '../../model/topology-counts.ts';
 
 /** Arguments of the plugin. Source: `InterPodAffinityArgs`. */
 export interface InterPodAffinityArgs {
@@ -61,7 +65,9 @@ export function createInterPodAffinity(args: InterPodAffinityArgs): FilterPlugin
       { resource: 'Namespace', actions: ['Add', 'UpdateLabels'] },
     ],
     filter,
+    filterByRoom,
     score: (cycle) => score(cycle, args),
+    scoreByRoom: (cycle, room) => scoreByRoom(cycle, room, args),
     normalize(scores) {
       let lowest = Number.POSITIVE_INFINITY;
       let highest = Number.NEGATIVE_INFINITY;
@@ -77,34 +83,70 @@ export function createInterPodAffinity(args: InterPodAffinityArgs): FilterPlugin
   };
 }
 
-function filter({ pod, cluster }: Cycle): NodeCheck | undefined {
-  const { required = [], requiredAnti = [] } = pod.affinity ?? {};
-  const existing = existingAntiAffinity(pod, cluster);
-  if (required.length === 0 && requiredAnti.length === 0 && existing.isEmpty) return undefined;
-  const wanted = countWanted(required, cluster);
-  const unwanted = requiredAnti.map((term) => ({
-    topologyKey: term.topologyKey,
-    counts: countMatching([term], cluster),
-  }));
-  const existingKeys = [...existing.keys()];
-  // The first of a group that wants to be together has nobody to join yet.
-  const isFirst = wanted.isEmpty && required.every((term) => termMatches(term, pod.pod, cluster));
+/** How many pods are in the domains of a topology that matter to a pod. */
+interface Counted {
+  readonly topologyKey: string;
+  readonly counts: TopologyCounts;
+}
+
+/** All that a pod's place depends on: pods that must be near, and such as must not. */
+interface Neighbours {
+  readonly wanted: readonly Counted[];
+  /** The first of a group that wants to be together has nobody to join yet: it needs the keys alone. */
+  readonly isFirst: boolean;
+  readonly unwanted: readonly Counted[];
+  /** Pods that do not want this one near. */
+  readonly existing: readonly Counted[];
+}
+
+function filter(cycle: Cycle): NodeCheck | undefined {
+  const { required = [], requiredAnti = [] } = cycle.pod.affinity ?? {};
+  const existing = existingAntiAffinity(cycle);
+  if (required.length === 0 && requiredAnti.length === 0 && existing.length === 0) return undefined;
+  let neighbours: Neighbours | undefined;
   return (node) => {
-    for (const { topologyKey } of required) {
+    // Counted once a node is asked about, as it may be asked by room instead.
+    neighbours ??= neighboursOf(cycle, existing);
+    const { wanted, isFirst, unwanted } = neighbours;
+    for (const { topologyKey, counts } of wanted) {
       if (labelOf(node, topologyKey) === undefined) return affinityRefusal;
-      if (!isFirst && wanted.of(topologyKey, node) === 0) return affinityRefusal;
+      if (!isFirst && counts.of(topologyKey, node) === 0) return affinityRefusal;
     }
     for (const { topologyKey, counts } of unwanted) if (counts.of(topologyKey, node) > 0) return antiAffinityRefusal;
-    for (const key of existingKeys) if (existing.of(key, node) > 0) return existingRefusal;
+    for (const { topologyKey, counts } of existing) if (counts.of(topologyKey, node) > 0) return existingRefusal;
     return success;
   };
 }
 
-const nowhere = new TopologyCounts();
+function filterByRoom(cycle: Cycle, room: Room): SlotCheck {
+  const { wanted, isFirst, unwanted, existing } = neighboursOf(cycle, existingAntiAffinity(cycle));
+  const near = wanted.map(({ topologyKey, counts }): SlotCheck => {
+    const [domains, sums] = [room.domainsOf(topologyKey), counts.sumsOf(topologyKey)];
+    return (slot) => {
+      const domain = domains[slot] ?? -1;
+      return domain >= 0 && (isFirst || (sums[domain] ?? 0) !== 0);
+    };
+  });
+  const away = [...unwanted, ...existing].map(({ topologyKey, counts }): SlotCheck => {
+    const [domains, sums] = [room.domainsOf(topologyKey), counts.sumsOf(topologyKey)];
+    return (slot) => {
+      const domain = domains[slot] ?? -1;
+      return domain < 0 || (sums[domain] ?? 0) <= 0;
+    };
+  });
+  return allOf([...near, ...away]);
+}
 
-/** Where pods are of which all required terms speak. */
-function countWanted(required: readonly AffinityTerm[], cluster: ClusterView): TopologyCounts {
-  return required.length === 0 ? nowhere : countMatching(required, cluster);
+function neighboursOf({ pod, cluster }: Cycle, existing: readonly Counted[]): Neighbours {
+  const { required = [], requiredAnti = [] } = pod.affinity ?? {};
+  const ofAll = required.length === 0 ? undefined : countMatching(required, cluster);
+  const isFirst = ofAll?.isEmpty !== false && required.every((term) => termMatches(term, pod.pod, cluster));
+  const wanted = ofAll === undefined ? [] : required.map(({ topologyKey }) => ({ topologyKey, counts: ofAll }));
+  const unwanted = requiredAnti.map((term) => ({
+    topologyKey: term.topologyKey,
+    counts: countMatching([term], cluster),
+  }));
+  return { wanted, isFirst, unwanted, existing };
 }
 
 /** How many pods are in each domain of the terms' topologies of which all of the terms speak; domains without any are not there. */
@@ -121,9 +163,9 @@ function countMatching(terms: readonly AffinityTerm[], cluster: ClusterView): To
 }
 
 /** Where pods are that do not want this one near. */
-function existingAntiAffinity(pod: PodInfo, cluster: ClusterView): TopologyCounts {
-  if (!cluster.hasPodAffinity) return nowhere;
-  return cluster.topologyCounts({
+function existingAntiAffinity({ pod, cluster }: Cycle): readonly Counted[] {
+  if (!cluster.hasPodAffinity) return [];
+  const counts = cluster.topologyCounts({
     signature: `InterPodAffinity against ${pod.namespace} ${JSON.stringify(pod.pod.metadata?.labels)}`,
     ofNode({ podsWithAffinity }) {
       const amounts: [string, number][] = [];
@@ -133,9 +175,31 @@ function existingAntiAffinity(pod: PodInfo, cluster: ClusterView): TopologyCount
       return amounts.length === 0 ? undefined : amounts;
     },
   });
+  return Array.from(counts.keys(), (topologyKey) => ({ topologyKey, counts }));
 }
 
-function score({ pod, cluster }: Cycle, args: InterPodAffinityArgs): NodeScore | undefined {
+function score(cycle: Cycle, args: InterPodAffinityArgs): NodeScore | undefined {
+  const sums = preferencesOf(cycle, args);
+  if (sums === undefined) return undefined;
+  const keys = [...sums.keys()];
+  return (node) => keys.reduce((sum, key) => sum + sums.of(key, node), 0);
+}
+
+function scoreByRoom(cycle: Cycle, room: Room, args: InterPodAffinityArgs): SlotScore | undefined {
+  const sums = preferencesOf(cycle, args);
+  if (sums === undefined) return undefined;
+  const ofKeys = Array.from(sums.keys(), (key): SlotScore => {
+    const [domains, ofDomains] = [room.domainsOf(key), sums.sumsOf(key)];
+    return (slot) => {
+      const domain = domains[slot] ?? -1;
+      return domain < 0 ? 0 : (ofDomains[domain] ?? 0);
+    };
+  });
+  return sumOf(ofKeys);
+}
+
+/** What the domains are worth to a pod, as a sum over the topology keys; undefined where it has no preference. */
+function preferencesOf({ pod, cluster }: Cycle, args: InterPodAffinityArgs): TopologyCounts | undefined {
   const { preferred = [], preferredAnti = [] } = pod.affinity ?? {};
   const hasOwn = preferred.length > 0 || preferredAnti.length > 0;
   if (!hasOwn && (args.ignorePreferredTermsOfExistingPods || !cluster.hasPodAffinity)) return undefined;
@@ -143,9 +207,7 @@ function score({ pod, cluster }: Cycle, args: InterPodAffinityArgs): NodeScore |
     signature: `InterPodAffinity for ${args.hardPodAffinityWeight} ${pod.namespace} ${JSON.stringify(pod.pod.metadata?.labels)} ${[...preferred, ...preferredAnti].map(({ text, topologyKey, weight }) => `${topologyKey} ${weight} ${text}`).join(' ')} ${preferred.length}`,
     ofNode: (node) => amountsOf(node, { pod, cluster, hardWeight: args.hardPodAffinityWeight }),
   });
-  if (sums.isEmpty) return undefined;
-  const keys = [...sums.keys()];
-  return (node) => keys.reduce((sum, key) => sum + sums.of(key, node), 0);
+  return sums.isEmpty ? undefined : sums;
 }
 
 interface Preferences {

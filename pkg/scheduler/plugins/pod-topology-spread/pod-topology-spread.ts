@@ -11,15 +11,20 @@ import { type ClusterEvent, podOf } from '../../framework/events.ts';
 import {
   type FilterPlugin,
   type NodeCheck,
+  type NodeScore,
   type NormalizeScorePlugin,
   type PreScorePlugin,
   type ScorePlugin,
+  type SlotCheck,
+  type SlotScore,
   scoreMax,
 } from '../../framework/plugin.ts';
 import { configurable } from '../../framework/plugin-args.ts';
+import { allOf } from '../../framework/slots.ts';
 import { type Status, skip, success, unresolvable, unschedulable } from '../../framework/status.ts';
 import type { NodeInfo } from '../../model/node-info.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
+import type { Room } from '../../model/room.ts';
 import { labelOf, type TopologyCounts } from '../../model/topology-counts.ts';
 import {
   type Constraint,
@@ -67,8 +72,12 @@ export function createPodTopologySpread(
       { resource: 'TargetPod', actions: ['UpdateLabels'] },
     ],
     filter: (cycle) => filter(cycle, constraintsOf(cycle.pod, 'DoNotSchedule')),
+    filterByRoom: (cycle, room) => filterByRoom(limitsOf(cycle, constraintsOf(cycle.pod, 'DoNotSchedule')), room),
     preScore: (cycle, nodes) => preScore(cycle, nodes, constraintsOf(cycle.pod, 'ScheduleAnyway')),
+    preScoreByRoom: (cycle, slots, room) =>
+      preScoreByRoom(cycle, { slots, room }, constraintsOf(cycle.pod, 'ScheduleAnyway')),
     score: (cycle) => score(cycle, constraintsOf(cycle.pod, 'ScheduleAnyway')),
+    scoreByRoom: (cycle, room) => scoreByRoom(cycle, room, constraintsOf(cycle.pod, 'ScheduleAnyway')),
     normalize,
   };
 }
@@ -88,24 +97,47 @@ function normalize(scores: Float64Array): void {
   }
 }
 
-function filter(cycle: Cycle, constraints: Constraints): NodeCheck | undefined {
+/** How many matching pods a domain may have that takes the pod. */
+interface Limit {
+  readonly topologyKey: string;
+  readonly counts: TopologyCounts;
+  readonly most: number;
+}
+
+function limitsOf(cycle: Cycle, constraints: Constraints): readonly Limit[] {
   const { pod } = cycle;
-  if (constraints.list.length === 0) return undefined;
-  const checks = constraints.list.map((constraint) => {
+  return constraints.list.map((constraint) => {
     const { topologyKey, minDomains = 1, maxSkew } = constraint.spec;
     const counts = countMatching(cycle, constraint, constraints);
-    const domains = counts.domains(topologyKey);
-    const least = domains.size < minDomains ? 0 : smallest(domains.values());
+    const least = counts.domainCount(topologyKey) < minDomains ? 0 : counts.least(topologyKey);
     const own = constraint.selector.matches(pod.pod.metadata?.labels) ? 1 : 0;
     return { topologyKey, counts, most: maxSkew + least - own };
   });
+}
+
+/** Counts once it is asked about a node, as it may be asked by room instead. */
+function filter(cycle: Cycle, constraints: Constraints): NodeCheck | undefined {
+  if (constraints.list.length === 0) return undefined;
+  let limits: readonly Limit[] | undefined;
   return (node) => {
-    for (const { topologyKey, counts, most } of checks) {
+    limits ??= limitsOf(cycle, constraints);
+    for (const { topologyKey, counts, most } of limits) {
       if (labelOf(node, topologyKey) === undefined) return labelRefusal;
       if (counts.of(topologyKey, node) > most) return skewRefusal;
     }
     return success;
   };
+}
+
+function filterByRoom(limits: readonly Limit[], room: Room): SlotCheck {
+  const checks = limits.map(({ topologyKey, counts, most }): SlotCheck => {
+    const [domains, sums] = [room.domainsOf(topologyKey), counts.sumsOf(topologyKey)];
+    return (slot) => {
+      const domain = domains[slot] ?? -1;
+      return domain >= 0 && (sums[domain] ?? 0) <= most;
+    };
+  });
+  return allOf(checks);
 }
 
 function preScore(cycle: Cycle, nodes: Iterable<NodeInfo>, { list, needsAllKeys }: Constraints): Status {
@@ -120,21 +152,73 @@ function preScore(cycle: Cycle, nodes: Iterable<NodeInfo>, { list, needsAllKeys 
   return success;
 }
 
-function score(cycle: Cycle, constraints: Constraints) {
-  const { list, needsAllKeys } = constraints;
-  if (list.length === 0) return undefined;
+/** As `preScore`: nodes without a key are in the domain of the empty value, which is 0. */
+function preScoreByRoom(cycle: Cycle, { slots, room }: SlotsOfRoom, { list, needsAllKeys }: Constraints): Status {
+  if (list.length === 0) return skip;
+  const columns = list.map(({ spec }) => ({ key: spec.topologyKey, column: room.domainsOf(spec.topologyKey) }));
+  const counts = new Map<string, number>();
+  for (const { key, column } of columns) {
+    const isSeen = new Uint8Array(highest(column) + 1);
+    let count = 0;
+    for (const slot of slots) {
+      if (needsAllKeys && columns.some((other) => (other.column[slot] ?? -1) < 0)) continue;
+      const domain = Math.max(0, column[slot] ?? 0);
+      if (isSeen[domain] === 0) count++;
+      isSeen[domain] = 1;
+    }
+    counts.set(key, count);
+  }
+  cycle.state.write(domainCounts, counts);
+  return success;
+}
+
+interface SlotsOfRoom {
+  readonly slots: Int32Array;
+  readonly room: Room;
+}
+
+/** One constraint as a score. */
+interface Part {
+  readonly topologyKey: string;
+  readonly counts: TopologyCounts;
+  readonly weight: number;
+  readonly base: number;
+}
+
+function partsOf(cycle: Cycle, constraints: Constraints): readonly Part[] {
   const domains = cycle.state.read(domainCounts);
-  const parts = list.map((constraint) => {
+  return constraints.list.map((constraint) => {
     const { topologyKey, maxSkew } = constraint.spec;
     const counts = countMatching(cycle, constraint, constraints);
     // A topology of many domains has few pods in each; the weight makes up for it.
     return { topologyKey, counts, weight: Math.log((domains?.get(topologyKey) ?? 0) + 2), base: maxSkew - 1 };
   });
-  return (node: NodeInfo): number => {
+}
+
+function score(cycle: Cycle, constraints: Constraints): NodeScore | undefined {
+  if (constraints.list.length === 0) return undefined;
+  let parts: readonly Part[] | undefined;
+  return (node) => {
+    parts ??= partsOf(cycle, constraints);
     let sum = 0;
     for (const { topologyKey, counts, weight, base } of parts) {
       if (labelOf(node, topologyKey) !== undefined) sum += counts.of(topologyKey, node) * weight + base;
-      else if (needsAllKeys) return ignored;
+      else if (constraints.needsAllKeys) return ignored;
+    }
+    return Math.round(sum);
+  };
+}
+
+function scoreByRoom(cycle: Cycle, room: Room, constraints: Constraints): SlotScore {
+  const parts = partsOf(cycle, constraints).map(({ topologyKey, counts, weight, base }) => {
+    return { domains: room.domainsOf(topologyKey), sums: counts.sumsOf(topologyKey), weight, base };
+  });
+  return (slot) => {
+    let sum = 0;
+    for (const { domains, sums, weight, base } of parts) {
+      const domain = domains[slot] ?? -1;
+      if (domain >= 0) sum += (sums[domain] ?? 0) * weight + base;
+      else if (constraints.needsAllKeys) return ignored;
     }
     return Math.round(sum);
   };
@@ -177,10 +261,10 @@ function countsNode({ spec }: Constraint, { pod }: PodInfo, node: NodeInfo): boo
   return untoleratedTaint(node.taints, pod.spec?.tolerations ?? []) === undefined;
 }
 
-function smallest(values: Iterable<number>): number {
-  let least = Number.POSITIVE_INFINITY;
-  for (const value of values) least = Math.min(least, value);
-  return least === Number.POSITIVE_INFINITY ? 0 : least;
+function highest(values: Int32Array): number {
+  let most = 0;
+  for (const value of values) if (value > most) most = value;
+  return most;
 }
 
 /**
