@@ -83,8 +83,11 @@ async function wordsFor(
   const own = await helpOf(world, run, []);
   const subcommands = subcommandsIn(own);
   const sub = subcommands.find((one) => one === before[0]);
-  if (subcommands.length > 0 && sub === undefined) return fits(before.length === 0 ? [...subcommands, '--help'] : []);
   const flags = flagsIn(sub === undefined ? own : await helpOf(world, run, [sub]));
+  if (subcommands.length > 0 && sub === undefined) {
+    if (before.length === 0 && !current.startsWith('-')) return fits([...subcommands, '--help']);
+    if (flags.length === 0) return before.length === 0 ? fits(['--help']) : [];
+  }
   const last = before.at(-1) ?? '';
   const { names = [], placeholder } = flags.find((flag) => flag.names.includes(last)) ?? {};
   if (placeholder !== undefined) return fits(await valuesOf(world, names, placeholder));

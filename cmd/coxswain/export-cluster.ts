@@ -1,25 +1,23 @@
 /**
- * All that a report of a fault in a cluster needs, in a new folder: logs of its processes and pods, objects, events, versions, its state and its cluster file.
- * Secrets are left out; what else is confidential, such as variables in the environment of a pod, is for who sends it to look through.
- *
- * Invariant: the folder is new or empty. What cannot be had is a line in `problems.txt` and keeps nothing else from being written.
+ * All that a report of a fault in a cluster needs, in one archive: logs of its processes and pods, objects, events, versions, its state, its cluster file and what
+ * `coxswain doctor` finds. Secrets are left out; what else is confidential, such as variables in the environment of a pod, is for who sends it to look through.
  */
-import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { arch, availableParallelism, platform, release, totalmem } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { connectionOf } from '#cmd/common/connection.ts';
 import type { ProcessRecord } from '#cmd/common/process-files.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { errorCode } from '#pkg/base/error-code.ts';
-import { errorText } from '#pkg/base/error-text.ts';
 import { bodyObject } from '#pkg/client/body-object.ts';
 import type { NetworkTransport } from '#pkg/client/network-transport.ts';
-import { UserError } from '#pkg/component/user-error.ts';
 import { isPaused } from './cluster-processes.ts';
 import { config } from './config.ts';
+import { doctor } from './doctor.ts';
 import type { ClusterFolder, ClusterRecord } from './folder.ts';
+import { logNames } from './log-names.ts';
+import { type ReportArchive, writeReport } from './report-archive.ts';
 import { status } from './status.ts';
 import { versionLine } from './version-line.js';
 import type { World } from './world.ts';
@@ -30,6 +28,8 @@ const listLimit = 500;
 const leftOut: ReadonlySet<string> = new Set(['events.events.k8s.io', 'secrets']);
 /** No objects that are kept: nodes measure them when they are asked. */
 const measuredGroup = 'metrics.k8s.io';
+/** Bytes at the end of the log of a process that are exported. */
+const logBytesMax = 64 << 20;
 /** Longest wait for one answer. */
 const answerMsMax = 60_000;
 
@@ -38,49 +38,64 @@ export interface ClusterExport {
   readonly folder: ClusterFolder;
   readonly record: ClusterRecord;
   readonly running: readonly ProcessRecord[];
-  /** A folder that is not there, or is empty. */
-  readonly into: string;
+  /** The file of the archive, which is not there. Default: `coxswain-NAME.tar.gz`. */
+  readonly into?: string;
 }
 
-/** Writes it and says where; resolves to the exit code. Throws `UserError` for a folder that has something in it. */
+/** Writes it and says where; resolves to the exit code. Throws `UserError` for a file that is there, and where none can be written. */
 export async function exportCluster(world: World, { folder, record, running, into }: ClusterExport): Promise<number> {
-  const path = resolve(into);
-  await makeEmpty(path);
-  const report = new Report(path);
-  const place = ['--data-dir', folder.path];
-  await report.try('logs', () => cp(folder.logs, join(path, 'logs'), { recursive: true }).catch(ignoreMissing));
-  await report.write('versions.json', `${JSON.stringify(versions(), undefined, 2)}\n`);
-  await report.try('status', async () =>
-    report.write('status.json', await said(world, status, [...place, '-o', 'json'])),
-  );
-  await report.try('config', async () => report.write('cluster.yaml', await said(world, config, place)));
-  const why = running.length === 0 ? 'does not run' : isPaused(running) ? 'is paused' : undefined;
-  if (why === undefined) {
+  const { name } = record.settings;
+  const path = resolve(into ?? `coxswain-${name}.tar.gz`);
+  const { problems } = await writeReport(path, { folder: `coxswain-${name}`, clock: world.clock }, async (report) => {
+    await exportSaid(world, folder, report);
+    const why = running.length === 0 ? 'does not run' : isPaused(running) ? 'is paused' : undefined;
+    if (why !== undefined) {
+      report.note(`The cluster ${why}: its objects and the logs of its pods are not here`);
+      return;
+    }
     const transport = await connectionOf(folder.kubeconfig);
     try {
       await report.try('objects', () => exportObjects(new ServerReader(transport), report));
     } finally {
       await transport.close();
     }
-  } else report.note(`The cluster ${why}: its objects and the logs of its pods are not here`);
-  await report.writeProblems();
-  const { problems } = report;
-  const more = problems.length === 0 ? '' : `; problems.txt there says what is missing (${problems.length})`;
-  world.write(`Exported the cluster "${record.settings.name}" to ${path}${more}\n`);
+  });
+  const more = problems.length === 0 ? '' : `; problems.txt in it says what is missing (${problems.length})`;
+  world.write(`Exported the cluster "${name}" to ${path}${more}\n`);
   return 0;
 }
 
-async function makeEmpty(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
-    throw new UserError(`Cannot export to ${path} (${errorCode(error)})`, error);
+/** What can be said of a cluster that does not run, too. */
+async function exportSaid(world: World, folder: ClusterFolder, report: ReportArchive): Promise<void> {
+  const place = ['--data-dir', folder.path];
+  await report.write('versions.json', `${JSON.stringify(versions(), undefined, 2)}\n`);
+  const commands: readonly (readonly [string, Command, readonly string[]])[] = [
+    ['status.json', status, [...place, '-o', 'json']],
+    ['cluster.yaml', config, place],
+    ['doctor.txt', doctor, place],
+  ];
+  for (const [name, command, args] of commands)
+    await report.try(name, async () => report.write(name, await said(world, command, args)));
+  await report.try('logs', async () => {
+    for (const name of await logNames(folder)) await exportLog(folder.logFile(name), `logs/${name}.log`, report);
   });
-  const there = await readdir(path);
-  if (there.length > 0) throw new UserError(`Cannot export to ${path} as ${there[0]} is in it: name a new folder`);
 }
 
-function ignoreMissing(error: unknown): void {
-  if (errorCode(error) !== 'ENOENT') throw error;
+/** The end of it, where it is longer than anybody reads. */
+async function exportLog(path: string, name: string, report: ReportArchive): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const from = Math.max(0, size - logBytesMax);
+    if (from > 0) report.note(`${name}: the first ${from} bytes of it are left out`);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
+    await report.write(name, buffer.subarray(0, bytesRead));
+  } finally {
+    await file.close();
+  }
 }
+
+type Command = (world: World, args: readonly string[]) => Promise<number>;
 
 function versions(): JsonObject {
   const machine = { platform: platform(), release: release(), architecture: arch() };
@@ -88,50 +103,13 @@ function versions(): JsonObject {
 }
 
 /** What a command prints. */
-async function said(
-  world: World,
-  command: (world: World, args: readonly string[]) => Promise<number>,
-  args: readonly string[],
-): Promise<string> {
+async function said(world: World, command: Command, args: readonly string[]): Promise<string> {
   let text = '';
   const write = (more: string): void => {
     text += more;
   };
   await command({ ...world, write }, args);
   return text;
-}
-
-/** The files, and what could not be written to them. */
-class Report {
-  readonly #path: string;
-  readonly problems: string[] = [];
-
-  constructor(path: string) {
-    this.#path = path;
-  }
-
-  note(problem: string): void {
-    this.problems.push(problem);
-  }
-
-  async try(what: string, work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.note(`${what}: ${errorText(error)}`);
-    }
-  }
-
-  /** Names of folders and files are of objects, which have no slashes; other names are the caller's. */
-  async write(name: string, contents: Uint8Array | string): Promise<void> {
-    const path = join(this.#path, name);
-    await mkdir(join(path, '..'), { recursive: true });
-    await writeFile(path, contents);
-  }
-
-  async writeProblems(): Promise<void> {
-    if (this.problems.length > 0) await this.write('problems.txt', this.problems.map((one) => `${one}\n`).join(''));
-  }
 }
 
 /** Reads from an API server, in an administrator's name. */
@@ -192,7 +170,7 @@ interface Listed {
   readonly kind: string;
 }
 
-async function exportObjects(server: ServerReader, report: Report): Promise<void> {
+async function exportObjects(server: ServerReader, report: ReportArchive): Promise<void> {
   for (const { groupVersion, group, name, kind } of await listedResources(server)) {
     const full = group === '' ? name : `${name}.${group}`;
     if (leftOut.has(full) || group === measuredGroup) continue;
@@ -201,7 +179,7 @@ async function exportObjects(server: ServerReader, report: Report): Promise<void
       const found = await server.list(`${root}/${groupVersion}/${name}`);
       const items = found.map((item) => ({ apiVersion: groupVersion, kind, ...item }));
       const text = JSON.stringify({ apiVersion: 'v1', kind: 'List', items }, undefined, 2);
-      await report.write(join('objects', `${full}.json`), `${text}\n`);
+      await report.write(`objects/${full}.json`, `${text}\n`);
       if (full === 'pods') for (const pod of items) await exportPodLogs(server, report, pod);
     });
   }
@@ -228,7 +206,7 @@ async function listedResources(server: ServerReader): Promise<readonly Listed[]>
 }
 
 /** Of each container that has started, and of the one before it. */
-async function exportPodLogs(server: ServerReader, report: Report, pod: JsonObject): Promise<void> {
+async function exportPodLogs(server: ServerReader, report: ReportArchive, pod: JsonObject): Promise<void> {
   const [namespace, name] = [textIn(pod.metadata, 'namespace'), textIn(pod.metadata, 'name')];
   const status = isObject(pod.status) ? pod.status : {};
   const containers = [status.initContainerStatuses, status.containerStatuses, status.ephemeralContainerStatuses];
@@ -244,7 +222,7 @@ async function exportPodLogs(server: ServerReader, report: Report, pod: JsonObje
     for (const { file, query } of runs)
       await report.try(`logs of ${namespace}/${name}`, async () => {
         const log = await server.bytes(`/api/v1/namespaces/${namespace}/pods/${name}/log`, query);
-        await report.write(join('pods', namespace, name, file), log);
+        await report.write(`pods/${namespace}/${name}/${file}`, log);
       });
   }
 }

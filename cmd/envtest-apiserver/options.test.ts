@@ -49,7 +49,6 @@ test.each([
     'unknown flag: --insecure-port (did you mean --secure-port?)',
   ],
   [['--oidc-issuer-url=https://x'], "the flag --oidc-issuer-url is upstream's and not built here"],
-  [['--enable-admission-plugins=AlwaysPullImages'], '--enable-admission-plugins: "AlwaysPullImages" is not built here'],
   [[], '--etcd-servers must be specified'],
   [['--etcd-servers=http://127.0.0.1:1', 'word'], 'unexpected argument: word'],
 ])('refuses %j', (args, message) => {

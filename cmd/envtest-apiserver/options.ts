@@ -3,7 +3,6 @@
  * own. Those of the store and the data folder are not among them, as the `etcd` stand-in has both.
  */
 import { apiServerFlags } from '#cmd/apiserver/options.ts';
-import { admissionPlugins } from '#pkg/cluster/server-flags.ts';
 import { type FlagTable, type FlagValues, list, parseFlags, text } from '#pkg/component/flags.ts';
 import { flagsRefused, flagsWithoutEffect } from './upstream-flags.ts';
 
@@ -31,7 +30,6 @@ const ownFlags = {
     help: 'URL by which tokens of service accounts name their issuer.',
     placeholder: 'URL',
   }),
-  'enable-admission-plugins': list({ help: 'Admission plugins that run; those that run anyway may be named.' }),
 } satisfies FlagTable;
 
 /** The table. */
@@ -58,8 +56,6 @@ export function standInArguments(args: readonly string[]): StandInArguments {
   if (parsed.help) return { kind: 'help' };
   if (parsed.rest.length > 0) return refused(`unexpected argument: ${parsed.rest[0]}`);
   const { values } = parsed;
-  const wrong = values['enable-admission-plugins'].find((plugin) => !admissionPlugins.includes(plugin));
-  if (wrong !== undefined) return refused(`--enable-admission-plugins: ${JSON.stringify(wrong)} is not built here`);
   if (values['etcd-servers'].length === 0) return refused('--etcd-servers must be specified');
   return { kind: 'run', values };
 }

@@ -60,7 +60,6 @@ export const flagsWithoutEffect: FlagTable = {
 
 /** What would be otherwise with them, so that to go on without would be to do something else than was asked. */
 export const flagsRefused: readonly string[] = [
-  'admission-control-config-file',
   'egress-selector-config-file',
   'enable-bootstrap-token-auth',
   'etcd-prefix',

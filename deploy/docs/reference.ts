@@ -49,9 +49,20 @@ async function sections(titles: readonly string[], show: (title: string) => Prom
 async function commandPage(): Promise<string> {
   const main = 'cmd/coxswain/main.ts';
   const overview = await help(main);
-  const listed = overview.slice(overview.indexOf('Commands:'));
-  const names = [...listed.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, name = '']) => name);
-  return `# The command\n\n${overview}\n${await sections(names, (name) => help(main, name))}`;
+  const withOwn = async (name: string): Promise<string> => {
+    const own = await help(main, name);
+    const texts = [own];
+    for (const sub of commandsIn(own)) texts.push(`### ${name} ${sub}\n\n${await help(main, name, sub)}`);
+    return texts.join('\n');
+  };
+  return `# The command\n\n${overview}\n${await sections(commandsIn(overview), withOwn)}`;
+}
+
+/** What the text of a command lists as its commands. */
+function commandsIn(text: string): readonly string[] {
+  const at = text.indexOf('\nCommands:\n');
+  if (at === -1) return [];
+  return [...text.slice(at).matchAll(/^ {2}([a-z][a-z-]*) {2,}/gm)].map(([, name = '']) => name);
 }
 
 async function componentPage(): Promise<string> {

@@ -25,6 +25,7 @@ import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
+import { admissionSettings } from './admission-flags.ts';
 import type { RunningAudit } from './audit/audit.ts';
 import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
@@ -33,7 +34,7 @@ import { createIdentityLease, serverIdentity } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
 import { onDemandGrants } from './on-demand-grants.ts';
-import { disabledAdmissionOf, requestSettings, runtimeConfigOf, type ServerFlagValues } from './server-flags.ts';
+import { requestSettings, runtimeConfigOf, type ServerFlagValues } from './server-flags.ts';
 import { type ServerAddress, serverPresence } from './server-presence.ts';
 import { untilStoreEnds } from './store-end.ts';
 import { createTokenTracking } from './token-tracking.ts';
@@ -108,6 +109,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     log,
     limits: options.limits ?? {},
   });
+  const given = await givenOf(options);
   const audit = await auditOf(options);
   const faults = await faultsOf(options);
   const store =
@@ -138,7 +140,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       ...(audit === undefined ? {} : { audit }),
       faults,
       ownPages: options.ownPages,
-      ...givenOf(options),
+      ...given,
     });
     opening.server = server;
     client = server.client;
@@ -206,7 +208,7 @@ function firstServiceIp(serviceCidr: string): string {
 }
 
 /** What may be left out. */
-function givenOf(options: ApiPartOptions): Partial<LocalApiOptions> {
+async function givenOf(options: ApiPartOptions): Promise<Partial<LocalApiOptions>> {
   const { definitions, authorizationModes, grants, process, clientCa, flags } = options;
   const requestHeader = requestHeaderOf(options);
   const runtimeConfig = flags === undefined ? {} : runtimeConfigOf(flags);
@@ -224,7 +226,7 @@ function givenOf(options: ApiPartOptions): Partial<LocalApiOptions> {
       : {
           requests: requestSettings(flags),
           runtimeConfig,
-          disabledAdmission: disabledAdmissionOf(flags),
+          admissionSettings: await admissionSettings(flags),
         }),
     grants: [...(grants ?? []), ...onDemandGrants(runtimeConfig)],
   };

@@ -14,13 +14,13 @@ import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { signingKey, verifyingKey } from '#pkg/pki/jwt.ts';
-import { type CallWebhook, noWebhooks } from '#pkg/registry/admission/registered/call-webhook.ts';
 import type { AuthenticationConfiguration } from '#pkg/registry/authentication/authentication-configuration.ts';
 import { BootstrapTokens } from '#pkg/registry/authentication/bootstrap-tokens.ts';
 import { jwtAuthenticator } from '#pkg/registry/authentication/jwt-authenticator.ts';
 import { ServiceAccountIssuer } from '#pkg/registry/authentication/service-account-issuer.ts';
 import type { TokenUses } from '#pkg/registry/authentication/token-uses.ts';
 import { type TokenWebhookOptions, tokenWebhook } from '#pkg/registry/authentication/token-webhook.ts';
+import { type CallWebhook, noWebhooks } from '#pkg/registry/remote/call-webhook.ts';
 
 /** What people can set of it. */
 export interface AuthenticationSettings {

@@ -17,7 +17,7 @@ import type { Client } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
-import { type CallWebhook, noWebhooks } from '#pkg/registry/admission/registered/call-webhook.ts';
+import type { OptionalParts } from '#pkg/registry/admission/optional/table.ts';
 import { createRegisteredAdmission, type RegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
@@ -35,8 +35,10 @@ import {
   createAuthorization,
 } from '#pkg/registry/authorization/authorization.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
+import { type CallWebhook, noWebhooks } from '#pkg/registry/remote/call-webhook.ts';
 import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
+import type { AdmissionSettings } from './admission-flags.ts';
 import { type AuthenticationSettings, createAuthentication } from './authentication.ts';
 import { numberClaims } from './number-claims.ts';
 import { servesStorageVersions } from './on-demand-grants.ts';
@@ -63,8 +65,8 @@ export interface LocalApiOptions {
   readonly definitions?: readonly ResourceDefinition[];
   /** Before what users have registered. Default: all that there are. */
   readonly admission?: readonly AdmissionPlugin[];
-  /** Names of admission plugins that do not run. Default: none. */
-  readonly disabledAdmission?: readonly string[];
+  /** What people say of admission. Default: nothing. */
+  readonly admissionSettings?: AdmissionSettings;
   /** Who decides what users may do, in order. Default: `Node` and `RBAC`. */
   readonly authorizationModes?: readonly AuthorizerChoice[];
   /** What is granted beside the default roles and bindings. */
@@ -118,15 +120,18 @@ const noRemotes: ConnectRemote = () => ({
 });
 
 function pluginsOf(
-  { admission, disabledAdmission = [] }: LocalApiOptions,
+  { admission, admissionSettings = { disabled: [] } }: LocalApiOptions,
   { authorizer, rbac }: Authorization,
   { plugins: registered }: RegisteredAdmission,
+  parts: Omit<OptionalParts, 'authorizer'>,
 ): readonly AdmissionPlugin[] {
   if (admission !== undefined) return [...admission, ...registered];
+  const { added, ...settings } = admissionSettings;
   return createAdmissionPlugins({
+    ...settings,
     authorizer,
     registered,
-    disabled: disabledAdmission,
+    ...(added === undefined ? {} : { added: added({ ...parts, authorizer: mastersOr(authorizer) }) }),
     ...(rbac === undefined ? {} : { rights: rbac }),
   });
 }
@@ -201,7 +206,8 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const { store, clock, networkClock = clock, random, log, port, kubeletElsewhere, reach } = options;
   const kubelets = new Map<string, ApiHandler>();
   const call = options.callWebhook ?? noWebhooks;
-  const authorization = createAuthorization({ call, clock: networkClock }, options.authorizationModes);
+  const remote = { call, clock: networkClock };
+  const authorization = createAuthorization(remote, options.authorizationModes);
   const { authorizer, rbac } = authorization;
   const aggregator = new Aggregator({ connect: options.connectRemote ?? noRemotes, clock: networkClock });
   const registered = createRegisteredAdmission(mastersOr(authorizer), call);
@@ -219,7 +225,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
       client: () => client,
     }),
     definitions: [...(options.definitions ?? definitions), ...definitionsOnDemand(options)],
-    admission: pluginsOf(options, authorization, registered),
+    admission: pluginsOf(options, authorization, registered, { remote, client: () => client }),
     authenticators: authentication.authenticators,
     tokens: authentication.tokens,
     allowsAnonymous: authentication.allowsAnonymous,

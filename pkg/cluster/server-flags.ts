@@ -35,6 +35,14 @@ export const serverFlags = {
     help: 'Requests that write, worked on at once; with --max-requests-inflight the seats of all priority levels. 0: no bound of its own.',
     fallback: writesMaxDefault,
   }),
+  'admission-control-config-file': text({
+    help: 'How admission plugins are configured, as an AdmissionConfiguration.',
+    placeholder: 'file',
+  }),
+  'enable-admission-plugins': list({
+    help: 'Admission plugins that run beside those that do by default.',
+    placeholder: 'Name,Name',
+  }),
   'disable-admission-plugins': list({
     help: 'Admission plugins that do not run, of those that do by default.',
     placeholder: 'Name,Name',
@@ -74,41 +82,6 @@ export function runtimeConfigOf(flags: ServerFlagValues): Readonly<Record<string
     config[name] = value === 'true';
   }
   return config;
-}
-
-/** Source: kube-apiserver `--disable-admission-plugins`, those of its names that run here. */
-export const admissionPlugins: readonly string[] = [
-  'CertificateApproval',
-  'CertificateSigning',
-  'CertificateSubjectRestriction',
-  'DefaultIngressClass',
-  'DefaultStorageClass',
-  'DefaultTolerationSeconds',
-  'LimitRanger',
-  'MutatingAdmissionPolicy',
-  'MutatingAdmissionWebhook',
-  'NamespaceLifecycle',
-  'NodeRestriction',
-  'PersistentVolumeClaimResize',
-  'PodSecurity',
-  'PodTopologyLabels',
-  'Priority',
-  'ResourceQuota',
-  'RuntimeClass',
-  'ServiceAccount',
-  'StorageObjectInUseProtection',
-  'TaintNodesByCondition',
-  'ValidatingAdmissionPolicy',
-  'ValidatingAdmissionWebhook',
-];
-
-/** Which admission plugins do not run. Throws `UserError` for a name that none has. */
-export function disabledAdmissionOf(flags: ServerFlagValues): readonly string[] {
-  const names = flags['disable-admission-plugins'];
-  const wrong = names.find((name) => !admissionPlugins.includes(name));
-  if (wrong === undefined) return names;
-  const known = admissionPlugins.join(', ');
-  throw new UserError(`--disable-admission-plugins: ${JSON.stringify(wrong)} is none of ${known}`);
 }
 
 /** How values are stored, as the flags say. */

@@ -2,8 +2,8 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { beforeEach, expect, test } from 'vitest';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import type { CallWebhook, WebhookRequest } from '#pkg/registry/admission/registered/call-webhook.ts';
 import { readAuthenticationConfiguration } from '#pkg/registry/authentication/authentication-configuration.ts';
+import type { CallWebhook, WebhookRequest } from '#pkg/registry/remote/call-webhook.ts';
 import { readerOf } from '#pkg/registry/testing.ts';
 import { createAuthentication } from './authentication.ts';
 

@@ -2,12 +2,12 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { AccessAttributes, AccessDecision } from '#pkg/apiserver/authz/authorizer.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
 import { createAuthorization } from '#pkg/registry/authorization/authorization.ts';
 import {
   type AuthorizerWebhook,
   readAuthorizationConfiguration,
 } from '#pkg/registry/authorization/authorization-configuration.ts';
+import type { CallWebhook } from '#pkg/registry/remote/call-webhook.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: reviews of every shape.
 type Review = any;

@@ -10,7 +10,7 @@
 import type { Agent, RequestOptions } from 'node:https';
 import { getBuiltinModule } from 'node:process';
 import { errorCode } from '#pkg/base/error-code.ts';
-import type { CallWebhook, WebhookRequest } from '#pkg/registry/admission/registered/call-webhook.ts';
+import type { CallWebhook, WebhookRequest } from '#pkg/registry/remote/call-webhook.ts';
 import { readAnswer } from './read-answer.ts';
 
 /** Longest answer: an object of the largest size as a patch in base64, with room. Source: none; upstream reads at most 3 MiB of what it decodes. */

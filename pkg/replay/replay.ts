@@ -17,7 +17,7 @@ import { createInformers } from '#pkg/client/shared-informers.ts';
 import { ownIdentity } from '#pkg/cluster/local-api.ts';
 import type { ComponentFlags } from '#pkg/cluster/settings.ts';
 import type { FaultRule } from '#pkg/faults/fault-rule.ts';
-import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
+import type { CallWebhook } from '#pkg/registry/remote/call-webhook.ts';
 import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
 import { type Cause, causesOf, type NodeFacts } from './causes.ts';
 import { type History, HistoryError } from './history.ts';

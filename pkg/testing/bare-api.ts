@@ -13,8 +13,8 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { type LocalApi, localApi } from '#pkg/cluster/local-api.ts';
 import { depsOf } from '#pkg/cluster/parts.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
-import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
 import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
+import type { CallWebhook } from '#pkg/registry/remote/call-webhook.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 
 export interface BareApiOptions {

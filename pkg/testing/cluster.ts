@@ -27,8 +27,8 @@ import type { ComponentFlags } from '#pkg/cluster/settings.ts';
 import type { FaultRule } from '#pkg/faults/fault-rule.ts';
 import type { FaultState } from '#pkg/faults/fault-set.ts';
 import type { FakeRuntime } from '#pkg/kubelet/runtime/fake/fake-runtime.ts';
-import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
 import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
+import type { CallWebhook } from '#pkg/registry/remote/call-webhook.ts';
 import type { Store } from '#pkg/storage/store.ts';
 
 export interface TestClusterOptions {

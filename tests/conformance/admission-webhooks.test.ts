@@ -1,7 +1,7 @@
 /** Admission webhooks: servers of others that judge and change objects. The webhooks answer in this process, in place of a network. */
 import { expect } from 'vitest';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
+import type { CallWebhook } from '#pkg/registry/remote/call-webhook.ts';
 import { behaviour, type Stage } from './behaviour.ts';
 
 const title = '[sig-api-machinery] AdmissionWebhook [Privileged:ClusterAdmin]';

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { CustomResourceDefinition } from '#pkg/api/types/apiextensions-v1.ts';
 import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
-import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
+import type { CallWebhook } from '#pkg/registry/remote/call-webhook.ts';
 import { behaviour, type Stage } from './behaviour.ts';
 
 const title = '[sig-api-machinery] CustomResourceConversionWebhook [Privileged:ClusterAdmin]';

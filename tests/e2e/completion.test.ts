@@ -65,6 +65,10 @@ test('bash completes commands, flags, their values and names of clusters', () =>
 test('a command that has commands has theirs, and one without has flags', () => {
   expect(words('addon', '')).toEqual(['list', 'enable', 'disable', 'show', '--help']);
   expect(words('addon', 'enable', '-o', '')).toEqual(['json', 'yaml']);
+  expect(words('addon', '-')).toEqual(['--help']);
+  expect(words('logs', '')).toEqual(['export', '--help']);
+  expect(words('logs', '--t')).toEqual(['--tail']);
+  expect(words('logs', 'export', '--d')).toEqual(['--data-dir']);
   expect(words('')).toEqual(expect.arrayContaining(['up', 'down', 'config', 'completion', '--help']));
 });
 

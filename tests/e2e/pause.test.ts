@@ -1,5 +1,6 @@
 /** Clusters that are paused: nothing of them runs, nobody takes them for broken, and they go on where they were. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
@@ -23,8 +24,9 @@ afterEach(async () => {
 }, hookMs);
 
 /** Of a running cluster with a Secret and a Deployment. */
-async function looksThroughExport(into: string): Promise<void> {
-  expect(await coxswain('logs', '--export', into)).toContain(`Exported the cluster "dev" to ${into}`);
+async function looksThroughExport(archive: string): Promise<void> {
+  expect(await coxswain('logs', 'export', archive)).toBe(`Exported the cluster "dev" to ${archive}\n`);
+  const into = unpacked(archive);
   const text = (...path: readonly string[]): string => readFileSync(join(into, ...path), 'utf8');
   const items = (resource: string): readonly { readonly metadata: { readonly name: string } }[] =>
     JSON.parse(text('objects', `${resource}.json`)).items;
@@ -34,13 +36,24 @@ async function looksThroughExport(into: string): Promise<void> {
   expect(items('deployments.apps')).toMatchObject([{ kind: 'Deployment', metadata: { name: 'web' } }]);
   expect(load(text('cluster.yaml'))).toMatchObject({ kind: 'Cluster', name: 'dev' });
   expect(JSON.parse(text('status.json'))).toMatchObject({ name: 'dev', running: true, paused: false });
+  expect(text('doctor.txt')).toMatch(/^ok {4}Node \d/);
   expect(readdirSync(join(into, 'logs')).length).toBeGreaterThan(0);
   expect(text('versions.json')).toContain('Kubernetes');
   const all = Object.values(filesOf(into)).map((file) => Buffer.from(file.slice(4), 'base64').toString());
   expect(all.filter((file) => file.includes(Buffer.from(secret).toString('base64')))).toEqual([]);
-  expect((await cluster!.coxswain(['logs', '--export', into])).stderr).toMatch(
-    /^coxswain: Cannot export to .* is in it: name a new folder\n$/,
+  expect((await cluster!.coxswain(['logs', 'export', archive])).stderr).toBe(
+    `coxswain: Cannot export to ${archive} as it is there: name a new file\n`,
   );
+}
+
+/** The folder that is in an archive. */
+function unpacked(archive: string): string {
+  const into = `${archive}.files`;
+  mkdirSync(into);
+  const { status, stderr } = spawnSync('tar', ['-xzf', archive, '-C', into], { encoding: 'utf8' });
+  expect([status, stderr]).toEqual([0, '']);
+  expect(readdirSync(into)).toEqual(['coxswain-dev']);
+  return join(into, 'coxswain-dev');
 }
 
 /** A command that must do what it is for. */
@@ -60,7 +73,7 @@ describe.each([['in one process'], ['--processes']])('a cluster %s', (way) => {
       await cluster.kubectl(kubectl, ['create', 'deployment', 'web', '--image=coxswain.dev/echo:v1']);
       await cluster.kubectl(kubectl, ['rollout', 'status', 'deployment/web', '--timeout=100s']);
       await cluster.kubectl(kubectl, ['create', 'secret', 'generic', 'hidden', `--from-literal=word=${secret}`]);
-      await looksThroughExport(join(folder, 'running'));
+      await looksThroughExport(join(folder, 'running.tar.gz'));
       const pids = pidsWith(cluster.dataDir);
       expect(await coxswain('pause')).toBe('Paused the cluster "dev": "coxswain unpause" lets it go on.\n');
       expect(statesOf(pidsWith(cluster.dataDir))).toEqual(['T']);
@@ -70,8 +83,10 @@ describe.each([['in one process'], ['--processes']])('a cluster %s', (way) => {
         1,
         { paused: true, healthy: false, running: true },
       ]);
-      expect(await coxswain('logs', '--export', join(folder, 'paused'))).toContain(
-        'problems.txt there says what is missing',
+      const paused = join(folder, 'paused.tar.gz');
+      expect(await coxswain('logs', 'export', paused)).toContain('problems.txt in it says what is missing (1)');
+      expect(readFileSync(join(unpacked(paused), 'problems.txt'), 'utf8')).toBe(
+        'The cluster is paused: its objects and the logs of its pods are not here\n',
       );
       expect((await cluster.up()).stderr).toContain('as it is paused: "coxswain unpause" lets it go on');
       expect(await coxswain('unpause')).toBe('The cluster "dev" goes on.\n');

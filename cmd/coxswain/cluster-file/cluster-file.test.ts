@@ -48,7 +48,10 @@ test('a file that says nothing is a cluster as any other', async () => {
 test(
   'each field is what a flag is, and files are relative to the file',
   async () => {
-    const others = { 'object.yaml': 'kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n' };
+    const others = {
+      'object.yaml': 'kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n',
+      'admission.yaml': 'kind: AdmissionConfiguration\napiVersion: apiserver.config.k8s.io/v1\n',
+    };
     const fields = {
       name: 'blue',
       nodes: [{ count: 2 }],
@@ -60,6 +63,8 @@ test(
         encryptionProviderConfig: 'sub/keys.yaml',
         auditPolicyFile: 'audit.yaml',
         auditLogPath: '-',
+        admissionConfigFile: 'admission.yaml',
+        enableAdmissionPlugins: ['AlwaysPullImages'],
         disableAdmissionPlugins: ['PodSecurity', 'Priority'],
         runtimeConfig: { 'api/alpha': true, 'batch/v1': false },
       },
@@ -95,6 +100,8 @@ test(
           'audit-policy-file': join(folder, 'audit.yaml'),
           'audit-log-path': '-',
           'audit-webhook-config-file': join(folder, 'hook.yaml'),
+          'admission-control-config-file': join(folder, 'admission.yaml'),
+          'enable-admission-plugins': 'AlwaysPullImages',
           'disable-admission-plugins': 'PodSecurity,Priority',
           'runtime-config': 'api/alpha=true,batch/v1=false',
           'encryption-provider-config': join(folder, 'sub/keys.yaml'),
@@ -191,6 +198,16 @@ test.each<[object, string]>([
   ],
   [{ nodes: [{ count: 2, extraPortMappings: [mapping] }] }, 'nodes: 127.0.0.1:8080/TCP is mapped twice'],
   [{ apiServer: { disableAdmissionPlugins: ['None'] } }, 'apiServer.disableAdmissionPlugins: "None" is none of '],
+  [{ apiServer: { enableAdmissionPlugins: ['None'] } }, 'apiServer.enableAdmissionPlugins: "None" is none of '],
+  [
+    { apiServer: { enableAdmissionPlugins: ['Priority'], disableAdmissionPlugins: ['Priority'] } },
+    'apiServer.enableAdmissionPlugins: Priority is in --disable-admission-plugins too',
+  ],
+  [{ apiServer: { admissionConfigFile: 'none.yaml' } }, 'apiServer.admissionConfigFile: Cannot read the file of '],
+  [
+    { apiServer: { admissionConfigFile: 'object.yaml' } },
+    'apiServer.admissionConfigFile: it is no AdmissionConfiguration of apiserver.config.k8s.io/v1 or ',
+  ],
   [{ apiServer: { runtimeConfig: { 'a b': true } } }, 'apiServer.runtimeConfig: "a b=true" is not a version'],
   [{ apiServer: { runtimeConfig: { v1: 'yes' } } }, 'apiServer.runtimeConfig.v1: must be boolean'],
   [{ featureGates: { Teleport: true } }, 'featureGates: "Teleport=true" is none of '],

@@ -4,9 +4,10 @@ import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { AccessFiles } from '#pkg/cluster/access-files.ts';
+import { type AdmissionFlags, admissionSettings, pluginsNamed } from '#pkg/cluster/admission-flags.ts';
 import { flagsOfComponent } from '#pkg/cluster/component-flags.ts';
 import { schedulerSettings } from '#pkg/cluster/scheduler-flags.ts';
-import { disabledAdmissionOf, runtimeConfigOf, serverFlagValues } from '#pkg/cluster/server-flags.ts';
+import { runtimeConfigOf, serverFlagValues } from '#pkg/cluster/server-flags.ts';
 import type { ComponentFlags } from '#pkg/cluster/settings.ts';
 import type { ClusterTables } from '#pkg/cluster/tables.ts';
 import { fieldOf, flagOf } from '#pkg/component/flags.ts';
@@ -37,6 +38,18 @@ const ownFields: readonly OwnField[] = [
     sort: 'file',
   },
   { path: 'apiServer.auditLogPath', component: 'kube-apiserver', flag: 'audit-log-path', sort: 'file' },
+  {
+    path: 'apiServer.admissionConfigFile',
+    component: 'kube-apiserver',
+    flag: 'admission-control-config-file',
+    sort: 'file',
+  },
+  {
+    path: 'apiServer.enableAdmissionPlugins',
+    component: 'kube-apiserver',
+    flag: 'enable-admission-plugins',
+    sort: 'words',
+  },
   {
     path: 'apiServer.disableAdmissionPlugins',
     component: 'kube-apiserver',
@@ -87,7 +100,7 @@ export async function ownFieldProblems(document: JsonObject, folder: string): Pr
     if (path !== '') await (await import('#pkg/cluster/access-files.ts')).clusterAccess({ ...none, [flag]: path });
   };
   const checks: Readonly<Record<string, () => unknown>> = {
-    'apiServer.disableAdmissionPlugins': () => disabledAdmissionOf(serverFlagValues(set)),
+    ...admissionChecks(() => serverFlagValues(set)),
     'apiServer.runtimeConfig': () => runtimeConfigOf(serverFlagValues(set)),
     'apiServer.authenticationConfigFile': () => access('authentication-config'),
     'apiServer.authorizationConfigFile': () => access('authorization-config'),
@@ -102,6 +115,27 @@ export async function ownFieldProblems(document: JsonObject, folder: string): Pr
     }
   }
   return problems;
+}
+
+/** Each says what is wrong with its own field alone. */
+function admissionChecks(values: () => AdmissionFlags): Readonly<Record<string, () => unknown>> {
+  const names = (of: Partial<AdmissionFlags>): unknown => pluginsNamed({ ...values(), ...of });
+  const isNamed = (): boolean => {
+    try {
+      names({});
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  return {
+    'apiServer.disableAdmissionPlugins': () => names({ 'enable-admission-plugins': [] }),
+    'apiServer.enableAdmissionPlugins': () => {
+      const { 'enable-admission-plugins': enabled, 'disable-admission-plugins': disabled } = values();
+      return names({ 'disable-admission-plugins': disabled.filter((name) => enabled.includes(name)) });
+    },
+    'apiServer.admissionConfigFile': async () => isNamed() && (await admissionSettings(values())),
+  };
 }
 
 /** The fields of a file for flags of components that have some: the inverse of reading them. */

@@ -151,6 +151,8 @@ export const fileSchema: FieldSchema = object(
       ),
       auditPolicyFile: text('A Policy file: which requests are audited, and how closely.'),
       auditLogPath: text('File for audit events, a line each.'),
+      admissionConfigFile: text('An AdmissionConfiguration file: how admission plugins are configured.'),
+      enableAdmissionPlugins: texts('Admission plugins that run beside those that do by default.'),
       disableAdmissionPlugins: texts('Admission plugins that do not run, of those that do by default.'),
       runtimeConfig: map(
         'Versions that are served beyond the default, or not: api/all, GROUP/VERSION, GROUP/VERSION/RESOURCE.',

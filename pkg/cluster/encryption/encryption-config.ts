@@ -13,6 +13,7 @@ import {
   required,
 } from '#pkg/apimachinery/field-error.ts';
 import { parseDurationMs } from '#pkg/apimachinery/time.ts';
+import { refuseConfig } from '#pkg/registry/remote/config-errors.ts';
 import { readConfig } from '#pkg/registry/remote/config-shape.ts';
 
 /** A key by name; `secret` is base64. */
@@ -94,10 +95,8 @@ export const kmsTimeoutMsDefault = 3_000;
 export function readEncryptionConfiguration(text: string): readonly ResourceConfig[] {
   const config: Configuration = readConfig(text, kind);
   const resources = config.resources ?? [];
-  const errors = configErrors(resources);
-  if (errors.length === 0) return resources;
-  const shown = errors.map(({ field, message }) => `${field}: ${message}`);
-  throw new Error(shown.length === 1 ? shown[0] : `[${shown.join(', ')}]`);
+  refuseConfig(configErrors(resources));
+  return resources;
 }
 
 const field = pathsOf<Configuration>();

@@ -11,9 +11,11 @@ import { defaultTolerationSecondsPlugin } from './default-toleration-seconds.ts'
 import { limitRangerPlugin } from './limit-ranger.ts';
 import { namespaceLifecyclePlugin } from './namespace-lifecycle.ts';
 import { nodeRestrictionPlugin } from './node-restriction.ts';
+import type { AddedPlugin } from './optional/table.ts';
 import { createPodSecurityPlugin, type PodSecurityOptions } from './pod-security/pod-security.ts';
 import { podTopologyLabelsPlugin } from './pod-topology-labels.ts';
 import { priorityPlugin } from './priority.ts';
+import type { LimitedResource } from './quota/limited.ts';
 import { createResourceQuotaPlugin } from './quota/resource-quota.ts';
 import { runtimeClassPlugin } from './runtime-class.ts';
 import { serviceAccountPlugin } from './service-account.ts';
@@ -27,6 +29,10 @@ export interface AdmissionOptions {
   /** Says who may approve and sign. Default: everybody. */
   readonly authorizer?: Authorizer;
   readonly podSecurity?: PodSecurityOptions;
+  /** What may be used only where a quota covers it. Default: nothing. */
+  readonly limitedResources?: readonly LimitedResource[];
+  /** Plugins beside these, and where they are in the order. Default: none. */
+  readonly added?: readonly AddedPlugin[];
   /** What users may do by roles and bindings, so that nobody gives more than they have. Absent: nobody looks. */
   readonly rights?: HeldRights;
   /** What users have registered. Default: nobody asks. */
@@ -56,7 +62,11 @@ export function createAdmissionPlugins(options: AdmissionOptions = {}): readonly
     podTopologyLabelsPlugin,
     ...(options.rights === undefined ? [] : [escalationPlugin(authorizer, options.rights)]),
     ...(options.registered ?? []),
-    createResourceQuotaPlugin(),
+    createResourceQuotaPlugin(options.limitedResources),
   ];
-  return plugins.filter((plugin) => !disabled.has(plugin.name));
+  const added = options.added ?? [];
+  const after = (name: string): readonly AdmissionPlugin[] =>
+    added.filter((one) => one.after === name).map(({ plugin }) => plugin);
+  const all = [...after(''), ...plugins.flatMap((plugin) => [plugin, ...after(plugin.name)])];
+  return all.filter((plugin) => !disabled.has(plugin.name));
 }

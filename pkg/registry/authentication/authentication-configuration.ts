@@ -15,6 +15,7 @@ import {
   untyped,
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
+import { refuseConfig } from '../remote/config-errors.ts';
 import { readConfig } from '../remote/config-shape.ts';
 import { compileClaims, compileUser, type TokenExpression } from './claim-expressions.ts';
 
@@ -95,10 +96,8 @@ export function readAuthenticationConfiguration(
   disallowed: readonly string[] = [],
 ): AuthenticationConfiguration {
   const config: AuthenticationConfiguration = readConfig(text, kind);
-  const errors = configurationErrors(config, disallowed);
-  if (errors.length === 0) return config;
-  const shown = errors.map(({ field, message }) => `${field}: ${message}`);
-  throw new Error(shown.length === 1 ? shown[0] : `[${shown.join(', ')}]`);
+  refuseConfig(configurationErrors(config, disallowed));
+  return config;
 }
 
 const issuersMax = 64;

@@ -8,7 +8,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { readHeader } from '#pkg/pki/jwt.ts';
 import { isSignedByOne, readKeySet, type WebKey } from '#pkg/pki/web-keys.ts';
-import type { CallWebhook } from '../admission/registered/call-webhook.ts';
+import type { CallWebhook } from '../remote/call-webhook.ts';
 
 /** Whose keys, and how they are read. */
 export interface IssuerKeysOptions {

@@ -8,7 +8,7 @@ import { ofApiAudiences } from '#pkg/apiserver/authn/bearer-tokens.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { type Claims, readClaims } from '#pkg/pki/jwt.ts';
-import type { CallWebhook } from '../admission/registered/call-webhook.ts';
+import type { CallWebhook } from '../remote/call-webhook.ts';
 import type { JwtConfig } from './authentication-configuration.ts';
 import { ClaimMapper } from './claim-mapper.ts';
 import { IssuerKeys } from './issuer-keys.ts';

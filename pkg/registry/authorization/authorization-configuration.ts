@@ -16,6 +16,7 @@ import {
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
 import { parseDurationMs } from '#pkg/apimachinery/time.ts';
+import { refuseConfig } from '../remote/config-errors.ts';
 import { readConfig } from '../remote/config-shape.ts';
 import { compileReviewCondition } from './review-conditions.ts';
 
@@ -70,10 +71,8 @@ const kind = {
 export function readAuthorizationConfiguration(text: string, known: readonly string[]): readonly AuthorizerConfig[] {
   const config: { authorizers?: readonly AuthorizerConfig[] } = readConfig(text, kind);
   const authorizers = config.authorizers ?? [];
-  const errors = authorizerErrors(authorizers, [...known, 'Webhook'].sort());
-  if (errors.length === 0) return authorizers;
-  const shown = errors.map(({ field, message }) => `${field}: ${message}`);
-  throw new Error(shown.length === 1 ? shown[0] : `[${shown.join(', ')}]`);
+  refuseConfig(authorizerErrors(authorizers, [...known, 'Webhook'].sort()));
+  return authorizers;
 }
 
 function authorizerErrors(authorizers: readonly AuthorizerConfig[], known: readonly string[]): readonly FieldError[] {

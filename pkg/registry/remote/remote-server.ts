@@ -7,7 +7,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { CallWebhook } from '../admission/registered/call-webhook.ts';
+import type { CallWebhook } from './call-webhook.ts';
 
 /** Where a server is, and how it is spoken to. */
 export interface RemoteServer {
@@ -27,14 +27,22 @@ export interface RemoteDeps {
 
 /** How often, and after which pauses. */
 const attemptsMax = 5;
-const firstPauseMs = 500;
+const firstPauseMsDefault = 500;
 const pauseFactor = 1.5;
 
-/** Asks with a review, and returns what it has become. Rejects with an `Error` in one line. `seconds` is for each attempt. */
+/** How a server is asked. */
+interface Asking extends RemoteDeps {
+  /** For each attempt. */
+  readonly seconds: number;
+  /** Before it is asked again. Default: 500. */
+  readonly firstPauseMs?: number;
+}
+
+/** Asks with a review, and returns what it has become. Rejects with an `Error` in one line. */
 export async function askRemote(
   server: RemoteServer,
   review: JsonObject,
-  { call, clock, seconds }: RemoteDeps & { readonly seconds: number },
+  { call, clock, seconds, firstPauseMs = firstPauseMsDefault }: Asking,
 ): Promise<JsonObject> {
   let pauseMs = firstPauseMs;
   for (let attempt = 1; ; attempt++) {
@@ -53,11 +61,7 @@ interface Outcome {
   readonly isPassing: boolean;
 }
 
-async function askOnce(
-  server: RemoteServer,
-  review: JsonObject,
-  { call, clock, seconds }: RemoteDeps & { readonly seconds: number },
-): Promise<Outcome> {
+async function askOnce(server: RemoteServer, review: JsonObject, { call, clock, seconds }: Asking): Promise<Outcome> {
   const ended = new AbortController();
   const timer = clock.setTimeout(() => ended.abort(), seconds * 1_000);
   const late = new Promise<never>((_, reject) => {

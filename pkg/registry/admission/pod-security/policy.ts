@@ -43,25 +43,61 @@ export interface ParsedPolicy {
   readonly errors: readonly FieldError[];
 }
 
+/** Names by which a policy is said: those of labels behind their prefix, and of fields. */
+export type PolicyField = keyof SecurityPolicy | `${keyof SecurityPolicy}-version`;
+
+/** A level or version that is none, and what it should be. */
+interface PolicyProblem {
+  readonly name: PolicyField;
+  readonly value: string;
+  readonly why: string;
+}
+
 /** The policy that labels ask for. */
 export function parsePolicy(labels: Readonly<Record<string, string>>, defaults: SecurityPolicy): ParsedPolicy {
-  const errors: FieldError[] = [];
-  const labelValue = (label: string): string | undefined =>
-    Object.hasOwn(labels, prefix + label) ? labels[prefix + label] : undefined;
-  const refuse = (label: string, value: string, why: string): void =>
-    void errors.push(invalid(at(labelsPath, prefix + label), value, why));
+  const said = Object.fromEntries(
+    Object.entries(labels).flatMap(([label, value]) =>
+      label.startsWith(prefix) ? [[label.slice(prefix.length), value] as const] : [],
+    ),
+  );
+  const { policy, problems } = readPolicy(said, defaults);
+  const errors = problems.map(({ name, value, why }) => invalid(at(labelsPath, prefix + name), value, why));
+  const { enforce } = policy;
+  let { warn } = policy;
+  // Who enforces a level is warned of it as well: of the pods of workloads, which are not refused themselves.
+  const isReadable = securityLevels.some((one) => one === said.enforce);
+  if (said.warn === undefined && isReadable && isStricter(enforce.level, warn.level)) {
+    warn = { level: enforce.level, version: said['warn-version'] === undefined ? enforce.version : warn.version };
+  }
+  return { policy: { ...policy, warn }, errors };
+}
+
+/** What holds where no label says otherwise, as a configuration says it by the names of the labels. */
+export function policyDefaults(said: Readonly<Partial<Record<PolicyField, string>>>): {
+  readonly policy: SecurityPolicy;
+  readonly problems: readonly PolicyProblem[];
+} {
+  return readPolicy(said, privilegedPolicy);
+}
+
+function readPolicy(
+  said: Readonly<Partial<Record<PolicyField, string>>>,
+  defaults: SecurityPolicy,
+): { readonly policy: SecurityPolicy; readonly problems: readonly PolicyProblem[] } {
+  const problems: PolicyProblem[] = [];
   const levelOf = (mode: keyof SecurityPolicy, unreadable: SecurityLevel): SecurityLevel => {
-    const value = labelValue(mode);
+    const value = said[mode];
     if (value === undefined) return defaults[mode].level;
     const level = securityLevels.find((one) => one === value);
-    if (level === undefined) refuse(mode, value, `must be one of ${securityLevels.join(', ')}`);
+    if (level === undefined) problems.push({ name: mode, value, why: `must be one of ${securityLevels.join(', ')}` });
     return level ?? unreadable;
   };
   const versionOf = (mode: keyof SecurityPolicy): string => {
-    const value = labelValue(`${mode}-version`);
+    const name: PolicyField = `${mode}-version`;
+    const value = said[name];
     if (value === undefined) return defaults[mode].version;
     if (value === 'latest' || /^v1\.(\d|[1-9]\d+)$/.test(value)) return value;
-    refuse(`${mode}-version`, value, 'must be "latest" or "v1.x"');
+    problems.push({ name, value, why: 'must be "latest" or "v1.x"' });
     return 'latest';
   };
   const read = (mode: keyof SecurityPolicy, unreadable: SecurityLevel): LevelVersion => {
@@ -70,13 +106,7 @@ export function parsePolicy(labels: Readonly<Record<string, string>>, defaults: 
   };
   const enforce = read('enforce', 'restricted');
   const audit = read('audit', 'privileged');
-  let warn = read('warn', 'privileged');
-  // Who enforces a level is warned of it as well: of the pods of workloads, which are not refused themselves.
-  const isReadable = securityLevels.some((one) => one === labelValue('enforce'));
-  if (labelValue('warn') === undefined && isReadable && isStricter(enforce.level, warn.level)) {
-    warn = { level: enforce.level, version: labelValue('warn-version') === undefined ? enforce.version : warn.version };
-  }
-  return { policy: { enforce, audit, warn }, errors };
+  return { policy: { enforce, audit, warn: read('warn', 'privileged') }, problems };
 }
 
 /** Whether `a` allows less than `b`. */

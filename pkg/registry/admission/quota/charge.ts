@@ -14,8 +14,9 @@ import {
 } from '#pkg/api/quota/amounts.ts';
 import { type Evaluator, isQuotaOf } from '#pkg/api/quota/evaluator.ts';
 import type { ResourceQuota } from '#pkg/api/types/core-v1.ts';
-import type { ErrorSubject, StatusError } from '#pkg/apimachinery/status-error.ts';
-import { forbidden } from '#pkg/apimachinery/status-error.ts';
+import { type ErrorSubject, forbidden, type StatusError } from '#pkg/apimachinery/status-error.ts';
+import { plainError } from '../refusal.ts';
+import { type LimitedResource, uncovered } from './limited.ts';
 
 /** A quota, and what is used of it once the writes before are counted. */
 export interface QuotaState {
@@ -27,6 +28,8 @@ export interface QuotaState {
 export interface QuotaRequest {
   readonly evaluator: Evaluator;
   readonly subject: ErrorSubject;
+  /** What may be used only where a quota covers it. */
+  readonly limited?: readonly LimitedResource[];
   readonly name: string;
   readonly subresource: string;
   readonly object: object;
@@ -41,14 +44,28 @@ export interface Charged {
   readonly taken: readonly Amounts[];
 }
 
-/** Counts a write. Throws Forbidden where a quota has not room for it. */
+/** Counts a write. Throws Forbidden where a quota has not room for it, or none covers what is limited. */
 export function chargeAll(states: readonly QuotaState[], request: QuotaRequest): Charged {
+  if (request.limited !== undefined && request.limited.length > 0) checkCovered(states, request, request.limited);
   const taken = states.map((state) => chargeOne(state, request));
   const after = states.map((state, index) => {
     const amounts = taken[index] ?? noAmounts;
     return amounts.size === 0 ? state : { ...state, used: addAmounts(state.used, amounts) };
   });
   return { states: after, taken };
+}
+
+function checkCovered(states: readonly QuotaState[], request: QuotaRequest, limited: readonly LimitedResource[]): void {
+  const { evaluator, object, old, nowMs } = request;
+  const usage = evaluator.usage(object, nowMs);
+  const before = old === undefined ? noAmounts : evaluator.usage(old, nowMs);
+  if (increaseOf(usage, before).size === 0) return;
+  const quotas = states.map(({ quota }) => quota);
+  const problem = uncovered(limited, quotas, request, usage);
+  if (problem?.kind === 'resources')
+    throw forbidden(request.subject, request.name, `insufficient quota to consume: ${problem.what}`);
+  // Upstream has no status for this one.
+  if (problem !== undefined) throw plainError(`insufficient quota to match these scopes: ${problem.what}`);
 }
 
 function chargeOne({ quota, used }: QuotaState, request: QuotaRequest): Amounts {

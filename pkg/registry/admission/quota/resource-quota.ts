@@ -17,23 +17,27 @@ import type {
   StrategyContext,
 } from '#pkg/apiserver/strategy.ts';
 import { draftOf } from '../typed-draft.ts';
+import type { QuotaRequest } from './charge.ts';
+import type { LimitedResource } from './limited.ts';
 import { QuotaBook } from './quota-book.ts';
 import { QuotaQueue } from './quota-queue.ts';
 
-/** The plugin of one server. */
-export function createResourceQuotaPlugin(): AdmissionPlugin {
+/** The plugin of one server. What is `limited` may be used only where a quota covers it. Default: nothing is. */
+export function createResourceQuotaPlugin(limited: readonly LimitedResource[] = []): AdmissionPlugin {
   const book = new QuotaBook();
   const queues = new Map<string, QuotaQueue>();
   return {
     name: 'ResourceQuota',
     follows: [{ resource: resourceQuotas, sink: book }],
-    handles: ({ operation, namespace }) => (operation === 'CREATE' || operation === 'UPDATE') && book.has(namespace),
+    handles: ({ operation, namespace }) =>
+      (operation === 'CREATE' || operation === 'UPDATE') &&
+      (book.has(namespace) || (limited.length > 0 && namespace !== '')),
     admit(attributes) {
       const { group, resource, subresource, operation } = attributes;
       if (operation !== 'UPDATE' || group !== '' || resource !== 'resourcequotas' || subresource !== 'status') return;
       keepPromises(book, draftOf(resourceQuotas, attributes.draft), attributes.old);
     },
-    reserve: (attributes, context, registry) => take({ book, queues, registry }, attributes, context),
+    reserve: (attributes, context, registry) => take({ book, queues, registry, limited }, attributes, context),
   };
 }
 
@@ -41,10 +45,11 @@ interface Parts {
   readonly book: QuotaBook;
   readonly queues: Map<string, QuotaQueue>;
   readonly registry: RegistryWriter;
+  readonly limited: readonly LimitedResource[];
 }
 
 async function take(
-  { book, queues, registry }: Parts,
+  { book, queues, registry, limited }: Parts,
   attributes: AdmissionAttributes,
   { clock, dryRun }: StrategyContext,
 ): Promise<Reservation | undefined> {
@@ -52,8 +57,9 @@ async function take(
   const evaluator = evaluatorOf({ group, resource });
   if (draft === undefined || evaluator?.handles({ operation, subresource }) !== true) return undefined;
   const name = draftOf(resourceQuotas, draft)?.metadata?.name ?? attributes.name;
-  const request = {
+  const request: QuotaRequest = {
     evaluator,
+    limited,
     subject: { group, resource },
     name,
     subresource,

@@ -5,8 +5,8 @@ import type { AdmissionAttributes, StrategyContext } from '#pkg/apiserver/strate
 import { Metrics } from '#pkg/base/metrics.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import type { CallWebhook } from '../../remote/call-webhook.ts';
 import { readerOf } from '../../testing.ts';
-import type { CallWebhook } from './call-webhook.ts';
 import { createRegisteredAdmission } from './registered.ts';
 
 const request: AdmissionAttributes = {

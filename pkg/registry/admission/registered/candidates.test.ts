@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { AdmissionAttributes } from '#pkg/apiserver/strategy.ts';
+import type { CallWebhook } from '../../remote/call-webhook.ts';
 import { readerOf, testContext } from '../../testing.ts';
-import type { CallWebhook } from './call-webhook.ts';
 import { createRegisteredAdmission } from './registered.ts';
 
 const rules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['configmaps'] }];

@@ -9,7 +9,7 @@ import type { Given } from '#pkg/apimachinery/draft.ts';
 import { type RegistryReader, readOne } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { CallWebhook, WebhookRequest } from './call-webhook.ts';
+import type { CallWebhook, WebhookRequest } from '../../remote/call-webhook.ts';
 
 /** What is sent, and by which means. */
 export interface WebhookPost {

@@ -15,7 +15,7 @@ import type { ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
-import { type CallWebhook, noWebhooks } from './call-webhook.ts';
+import { type CallWebhook, noWebhooks } from '../../remote/call-webhook.ts';
 import { createMutatingHooks, mutatingPoliciesPlugin } from './mutating-policies.ts';
 import { createValidatingHooks, validatingPoliciesPlugin } from './validating-policies.ts';
 import {

@@ -10,7 +10,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Status } from '#pkg/apimachinery/status-error.ts';
 import type { RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { CallWebhook } from './call-webhook.ts';
+import type { CallWebhook } from '../../remote/call-webhook.ts';
 import { identityOf, type MatchedRequest } from './matched-request.ts';
 import { postToWebhook } from './post-webhook.ts';
 

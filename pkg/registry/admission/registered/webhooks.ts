@@ -17,7 +17,7 @@ import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import type { Metrics } from '#pkg/base/metrics.ts';
-import type { CallWebhook } from './call-webhook.ts';
+import type { CallWebhook } from '../../remote/call-webhook.ts';
 import { type Expression, requestValues } from './expressions.ts';
 import { KindIndex } from './kind-index.ts';
 import { type MatchedRequest, requestAs } from './matched-request.ts';
