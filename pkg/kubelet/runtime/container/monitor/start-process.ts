@@ -59,9 +59,8 @@ export function startProcess({ path, args, environment, stdio }: ProcessToStart)
         checked('open', c.posix_spawn_file_actions_addopen(actions, at, '/dev/null', readAndWrite, 0));
       else checked('dup2', c.posix_spawn_file_actions_adddup2(actions, from, at));
     }
-    const [argv, env] = [texts([path, ...args]), texts(environment)];
     const pid = Buffer.alloc(4);
-    const result = c.posix_spawn(pid, path, actions, attributes, argv.pointers, env.pointers);
+    const result = c.posix_spawn(pid, path, actions, attributes, texts([path, ...args]), texts(environment));
     checked(`cannot start ${path}`, result);
     return pid.readInt32LE(0);
   } finally {
@@ -74,10 +73,15 @@ function checked(what: string, result: number): void {
   if (result !== 0) throw new Error(`${what}: ${getSystemErrorName(-result)}`);
 }
 
-/** Pointers to texts, with none after the last; the texts are to be held for as long as the pointers are used. */
-function texts(values: readonly string[]): { readonly pointers: Buffer; readonly held: readonly Buffer[] } {
-  const held = values.map((value) => Buffer.from(`${value}\0`));
-  const pointers = Buffer.alloc(8 * (held.length + 1));
-  for (const [index, text] of held.entries()) pointers.writeBigUInt64LE(getRawPointer(text), index * 8);
-  return { pointers, held };
+/** Pointers to texts, with none after the last, and the texts behind them: in one piece, so that whoever holds the pointers holds what they point to. */
+function texts(values: readonly string[]): Buffer {
+  const tableBytes = 8 * (values.length + 1);
+  const pieces = values.map((value) => Buffer.from(`${value}\0`));
+  const all = Buffer.concat([Buffer.alloc(tableBytes), ...pieces]);
+  let place = getRawPointer(all) + BigInt(tableBytes);
+  for (const [index, piece] of pieces.entries()) {
+    all.writeBigUInt64LE(place, index * 8);
+    place += BigInt(piece.length);
+  }
+  return all;
 }
