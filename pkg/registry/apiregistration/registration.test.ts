@@ -66,3 +66,28 @@ test('those of custom resources come and go with them; what people have made sta
   expect(await named('v1.example.com')).toBeUndefined();
   expect(await named('v1.own.example.com')).toMatchObject({ spec: own });
 });
+
+test('they take strategic merge patches, and their conditions merge by type, as those of built-in kinds', async () => {
+  const name = 'v1.strategic.example.com';
+  const services = client.resource(apiServices);
+  await services.create({
+    metadata: { name },
+    spec: {
+      group: 'strategic.example.com',
+      version: 'v1',
+      service: { namespace: 'default', name: 'nobody' },
+      groupPriorityMinimum: 1_000,
+      versionPriority: 10,
+    },
+  });
+  const patched = await services.patch(name, { metadata: { labels: { a: 'b' } } }, { type: 'strategic' });
+  expect(patched.metadata?.labels).toMatchObject({ a: 'b' });
+  for (const type of ['One', 'Two'])
+    await services.patch(
+      name,
+      { status: { conditions: [{ type, status: 'True' }] } },
+      { type: 'strategic', subresource: 'status' },
+    );
+  const { status } = await services.get(name);
+  expect(status?.conditions?.map(({ type }) => type)).toEqual(expect.arrayContaining(['One', 'Two']));
+});
