@@ -324,7 +324,7 @@ async function realHost(deps: ComponentDeps, folder: string, options: NodePartOp
   const host = {
     ...(imageCollection === undefined
       ? {}
-      : { imageCollection: { ...imageCollection, observe: () => observeDisk(imagesFolder) } }),
+      : { imageCollection: { ...imageCollection, observe: (own = imagesFolder) => observeDisk(own) } }),
     volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers, mounts: options.mounts ?? [] }),
     probes: socketProbeTransport(deps),
     eviction: { ...(options.eviction ?? noEviction), observe: () => observeMachine(folder) },

@@ -5,8 +5,8 @@ import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { CpuManager, CpuManagerDeps } from './cpus/cpu-manager.ts';
 import type { EvictionSettings } from './eviction/eviction-manager.ts';
-import type { Observation, Observations } from './eviction/thresholds.ts';
-import type { ImageCollectionSettings } from './images/image-collector.ts';
+import type { Observations } from './eviction/thresholds.ts';
+import type { ImageCollectionSettings, ImageCollectorDeps } from './images/image-collector.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { NodeSettings } from './node/node-settings.ts';
 import type { NodeNames } from './pods/node-names.ts';
@@ -28,7 +28,7 @@ export interface KubeletOptions extends NodeSettings {
   /** When pods are ended for the sake of the node, and how it is seen that they have to be. Absent on nodes that only simulate. */
   readonly eviction?: EvictionSettings & { readonly observe: () => Promise<Observations> };
   /** When images are taken away, and the disk that they are on. Absent on nodes that only simulate. */
-  readonly imageCollection?: ImageCollectionSettings & { readonly observe: () => Promise<Observation | undefined> };
+  readonly imageCollection?: ImageCollectionSettings & Pick<ImageCollectorDeps, 'observe'>;
   /** Makes what gives containers processors for themselves, for one run of the kubelet. Absent where nobody has any. */
   readonly cpus?: (deps: CpuManagerDeps) => CpuManager;
   /** How pods find names; absent on nodes that only simulate. */

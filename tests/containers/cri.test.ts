@@ -1,7 +1,7 @@
 /** The kubelet over a container runtime of another process: Debian's containerd. What is there of it is undone after. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
@@ -89,6 +89,21 @@ whereThereIs('the cri runtime', () => {
       await expect(runtime.images.pull(missing, { annotations: {} })).rejects.toMatchObject({
         reason: 'imageNotFound',
       });
+    });
+
+    test('keeps its image, as the sandbox does, and no other is kept once nothing is made of it', async () => {
+      const { removal } = runtime.images;
+      const name = containerd.image('busybox');
+      const id = (await runtime.images.status(name))?.id ?? '';
+      expect(existsSync((await removal?.disk?.()) ?? '')).toBe(true);
+      const { sandboxId } = await start(runtime, script('exec sleep 1000'));
+      const pause = (await runtime.images.status(containerd.image('pause')))?.id ?? '';
+      expect(await removal?.inUse()).toEqual(new Set([id, pause]));
+      await runtime.sandboxes.remove(sandboxId);
+      expect(await removal?.inUse()).toEqual(new Set([pause]));
+      expect(await removal?.remove(id)).toBeGreaterThan(0);
+      expect([await runtime.images.status(name), await removal?.remove(id)]).toEqual([undefined, 0]);
+      await runtime.images.pull(name, { annotations: {} });
     });
 
     test('is found by the kubelet that comes after, as it was left, and by no other', async () => {

@@ -112,6 +112,38 @@ test('an image in use stays whatever the disk says, and so does one that has jus
   expect(removed).toEqual(['fresh']);
 });
 
+test('each disk is looked at for itself, and what one of them lacks is taken from no other', async () => {
+  const clock = new VirtualClock();
+  const disks = new Map([
+    ['', { available: 50, capacity: 100 }],
+    ['/var/lib/containerd', { available: 5, capacity: 100 }],
+  ]);
+  const [removed, said]: [string[], string[]] = [[], []];
+  const serviceOf = (name: string, folder?: string): ImageService => ({
+    status: async () => undefined,
+    pull: async (one) => image(one),
+    list: async () => ['a', 'b', 'c'].map((id) => image(`${name}-${id}`)),
+    removal: {
+      inUse: async () => new Set<string>(),
+      remove: async (id) => removed.push(id) * 0 + 10,
+      ...(folder === undefined ? {} : { disk: async () => folder }),
+    },
+  });
+  const collector = new ImageCollector({
+    clock,
+    log: silentLogger,
+    settings: { ...usual, ageMsMin: 0 },
+    observe: async (folder = '') => disks.get(folder),
+    services: [serviceOf('own'), serviceOf('cri', '/var/lib/containerd')],
+    record: ({ message }) => said.push(message),
+  });
+  await collector.look();
+  expect([removed, said]).toEqual([['cri-a', 'cri-b'], []]);
+  disks.set('', { available: 0, capacity: 200 });
+  await expect(collector.look()).rejects.toThrow(shortOf(40, 30));
+  expect(removed.slice(2).toSorted()).toEqual(['cri-a', 'cri-b', 'own-a', 'own-b', 'own-c']);
+});
+
 test('what cannot be taken away is passed over, and the event says why', async () => {
   const { clock, stuck, disk, removed, said, collector, add } = machine();
   add('stuck', 'other');

@@ -6,7 +6,8 @@
  * 1. An image that a container, or a volume, is made of is never taken, whether that runs or has ended, and whichever node of the machine has it.
  * 2. For the sake of the disk, none is taken before it was seen for the least age.
  * 3. What cannot be taken is passed over, and said in the event of the node.
- * 4. What counts as freed is what the disk has got back: layers that other images have too give nothing.
+ * 4. What counts as freed is what the disk has got back, as far as the runtime says: layers that other images have too give nothing.
+ * 5. Each disk that images are on is looked at for itself.
  *
  * Upstream counterpart: kubelet `images/image_gc_manager.go`.
  */
@@ -38,8 +39,8 @@ export interface ImageCollectorDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly settings: ImageCollectionSettings;
-  /** The disk that the images are on, in bytes; undefined where that is not known. */
-  observe(): Promise<Observation | undefined>;
+  /** The disk of a folder, or that of the node's own images, in bytes; undefined where that is not known. */
+  observe(folder?: string): Promise<Observation | undefined>;
   /** Of the node's runtimes. Those whose images cannot be taken away are left out of account. */
   readonly services: readonly ImageService[];
   /** Records a warning about the node. */
@@ -49,6 +50,8 @@ export interface ImageCollectorDeps {
 interface SeenImage {
   readonly service: ImageService;
   readonly id: string;
+  /** Folder of its disk; undefined for that of the node's own images. */
+  readonly disk: string | undefined;
   readonly firstSeenMs: number;
   usedAtMs: number | undefined;
 }
@@ -57,6 +60,8 @@ interface SeenImage {
 export class ImageCollector {
   readonly #deps: ImageCollectorDeps;
   readonly #seen = new Map<string, SeenImage>();
+  /** Folders of the disks that images were seen on at the last look. */
+  #disks: ReadonlySet<string | undefined> = new Set();
   /** The last look failed too. */
   #hasFailed = false;
 
@@ -83,46 +88,67 @@ export class ImageCollector {
 
   /** Looks once. Rejects where what it should have freed could not be freed. */
   async look(): Promise<void> {
-    const { clock, settings, observe, record } = this.#deps;
+    const { clock, settings } = this.#deps;
     const nowMs = clock.monotonicMs();
     const unused = await this.#unused(nowMs);
     const isOld = (image: SeenImage): boolean =>
       settings.ageMsMax > 0 && nowMs - (image.usedAtMs ?? image.firstSeenMs) > settings.ageMsMax;
     const refusals: string[] = [];
     await this.#free(unused.filter(isOld), { bytes: Number.POSITIVE_INFINITY, refusals });
-    const disk = settings.highPercent >= 100 ? undefined : await observe();
-    if (disk === undefined || disk.capacity === 0) return;
-    const usedPercent = 100 - Math.floor((disk.available * 100) / disk.capacity);
-    if (usedPercent < settings.highPercent) return;
-    const bytes = Math.floor((disk.capacity * (100 - settings.lowPercent)) / 100) - disk.available;
+    if (settings.highPercent >= 100) return;
     const eligible = unused.filter((image) => !isOld(image) && nowMs - image.firstSeenMs >= settings.ageMsMin);
+    const problems: string[] = [];
+    for (const disk of this.#disks) {
+      const own = eligible.filter((image) => image.disk === disk);
+      const problem = await this.#freeDisk(disk, own, refusals);
+      if (problem !== undefined) problems.push(problem);
+    }
+    if (problems.length > 0) throw new Error(problems.join('; '));
+  }
+
+  /** Frees what is to be freed on one disk; says what could not be. */
+  async #freeDisk(
+    folder: string | undefined,
+    eligible: readonly SeenImage[],
+    refusals: string[],
+  ): Promise<string | undefined> {
+    const { settings, observe, record } = this.#deps;
+    const disk = await observe(folder);
+    if (disk === undefined || disk.capacity === 0) return undefined;
+    const usedPercent = 100 - Math.floor((disk.available * 100) / disk.capacity);
+    if (usedPercent < settings.highPercent) return undefined;
+    const bytes = Math.floor((disk.capacity * (100 - settings.lowPercent)) / 100) - disk.available;
     const freed = await this.#free(eligible, { bytes, refusals });
-    if (freed >= bytes) return;
+    if (freed >= bytes) return undefined;
     const refused = refusals.length === 0 ? '' : ` ${refusals.join('; ')}`;
     const message =
       `Failed to garbage collect required amount of images. Attempted to free ${bytes} bytes, ` +
       `but only found ${freed} bytes eligible to free.${refused}`;
     record({ reason: 'FreeDiskSpaceFailed', message });
-    throw new Error(message);
+    return message;
   }
 
   /** Those that nothing uses now, used longest ago first; notes which are there. */
   async #unused(nowMs: number): Promise<readonly SeenImage[]> {
     const there = new Set<string>();
     const unused: SeenImage[] = [];
+    const disks = new Set<string | undefined>();
     for (const [index, service] of this.#deps.services.entries()) {
       if (service.removal === undefined) continue;
       const images = await service.list();
       const used = await service.removal.inUse();
+      const disk = await service.removal.disk?.();
+      disks.add(disk);
       for (const { id } of images) {
         const key = `${index}/${id}`;
         there.add(key);
-        const seen = this.#seen.get(key) ?? { service, id, firstSeenMs: nowMs, usedAtMs: undefined };
+        const seen = this.#seen.get(key) ?? { service, id, disk, firstSeenMs: nowMs, usedAtMs: undefined };
         if (used.has(id)) seen.usedAtMs = nowMs;
         else unused.push(seen);
         this.#seen.set(key, seen);
       }
     }
+    this.#disks = disks;
     for (const key of this.#seen.keys()) if (!there.has(key)) this.#seen.delete(key);
     return unused.sort((a, b) => (a.usedAtMs ?? -1) - (b.usedAtMs ?? -1) || a.firstSeenMs - b.firstSeenMs);
   }

@@ -88,7 +88,11 @@ export function leavingRuntime(runtime: Runtime, leaving: Leaving): Runtime {
 }
 
 function leavingRemoval(removal: ImageRemoval, leaving: Leaving): ImageRemoval {
-  return { inUse: () => leaving.wait(() => removal.inUse()), remove: (id) => leaving.wait(() => removal.remove(id)) };
+  return {
+    inUse: () => leaving.wait(() => removal.inUse()),
+    remove: (id) => leaving.wait(() => removal.remove(id)),
+    ...(removal.disk === undefined ? {} : { disk: () => leaving.wait(async () => removal.disk?.()) }),
+  };
 }
 
 function leavingProbes(probes: ProbeTransport, leaving: Leaving): ProbeTransport {

@@ -252,6 +252,8 @@ export interface ImageRemoval {
   inUse(): Promise<ReadonlySet<string>>;
   /** Takes an image away with all its names; resolves with the bytes that this has freed, 0 for one that is not there. */
   remove(id: string): Promise<number>;
+  /** A folder of the disk that they are on. Absent, or undefined: that of the node's own images. */
+  disk?(): Promise<string | undefined>;
 }
 
 /** One runtime; whoever made it closes it. */

@@ -8,6 +8,9 @@
  * Specs want pods to run as the user 1000 and to listen on port 80, so the cluster is best started by that user with the right to do so (`setpriv --reuid 1000 --ambient-caps
  * +net_bind_service …`), and beside another one, so that its nodes are not at 127.0.0.1.
  *
+ * What programs in JavaScript cannot show (users, modes of files, sysctls, read-only roots) takes a cluster of `--runtime container --network bridge`, into which images of the names that
+ * the specs use were loaded.
+ *
  * Each kubeconfig is a cluster of its own, and the specs take turns on them. A spec that takes longer than `--seconds` has failed. No spec is known by
  * its name; `--only` and `--unrun` choose rows of the tables. Output of specs that fail is kept in a folder whose name is printed.
  */

@@ -60,6 +60,8 @@ export interface UnmetCondition {
 export function runtimeStatusOf(bytes: Uint8Array): {
   readonly unmet: readonly UnmetCondition[];
   readonly handlers: readonly string[];
+  /** Of its sandboxes' first process, where the runtime says so. */
+  readonly sandboxImage: string | undefined;
 } {
   const fields = new Fields(bytes);
   const conditions = fields.message(1).messages(1);
@@ -67,10 +69,10 @@ export function runtimeStatusOf(bytes: Uint8Array): {
     .filter((condition) => !condition.flag(2))
     .map((condition) => ({ type: condition.string(1), message: condition.string(4) || condition.string(3) }));
   const listed = fields.messages(3).map((handler) => handler.string(1));
-  const { containerd } = documentOf(textMap(fields, 2)['config']);
+  const { containerd, sandboxImage } = documentOf(textMap(fields, 2)['config']);
   const runtimes = isObject(containerd) && isObject(containerd['runtimes']) ? Object.keys(containerd['runtimes']) : [];
   const handlers = [...new Set([...listed, ...runtimes])].filter((name) => name !== '').toSorted();
-  return { unmet, handlers };
+  return { unmet, handlers, sandboxImage: typeof sandboxImage === 'string' ? sandboxImage : undefined };
 }
 
 /** What is one string: an identity, an address. */
@@ -142,6 +144,11 @@ export function containersOf(bytes: Uint8Array): readonly ListedContainer[] {
   }));
 }
 
+/** `ListContainers`: what they are made of, as the runtime names it, by whatever names it has. */
+export function usedImagesOf(bytes: Uint8Array): readonly string[] {
+  return new Fields(bytes).messages(1).flatMap((fields) => [fields.message(4).string(1), fields.string(5)]);
+}
+
 /** `ContainerStatus`. */
 export function containerStatusOf(bytes: Uint8Array): CriContainerStatus {
   const fields = new Fields(bytes).message(1);
@@ -185,6 +192,16 @@ export function statsOf(bytes: Uint8Array): ContainerStats {
 /** `ListImages`. */
 export function imagesOf(bytes: Uint8Array): readonly ImageInfo[] {
   return new Fields(bytes).messages(1).map(imageOf);
+}
+
+/** `ListImages`: ids of those that are not to be taken away, as the runtime needs them. */
+export function pinnedImagesOf(bytes: Uint8Array): readonly string[] {
+  return new Fields(bytes).messages(1).flatMap((fields) => (fields.flag(8) ? [fields.string(1)] : []));
+}
+
+/** `ImageFsInfo`: a folder of the disk that images are on; undefined where the runtime does not say. */
+export function imageDiskOf(bytes: Uint8Array): string | undefined {
+  return new Fields(bytes).message(1).message(2).string(1) || undefined;
 }
 
 /** `ImageStatus`; undefined where there is none. */

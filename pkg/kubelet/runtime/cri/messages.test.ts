@@ -4,7 +4,15 @@ import { FrameReader } from '#pkg/grpc/grpc-frames.ts';
 import { Fields, framed } from '#pkg/grpc/message.ts';
 import { makeContainerConfig, makeSandboxConfig } from '../../testing/configs.ts';
 import type { SecurityContext } from '../container-config.ts';
-import { containerStatusOf, runtimeStatusOf, sandboxesOf, sandboxStatusOf } from './answers.ts';
+import {
+  containerStatusOf,
+  imageDiskOf,
+  pinnedImagesOf,
+  runtimeStatusOf,
+  sandboxesOf,
+  sandboxStatusOf,
+  usedImagesOf,
+} from './answers.ts';
 import { containerMarks, markedContainer, markedSandbox, sandboxMarks } from './marks.ts';
 import { createRequest, runSandboxRequest } from './requests.ts';
 
@@ -40,6 +48,25 @@ test('a sandbox is told with its names, and is the same again by its marks', () 
   expect(config.message(8).map(3).get('kernel.a')?.toString()).toBe('1');
   expect(sandboxWish.labels).toMatchObject({ 'io.kubernetes.pod.name': 'web', 'coxswain.dev/node': 'node', app: 'x' });
   expect(markedSandbox(sandboxWish)).toEqual(sandbox);
+});
+
+test('images are used by what they are called or by their ids, and pinned where the runtime says so', () => {
+  const listed = framed((message) =>
+    message.messages(1, ['sha256:1', 'sha256:2'], (id) => {
+      message.message(4, () => message.string(1, `name-of-${id}`));
+      message.string(5, id);
+    }),
+  );
+  expect(usedImagesOf(body(listed))).toEqual(['name-of-sha256:1', 'sha256:1', 'name-of-sha256:2', 'sha256:2']);
+  const images = framed((message) =>
+    message.messages(1, [true, false], (isPinned) => {
+      message.string(1, isPinned ? 'pinned' : 'other');
+      message.flag(8, isPinned);
+    }),
+  );
+  expect(pinnedImagesOf(body(images))).toEqual(['pinned']);
+  const disk = framed((message) => message.message(1, () => message.message(2, () => message.string(1, '/images'))));
+  expect([imageDiskOf(body(disk)), imageDiskOf(Buffer.alloc(0))]).toEqual(['/images', undefined]);
 });
 
 test('what others have made has no marks', () => {
