@@ -19,23 +19,27 @@ export interface Amounts {
 
 /** How a pod differs from the others. */
 export interface PodOptions {
-  readonly paddingBytes: number;
+  /** Default: 0. */
+  readonly paddingBytes?: number;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly scheduled?: boolean;
   /** Default: 100m and 128Mi. */
   readonly requests?: Amounts;
+  /** Fields of the spec beside these. */
+  readonly spec?: Readonly<Record<string, unknown>>;
 }
 
 /** A pod as JSON. */
 export function podBody(name: string, options: PodOptions): string {
   const requests = options.requests ?? { milliCpu: 100, mebibytes: 128 };
-  const annotations = { 'coxswain.dev/padding': 'x'.repeat(options.paddingBytes), ...options.annotations };
+  const annotations = { 'coxswain.dev/padding': 'x'.repeat(options.paddingBytes ?? 0), ...options.annotations };
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, labels: { app: 'bench', tier: 'load' }, annotations },
     spec: {
       ...(options.scheduled ? { nodeSelector: { 'coxswain.dev/bench': 'true' } } : { schedulerName: noScheduler }),
+      ...options.spec,
       containers: [
         {
           name: 'main',
@@ -58,13 +62,21 @@ function quantities({ milliCpu, mebibytes }: Amounts): { readonly cpu: string; r
   return { cpu: `${milliCpu}m`, memory: `${mebibytes}Mi` };
 }
 
+/** Where a node is. */
+export interface NodePlace {
+  /** Of its pod addresses. */
+  readonly index: number;
+  readonly zone: string;
+}
+
 /** A node that no kubelet stands behind, with the pod addresses of its number. */
-export function nodeBody(name: string, index: number): string {
+export function nodeBody(name: string, { index, zone }: NodePlace): string {
   const podCIDR = `10.${index >> 8}.${index & 255}.0/24`;
+  const labels = { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/zone': zone };
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: { name, labels: { 'coxswain.dev/bench': 'true', 'kubernetes.io/hostname': name } },
+    metadata: { name, labels: { 'coxswain.dev/bench': 'true', ...labels } },
     spec: { podCIDR, podCIDRs: [podCIDR] },
   });
 }

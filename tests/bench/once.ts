@@ -38,6 +38,7 @@ async function measureRows(bench: Bench, { kubeconfig }: Server): Promise<number
   const side = ours.name;
   const { rows } = await clients.call('open', { side, kubeconfig, sizes, poolPods: 0 });
   print(onceHeader());
+  const rates = new Map<string, number>();
   let failures = 0;
   for (const [index, facts] of rows.entries()) {
     const isWanted = wants(bench, facts.name);
@@ -48,7 +49,12 @@ async function measureRows(bench: Bench, { kubeconfig }: Server): Promise<number
     if (facts.isLong) await clients.call('restore', task);
     if (!isWanted) continue;
     failures += row.failures;
-    print(onceLines(facts, row));
+    rates.set(facts.name, (row.operations * 1000) / row.tookMs);
+    const { share } = facts;
+    const whole = share === undefined ? undefined : rates.get(share.of);
+    print(
+      onceLines(share === undefined || whole === undefined ? facts : { ...facts, target: whole * share.least }, row),
+    );
   }
   await clients.call('close', { side });
   return failures;

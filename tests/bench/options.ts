@@ -13,8 +13,8 @@ Measures a server over HTTPS, alone or in turns with others.
                         measures the simulated machine, beside QEMU, and no server; 'machines' alone
                         how soon one answers, and the memory of fifty.
   --seconds <n>         How long each row lasts, in turns each turn. Default: 3; in turns 1.
-  --nodes <n>           Nodes of the scheduling row. Default: 5000.
-  --pods <n>            Pods of the scheduling row. Default: 5000.
+  --nodes <n>           Nodes of the scheduling rows. Default: 5000.
+  --pods <n>            Pods of the scheduling rows. Default: 5000.
   --profile <folder>    Write a CPU profile of the own cluster there.
   --help                Print this.
 

@@ -28,6 +28,8 @@ export interface RowFacts {
   /** Operations a second to reach. */
   readonly target?: number;
   readonly targetP50Ms?: number;
+  /** What it has to reach of the rate of another row that was measured before; instead of `target`. */
+  readonly share?: { readonly of: string; readonly least: number };
   /** What the row's quality may be at most. */
   readonly qualityMost?: number;
   /** What two servers are compared by. Default: `rate`. */

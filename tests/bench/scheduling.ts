@@ -2,71 +2,34 @@
  * The rows of the scheduler: how fast pods get a node, and on how few nodes they end. Nodes are objects that no kubelet stands behind, so
  * nothing runs; each has its block of pod addresses already, so that nobody else has work with it.
  */
-import { randomInt, SeededRandom } from '#pkg/base/random.ts';
 import type { Connection, Request } from './connection.ts';
 import { clock, drainMs, drive, openAll, percentiles, sendAll, settled } from './load.ts';
-import { type Amounts, benchNamespace, nodeBody, nodeStatusBody, podBody, podsPath } from './objects.ts';
-import type { BenchRow, Row, RowFacts } from './rows.ts';
+import { benchNamespace, nodeBody, nodeStatusBody, podBody, podsPath } from './objects.ts';
+import type { BenchRow, Row } from './rows.ts';
+import { type Fleet, importantClass, type Load, type LoadRow, packingRow, speedRows } from './scheduling-loads.ts';
 import { deletion, podPath, type Session } from './session.ts';
 import { watchPods } from './watchers.ts';
 
-/** Nodes and what each of them has room for. */
-interface Fleet {
-  readonly nodes: number;
-  readonly milliCpu: number;
-  readonly mebibytes: number;
-  readonly pods: number;
-}
+/** A bench's zones, over which nodes are dealt. */
+const zones = 3;
+const classPath = '/apis/scheduling.k8s.io/v1/priorityclasses';
 
-interface Load {
-  readonly fleet: Fleet;
-  readonly pods: number;
-  requests(index: number): Amounts;
-}
-
-/** Requests of the packed pods: CPU and memory are drawn apart, so that no pod is like a slice of a node. */
-const milliCpus = [50, 100, 200, 250, 500, 750, 1000, 1500, 2000];
-const mebibytes = [64, 128, 200, 256, 512, 1024, 1500, 2048, 3072];
-const packedFleet: Fleet = { nodes: 1_000, milliCpu: 4_000, mebibytes: 8_192, pods: 110 };
-/** Fills about a quarter of the nodes, as the measurement of Kubernetes did that the target stands beside. */
-const packedPods = 1_350;
-
-/** Both rows, each on nodes of its own, which `restore` takes away. */
+/** All of them, each on nodes of its own, which `restore` takes away. */
 export function schedulingRows(session: Session): readonly BenchRow[] {
-  const { nodes, pods } = session.sizes;
-  const fleet = { nodes, milliCpu: 32_000, mebibytes: 65_536, pods: 250 };
-  const random = new SeededRandom(1);
-  const sizes = Array.from({ length: packedPods }, () => ({
-    milliCpu: pick(milliCpus, random),
-    mebibytes: pick(mebibytes, random),
-  }));
-  const speed = {
-    name: `schedule ${pods.toLocaleString('en')} pods on ${nodes.toLocaleString('en')} nodes, bound`,
-    target: 2_000,
-  };
-  const packing = {
-    name: `bin packing, ${packedFleet.nodes.toLocaleString('en')} nodes: nodes used / lower bound`,
-    qualityMost: 1.05,
-    by: 'quality',
-  } as const;
+  const packing = packingRow();
   return [
-    schedulingRow(session, speed, { fleet, pods, requests: () => ({ milliCpu: 100, mebibytes: 128 }) }),
-    schedulingRow(
-      session,
-      packing,
-      { fleet: packedFleet, pods: packedPods, requests: (index) => sizes[index]! },
-      async () => (await nodesUsed(session.connections[0]!)) / lowerBound(sizes, packedFleet),
-    ),
+    ...speedRows(session.sizes).map((row) => schedulingRow(session, row)),
+    schedulingRow(session, packing, async () => (await nodesUsed(session.connections[0]!)) / packing.fewestNodes),
   ];
 }
 
-function schedulingRow(session: Session, facts: RowFacts, load: Load, quality?: () => Promise<number>): BenchRow {
-  let nodePaths: readonly string[] = [];
+function schedulingRow(session: Session, { facts, load }: LoadRow, quality?: () => Promise<number>): BenchRow {
+  let paths: readonly string[] = [];
   return {
     ...facts,
     isLong: true,
     prepare: async () => {
-      nodePaths = await makeNodes(session.connections, load.fleet);
+      paths = [...(await makeNodes(session.connections, load.fleet)), ...(await fillNodes(session.connections, load))];
     },
     measure: async () => {
       const row = await schedule(session, load);
@@ -76,21 +39,9 @@ function schedulingRow(session: Session, facts: RowFacts, load: Load, quality?: 
       const podPaths = Array.from({ length: load.pods }, (_, index) => podPath(`scheduled-${index}`));
       const forever = { connections: session.connections, durationMs: Number.POSITIVE_INFINITY };
       await drive({ ...forever, request: deletionOf(podPaths) });
-      await drive({ ...forever, request: deletionOf(nodePaths) });
+      await drive({ ...forever, request: deletionOf(paths) });
     },
   };
-}
-
-function pick(values: readonly number[], random: SeededRandom): number {
-  return values[randomInt(random, values.length)]!;
-}
-
-/** The fewest nodes that the sums of the requests allow. */
-function lowerBound(sizes: readonly Amounts[], { milliCpu, mebibytes: memory, pods }: Fleet): number {
-  const sum = (of: (size: Amounts) => number): number => sizes.reduce((total, size) => total + of(size), 0);
-  return Math.ceil(
-    Math.max(sum((size) => size.milliCpu) / milliCpu, sum((size) => size.mebibytes) / memory, sizes.length / pods),
-  );
 }
 
 async function nodesUsed(connection: Connection): Promise<number> {
@@ -103,7 +54,7 @@ async function nodesUsed(connection: Connection): Promise<number> {
 }
 
 /** Makes the pods, and measures how fast they are bound. */
-async function schedule({ connections, target }: Session, { pods, requests }: Load): Promise<Row> {
+async function schedule({ connections, target }: Session, { pods, wish }: Load): Promise<Row> {
   const [watching] = await openAll(target, 1);
   const tally = await watchPods([watching!], { namespace: benchNamespace, asking: connections[0]!, what: 'bound' });
   const creation = (index: number): Request => ({
@@ -113,7 +64,7 @@ async function schedule({ connections, target }: Session, { pods, requests }: Lo
       paddingBytes: 0,
       annotations: { 'coxswain.dev/at': clock.monotonicMs().toFixed(3) },
       scheduled: true,
-      requests: requests(index),
+      ...wish(index),
     }),
   });
   const startMs = clock.monotonicMs();
@@ -135,13 +86,19 @@ async function schedule({ connections, target }: Session, { pods, requests }: Lo
   };
 }
 
+const nodeName = (index: number): string => `coxswain-bench-${index}`;
+
 /** Returns the paths of the nodes. */
 async function makeNodes(connections: readonly Connection[], fleet: Fleet): Promise<readonly string[]> {
-  const names = Array.from({ length: fleet.nodes }, (_, index) => `coxswain-bench-${index}`);
+  const names = Array.from({ length: fleet.nodes }, (_, index) => nodeName(index));
   const paths = names.map((name) => `/api/v1/nodes/${name}`);
   await sendAll(
     connections,
-    names.map((name, index) => ({ method: 'POST', path: '/api/v1/nodes', body: nodeBody(name, index) })),
+    names.map((name, index) => ({
+      method: 'POST',
+      path: '/api/v1/nodes',
+      body: nodeBody(name, { index, zone: `zone-${index % zones}` }),
+    })),
   );
   await sendAll(
     connections,
@@ -153,6 +110,21 @@ async function makeNodes(connections: readonly Connection[], fleet: Fleet): Prom
     })),
   );
   return paths;
+}
+
+/** Puts a pod on each node, where the load says so; it ends at once when it is told to, as no kubelet sees to it. Returns the paths of what was made. */
+async function fillNodes(connections: readonly Connection[], { fleet, filling }: Load): Promise<readonly string[]> {
+  if (filling === undefined) return [];
+  const priorityClass = { apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', value: 1_000 };
+  const body = JSON.stringify({ ...priorityClass, metadata: { name: importantClass } });
+  const names = Array.from({ length: fleet.nodes }, (_, index) => `filling-${index}`);
+  const creations = names.map((name, index) => {
+    const spec = { nodeName: nodeName(index), terminationGracePeriodSeconds: 0 };
+    return { method: 'POST', path: podsPath(benchNamespace), body: podBody(name, { requests: filling, spec }) };
+  });
+  await sendAll(connections, [{ method: 'POST', path: classPath, body }]);
+  await sendAll(connections, creations);
+  return [...names.map(podPath), `${classPath}/${importantClass}`];
 }
 
 function deletionOf(paths: readonly string[]): (index: number) => Request | undefined {

@@ -4,10 +4,13 @@
  */
 import type { PodInfo } from '../model/pod-info.ts';
 
+const nobody: readonly PodInfo[] = [];
+
 /** The promises of one scheduler. */
 export class Nominator {
   readonly #byPod = new Map<string, { readonly pod: PodInfo; readonly nodeName: string }>();
-  readonly #byNode = new Map<string, Map<string, PodInfo>>();
+  /** Each list is replaced, never changed. */
+  readonly #byNode = new Map<string, readonly PodInfo[]>();
 
   get isEmpty(): boolean {
     return this.#byPod.size === 0;
@@ -22,21 +25,16 @@ export class Nominator {
   set(pod: PodInfo, nodeName: string): void {
     this.delete(pod.uid);
     this.#byPod.set(pod.uid, { pod, nodeName });
-    let pods = this.#byNode.get(nodeName);
-    if (pods === undefined) {
-      pods = new Map();
-      this.#byNode.set(nodeName, pods);
-    }
-    pods.set(pod.uid, pod);
+    this.#byNode.set(nodeName, [...(this.#byNode.get(nodeName) ?? []), pod]);
   }
 
   delete(uid: string): void {
     const known = this.#byPod.get(uid);
     if (known === undefined) return;
     this.#byPod.delete(uid);
-    const pods = this.#byNode.get(known.nodeName);
-    pods?.delete(uid);
-    if (pods?.size === 0) this.#byNode.delete(known.nodeName);
+    const others = (this.#byNode.get(known.nodeName) ?? []).filter((pod) => pod.uid !== uid);
+    if (others.length === 0) this.#byNode.delete(known.nodeName);
+    else this.#byNode.set(known.nodeName, others);
   }
 
   /** The node promised to a pod. */
@@ -44,17 +42,16 @@ export class Nominator {
     return this.#byPod.get(uid)?.nodeName;
   }
 
-  /** The pods that `pod` must leave room for on a node: those of at least its priority. */
+  /** The pods that `pod` must leave room for on a node: those of at least its priority. Mostly all, which is the same list until one comes or goes. */
   ahead(pod: PodInfo, nodeName: string): readonly PodInfo[] {
-    const pods = this.#byNode.get(nodeName);
-    if (pods === undefined) return [];
-    return [...pods.values()].filter((other) => other.uid !== pod.uid && other.priority >= pod.priority);
+    const pods = this.#byNode.get(nodeName) ?? nobody;
+    const isAhead = (other: PodInfo): boolean => other.uid !== pod.uid && other.priority >= pod.priority;
+    return pods.every(isAhead) ? pods : pods.filter(isAhead);
   }
 
   /** The pods of lower priority than `pod` that were promised this node. */
   behind(pod: PodInfo, nodeName: string): readonly PodInfo[] {
-    const pods = this.#byNode.get(nodeName);
-    if (pods === undefined) return [];
-    return [...pods.values()].filter((other) => other.uid !== pod.uid && other.priority < pod.priority);
+    const pods = this.#byNode.get(nodeName) ?? nobody;
+    return pods.filter((other) => other.uid !== pod.uid && other.priority < pod.priority);
   }
 }

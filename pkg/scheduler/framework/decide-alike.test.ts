@@ -43,10 +43,11 @@ const byNode = { ...away, topologyKey: 'kubernetes.io/hostname' };
 const spread = { maxSkew: 2, topologyKey: 'zone', labelSelector: { matchLabels: { app: 'web' } } };
 
 /** Mostly pods like others, some that are like none, and some about which more is looked at than the node. */
-function somePod(random: Random, index: number): Pod {
+function somePod(random: Random, index: number, priority = 0): Pod {
   const cpu = randomInt(random, 3) === 0 ? `${100 + randomInt(random, 900)}m` : pick(random, ['100m', '500m', '1']);
   const pod = makePod(`p${index}`)
     .meta({ uid: `p${index}` })
+    .spec({ priority })
     .request({ cpu, memory: pick(random, ['64Mi', '1Gi']) });
   switch (randomInt(random, 18)) {
     case 0:
@@ -98,6 +99,8 @@ function somePod(random: Random, index: number): Pod {
   }
 }
 
+const isTimeOfPromises = (index: number): boolean => index > 150 && index < 300;
+
 interface Way {
   readonly scheduling: keyof typeof profiles;
   readonly isQuick: boolean;
@@ -117,12 +120,19 @@ function history(seed: number, { scheduling, isQuick }: Way): readonly string[] 
     if (what === 0) cache.setNode(someNode(random, randomInt(random, 60)));
     else if (what === 1) cache.removeNode(`n${randomInt(random, 60)}`);
     else if (what < 5) cache.removePod(`p${randomInt(random, index + 1)}`);
-    if (index === 200)
-      nominator.set(podInfoOf(makePod('vip').request({ cpu: '1' }).spec({ priority: 10 }).object), 'n3');
-    if (index === 220) nominator.delete(podInfoOf(makePod('vip').object).uid);
-    const pod = podInfoOf(somePod(random, index));
+    else if (what < 8 && isTimeOfPromises(index)) {
+      const promised = podInfoOf(somePod(random, 1_000 + (index % 100), pick(random, [-5, 0, 10])));
+      nominator.set(promised, `n${randomInt(random, 60)}`);
+    }
+    // Some are those that a node was promised to.
+    const isPromised = randomInt(random, 5) === 0 && isTimeOfPromises(index);
+    const pod = podInfoOf(somePod(random, isPromised ? 1_000 + randomInt(random, 100) : index));
     const decision = decider.decide({ pod, cluster: cache.table, state: new CycleState() });
-    if (decision.kind === 'node') cache.assume(pod, decision.nodeName);
+    if (decision.kind === 'node') {
+      cache.assume(pod, decision.nodeName);
+      nominator.delete(pod.uid);
+    }
+    if (index === 300) for (let promised = 0; promised < 100; promised++) nominator.delete(`p${1_000 + promised}`);
     if (decision.kind === 'unschedulable') told.push(fitErrorMessage(decision.diagnosis));
     else told.push(decision.kind === 'node' ? decision.nodeName : decision.message);
   }

@@ -15,10 +15,10 @@ import type { Diagnosis } from './fit-error.ts';
 import { KeptAnswers, Signatures } from './kept-answers.ts';
 import type { NodeRefusal } from './plugin.ts';
 import type { Profile, WeightedScore } from './profile.ts';
-import { QuickChoice } from './quick-choice.ts';
+import { type PromisedLimit, PromisedNodes } from './promised-nodes.ts';
+import { QuickChoice, type QuickPod } from './quick-choice.ts';
 import { allOf } from './slots.ts';
 import { isRejected, type Status, success } from './status.ts';
-import { checkWith } from './what-if.ts';
 
 /** Different refusals remembered by number; beyond it the kept answers start anew. Refusals are few: a plugin has a handful. */
 const refusalsMax = 65_536;
@@ -60,6 +60,9 @@ export class Decider {
   readonly #quick: QuickChoice | undefined;
   /** Absent where nothing is quick. */
   readonly #room: RoomColumns | undefined;
+  readonly #promised: PromisedNodes;
+  /** By slot: the last of its node. */
+  #refusals: NodeRefusal[] = [];
   /** Refusals by number; 0 is success. */
   #statuses: Status[] = [success];
   #numbers = new Map<string, number>();
@@ -75,8 +78,10 @@ export class Decider {
     this.#nominator = options.nominator;
     this.#table = options.table;
     this.#kept = new KeptAnswers(options.table);
+    this.#promised = new PromisedNodes(options);
     this.#room = options.isQuick === false ? undefined : new RoomColumns(options.table);
-    if (this.#room !== undefined) this.#quick = new QuickChoice({ ...options, kept: this.#kept, room: this.#room });
+    if (this.#room === undefined) return;
+    this.#quick = new QuickChoice({ ...options, kept: this.#kept, room: this.#room });
   }
 
   /** Decides for the pod of `cycle`. */
@@ -98,15 +103,7 @@ export class Decider {
 
   /** What the filters say of a node that may not be as it is, with the pods counted in that were promised it. */
   check(cycle: Cycle, node: NodeInfo): Status {
-    const { filter } = this.#profile;
-    const ahead = this.#nominator.ahead(cycle.pod, node.name);
-    if (ahead.length > 0) {
-      const crowded = node.clone();
-      for (const pod of ahead) crowded.addPod(pod);
-      const status = checkWith(filter, cycle, crowded);
-      if (status !== success) return status;
-    }
-    return checkWith(filter, cycle, node);
+    return this.#promised.check(cycle, node);
   }
 
   /** All nodes, with kept answers. */
@@ -114,34 +111,58 @@ export class Decider {
     const { slots } = this.#table;
     const signs = new Signatures(cycle.pod);
     const checks = checksOf(this.#profile, cycle, signs);
-    const quick = this.#nominator.isEmpty ? this.#quick?.slotOf(cycle, checks, signs) : undefined;
-    const node = quick === undefined ? undefined : slots[quick];
+    const promised = this.#promised.limit(cycle, checks);
+    const quick = this.#quickSlot({ cycle, checks, signs, promised });
+    const node = quick === undefined || quick < 0 ? undefined : slots[quick];
     if (node !== undefined) return { kind: 'node', nodeName: node.name };
     if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
-    const passing = this.#passingByRoom(cycle, checks);
+    const passing = quick === undefined ? this.#passingByRoom(cycle, checks, promised) : 0;
     if (passing > 0) return this.#best(cycle, passing, signs);
-    const verdicts = this.#verdictsOfAll(cycle, checks);
+    const verdicts = this.#verdictsOfAll(checks, promised);
     const feasible = this.#feasible;
     let count = 0;
     for (let slot = 0; slot < slots.length; slot++) {
       if (verdicts[slot] === 0 && slots[slot] !== undefined) feasible[count++] = slot;
     }
     if (count > 0) return this.#best(cycle, count, signs);
+    return this.#unschedulable(this.#refusalsBy(verdicts), undefined);
+  }
+
+  /** The pod's own node where one was promised to it and takes it, else what the quick way finds. */
+  #quickSlot(pod: QuickPod): number | undefined {
+    const { cycle } = pod;
+    if (this.#quick === undefined) return undefined;
+    const own = this.#table.slotOf(this.#nominator.nodeOf(cycle.pod.uid) ?? '');
+    const node = own === undefined ? undefined : this.#table.slots[own];
+    if (node !== undefined && this.check(cycle, node) === success) return own;
+    return this.#quick.slotOf(pod);
+  }
+
+  /** Those of many pods are the same again and again: they are made once. */
+  #refusalsBy(verdicts: Float64Array): readonly NodeRefusal[] {
+    const { slots } = this.#table;
     const refusals: NodeRefusal[] = [];
     for (let slot = 0; slot < slots.length; slot++) {
       const node = slots[slot];
-      if (node !== undefined) refusals.push({ node, status: this.#statuses[verdicts[slot]!]! });
+      const status = this.#statuses[verdicts[slot] ?? 0] ?? success;
+      if (node === undefined) continue;
+      let refusal = this.#refusals[slot];
+      if (refusal?.node !== node || refusal.status !== status) {
+        refusal = { node, status };
+        this.#refusals[slot] = refusal;
+      }
+      refusals.push(refusal);
     }
-    return this.#unschedulable(refusals, undefined);
+    return refusals;
   }
 
   /** Where it can be found without a word why nodes are refused: how many pass, whose slots are then the first of `#feasible`. Else 0. */
-  #passingByRoom(cycle: Cycle, checks: Checks): number {
+  #passingByRoom(cycle: Cycle, checks: Checks, promised: PromisedLimit | undefined): number {
     const { slots } = this.#table;
-    if (this.#room === undefined || checks.fresh.length === 0 || !this.#nominator.isEmpty) return 0;
+    if (this.#room === undefined || (checks.fresh.length === 0 && promised === undefined)) return 0;
     const limits = slotChecksOf(checks.fresh, cycle, this.#room.refresh());
     if (limits === undefined) return 0;
-    const passes = allOf(limits);
+    const passes = allOf(promised === undefined ? limits : [...limits, promised.passes]);
     const common = this.#keptVerdicts(checks);
     const feasible = this.#feasible;
     let count = 0;
@@ -170,11 +191,11 @@ export class Decider {
   }
 
   /** By slot the number of the first refusal, 0 where every plugin passes the node; meaningless where the slot is free. */
-  #verdictsOfAll(cycle: Cycle, checks: Checks): Float64Array {
+  #verdictsOfAll(checks: Checks, promised: PromisedLimit | undefined): Float64Array {
     const { slots } = this.#table;
     const common = this.#keptVerdicts(checks);
     const fresh = checks.fresh.map((one) => this.#answerOf(one));
-    if (fresh.length === 0 && this.#nominator.isEmpty) return common;
+    if (fresh.length === 0 && promised === undefined) return common;
     const verdicts = this.#verdicts;
     verdicts.set(common.subarray(0, slots.length));
     for (const answer of fresh) {
@@ -183,9 +204,10 @@ export class Decider {
         if (verdicts[slot] === 0 && node !== undefined) verdicts[slot] = answer(node, slot);
       }
     }
-    for (const nodeName of this.#nominator.nodeNames()) {
-      const slot = this.#table.slotOf(nodeName);
-      if (slot !== undefined && verdicts[slot] === 0) verdicts[slot] = this.#verdictWithPromised(cycle, slots[slot]!);
+    for (const slot of promised?.slots ?? []) {
+      if (verdicts[slot] !== 0) continue;
+      const status = promised?.statusOf(slot) ?? success;
+      verdicts[slot] = status === success ? 0 : this.#number(status.plugin ?? '', status);
     }
     return verdicts;
   }
@@ -208,13 +230,6 @@ export class Decider {
       return this.#best(cycle, slots.length, new Signatures(cycle.pod));
     }
     return this.#unschedulable(refusals, limiting);
-  }
-
-  /** As the verdict of a node that passes by itself, with the pods counted in that were promised it. */
-  #verdictWithPromised(cycle: Cycle, node: NodeInfo): number {
-    if (this.#nominator.ahead(cycle.pod, node.name).length === 0) return 0;
-    const status = this.check(cycle, node);
-    return status === success ? 0 : this.#number(status.plugin ?? '', status);
   }
 
   #number(plugin: string, status: Status): number {
@@ -299,10 +314,23 @@ export class Decider {
     const { nodeCount } = this.#table;
     const reasonCounts = new Map<string, number>();
     const rejectors = new Set<string>();
+    // Neighbours are mostly refused for the same.
+    let last: Status = success;
+    let times = 0;
+    const count = (): void => {
+      if (last.plugin !== undefined) rejectors.add(last.plugin);
+      for (const reason of last.reasons) reasonCounts.set(reason, (reasonCounts.get(reason) ?? 0) + times);
+    };
     for (const { status } of refusals) {
-      if (status.plugin !== undefined) rejectors.add(status.plugin);
-      for (const reason of status.reasons) reasonCounts.set(reason, (reasonCounts.get(reason) ?? 0) + 1);
+      if (status === last) {
+        times++;
+        continue;
+      }
+      count();
+      last = status;
+      times = 1;
     }
+    count();
     const left = nodeCount - refusals.length;
     if (limiting !== undefined && left > 0) {
       for (const plugin of limiting) rejectors.add(plugin);
@@ -320,6 +348,7 @@ export class Decider {
 
   #forgetAnswers(): void {
     this.#statuses = [success];
+    this.#refusals = [];
     this.#numbers = new Map();
     this.#numberOf = new WeakMap();
     this.#kept.clear();

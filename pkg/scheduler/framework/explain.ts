@@ -8,7 +8,7 @@ import { type Cycle, CycleState } from './cycle.ts';
 import type { NodeRefusal } from './plugin.ts';
 import type { Profile } from './profile.ts';
 import { isRejected, type Status, success, unresolvable } from './status.ts';
-import { checkWith } from './what-if.ts';
+import { whatIf } from './what-if.ts';
 
 /** How one plugin rates a node. */
 export interface ExplainedScore {
@@ -130,7 +130,7 @@ function verdict(cycle: Cycle, node: NodeInfo, { profile, nominator }: ExplainOp
   if (ahead.length > 0) {
     const crowded = node.clone();
     for (const pod of ahead) crowded.addPod(pod);
-    const status = checkWith(profile.filter, cycle, crowded);
+    const status = whatIf(profile.filter, cycle)(crowded);
     if (status !== success) return status;
   }
   for (const plugin of profile.filter) {

@@ -13,6 +13,7 @@ import type { Cycle } from './cycle.ts';
 import type { KeptAnswers, Signatures } from './kept-answers.ts';
 import type { NodeScore, ScorePlugin, SlotCheck, SlotScore } from './plugin.ts';
 import type { Profile } from './profile.ts';
+import type { PromisedLimit } from './promised-nodes.ts';
 import { Rankings, refused } from './ranking.ts';
 import { allOf, sumOf } from './slots.ts';
 import { success } from './status.ts';
@@ -28,8 +29,9 @@ interface Say {
   readonly checks: readonly KeptCheck[];
   /** By what is not kept; absent where there is nothing. */
   readonly limit: SlotCheck | undefined;
+  readonly promised: PromisedLimit | undefined;
   readonly scores: readonly Scoring[];
-  /** Equal for pods about which all say the same but for `limit`. */
+  /** Equal for pods about which all say the same but for `limit` and `promised`. */
   readonly signature: string;
 }
 
@@ -39,6 +41,14 @@ export interface QuickChoiceOptions {
   readonly table: NodeTable;
   readonly kept: KeptAnswers;
   readonly room: RoomColumns;
+}
+
+/** Who is decided about. */
+export interface QuickPod {
+  readonly cycle: Cycle;
+  readonly checks: Checks;
+  readonly signs: Signatures;
+  readonly promised: PromisedLimit | undefined;
 }
 
 /** The quick way of one decider. */
@@ -59,18 +69,25 @@ export class QuickChoice {
     this.#room = room;
   }
 
-  /** The slot of the best node; undefined where there is none, or it is not found this way. Only while no node is promised to anybody. */
-  slotOf(cycle: Cycle, checks: Checks, signs: Signatures): number | undefined {
-    const say = this.#sayAbout(cycle, checks, signs);
-    if (say === undefined) return undefined;
+  /**
+   * The slot of the best node; -1 where there is none, undefined where it is not found this way. For a pod that no node was promised to that takes it.
+   */
+  slotOf(pod: QuickPod): number | undefined {
+    const say = this.#sayAbout(pod);
+    return say === undefined ? undefined : (this.#bestBy(pod.cycle, say) ?? -1);
+  }
+
+  #bestBy(cycle: Cycle, say: Say): number | undefined {
     const ranking = this.#rankings.of(say.signature);
     if (ranking === undefined) return this.#firstOfAll(cycle, say);
     const rate = (node: NodeInfo): number => (passes(say.checks, node) ? totalOf(say.scores, node) : refused);
-    return say.limit === undefined ? ranking.best(this.#table, rate) : ranking.bestOf(this.#table, rate, say.limit);
+    const limits = [say.limit, say.promised?.passes].filter((limit) => limit !== undefined);
+    return limits.length === 0 ? ranking.best(this.#table, rate) : ranking.bestOf(this.#table, rate, allOf(limits));
   }
 
   /** Undefined where another plugin has a say. */
-  #sayAbout(cycle: Cycle, { kept, fresh, signature: ofChecks }: Checks, signs: Signatures): Say | undefined {
+  #sayAbout({ cycle, checks, signs, promised }: QuickPod): Say | undefined {
+    const { kept, fresh, signature: ofChecks } = checks;
     for (const plugin of this.#profile.preScore) if (plugin.preScore(cycle, []).code === 'Error') return undefined;
     const scores: Scoring[] = [];
     let signature = ofChecks;
@@ -84,11 +101,12 @@ export class QuickChoice {
     }
     const limits = fresh.length === 0 ? [] : slotChecksOf(fresh, cycle, this.#room.refresh());
     if (limits === undefined) return undefined;
-    return { checks: kept, limit: limits.length === 0 ? undefined : allOf(limits), scores, signature };
+    const limit = limits.length === 0 ? undefined : allOf(limits);
+    return { checks: kept, limit, promised, scores, signature };
   }
 
   /** One pass over all nodes: what depends on nodes alone is kept for many pods, and the rest is asked of columns where it can be. */
-  #firstOfAll(cycle: Cycle, { checks, limit, scores }: Say): number | undefined {
+  #firstOfAll(cycle: Cycle, { checks, limit, promised, scores }: Say): number | undefined {
     const { slots } = this.#table;
     const room = this.#room.refresh();
     const ofNodes = checks.filter(({ memo }) => memo.dependsOn === 'node');
@@ -112,10 +130,10 @@ export class QuickChoice {
       const rate = byRoom ?? slotScore(slots, score);
       return weight === 1 ? rate : (slot) => weight * rate(slot);
     });
-    return this.#firstBy({ isRefused, limit, isFit: allOf(checksOfPods), rate: sumOf(rates), isByRoom });
+    return this.#firstBy({ isRefused, limit, promised, isFit: allOf(checksOfPods), rate: sumOf(rates), isByRoom });
   }
 
-  #firstBy({ isRefused, limit, isFit, rate, isByRoom }: Pass): number | undefined {
+  #firstBy({ isRefused, limit, promised, isFit, rate, isByRoom }: Pass): number | undefined {
     const { slots } = this.#table;
     const { idleKind } = this.#room;
     const lookedAt = this.#lookedAt;
@@ -124,14 +142,14 @@ export class QuickChoice {
     let most = refused;
     for (let slot = 0; slot < slots.length; slot++) {
       if (isRefused[slot] !== 0 || slots[slot] === undefined || limit?.(slot) === false) continue;
-      const kind = isByRoom ? (idleKind[slot] ?? 0) : 0;
+      const kind = isByRoom && promised?.slots.has(slot) !== true ? (idleKind[slot] ?? 0) : 0;
       if (kind > 0) {
         if (lookedAt[kind] === pass) continue;
         lookedAt[kind] = pass;
       }
       if (!isFit(slot)) continue;
       const total = rate(slot);
-      if (total <= most) continue;
+      if (total <= most || promised?.passes(slot) === false) continue;
       most = total;
       best = slot;
     }
@@ -144,6 +162,7 @@ interface Pass {
   /** 0 for nodes that may be taken for what they say of themselves. */
   readonly isRefused: Float64Array;
   readonly limit: SlotCheck | undefined;
+  readonly promised: PromisedLimit | undefined;
   readonly isFit: SlotCheck;
   readonly rate: SlotScore;
   /** Whether `isFit` and `rate` look at columns alone. Idle nodes that are the same in them come to the same then: the first stands for all. */

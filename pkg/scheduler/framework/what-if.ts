@@ -3,8 +3,8 @@ import type { ClusterView, ImageUse } from '../model/cluster-view.ts';
 import type { NodeInfo } from '../model/node-info.ts';
 import type { TopologyCounts, TopologyQuestion } from '../model/topology-counts.ts';
 import type { Cycle } from './cycle.ts';
-import type { FilterPlugin } from './plugin.ts';
-import { type Status, success } from './status.ts';
+import type { FilterPlugin, NodeCheck } from './plugin.ts';
+import { success } from './status.ts';
 
 /** A cluster in which one node is another. */
 class ChangedCluster implements ClusterView {
@@ -56,12 +56,24 @@ class ChangedCluster implements ClusterView {
   }
 }
 
-/** The first refusal of the cycle's pod by `filters` with `node` in place of the one of that name, or success. */
-export function checkWith(filters: readonly FilterPlugin[], cycle: Cycle, node: NodeInfo): Status {
-  const changed: Cycle = { ...cycle, cluster: new ChangedCluster(cycle.cluster, node) };
-  for (const plugin of filters) {
-    const status = plugin.filter(changed)?.(node) ?? success;
-    if (status !== success) return { ...status, plugin: plugin.name };
-  }
-  return success;
+/**
+ * The first refusal of the cycle's pod by `filters` with a node in place of the one of that name, or success. A filter whose answers are kept is made once for all nodes, as
+ * it looks at nothing but the node.
+ */
+export function whatIf(filters: readonly FilterPlugin[], cycle: Cycle): NodeCheck {
+  const checks = filters.map((plugin) => ({
+    plugin,
+    check: plugin.filterMemo === undefined ? undefined : (plugin.filter(cycle) ?? passesAll),
+  }));
+  return (node) => {
+    let changed: Cycle | undefined;
+    for (const { plugin, check } of checks) {
+      if (check === undefined) changed ??= { ...cycle, cluster: new ChangedCluster(cycle.cluster, node) };
+      const status = check === undefined ? plugin.filter(changed ?? cycle)?.(node) : check(node);
+      if (status !== undefined && status !== success) return { ...status, plugin: plugin.name };
+    }
+    return success;
+  };
 }
+
+const passesAll: NodeCheck = () => success;

@@ -71,9 +71,17 @@ export function createDefaultPreemption(options: DefaultPreemptionOptions): Post
       if (reason !== undefined) return refused(reason);
       const { candidates, reasonCounts } = dryRun(context, options);
       if (candidates.length > 0) {
-        const sorted = candidates.toSorted(compare);
-        const [{ nodeName, victims } = { nodeName: '', victims: [] }] = sorted;
-        return { status: success, nominatedNodeName: nodeName, victims, candidates: sorted };
+        const costs = candidates.map(costOf);
+        const { nodeName, victims } = costs.reduce((best, one) => (compare(one, best) < 0 ? one : best)).candidate;
+        return {
+          status: success,
+          nominatedNodeName: nodeName,
+          victims,
+          // Only extenders ask for the others.
+          get candidates() {
+            return costs.toSorted(compare).map(({ candidate }) => candidate);
+          },
+        };
       }
       const message = fitErrorMessage({ nodeCount: context.cycle.cluster.nodeCount, reasonCounts });
       return { ...refused(message), nominatedNodeName: '' };
@@ -139,25 +147,39 @@ function dryRun({ cycle, refusals, fits }: PostFilterContext, { budgets, random,
   return { candidates, reasonCounts };
 }
 
+/** What a candidate costs. */
+interface Cost {
+  readonly candidate: Candidate;
+  readonly highest: number;
+  readonly sum: number;
+  /** The earliest of those with the highest priority. */
+  readonly start: string;
+}
+
+function costOf(candidate: Candidate): Cost {
+  const { victims } = candidate;
+  const highest = victims[0]?.priority ?? Number.NEGATIVE_INFINITY;
+  let sum = 0;
+  let start: string | undefined;
+  for (const victim of victims) {
+    sum += victim.priority + priorityOffset;
+    const own = startOf(victim);
+    if (victim.priority === highest && (start === undefined || own < start)) start = own;
+  }
+  return { candidate, highest, sum, start: start ?? '' };
+}
+
 /**
  * Negative when `a` costs less: fewer budgets violated, a lower highest priority, a lower sum of priorities, fewer victims, and a later start
  * of those with the highest priority; then by name, so that the choice is the same each time.
  */
-function compare(a: Candidate, b: Candidate): number {
-  const sum = ({ victims }: Candidate): number =>
-    victims.reduce((total, pod) => total + pod.priority + priorityOffset, 0);
-  const highest = ({ victims }: Candidate): number => victims[0]?.priority ?? Number.NEGATIVE_INFINITY;
+function compare(a: Cost, b: Cost): number {
   const byNumber =
-    a.violations - b.violations ||
-    order(highest(a), highest(b)) ||
-    sum(a) - sum(b) ||
-    a.victims.length - b.victims.length;
-  return byNumber || order(earliestStart(b), earliestStart(a)) || order(a.nodeName, b.nodeName);
-}
-
-function earliestStart({ victims }: Candidate): string {
-  const starts = victims.filter(({ priority }) => priority === victims[0]?.priority).map(startOf);
-  return starts.sort()[0] ?? '';
+    a.candidate.violations - b.candidate.violations ||
+    order(a.highest, b.highest) ||
+    a.sum - b.sum ||
+    a.candidate.victims.length - b.candidate.victims.length;
+  return byNumber || order(b.start, a.start) || order(a.candidate.nodeName, b.candidate.nodeName);
 }
 
 function order<T extends number | string>(a: T, b: T): number {

@@ -31,8 +31,7 @@ export interface SelectOptions {
 export function selectVictims(node: NodeInfo, { pod, fits, budgets }: SelectOptions): Candidate | Status {
   if (node.lowestPriority >= pod.priority) return noVictims;
   const lower = [...node.pods.values()].filter((other) => other.priority < pod.priority);
-  const changed = node.clone();
-  for (const victim of lower) changed.removePod(victim.uid);
+  const changed = node.cloneWithout((other) => other.priority < pod.priority);
   const status = fits(changed);
   if (status !== success) return status;
   const { violating, others } = splitByBudget(lower.sort(byImportance), budgets);
