@@ -15,7 +15,12 @@ let folder: string;
 let base: string;
 let mappedPort: number;
 const alpha = 'scheduling.k8s.io/v1alpha2';
-const access = { authenticationConfigFile: 'users.yaml', authorizationConfigFile: 'rights.yaml' };
+const access = {
+  authenticationConfigFile: 'users.yaml',
+  authorizationConfigFile: 'rights.yaml',
+  admissionConfigFile: 'admission.yaml',
+  enableAdmissionPlugins: ['DenyServiceExternalIPs'],
+};
 /** Of no cluster that chooses for itself. */
 const second = 32 + 2 * (process.pid % 15);
 const ranges = { podSubnet: `127.${second}.0.0/16`, serviceSubnet: `127.${second + 1}.0.0/20` };
@@ -32,6 +37,14 @@ beforeAll(async () => {
   writtenTo(access.authenticationConfigFile, config('AuthenticationConfiguration', { anonymous }));
   const authorizers = ['Node', 'RBAC', 'AlwaysAllow'].map((type) => ({ type, name: type.toLowerCase() }));
   writtenTo(access.authorizationConfigFile, config('AuthorizationConfiguration', { authorizers }));
+  const configuration = {
+    apiVersion: 'pod-security.admission.config.k8s.io/v1',
+    kind: 'PodSecurityConfiguration',
+    defaults: { enforce: 'baseline' },
+    exemptions: { namespaces: ['default'] },
+  };
+  const plugins = [{ name: 'PodSecurity', configuration }];
+  writtenTo(access.admissionConfigFile, config('AdmissionConfiguration', { plugins }));
   const path = join(folder, 'base.yaml');
   writeFileSync(path, base);
   cluster = await RunningCluster.start({ flags: ['--config', path] });
@@ -93,6 +106,22 @@ test(
     });
     expect([handlersOf(seen.accelerated!), handlersOf(seen.front!)]).toEqual([['fake'], ['fake', 'inprocess']]);
     await kubectl('wait', '--for=condition=Available', 'deployment/guestbook', '--timeout=100s');
+  },
+  hookMs,
+);
+
+test(
+  'what may be made is what the file of admission says',
+  async () => {
+    const spec = { containers: [{ name: 'c', image: 'coxswain.dev/echo:v1' }], hostNetwork: true };
+    const made = (object: object) =>
+      cluster.tryKubectl('35', ['create', '--dry-run=server', '-f', writtenTo('made.yaml', dump(object))]);
+    const pod = (namespace: string) => ({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p', namespace }, spec });
+    expect((await made(pod('kube-public'))).stderr).toContain('violates PodSecurity "baseline:latest"');
+    expect((await made(pod('default'))).code).toBe(0);
+    const ports = { ports: [{ port: 80 }], externalIPs: ['10.1.1.1'] };
+    const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 's', namespace: 'default' }, spec: ports };
+    expect((await made(service)).stderr).toContain('Use of external IPs is denied by admission control');
   },
   hookMs,
 );
