@@ -1,5 +1,5 @@
 /**
- * What stands around workloads while requests, answers and races get lost, watches end and the controllers are started anew at random: endpoints, claims, budgets, quotas, nodes that go,
+ * What stands around workloads while requests, answers and races get lost, watches end and the controllers and the API server are started anew at random: endpoints, claims, budgets, quotas, nodes that go,
  * namespaces that end and objects without owners. Every run ends with each of them true to what there is. `chaos.test.ts` has the workloads, and how a seed is run again or more are run.
  */
 import { afterEach, expect, test } from 'vitest';
@@ -206,7 +206,8 @@ test.each(seeds)(
         asked.rc = 4;
         await changeAll();
       }
-      if (randomInt(chance, 15) === 0) await harness.restart();
+      if (randomInt(chance, 15) === 0)
+        await harness.restart(randomInt(chance, 2) === 0 ? 'controllers' : 'apiserver', randomInt(chance, 5) * 100);
       if (randomInt(chance, 10) === 0) harness.dropWatches({ history: randomInt(chance, 2) === 0 });
       if (randomInt(chance, 3) === 0) await useQuota(chance, step);
       await harness.clock.advance(100);

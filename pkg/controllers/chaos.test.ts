@@ -1,15 +1,15 @@
 /**
- * All workload kinds at once while requests, answers and races get lost, watches end with and without their history, and the controllers are started
- * anew at random: every run ends in the state that was asked for, no pod is counted twice and none is made too many. A failing seed replays exactly: `COXSWAIN_CHAOS_SEED=7`; more of them
+ * All workload kinds at once while requests, answers and races get lost, watches end with and without their history, and controllers, scheduler, kubelets and
+ * API server are started anew at random: every run ends in the state that was asked for, no pod is counted twice and none is made too many. A failing seed replays exactly: `COXSWAIN_CHAOS_SEED=7`; more of them
  * are run with `COXSWAIN_CHAOS_SEEDS=1000`.
  */
 import { afterEach, expect, test } from 'vitest';
-import type { Pod } from '#pkg/api/types/core-v1.ts';
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { cronJobs, daemonSets, deployments, jobs, nodes, pods, statefulSets } from '#pkg/api/types/refs.ts';
 import { controllerOf } from '#pkg/apimachinery/object.ts';
 import { randomInt, SeededRandom } from '#pkg/base/random.ts';
 import { indexOf, isJobFinished, isTracked } from './job/job-pods.ts';
-import { addNode, deploymentOf, type Harness, startHarness, templateOf, until } from './testing/harness.ts';
+import { deploymentOf, type Harness, processNames, startHarness, templateOf, until } from './testing/harness.ts';
 
 let harness: Harness;
 afterEach(() => harness.stop());
@@ -22,20 +22,25 @@ const controllers = [
   'job-controller',
   'cronjob-controller',
   'garbage-collector-controller',
+  'node-ipam-controller',
+  'node-lifecycle-controller',
 ];
 
 const { COXSWAIN_CHAOS_SEED: one, COXSWAIN_CHAOS_SEEDS: count = '50' } = process.env;
 const seeds = one === undefined ? Array.from({ length: Number(count) }, (_, index) => index + 1) : [Number(one)];
+
+const nodeNames = ['n1', 'n2', 'n3'];
+const isUsable = ({ spec }: Node): boolean => (spec?.taints ?? []).length === 0;
+
+/** Looks, a tenth of a second apart, in which something may be lost. */
+const chaosSteps = 120;
 
 const inDefault = { namespace: 'default', type: 'merge' } as const;
 const runsOnce = { restartPolicy: 'Never', containers: [{ name: 'main', image: 'v1' }] };
 
 async function createAll(): Promise<void> {
   const { client } = harness;
-  for (const name of ['n1', 'n2', 'n3']) {
-    await addNode(harness, name);
-    await client.resource(nodes).patch(name, { spec: { taints: null } }, { type: 'merge' });
-  }
+  await until(harness, async () => (await harness.list(nodes)).filter(isUsable).length === nodeNames.length);
   await client.resource(deployments).create(deploymentOf('web'));
   await client.resource(daemonSets).create({
     metadata: { name: 'agent', namespace: 'default' },
@@ -142,23 +147,33 @@ test.each(seeds)(
   async (seed) => {
     const chance = new SeededRandom(seed * 1_000);
     // Index 0 always fails, the others and plain pods now and then.
+    const endings = new SeededRandom(seed * 1_000 + 1);
     const fails = (pod: Pod): boolean =>
-      indexOf(pod) === undefined ? (pod.metadata?.uid ?? '').charCodeAt(0) % 4 === 0 : indexOf(pod) === 0;
+      indexOf(pod) === undefined ? randomInt(endings, 4) === 0 : indexOf(pod) === 0;
     const exitCodeOf = (pod: Pod): number | undefined =>
       controllerOf(pod)?.kind === 'Job' ? (fails(pod) ? 1 : 0) : undefined;
-    harness = await startHarness({ controllers, seed, faultShare: 0.15, exitCodeOf });
+    harness = await startHarness({
+      controllers,
+      seed,
+      faultShare: 0.15,
+      exitCodeOf,
+      kubelets: nodeNames,
+      options: { clusterCidr: '127.128.0.0/9' },
+    });
     await createAll();
     let [steps, looksOver] = [0, 0];
     await until(harness, async () => {
       steps++;
       if (steps === 20) await changeAll();
-      if (steps < 200 && randomInt(chance, 15) === 0) await harness.restart();
-      if (steps < 200 && randomInt(chance, 10) === 0) harness.dropWatches({ history: randomInt(chance, 2) === 0 });
+      if (steps < chaosSteps && randomInt(chance, 15) === 0)
+        await harness.restart(processNames[randomInt(chance, processNames.length)], randomInt(chance, 20) * 100);
+      if (steps < chaosSteps && randomInt(chance, 10) === 0)
+        harness.dropWatches({ history: randomInt(chance, 2) === 0 });
       const all = await harness.list(pods, 'default');
       checkAlways(all);
       looksOver = ofSets(all) > 4 ? looksOver + 1 : 0;
       expect(looksOver).toBeLessThanOrEqual(looksOverMax);
-      return steps > 200 && isDone(all);
+      return steps > chaosSteps && isDone(all);
     });
     await harness.clock.advance(60_000);
     await checkJobs(await harness.list(pods, 'default'));

@@ -105,6 +105,20 @@ test('the node is registered, ready and renews its lease every ten seconds', asy
   });
 });
 
+test('a node that pods are no longer to be put on says so, and when they are again', async () => {
+  const { client, clock } = await start();
+  for (const unschedulable of [true, true, null]) {
+    await client.resource(nodes).patch('n1', { spec: { unschedulable } }, { type: 'merge' });
+    await clock.advance(10_000);
+  }
+  const { items } = await client.resource(events).list({});
+  const about = items.filter(({ reason = '' }) => reason.endsWith('Schedulable'));
+  expect(about.map(({ reason, message, count }) => `${reason} ${count}: ${message}`)).toEqual([
+    'NodeNotSchedulable 1: Node n1 status is now: NodeNotSchedulable',
+    'NodeSchedulable 1: Node n1 status is now: NodeSchedulable',
+  ]);
+});
+
 test('a container that keeps failing waits 10 s, 20 s, 40 s before it is started again', async () => {
   const cluster = await start();
   await cluster.client.resource(pods).create(pod('crash', { annotations: { 'run-time': '2s', 'exit-code': '1' } }));

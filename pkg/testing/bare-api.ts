@@ -16,10 +16,13 @@ import type { ComponentDeps } from '#pkg/component/component.ts';
 import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
 import type { CallWebhook } from '#pkg/registry/remote/call-webhook.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import type { Store } from '#pkg/storage/store.ts';
 
 export interface BareApiOptions {
   readonly clock: Clock;
   readonly random: Random;
+  /** Where objects are kept, for one that is started again. Default: a new one in memory. */
+  readonly store?: Store;
   /** Default: none, so that objects are stored as they were written. */
   readonly admission?: readonly AdmissionPlugin[];
   readonly serviceCidr?: string;
@@ -52,7 +55,7 @@ export async function startBareApi({ admission = [], ...options }: BareApiOption
     authorizationModes: ['AlwaysAllow'],
     admission,
     log,
-    store: createMemoryStore({ clock }),
+    store: options.store ?? createMemoryStore({ clock }),
   });
   await server.ready();
   const transport = (commonName: string): Transport =>

@@ -177,6 +177,21 @@ test('a misplaced reference that is seen before its owner is found out when the 
   expect(graph.get('u-a')?.namespace).toBe('there');
 });
 
+test('once everything is watched, a dependent whose owner never existed goes at once, and one whose owner is seen a moment later costs no request', async () => {
+  harness = await startHarness({ controllers });
+  await harness.clock.advance(5_000);
+  await make('stray', { apiVersion: 'v1', kind: 'ConfigMap', name: 'none', uid: 'of-none' });
+  await harness.clock.advance(200);
+  expect(await names()).toEqual([]);
+  const asked: string[] = [];
+  harness.hooks.beforeRequest = async ({ path, query }) => {
+    if (!query.includes('watch')) asked.push(path);
+  };
+  await make('b', ownedBy(await make('a')));
+  await harness.clock.advance(10_000);
+  expect(asked).toEqual([]);
+});
+
 test('a dependent that is given another owner between the look and the deletion stays', async () => {
   harness = await startHarness({ controllers });
   const [a, b] = [await make('a'), await make('b')];

@@ -19,10 +19,10 @@ const workers = 10;
 const absentOwnersMax = 500;
 
 /**
- * How long an owner that was named may stay unseen before the server is asked for it. Longer than it takes until every
- * resource is watched, so that a start with thousands of objects does not ask for each of their owners.
+ * How long an owner that was named may stay unseen before the server is asked for it: as long as the watch of an owner that was just made may be behind that of its dependents, or,
+ * while not every resource is watched, longer than that takes, so that a start with thousands of objects does not ask for each of their owners.
  */
-const verifyDelayMs = 5_000;
+const verifyDelayMs = { synced: 100, starting: 5_000 } as const;
 
 type OwnerState = 'solid' | 'dangling' | 'waiting' | 'unresolvable';
 
@@ -79,7 +79,8 @@ class GarbageCollector implements Component {
     });
     this.#graph = new OwnerGraph({
       attemptToDelete: (uid) => this.#deleting.queue.add(uid),
-      verifyOwners: (uid) => this.#verifying.queue.addAfter(uid, verifyDelayMs),
+      verifyOwners: (uid) =>
+        this.#verifying.queue.addAfter(uid, verifyDelayMs[this.#monitors.areSynced ? 'synced' : 'starting']),
       misplacedOwner: (node, owner) => this.#sayMisplaced(node, owner),
       removed: (node) => {
         if (node.ref?.resource === nodes.resource && node.ref.group === nodes.group) this.#leases.queue.add(node.uid);

@@ -45,6 +45,7 @@ const watchSecondsMin = 1_800;
 
 interface Monitor {
   readonly ref: ResourceRef;
+  readonly feed: GraphFeed;
   readonly ended: Promise<void>;
   stop(): void;
 }
@@ -57,6 +58,8 @@ export class Monitors {
   /** Resources by `group/Kind`, whether watched or not. */
   #kinds = new Map<string, ResourceRef>();
   #wake: (() => void) | undefined;
+  /** Whether all that is to be watched is, and not only what is first. */
+  #areAllFollowed = false;
 
   constructor(context: ControllerContext, graph: OwnerGraph) {
     this.#context = context;
@@ -72,6 +75,11 @@ export class Monitors {
     return this.#kinds.get(key);
   }
 
+  /** Whether the graph has every object that is watched: who is not in it was not there a moment ago. */
+  get areSynced(): boolean {
+    return this.#areAllFollowed && [...this.#monitors.values()].every(({ feed }) => feed.isSynced);
+  }
+
   /** Watches until aborted; resolves when the last watch has ended. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#context;
@@ -81,6 +89,7 @@ export class Monitors {
       try {
         const { found, isComplete } = await this.#discover(signal);
         this.#follow(isFirst ? found.filter(({ ref }) => first.has(groupResource(ref))) : found, signal);
+        this.#areAllFollowed = !isFirst && isComplete;
         if (!isComplete) waitMs = Math.min(waitMs, retryMs);
       } catch (error) {
         if (!signal.aborted) log.warn('Discovery for the garbage collector failed, trying again', { error });
@@ -134,16 +143,16 @@ export class Monitors {
     const { client, clock, random, log } = this.#context;
     const { controller, dispose } = childSignal(signal);
     const changed = groupResource(ref) === definitions ? () => this.#wake?.() : undefined;
-    const sink = new GraphFeed(this.#graph, { ref, changed });
+    const feed = new GraphFeed(this.#graph, { ref, changed });
     const { isLocal } = client.transport;
     const lasting = isLocal === true ? { isLocal } : { watchSecondsMin };
-    const options = { resource: client.resource(ref), select: {}, sink, clock, random, log, ...lasting };
+    const options = { resource: client.resource(ref), select: {}, sink: feed, clock, random, log, ...lasting };
     const ended = runReflector(options, controller.signal).finally(() => {
       // A resource that is served no more has no objects.
-      if (!signal.aborted) sink.replace([]);
+      if (!signal.aborted) feed.replace([]);
       dispose();
     });
-    return { ref, ended, stop: () => controller.abort() };
+    return { ref, feed, ended, stop: () => controller.abort() };
   }
 }
 
@@ -153,6 +162,7 @@ class GraphFeed {
   readonly #ref: ResourceRef;
   readonly #changed: (() => void) | undefined;
   readonly #uids = new Set<string>();
+  #isSynced = false;
 
   /** `changed` is called after every change. */
   constructor(graph: OwnerGraph, of: { readonly ref: ResourceRef; readonly changed: (() => void) | undefined }) {
@@ -161,7 +171,13 @@ class GraphFeed {
     this.#changed = of.changed;
   }
 
+  /** Whether the resource was listed. */
+  get isSynced(): boolean {
+    return this.#isSynced;
+  }
+
   replace(objects: readonly KubeObject[]): void {
+    this.#isSynced = true;
     const now = new Set(objects.map((object) => object.metadata?.uid));
     for (const uid of [...this.#uids]) if (!now.has(uid)) this.#remove(uid);
     for (const object of objects) this.set(object);

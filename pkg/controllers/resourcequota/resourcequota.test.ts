@@ -115,6 +115,28 @@ test('a count that may have missed a write adds it, and is made again', async ()
   await harness.stop();
 });
 
+test('a count that has missed nothing stands as it is, and one that was made while a write is under way has it', async () => {
+  const harness = await startHarness({ controllers: [], runPods: false });
+  const client = harness.client.resource(resourceQuotas);
+  const quota = { metadata: { name: 'q', namespace }, spec: { hard: { configmaps: '20' } } };
+  const countAs = async (configmaps: string): Promise<unknown> => {
+    const seen = (await harness.get(resourceQuotas, 'default/q'))!;
+    const status = { hard: seen.spec?.hard, used: { configmaps } };
+    return (await client.update({ ...seen, status }, { subresource: 'status' })).status?.used;
+  };
+  await client.create(quota);
+  await countAs('0');
+  // Whoever counts by watches may have seen the last object and the version of the quota that was written for it.
+  await createAll(harness, names('a').slice(0, 3));
+  expect(await countAs('3')).toEqual({ configmaps: '3' });
+  expect(await status(harness)).toEqual({ hard: { configmaps: '20' }, used: { configmaps: '3' } });
+  const creating = createAll(harness, ['b']);
+  await until(harness, async () => (await status(harness))?.used?.configmaps === '4');
+  expect(await countAs('3')).toEqual({ configmaps: '4' });
+  await creating;
+  await harness.stop();
+});
+
 test('a dry run is refused as the write would be, and counts for nothing', async () => {
   const harness = await start({ configmaps: '1' });
   const client = harness.client.resource(configMaps);

@@ -130,7 +130,7 @@ class ResourceQuotaController implements Component {
     try {
       const resource = this.#context.client.resource(resourceQuotas);
       const written = await resource.update({ ...quota, status }, { subresource: 'status' });
-      // The server has added what it had promised and this count may have missed: it may have been in it.
+      // The server has counted itself what this count may have missed.
       if (!sameAmounts(amountsOf(written.status?.used), amountsOf(status.used))) return { requeueAfterMs: gatherMs };
     } catch (error) {
       if (!isNotFound(error)) throw error;

@@ -9,21 +9,25 @@ import { events, nodes, pods } from '#pkg/api/types/refs.ts';
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
-import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { isConflict, isNotFound, reasonOf } from '#pkg/apimachinery/status-error.ts';
+import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
+import { sleep } from '#pkg/base/async.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
-import { SeededRandom } from '#pkg/base/random.ts';
+import { type Random, randomInt, SeededRandom } from '#pkg/base/random.ts';
 import { ShiftedClock } from '#pkg/base/shifted-clock.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import type { Client } from '#pkg/client/client.ts';
+import type { Client, Transport } from '#pkg/client/client.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
+import { schedulerPart } from '#pkg/cluster/parts.ts';
+import { aboutPod } from '#pkg/registry/admission/pods.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
-import { startBareApi } from '#pkg/testing/bare-api.ts';
 import type { ControllerOptions } from '../common/controller.ts';
 import { createControllerManager } from '../manager.ts';
-import { faultyTransport } from './faulty-transport.ts';
+import { type FaultyTransport, faultyTransport } from './faulty-transport.ts';
+import { openKubelet, openProcess, type Process, startApiProcess } from './processes.ts';
 
 export interface HarnessOptions {
   /** Default: all. */
@@ -34,11 +38,13 @@ export interface HarnessOptions {
   readonly seed?: number;
   /** Whether pods are bound and run by themselves. Default true. */
   readonly runPods?: boolean;
-  /** The exit code with which a running pod ends by itself; undefined for one that goes on. Default: all go on. */
+  /** Names of nodes, on each of which a kubelet runs pods that a scheduler binds. Default: none; whatever `runPods` says is done by a stand-in. */
+  readonly kubelets?: readonly string[];
+  /** The exit code with which a running pod ends by itself; undefined for one that goes on. With `kubelets` it is asked when the pod is created. Default: all go on. */
   readonly exitCodeOf?: (pod: Pod) => number | undefined;
   /** Versions that are served beyond the default. */
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
-  /** Share of the controllers' requests that fail: before the server sees them, after it did, or by a race that is lost. Default 0. */
+  /** Share of the requests of controllers, scheduler and kubelets that fail: before the server sees them, after it did, or by a race that is lost. Default 0. */
   readonly faultShare?: number;
 }
 
@@ -59,58 +65,74 @@ export interface Harness {
   get<T extends KubeObject>(ref: ResourceRef<T>, key: string): Promise<T | undefined>;
   /** `reason: message` of the events on an object, in the order of their names. */
   eventsOf(name: string): Promise<readonly string[]>;
-  /** The controllers end, wherever they are, and others begin that know nothing. */
-  restart(): Promise<void>;
-  /** The controllers' watches end; with `history` false, the server no longer has what they missed. */
+  /** A process (default: the controllers; of the kubelets one, by chance) ends, wherever it is, and after `awayMs` (default 0) one begins that knows nothing. */
+  restart(name?: ProcessName, awayMs?: number): Promise<void>;
+  /** The watches of controllers, scheduler and kubelets end; with `history` false, the server no longer has what they missed. */
   dropWatches(options: { readonly history: boolean }): void;
   /** Somebody sets the clock of the controllers' machine. */
   jumpClock(byMs: number): void;
   stop(): Promise<void>;
 }
 
+/** The processes that can be started anew: with `kubelets` all of them, else the first two. */
+export const processNames = ['controllers', 'apiserver', 'scheduler', 'kubelets'] as const;
+export type ProcessName = (typeof processNames)[number];
+
 const deployLimitMs = 300_000;
 
 export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
   const clock = new VirtualClock();
-  const random = new SeededRandom(options.seed ?? 1);
+  const { seed = 1, kubelets: nodeNames = [] } = options;
+  const random = new SeededRandom(seed);
   const log = silentLogger;
-  const stop = new AbortController();
-  const admission = createAdmissionPlugins({ disabled: ['ServiceAccount'] });
+  const plugins = createAdmissionPlugins({ disabled: ['ServiceAccount'] });
+  const admission = nodeNames.length === 0 ? plugins : [...plugins, ending(options.exitCodeOf)];
   const { runtimeConfig = {} } = options;
-  const server = await startBareApi({ clock, random, admission, runtimeConfig });
+  const server = await startApiProcess({ clock, random, admission, runtimeConfig });
   const transport = server.transport('test');
   const client = createClient({ transport, userAgent: 'test' });
-  const serving = server.run(stop.signal);
   const writes: string[] = [];
   const hooks: HarnessHooks = {};
-  const faulty = faultyTransport({
-    transport,
-    chance: new SeededRandom((options.seed ?? 1) + 1),
-    share: () => (hooks.isCalm === true ? 0 : (options.faultShare ?? 0)),
-    beforeRequest: (request) => {
+  const connections: FaultyTransport[] = [];
+  const faulty = (beforeRequest: (request: ApiRequest) => Promise<void> | undefined): FaultyTransport => {
+    const made = faultyTransport({
+      transport,
+      chance: new SeededRandom(seed + 1 + connections.length * 1_000_003),
+      share: () => (hooks.isCalm === true ? 0 : (options.faultShare ?? 0)),
+      beforeRequest,
+    });
+    connections.push(made);
+    return made;
+  };
+  const recording = createClient({
+    userAgent: 'kube-controller-manager',
+    transport: faulty((request) => {
       if (request.method !== 'GET') writes.push(`${request.method} ${request.path}`);
       return hooks.beforeRequest?.(request);
-    },
+    }),
   });
-  const recording = createClient({ userAgent: 'kube-controller-manager', transport: faulty });
-  /** The controllers in a process of their own: nothing that they knew outlives them. */
   let jumpedMs = 0;
   const ownClock = new ShiftedClock(clock, () => jumpedMs);
-  const startControllers = (): { readonly stop: AbortController; readonly ended: Promise<void> } => {
+  const controllers = await openProcess(clock, () => {
     const informers = createInformers({ client: recording, clock: ownClock, random, log });
-    const manager = createControllerManager({
+    return createControllerManager({
       deps: { client: recording, informers, clock: ownClock, random, log, metrics: new Metrics() },
       ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
       options: options.options ?? {},
       flags: options.flags ?? {},
     });
-    const stopped = new AbortController();
-    return { stop: stopped, ended: manager.run(stopped.signal) };
+  });
+  const opened = await openNodes({ clock, random, nodeNames, transport: () => faulty(() => undefined) });
+  const processes: Record<ProcessName, readonly Pick<Process, 'restart'>[]> = {
+    controllers: [controllers],
+    apiserver: [server],
+    ...opened,
   };
-  let controllers = startControllers();
+  const started = [controllers, ...opened.scheduler, ...opened.kubelets];
+  for (const process of started) process.start();
   const podsStop = new AbortController();
   const running: Promise<void>[] = [];
-  if (options.runPods ?? true) {
+  if (nodeNames.length === 0 && (options.runPods ?? true)) {
     running.push(runPods({ client, clock, signal: podsStop.signal, exitCodeOf: options.exitCodeOf }));
   }
   await clock.settle();
@@ -139,25 +161,60 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
         .sort((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1))
         .map((event) => `${event.reason}: ${event.message}`);
     },
-    restart: async () => {
-      controllers.stop.abort();
-      await controllers.ended;
-      controllers = startControllers();
-      await clock.settle();
+    restart: async (name = 'controllers', awayMs = 0) => {
+      const all = processes[name];
+      await all[all.length > 1 ? randomInt(random, all.length) : 0]?.restart(awayMs);
     },
-    dropWatches: faulty.dropWatches,
+    dropWatches: (how) => {
+      for (const connection of connections) connection.dropWatches(how);
+    },
     jumpClock: (byMs) => {
       jumpedMs += byMs;
     },
     stop: async () => {
-      controllers.stop.abort();
       podsStop.abort();
-      await Promise.all([controllers.ended, ...running]);
-      stop.abort();
-      await serving;
+      await Promise.all(started.map((process) => process.stop()));
+      await Promise.all(running);
+      await server.stop();
     },
   };
 }
+
+/** Says of each new pod how its simulated containers end. */
+function ending(exitCodeOf: HarnessOptions['exitCodeOf']): AdmissionPlugin {
+  return {
+    name: 'Ending',
+    handles: (attributes) => attributes.operation === 'CREATE' && aboutPod(attributes) !== undefined,
+    admit: (attributes) => {
+      const draft = aboutPod(attributes)?.draft;
+      const exitCode = draft === undefined ? undefined : exitCodeOf?.(draft as Pod);
+      if (draft === undefined || exitCode === undefined) return;
+      const own = { 'fake.coxswain.dev/run-time': '500ms', 'fake.coxswain.dev/exit-code': `${exitCode}` };
+      draft.metadata = { ...draft.metadata, annotations: { ...draft.metadata?.annotations, ...own } };
+    },
+  };
+}
+
+/** A scheduler, and a kubelet for each of the names; nothing where there are none. */
+async function openNodes(options: {
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly nodeNames: readonly string[];
+  transport(): Transport;
+}): Promise<Record<'kubelets' | 'scheduler', readonly Process[]>> {
+  const { clock, random, nodeNames } = options;
+  if (nodeNames.length === 0) return { scheduler: [], kubelets: [] };
+  const context = { clock, random, log: silentLogger, metrics: new Metrics() };
+  const transport = options.transport();
+  const scheduler = await openProcess(clock, () => schedulerPart({ ...context, metrics: new Metrics(), transport }));
+  const kubelets: Process[] = [];
+  for (const nodeName of nodeNames)
+    kubelets.push(await openKubelet(clock, { ...context, nodeName, transport: options.transport() }));
+  return { scheduler: [scheduler], kubelets };
+}
+
+/** Whether a request failed as the server is being started anew. */
+const isAway = (error: unknown): boolean => reasonOf(error) === 'ServiceUnavailable';
 
 /** Binds every pod to the node that its affinity names or else to `n1`, to `n2` where it is not to go to that, runs it, and lets it go when it is deleted. The label `broken` keeps it from being ready. */
 async function runPods(deps: {
@@ -171,7 +228,9 @@ async function runPods(deps: {
   let ip = 1;
   let working: Promise<void> = Promise.resolve();
   const handle = (pod: Pod): void => {
-    working = working.then(() => step(pod)).catch(() => undefined);
+    working = working.then(async () => {
+      while (!signal.aborted && (await step(pod).then(() => false, isAway))) await sleep(clock, 100, signal);
+    });
   };
   const step = async (pod: Pod): Promise<void> => {
     const { name = '', namespace = '' } = pod.metadata ?? {};

@@ -66,6 +66,7 @@ export class NodeAgent {
   #isMade = false;
   /** The API has said something else of the node than its kubelet. */
   #isDoubted = false;
+  #isUnschedulable = false;
 
   constructor(deps: NodeAgentDeps) {
     this.#deps = deps;
@@ -81,6 +82,10 @@ export class NodeAgent {
   observed(node: Node): void {
     const before = this.#node?.status;
     this.#node = node;
+    const isUnschedulable = node.spec?.unschedulable === true;
+    if (isUnschedulable !== this.#isUnschedulable)
+      this.#tell(isUnschedulable ? 'NodeNotSchedulable' : 'NodeSchedulable');
+    this.#isUnschedulable = isUnschedulable;
     if (this.#isDoubted || node.status === before || !this.#differs()) return;
     this.#isDoubted = true;
     this.#wake?.();
@@ -220,10 +225,11 @@ export class NodeAgent {
   }
 
   #tellOf(before: NodeStatus | undefined, after: NodeStatus): void {
-    const { name } = this.#deps.facts();
-    for (const reason of statusEvents(before, after)) {
-      this.#deps.record({ reason, message: `Node ${name} status is now: ${reason}` });
-    }
+    for (const reason of statusEvents(before, after)) this.#tell(reason);
+  }
+
+  #tell(reason: string): void {
+    this.#deps.record({ reason, message: `Node ${this.#deps.nodeName} status is now: ${reason}` });
   }
 
   async #renew(signal: AbortSignal): Promise<void> {

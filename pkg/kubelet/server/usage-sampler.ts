@@ -1,6 +1,6 @@
 /**
  * What the containers of a node use, and at which rate: the runtime counts processor time since the start, and a rate is what two looks at it tell.
- * Nobody looks while nobody asks: the first question after a while takes two looks of its own, a second apart.
+ * Nobody looks while nobody asks: the first question after a while takes two looks of its own, a second apart, and so does one right after a start.
  *
  * Invariant: a rate is never of less than `windowMsMin`, and says of which time it is. Holds one look at the node's running containers.
  * Upstream counterpart: cadvisor's housekeeping, whose intervals are 10 s.
@@ -93,8 +93,15 @@ export class UsageSampler {
       if (isAnyKnown) await sleep(this.#clock, windowMsMin, signal);
       if (signal.aborted) return before;
     }
-    this.#last = await this.#sample(before);
-    return this.#last;
+    let look = await this.#sample(before);
+    // The node would be of unknown use for as long as this look is told of.
+    if (look.pods.some(({ containers }) => containers.some(({ cpuNanoCores }) => cpuNanoCores === undefined))) {
+      await sleep(this.#clock, windowMsMin, signal);
+      if (signal.aborted) return look;
+      look = await this.#sample(before);
+    }
+    this.#last = look;
+    return look;
   }
 
   async #sample(before: Look | undefined): Promise<Look> {
@@ -104,8 +111,10 @@ export class UsageSampler {
       workers.map(async (worker): Promise<PodUsage> => {
         const running = runningContainers(worker);
         const found = await Promise.all(running.map((container) => this.#usageOf(worker, { container, before, cpu })));
-        const containers = found.filter((usage) => usage !== undefined);
-        return { worker, containers, running: running.length };
+        const still = new Set(runningContainers(worker).map(({ id }) => id));
+        // One that has ended meanwhile leaves nothing unknown.
+        const counted = running.filter(({ id }, index) => found[index] !== undefined || still.has(id)).length;
+        return { worker, containers: found.filter((usage) => usage !== undefined), running: counted };
       }),
     );
     return { timeMs: this.#clock.monotonicMs(), pods, cpu };
@@ -124,7 +133,7 @@ export class UsageSampler {
     },
   ): Promise<ContainerUsage | undefined> {
     const { id, name, startedAtMs = 0 } = container;
-    // One that ends meanwhile has none, and of some nothing is known.
+    // Of some nothing is known.
     const stats = await runtime.inspection.stats(id).catch(() => undefined);
     if (stats === undefined) return undefined;
     const timeMs = this.#clock.nowMs();

@@ -77,6 +77,21 @@ test('what changes is seen by whoever asks again', async () => {
   expect(await cpu()).toBe('2000000000n');
 });
 
+test('a node is of known use right after pods were moved to it', async () => {
+  const { cluster, settled } = await start();
+  await cluster.apply(podOf('web', { cpu: '250m', memory: '1Mi' }));
+  await cluster.until(() => cluster.pods()[0]?.status?.phase === 'Running');
+  await cluster.advance(10_000);
+  await settled(cluster.client.resource(nodeMetrics).list());
+  await cluster.advance(10_000);
+  await cluster.apply(podOf('moved', { cpu: '500m', memory: '1Mi' }));
+  await cluster.until(() => cluster.pods().every(({ status }) => status?.phase === 'Running'));
+  const { items } = await settled(cluster.client.resource(nodeMetrics).list());
+  expect(items.map(({ metadata, usage }) => [metadata?.name, usage])).toEqual([
+    ['node-1', { cpu: '750000000n', memory: '2048Ki' }],
+  ]);
+});
+
 test('of what nothing is known nothing is told, and what is not there is not found', async () => {
   const { cluster, settled, get } = await start();
   const { resource } = cluster.client;

@@ -1,19 +1,33 @@
 /**
- * The quotas that there are, by namespace, and what this server has promised of each: amounts that were counted for writes of which whoever counts
- * anew may not know yet. They are added to such a count, so that a quota which is counted while objects are being made is never found emptier
- * than it will be.
+ * The quotas that there are, by namespace, and what this server has promised of each: what was counted for writes of which whoever counts anew may not
+ * know yet. What such a count says of them is not believed, so that a quota which is counted while objects are being made is never found emptier than it will be.
  *
  * Invariant: a promise is kept until the quota has a version that is newer than its write: a count that begins with that version finds what was
- * written. One that finds it earlier counts it twice, and is itself counted anew by the controller, which sees that its number was changed.
- * Of writes through other servers only what they put into the quota itself is known, as in upstream.
+ * written. Of writes through other servers only what they put into the quota itself is known, as in upstream.
  */
-import { type Amounts, addAmounts, noAmounts } from '#pkg/api/quota/amounts.ts';
+import type { Amounts } from '#pkg/api/quota/amounts.ts';
+import type { GroupResource } from '#pkg/api/quota/evaluator.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { Reservation } from '#pkg/apiserver/strategy.ts';
 
-interface Promised {
+/** A write, and what it takes of one quota. */
+export interface QuotaWrite {
   readonly amounts: Amounts;
+  readonly subject: GroupResource;
+  readonly name: string;
+  /** As it will be. */
+  readonly object: object;
+}
+
+/** A write that a count may have missed. */
+export interface PromisedWrite extends Omit<QuotaWrite, 'object'> {
+  /** As it will be; undefined where it is so by now. */
+  readonly object: object | undefined;
+}
+
+interface Promised extends PromisedWrite {
+  object: object | undefined;
   /** The version of the quota when the write was done; undefined while it is under way. */
   doneAt: number | undefined;
 }
@@ -57,14 +71,15 @@ export class QuotaBook implements FollowSink {
     if (pages?.size === 0) this.#namespaces.delete(namespace);
   }
 
-  /** Notes that a write takes `amounts` of a quota. Committed once it is done, rolled back where it comes to nothing. */
-  promise(quota: KubeObject, amounts: Amounts): Reservation {
+  /** Notes a write. Committed once it is done, rolled back where it comes to nothing. */
+  promise(quota: KubeObject, write: QuotaWrite): Reservation {
     const page = this.#page(quota);
-    const promised: Promised = { amounts, doneAt: undefined };
+    const promised: Promised = { ...write, doneAt: undefined };
     page?.promises.add(promised);
     return {
       commit: () => {
         promised.doneAt = page?.version;
+        promised.object = undefined;
       },
       rollback: () => {
         page?.promises.delete(promised);
@@ -73,12 +88,10 @@ export class QuotaBook implements FollowSink {
   }
 
   /** What a count that began with this version of the quota may have missed. */
-  promisedSince(quota: KubeObject): Amounts {
+  promisedSince(quota: KubeObject): readonly PromisedWrite[] {
     const version = versionOf(quota);
-    let sum = noAmounts;
-    for (const { amounts, doneAt } of this.#page(quota)?.promises ?? [])
-      if (doneAt === undefined || doneAt >= version) sum = addAmounts(sum, amounts);
-    return sum;
+    const all = [...(this.#page(quota)?.promises ?? [])];
+    return all.filter(({ doneAt }) => doneAt === undefined || doneAt >= version);
   }
 
   #page({ metadata }: KubeObject): Page | undefined {

@@ -122,7 +122,10 @@ export class QuotaQueue {
       const own = draws[index] ?? [];
       if (own.length === 0) return;
       // Noted before the write: whoever sees its version has to find them.
-      const noted = own.map(({ waiting, amounts }) => ({ waiting, promised: this.#book.promise(quota, amounts) }));
+      const noted = own.map(({ waiting, amounts }) => {
+        const { subject, name, object } = waiting.request;
+        return { waiting, promised: this.#book.promise(quota, { amounts, subject, name, object }) };
+      });
       let used = amountsOf(quota.status?.used);
       for (const { amounts } of own) used = addAmounts(used, amounts);
       const draft = { ...quota, status: { ...quota.status, used: listOf(used) } };

@@ -3,24 +3,26 @@
  * room for. What was counted for a write that then fails is found by the controller's next count. A namespace without quotas costs nothing.
  * Source: apiserver `admission/plugin/resourcequota`.
  */
-import { addAmounts, amountsOf, listOf, selectAmounts } from '#pkg/api/quota/amounts.ts';
+import { listOf, selectAmounts } from '#pkg/api/quota/amounts.ts';
 import { evaluatorOf } from '#pkg/api/quota/evaluator.ts';
 import type { ResourceQuota } from '#pkg/api/types/core-v1.ts';
 import { resourceQuotas } from '#pkg/api/types/refs.ts';
-import type { Draft } from '#pkg/apimachinery/draft.ts';
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
-import type {
-  AdmissionAttributes,
-  AdmissionPlugin,
-  RegistryWriter,
-  Reservation,
-  StrategyContext,
+import {
+  type AdmissionAttributes,
+  type AdmissionPlugin,
+  about,
+  type RegistryReader,
+  type RegistryWriter,
+  type Reservation,
+  readOne,
+  type StrategyContext,
 } from '#pkg/apiserver/strategy.ts';
 import { draftOf } from '../typed-draft.ts';
 import type { QuotaRequest } from './charge.ts';
 import type { LimitedResource } from './limited.ts';
 import { QuotaBook } from './quota-book.ts';
 import { QuotaQueue } from './quota-queue.ts';
+import { recount } from './recount.ts';
 
 /** The plugin of one server. What is `limited` may be used only where a quota covers it. Default: nothing is. */
 export function createResourceQuotaPlugin(limited: readonly LimitedResource[] = []): AdmissionPlugin {
@@ -32,10 +34,10 @@ export function createResourceQuotaPlugin(limited: readonly LimitedResource[] = 
     handles: ({ operation, namespace }) =>
       (operation === 'CREATE' || operation === 'UPDATE') &&
       (book.has(namespace) || (limited.length > 0 && namespace !== '')),
-    admit(attributes) {
-      const { group, resource, subresource, operation } = attributes;
-      if (operation !== 'UPDATE' || group !== '' || resource !== 'resourcequotas' || subresource !== 'status') return;
-      keepPromises(book, draftOf(resourceQuotas, attributes.draft), attributes.old);
+    admit(attributes, { clock }, reader) {
+      const status = about(attributes, resourceQuotas, 'status');
+      if (status?.operation !== 'UPDATE') return undefined;
+      return keepPromises({ book, reader, nowMs: clock.nowMs() }, status);
     },
     reserve: (attributes, context, registry) => take({ book, queues, registry, limited }, attributes, context),
   };
@@ -75,10 +77,17 @@ async function take(
   return queue.take(request, dryRun);
 }
 
-/** Adds to a count what may have been written since it began. */
-function keepPromises(book: QuotaBook, draft: Draft<ResourceQuota> | undefined, old: KubeObject | undefined): void {
+/** Puts right what a count says of what may have been written since it began. */
+async function keepPromises(
+  { book, ...deps }: { readonly book: QuotaBook; readonly reader: RegistryReader; readonly nowMs: number },
+  { namespace, name, draft, old }: AdmissionAttributes<ResourceQuota>,
+): Promise<void> {
   const used = draft?.status?.used;
   if (draft?.status === undefined || used === undefined || old === undefined) return;
-  const missed = selectAmounts(book.promisedSince(old), (name) => Object.hasOwn(used, name));
-  if (missed.size > 0) draft.status.used = listOf(addAmounts(amountsOf(used), missed));
+  const promised = book.promisedSince(old);
+  if (promised.length === 0) return;
+  const quota = await readOne(deps.reader, resourceQuotas, { namespace, name });
+  if (quota === undefined) return;
+  const counted = selectAmounts(await recount(quota, promised, deps), (limit) => Object.hasOwn(used, limit));
+  draft.status.used = { ...used, ...listOf(counted) };
 }
