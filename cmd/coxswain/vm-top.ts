@@ -1,7 +1,8 @@
-/** `coxswain vm top`, its second part: what a machine's harts and devices did since it was started, which its kubelet has in `/stats/summary`. */
+/** `coxswain vm top`, its second part: what a machine's pages take of its node and what its harts and devices did since it was started, which its kubelet has in `/stats/summary`. */
 import type { Client } from '#pkg/client/client.ts';
 import { getJson } from '#pkg/client/discovery.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
+import { bytesText } from './bytes-text.ts';
 import type { World } from './world.ts';
 
 /** Counters by their names there, and what they are called here. */
@@ -15,6 +16,14 @@ const names = [
   ['blocksCompiled', 'BLOCKS COMPILED'],
 ] as const;
 
+/** Where the machine's pages are, by the names of those amounts there. */
+const amounts = [
+  ['ownBytes', 'OWN PAGES'],
+  ['sharedBytes', 'SHARED PAGES'],
+  ['sharedPartBytes', 'ITS PART OF THEM'],
+  ['zeroBytes', 'ZERO PAGES'],
+] as const;
+
 interface Summary {
   readonly pods?: readonly {
     readonly podRef: { readonly name: string; readonly namespace: string };
@@ -24,7 +33,7 @@ interface Summary {
   }[];
 }
 
-/** Prints the counters of the machine that a pod is; nothing where its kubelet has none. */
+/** Prints the figures of the machine that a pod is; nothing where its kubelet has none. */
 export async function printCounters(
   world: World,
   client: Client,
@@ -35,8 +44,10 @@ export async function printCounters(
   const found = pods.find(({ podRef }) => podRef.name === pod && podRef.namespace === namespace);
   const metrics = (found?.containers ?? []).flatMap(({ userDefinedMetrics = [] }) => userDefinedMetrics);
   if (metrics.length === 0) return;
-  const countOf = (name: string): string => String(metrics.find((metric) => metric.name === name)?.value ?? 0);
-  world.write(
-    `\n${new TableLayout().render([names.map(([, heading]) => heading), names.map(([name]) => countOf(name))])}`,
-  );
+  const amountOf = (name: string): number => metrics.find((metric) => metric.name === name)?.value ?? 0;
+  const tables = [
+    [amounts.map(([, heading]) => heading), amounts.map(([name]) => bytesText(amountOf(name)))],
+    [names.map(([, heading]) => heading), names.map(([name]) => String(amountOf(name)))],
+  ];
+  for (const rows of tables) world.write(`\n${new TableLayout().render(rows)}`);
 }

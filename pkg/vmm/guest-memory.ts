@@ -1,11 +1,12 @@
 /**
- * The buffer that holds the harts' state and the guest's memory, and what is known of each page of that memory: whether it is there, whether
+ * The buffer that holds the harts' state and the guest's memory, and what is known of each page of that memory: where its bytes are, whether it is there, whether
  * it was written since the log began, whether instructions of it were decoded. Invariant: a translation buffer lets a store through only to
- * pages that are there, hold no decoded instruction, were written before and are in the log already (if there is one); so whoever changes one of these facts
- * for the worse raises `version`, and harts empty their buffers when it is not theirs. Knows neither harts nor devices.
+ * pages that are there, have a frame of their own, hold no decoded instruction, were written before and are in the log already (if there is one); so whoever changes one of these facts
+ * for the worse raises `version`, and harts empty their buffers when it is not theirs. Where a page that was lent gets a frame of its own, in the middle of an instruction, harts are told at once,
+ * by `onMoved`, if one of their buffers may let loads through to the old one. Knows neither harts nor devices.
  */
-import { hartLayout, MEMORY_BASE, PAGE_SIZE } from './memory-map.ts';
-import { newWasmMemory } from './web-assembly.ts';
+import { OwnFrames, type PageFrames } from './frames/page-frames.ts';
+import { MEMORY_BASE, PAGE_SIZE } from './memory-map.ts';
 
 const LINE_SHIFT = 6;
 const LINES = PAGE_SIZE >> LINE_SHIFT;
@@ -23,8 +24,9 @@ export class GuestMemory {
   readonly wasm: WebAssembly.Memory;
   readonly view: DataView;
   readonly bytes: Uint8Array;
-  /** Offset of the guest's first byte in the buffer. */
-  readonly base: number;
+  /** Offset of the harts' part of the buffer. */
+  readonly harts: number;
+  readonly frames: PageFrames;
   readonly size: number;
   readonly pages: number;
   /** 1 for pages that are not there, written pages, and pages of which code is kept. */
@@ -35,22 +37,31 @@ export class GuestMemory {
   readonly code: Uint8Array;
   /** 1 for lines of 64 bytes of such a page that hold decoded instructions: data beside them may be written. */
   private readonly codeLines: Uint8Array;
+  /** 1 for pages that translation buffers were given while they were lent. */
+  private readonly shown: Uint8Array;
+  private readonly offsets: Uint32Array;
+  private readonly lent: Uint8Array;
   logging = false;
   /** Raised when translation buffers may let through what they must not. */
   version = 0;
   missingPage = -1;
   keeper: CodeKeeper | undefined;
+  onMoved: (() => void) | undefined;
 
-  constructor(size: number, harts: number) {
-    this.base = harts * hartLayout.bytes;
+  constructor(size: number, harts: number, frames: PageFrames = new OwnFrames(size, harts)) {
+    this.frames = frames;
+    this.harts = frames.harts;
+    this.offsets = frames.offsets;
+    this.lent = frames.lent;
     this.size = size;
     this.pages = size / PAGE_SIZE;
-    this.wasm = newWasmMemory(this.base + size);
+    this.wasm = frames.wasm;
     this.view = new DataView(this.wasm.buffer);
     this.bytes = new Uint8Array(this.wasm.buffer);
     this.missing = new Uint8Array(this.pages);
     this.dirty = new Uint8Array(this.pages);
     this.written = new Uint8Array(this.pages);
+    this.shown = new Uint8Array(this.pages);
     this.code = new Uint8Array(this.pages);
     this.codeLines = new Uint8Array(this.pages * LINES);
   }
@@ -64,34 +75,56 @@ export class GuestMemory {
   readable(address: number): number {
     const page = (address - MEMORY_BASE) >>> 12;
     if (this.missing[page] === 1) this.miss(page);
-    return address - MEMORY_BASE + this.base;
+    return this.offsetOf(page) + (address & (PAGE_SIZE - 1));
   }
 
-  /** The same for writing `length` bytes: notes it, and has the page's code forgotten if they hold some. */
+  /** The same for writing `length` bytes: notes it, and has the page's code forgotten if they hold some. Throws NO_FRAME too. */
   writable(address: number, length: number): number {
     const page = (address - MEMORY_BASE) >>> 12;
     if (this.missing[page] === 1) this.miss(page);
+    if (this.lent[page] === 1) this.own(page);
     this.dirty[page] = 1;
     if (this.code[page] === 1 && this.holdsCode(page, address & (PAGE_SIZE - 1), length)) this.dropCode(page);
-    return address - MEMORY_BASE + this.base;
+    return this.offsetOf(page) + (address & (PAGE_SIZE - 1));
+  }
+
+  /** Where a page's bytes are in the buffer; for reading, and until it is written or moved. */
+  offsetOf(page: number): number {
+    return this.offsets[page] ?? 0;
+  }
+
+  /** Notes that a translation buffer lets loads through to a page. */
+  shows(page: number): void {
+    if (this.lent[page] === 1) this.shown[page] = 1;
   }
 
   /** A copy of bytes that may cross pages; throws MISSING_PAGE. Undefined where they are not all memory. */
   copyOut(address: number, length: number): Uint8Array | undefined {
     if (!this.holds(address, length)) return undefined;
+    if (isInPage(address, length)) {
+      const offset = this.readable(address);
+      return this.bytes.slice(offset, offset + length);
+    }
+    const copy = new Uint8Array(length);
     if (length > 0) this.need(address, length);
-    const at = address - MEMORY_BASE + this.base;
-    return this.bytes.slice(at, at + length);
+    for (const { at, from, length: part } of piecesOf(address, length)) {
+      const offset = this.readable(at);
+      copy.set(this.bytes.subarray(offset, offset + part), from);
+    }
+    return copy;
   }
 
-  /** Writes bytes that may cross pages, all or none; throws MISSING_PAGE. False where they are not all memory. */
+  /** Writes bytes that may cross pages, all or none; throws MISSING_PAGE and NO_FRAME. False where they are not all memory. */
   copyIn(address: number, bytes: Uint8Array): boolean {
     if (!this.holds(address, bytes.length)) return false;
     if (bytes.length === 0) return true;
-    this.need(address, bytes.length);
-    for (let at = address - (address % PAGE_SIZE); at < address + bytes.length; at += PAGE_SIZE)
-      this.writable(at, PAGE_SIZE);
-    this.bytes.set(bytes, address - MEMORY_BASE + this.base);
+    if (isInPage(address, bytes.length)) {
+      this.bytes.set(bytes, this.writable(address, bytes.length));
+      return true;
+    }
+    this.needOwn(address, bytes.length);
+    for (const { at, from, length } of piecesOf(address, bytes.length))
+      this.bytes.set(bytes.subarray(from, from + length), this.writable(at, length));
     return true;
   }
 
@@ -101,23 +134,50 @@ export class GuestMemory {
     for (let page = (address - MEMORY_BASE) >>> 12; page <= last; page++) if (this.missing[page] === 1) this.miss(page);
   }
 
+  /** The same, and NO_FRAME unless all of them can be written: afterwards they can, until other pages are shared. */
+  needOwn(address: number, length: number): void {
+    this.need(address, length);
+    const last = (address + length - 1 - MEMORY_BASE) >>> 12;
+    for (let page = (address - MEMORY_BASE) >>> 12; page <= last; page++) if (this.lent[page] === 1) this.own(page);
+  }
+
   /** A copy; zeros where it is missing. */
   readPage(page: number): Uint8Array {
     if (this.missing[page] === 1) return new Uint8Array(PAGE_SIZE);
-    const at = this.base + page * PAGE_SIZE;
+    const at = this.offsetOf(page);
     return this.bytes.slice(at, at + PAGE_SIZE);
   }
 
+  /** Throws NO_FRAME. */
   writePage(page: number, bytes: Uint8Array): void {
+    if (this.lent[page] === 1) this.own(page);
     this.dropCode(page);
     if (this.missing[page] === 1) this.missing[page] = 0;
     this.dirty[page] = 1;
-    this.bytes.set(bytes.subarray(0, PAGE_SIZE), this.base + page * PAGE_SIZE);
+    this.bytes.set(bytes.subarray(0, PAGE_SIZE), this.offsetOf(page));
+  }
+
+  /** A page is zeros from now on, and its frame is given back where there are others who may have it; one that is missing stays so. */
+  clearPage(page: number): void {
+    if (this.missing[page] === 1) return;
+    this.dropCode(page);
+    this.frames.drop(page);
+    if (this.lent[page] === 0) this.bytes.fill(0, this.offsetOf(page), this.offsetOf(page) + PAGE_SIZE);
+    this.dirty[page] = 1;
+    this.moved();
+  }
+
+  /** Frames of pages have changed, or pages are lent now: buffers are emptied at once. */
+  moved(): void {
+    this.shown.fill(0);
+    this.version++;
+    this.onMoved?.();
   }
 
   forgetPage(page: number): void {
     this.dropCode(page);
     this.missing[page] = 1;
+    this.frames.drop(page);
     this.version++;
   }
 
@@ -149,7 +209,7 @@ export class GuestMemory {
   mayWriteFreely(page: number): boolean {
     // The first store asks, so that it is noted: a page that compiled code alone has written is not blank either.
     const isNoted = this.dirty[page] === 1 || (!this.logging && this.written[page] === 1);
-    return isNoted && this.code[page] === 0;
+    return isNoted && this.code[page] === 0 && this.lent[page] === 0;
   }
 
   /** Notes that code of a page is kept from now on; `keepsInstruction` says of which bytes. */
@@ -182,8 +242,31 @@ export class GuestMemory {
     this.keeper?.forgetCode(page);
   }
 
+  private own(page: number): void {
+    this.frames.own(page);
+    if (this.shown[page] === 1) this.moved();
+  }
+
   private miss(page: number): never {
     this.missingPage = page;
     throw MISSING_PAGE;
+  }
+}
+
+/** Whether bytes that there are lie in one page. */
+function isInPage(address: number, length: number): boolean {
+  return length > 0 && (address % PAGE_SIZE) + length <= PAGE_SIZE;
+}
+
+/** The parts of a range that lie in one page each. */
+function* piecesOf(
+  address: number,
+  length: number,
+): Generator<{ readonly at: number; readonly from: number; readonly length: number }> {
+  for (let from = 0; from < length; ) {
+    const at = address + from;
+    const part = Math.min(length - from, PAGE_SIZE - (at % PAGE_SIZE));
+    yield { at, from, length: part };
+    from += part;
   }
 }

@@ -11,6 +11,8 @@
  * PLIC 0xc00_0000, UART 0x1000_0000, virtio-mmio from 0x1000_1000 (0x1000 apart, eight of them), memory 0x8000_0000.
  */
 
+import type { PageUse } from './frames/seat.ts';
+
 /** What a machine is made of. Sizes in bytes; memory a multiple of 4,096, from 1 MiB to 2 GiB. */
 export interface MachineConfig {
   readonly memory: number;
@@ -53,6 +55,8 @@ export type Stop =
   | { readonly reason: 'reset' }
   /** A page that `forgetPage` took away was touched; give it with `writePage` and run again: nothing of the instruction has happened. */
   | { readonly reason: 'page'; readonly page: number }
+  /** The guest writes to a page for which its host has no memory now: run again once there is some; nothing of the instruction has happened. */
+  | { readonly reason: 'memory' }
   /** The guest is lost (a trap in its first trap handler, no code at its vector): what is known, in one line. */
   | { readonly reason: 'fault'; readonly message: string };
 
@@ -119,6 +123,13 @@ export interface Machine {
   /** Pages written since the start of the log or the last call, ascending; begins anew. */
   takeDirty(): readonly number[];
   stopDirtyLog(): void;
+
+  /** Looks for pages that are as others of this host are, up to `count` of those that may be, from where it ended last, and keeps those once. The guest sees nothing of it; does nothing for a machine that has its memory to itself. Says how many pages are behind it now, those that needed no look too. */
+  sharePages(count: number): number;
+  /** What its pages take now. */
+  readonly pageUse: PageUse;
+  /** It is over: its pages are given back, and nothing of it is asked again. */
+  release(): void;
 
   /** Where code was run so often that it was compiled: offsets in memory, even numbers. None where nothing is compiled. */
   hotPlaces(): readonly number[];

@@ -8,6 +8,8 @@ import { GuestImageError } from './boot/elf.ts';
 import { load } from './boot/load.ts';
 import { Compiler } from './compile/compiler.ts';
 import type { VirtioTransport } from './devices/virtio/transport.ts';
+import { NO_FRAME } from './frames/page-frames.ts';
+import { type PageUse, SeatFrames, type SeatParts } from './frames/seat.ts';
 import { GuestMemory, MISSING_PAGE } from './guest-memory.ts';
 import { Hart } from './hart/hart.ts';
 import { MTIP, STIP } from './hart/hart-state.ts';
@@ -37,10 +39,12 @@ const TURN_ALONE = 1_000_000_000;
 const MEMORY_MIN = 1 << 20;
 const HARTS_MAX = 8;
 
-/** What changes how fast a machine runs, and nothing that its guest sees. */
-interface MachineTuning {
+/** What changes how fast a machine runs and where its pages are, and nothing that its guest sees. */
+export interface MachineTuning {
   /** Times that a place in the code is come to before it is compiled. */
   readonly compileAfter?: number;
+  /** Where its pages are, beside those of other machines. Default: in a buffer of its own. */
+  readonly seat?: SeatParts;
 }
 
 /** One machine; see the contract. */
@@ -48,6 +52,7 @@ class SimulatedMachine implements Machine {
   readonly config: MachineConfig;
   readonly pages: number;
   private readonly memory: GuestMemory;
+  private readonly seat: SeatFrames | undefined;
   private readonly harts: readonly Hart[];
   private readonly engine: Engine;
   private readonly board: Board;
@@ -64,7 +69,8 @@ class SimulatedMachine implements Machine {
 
   constructor(config: MachineConfig, tuning: MachineTuning) {
     this.config = config;
-    this.memory = new GuestMemory(config.memory, config.harts);
+    this.seat = tuning.seat === undefined ? undefined : new SeatFrames(tuning.seat, config);
+    this.memory = new GuestMemory(config.memory, config.harts, this.seat);
     this.pages = this.memory.pages;
     this.turn = config.harts === 1 ? TURN_ALONE : TURN;
     this.turnLeft = this.turn;
@@ -80,6 +86,9 @@ class SimulatedMachine implements Machine {
       },
     };
     this.harts = Array.from({ length: config.harts }, (_, id) => new Hart(id, this.memory, world));
+    this.memory.onMoved = () => {
+      for (const hart of this.harts) hart.mmu.flush();
+    };
     this.board = new Board(config, this.memory, this.harts, world);
     const cache = new CodeCache(this.memory);
     const interpreter = new Interpreter(this.harts, cache);
@@ -122,6 +131,7 @@ class SimulatedMachine implements Machine {
       }
     } catch (error) {
       if (error === MISSING_PAGE) return { reason: 'page', page: this.memory.missingPage };
+      if (error === NO_FRAME) return { reason: 'memory' };
       throw error;
     }
   }
@@ -180,6 +190,20 @@ class SimulatedMachine implements Machine {
 
   stopDirtyLog(): void {
     this.memory.logging = false;
+  }
+
+  sharePages(count: number): number {
+    const { passed, hasChanged } = this.seat?.look(count) ?? { passed: this.pages, hasChanged: false };
+    if (hasChanged) this.memory.moved();
+    return passed;
+  }
+
+  get pageUse(): PageUse {
+    return this.seat?.use() ?? { pages: this.pages, owned: this.pages, zero: 0, shared: 0, sharedPart: 0 };
+  }
+
+  release(): void {
+    this.memory.frames.release();
   }
 
   hotPlaces(): readonly number[] {

@@ -65,7 +65,9 @@ test('a machine that is run by hand starts and stops when it is asked to', async
   // Usage is known a moment later; what the machine did is its kubelet's answer then.
   await expect
     .poll(() => vm('top', 'board'), { timeout: 110_000, interval: 500 })
-    .toMatch(/^NAME [\s\S]*\n\nINSTRUCTIONS +TRAPS +INTERRUPTS +TLB MISSES +PAGE WALKS .*\n[1-9]\d* +[1-9]\d* /);
+    .toMatch(
+      /^NAME [\s\S]*\n\nOWN PAGES [\s\S]*\n[\d.]+ [KM]iB .*\n\nINSTRUCTIONS +TRAPS +INTERRUPTS +TLB MISSES +PAGE WALKS .*\n[1-9]\d* +[1-9]\d* /,
+    );
   await vm('stop', 'board');
   await statusIs('Stopped');
   expect(await vm('start', 'none')).toBe('coxswain: there is no machine "none" in default\n');

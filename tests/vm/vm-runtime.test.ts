@@ -14,6 +14,7 @@ import type { RuntimeContainer } from '#pkg/kubelet/runtime/runtime.ts';
 import { GuestThread } from '#pkg/kubelet/runtime/vm/guest-thread.ts';
 import { GuestWorkers } from '#pkg/kubelet/runtime/vm/guest-workers.ts';
 import { findImage } from '#pkg/kubelet/runtime/vm/images.ts';
+import { MachineMemory } from '#pkg/kubelet/runtime/vm/machine-memory.ts';
 import { createVmRuntime } from '#pkg/kubelet/runtime/vm/vm-runtime.ts';
 import { makeContainerConfig, makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
 import { eventually } from '#tests/e2e/running-cluster.ts';
@@ -123,6 +124,30 @@ test('a container that is asked to end does, by its agent', async () => {
   expect(await runtime.containers.status(id)).toMatchObject({ exitCode: 0, reason: 'Completed' });
 });
 
+test('machines of a node keep the pages that they have alike once', async () => {
+  const machine = await run({ image: 'coxswain.dev/vm/echo', addresses: ['127.77.0.5'] });
+  const { runtime, id } = machine;
+  await machine.until('listens');
+  const sandbox = await runtime.sandboxes.run(makeSandboxConfig({ podName: 'twin' }));
+  const resources = { memoryLimitBytes: 8 << 20 };
+  const config = { image: 'coxswain.dev/vm/echo', addresses: ['127.77.0.6'], resources };
+  const twin = await runtime.containers.create(sandbox.id, makeContainerConfig(config));
+  await runtime.containers.start(twin);
+  // Pages are looked at a second after the start, and once more.
+  const { gauges } = await eventually(
+    () => runtime.inspection.stats(id),
+    (stats) => (stats.gauges?.['sharedBytes'] ?? 0) > 1.5 * (stats.gauges?.['sharedPartBytes'] ?? 0),
+  );
+  expect(gauges?.['sharedBytes']).toBeGreaterThan(100_000);
+  expect(gauges?.['zeroBytes']).toBeGreaterThan(6 << 20);
+  await runtime.containers.stop(twin, { graceMs: 0 });
+  // What the twin has no more is the other's alone, but for pages of its own that are alike.
+  await eventually(
+    () => runtime.inspection.stats(id),
+    (stats) => (stats.gauges?.['sharedBytes'] ?? 0) < 1.3 * (stats.gauges?.['sharedPartBytes'] ?? 0),
+  );
+});
+
 test('what no machine of the node can run is refused before it starts', async () => {
   const runtime = createVmRuntime({ clock: new SystemClock(), random: new SystemRandom(), memoryBytesMax: 1 << 30 });
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-vm-'));
@@ -149,7 +174,7 @@ test('what no machine of the node can run is refused before it starts', async ()
 
 test('a thread is kept for the next machine once it is quiet, and that machine boots in it as in any other', async () => {
   const clock = new VirtualClock();
-  const workers = new GuestWorkers({ clock, keepsSpare: true });
+  const workers = new GuestWorkers({ clock, memory: new MachineMemory({ nodeBytes: 1 << 30 }), keepsSpare: true });
   onTestFinished(() => workers.close());
   expect(workers.hasSpare).toBe(false);
   await clock.advance(2000);

@@ -165,6 +165,8 @@ export interface ContainerStats {
   readonly pids?: number;
   /** What else is counted of it since its start, by name. */
   readonly counters?: Readonly<Record<string, number>>;
+  /** What else it has now, in bytes, by name. */
+  readonly gauges?: Readonly<Record<string, number>>;
 }
 
 /** An image that is there. */

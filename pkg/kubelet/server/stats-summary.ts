@@ -81,14 +81,21 @@ function amounts(sum: UsageSum): object {
   };
 }
 
-/** A `UserDefinedMetric`. */
-function metricAt(time: string) {
-  return ([name, value]: readonly [string, number]) => ({ name, type: 'cumulative', units: 'count', time, value });
+/** `UserDefinedMetric`s. */
+function metrics(
+  { counters = {}, gauges = {} }: Pick<ContainerUsage, 'counters' | 'gauges'>,
+  time: string,
+): readonly object[] {
+  return [
+    ...Object.entries(counters).map(([name, value]) => ({ name, type: 'cumulative', units: 'count', time, value })),
+    ...Object.entries(gauges).map(([name, value]) => ({ name, type: 'gauge', units: 'bytes', time, value })),
+  ];
 }
 
 function containerStats(usage: ContainerUsage): object {
-  const { name, startedAtMs, timeMs, memoryBytes, filesystemBytes, filesystemInodes, pids, counters } = usage;
+  const { name, startedAtMs, timeMs, memoryBytes, filesystemBytes, filesystemInodes, pids } = usage;
   const time = formatTimestamp(timeMs);
+  const own = metrics(usage, time);
   return {
     name,
     startTime: formatTimestamp(startedAtMs),
@@ -97,6 +104,6 @@ function containerStats(usage: ContainerUsage): object {
       ? {}
       : { rootfs: { time, usedBytes: filesystemBytes, inodesUsed: filesystemInodes } }),
     ...(pids === undefined ? {} : { process_stats: { process_count: pids } }),
-    ...(counters === undefined ? {} : { userDefinedMetrics: Object.entries(counters).map(metricAt(time)) }),
+    ...(own.length === 0 ? {} : { userDefinedMetrics: own }),
   };
 }

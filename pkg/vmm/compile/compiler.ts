@@ -3,6 +3,7 @@
  * code takes no traps, reaches no device and changes no control register: before an instruction that would, it comes back, and that one is interpreted.
  * What is compiled belongs to a page of memory and is dropped when the page's bytes change; it holds at any virtual address.
  */
+import { NO_FRAME } from '../frames/page-frames.ts';
 import type { GuestMemory } from '../guest-memory.ts';
 import { MISSING_PAGE } from '../guest-memory.ts';
 import type { Hart } from '../hart/hart.ts';
@@ -146,7 +147,9 @@ export class Compiler implements Engine {
       this.live = 0;
       return undefined;
     }
-    const module = new WebAssembly.Module(emitRegion(region, memory.wasm.buffer.byteLength / 65_536));
+    const module = new WebAssembly.Module(
+      emitRegion(region, { pages: memory.wasm.buffer.byteLength / 65_536, isShared: memory.frames.isShared }),
+    );
     const run = new WebAssembly.Instance(module, this.imports).exports['r'];
     if (!isRegion(run)) return undefined;
     this.compiled++;
@@ -161,7 +164,7 @@ export class Compiler implements Engine {
 
   /** Makes the translation buffer let an access through; 0 where it does not: the access faults, is a device's, or must be noted. */
   private fill(base: number, lo: number, hi: number, kind: number): number {
-    const hart = this.parts.harts[base / hartLayout.bytes];
+    const hart = this.parts.harts[((base >>> 0) - this.parts.memory.harts) / hartLayout.bytes];
     if (hart === undefined) return 0;
     const access = (kind & 16) === 0 ? READ : WRITE;
     const size = kind & 15;
@@ -169,7 +172,7 @@ export class Compiler implements Engine {
     try {
       hart.mmu.translate(access, lo, hi, size);
     } catch (error) {
-      if (error === TRAP || error === MISSING_PAGE) return 0;
+      if (error === TRAP || error === MISSING_PAGE || error === NO_FRAME) return 0;
       throw error;
     }
     return hart.mmu.quick(access, lo, hi, size) < 0 ? 0 : 1;

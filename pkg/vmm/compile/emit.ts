@@ -6,7 +6,7 @@ import type { Instruction } from '../isa/instruction.ts';
 import { hartLayout, PAGE_SIZE } from '../memory-map.ts';
 import type { Block, Region } from './region.ts';
 import { type Locals, registersOf, type Target, translate, translateLink, translateTest } from './translate.ts';
-import { moduleOf, type WasmFunction, WasmWriter, wasm } from './wasm-writer.ts';
+import { type ModuleMemory, moduleOf, type WasmFunction, WasmWriter, wasm } from './wasm-writer.ts';
 
 /** Why a region's function came back: it goes on elsewhere, the instruction at pc must be interpreted, or too few are left for its next block. */
 export const ENDS = { elsewhere: 0, interpret: 1, budget: 2 } as const;
@@ -270,6 +270,6 @@ function mulhu(): WasmFunction {
 const highProduct = mulhu();
 
 /** The module of a region; its function's entries are those of the region, by their place in the list. */
-export function emitRegion(region: Region, memoryPages: number): Uint8Array {
-  return moduleOf(new RegionEmitter(region).write(), highProduct, memoryPages);
+export function emitRegion(region: Region, memory: ModuleMemory): Uint8Array {
+  return moduleOf(new RegionEmitter(region).write(), highProduct, memory);
 }

@@ -198,17 +198,23 @@ export interface WasmFunction {
 /** Numbers of the functions in a module: the imported one, a compiled region's, and the high half of unsigned products. */
 export const functions = { fill: 0, region: 1, mulhu: 2 } as const;
 
+/** The memory that a module has: its pages of 64 KiB, which do not grow, and whether several threads have it. */
+export interface ModuleMemory {
+  readonly pages: number;
+  readonly isShared: boolean;
+}
+
 /**
- * A module that imports the memory `m.m` of at least `pages` pages of 64 KiB and `m.f` (four i32 to i32), and exports `r` (two i32 to i32).
+ * A module that imports the memory `m.m` and `m.f` (four i32 to i32), and exports `r` (two i32 to i32).
  */
-export function moduleOf(region: WasmFunction, mulhu: WasmFunction, pages: number): Uint8Array {
+export function moduleOf(region: WasmFunction, mulhu: WasmFunction, { pages, isShared }: ModuleMemory): Uint8Array {
   const { i32, i64 } = wasmTypes;
   const types = [
     functionType([i32, i32, i32, i32], [i32]),
     functionType([i32, i32], [i32]),
     functionType([i64, i64], [i64]),
   ];
-  const memory = [...name('m'), ...name('m'), 2, 1, ...unsigned(pages), ...unsigned(pages)];
+  const memory = [...name('m'), ...name('m'), 2, isShared ? 3 : 1, ...unsigned(pages), ...unsigned(pages)];
   const body = ({ i64Locals, i32Locals, bytes }: WasmFunction): readonly number[] => {
     const locals = [2, ...unsigned(i64Locals), i64, ...unsigned(i32Locals), i32];
     return [...unsigned(locals.length + bytes.length + 1), ...locals, ...bytes, wasm.end];

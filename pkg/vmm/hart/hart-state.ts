@@ -115,10 +115,11 @@ export class HartState {
   attention = false;
   trap = { cause: 0, lo: 0, hi: 0 };
 
-  constructor(id: number, view: DataView) {
+  /** `harts`: offset of the harts' part of the buffer. */
+  constructor(id: number, { view, harts }: { readonly view: DataView; readonly harts: number }) {
     this.id = id;
     this.view = view;
-    this.at = id * hartLayout.bytes;
+    this.at = harts + id * hartLayout.bytes;
   }
 
   lo(register: number): number {

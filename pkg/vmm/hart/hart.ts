@@ -1,6 +1,6 @@
 /**
  * A hart as instructions see it: its state, and loads, stores and atomic accesses, which go through the translation buffers to memory or to a
- * device. An access either happens whole or throws (TRAP or MISSING_PAGE) before anything has changed. Misaligned loads and stores work, also
+ * device. An access either happens whole or throws (TRAP, MISSING_PAGE or NO_FRAME) before anything has changed. Misaligned loads and stores work, also
  * across pages; misaligned atomic ones fault. A device access sets `attention`.
  */
 import type { GuestMemory } from '../guest-memory.ts';
@@ -32,7 +32,7 @@ export class Hart extends HartState {
   lost: string | undefined;
 
   constructor(id: number, memory: GuestMemory, bus: Bus) {
-    super(id, memory.view);
+    super(id, memory);
     this.memory = memory;
     this.bus = bus;
     this.mmu = new Mmu(this, memory);
@@ -156,7 +156,8 @@ export class Hart extends HartState {
   private memoryOnly(access: Access, lo: number, hi: number, length: number): number {
     const address = this.mmu.translate(access, lo, hi, length);
     if (!this.memory.holds(address, length)) this.mmu.accessFault(access, lo, hi);
-    this.memory.need(address, length);
+    if (access === WRITE) this.memory.needOwn(address, length);
+    else this.memory.need(address, length);
     return address;
   }
 }

@@ -130,7 +130,7 @@ export class Mmu {
   /** Offset in the buffer of a load that its translation buffer lets through, or -1. `size` is 1, 2, 4 or 8. */
   quick(access: Access, lo: number, hi: number, size: number): number {
     const { view, at } = this.state;
-    const buffer = view.getInt32(at + hartLayout.dataTlb, true) + (access === WRITE ? TLB_BYTES * CONTEXTS : 0);
+    const buffer = view.getUint32(at + hartLayout.dataTlb, true) + (access === WRITE ? TLB_BYTES * CONTEXTS : 0);
     const entry = buffer + ((lo >>> 12) & (TLB_ENTRIES - 1)) * 16;
     const tag = lo & (-PAGE_SIZE | (size - 1));
     if (view.getInt32(entry, true) !== tag || view.getInt32(entry + 4, true) !== hi) return -1;
@@ -197,11 +197,12 @@ export class Mmu {
     if (this.memory.missing[number] === 1 || !isUniform(this.state, page)) return;
     if (access === WRITE && !this.memory.mayWriteFreely(number)) return;
     const { view, at } = this.state;
-    const buffer = view.getInt32(at + hartLayout.dataTlb, true) + (access === WRITE ? TLB_BYTES * CONTEXTS : 0);
+    const buffer = view.getUint32(at + hartLayout.dataTlb, true) + (access === WRITE ? TLB_BYTES * CONTEXTS : 0);
     const entry = buffer + ((lo >>> 12) & (TLB_ENTRIES - 1)) * 16;
     view.setInt32(entry, lo & -PAGE_SIZE, true);
     view.setInt32(entry + 4, hi, true);
-    view.setInt32(entry + 8, (page - MEMORY_BASE + this.memory.base - (lo & -PAGE_SIZE)) | 0, true);
+    view.setInt32(entry + 8, (this.memory.offsetOf(number) - (lo & -PAGE_SIZE)) | 0, true);
+    if (access === READ) this.memory.shows(number);
   }
 
   private walk(access: Access, lo: number, hi: number, mode: number): number {

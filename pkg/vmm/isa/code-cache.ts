@@ -50,7 +50,7 @@ export class CodeCache implements CodeKeeper {
   instructionAt(code: PageCode, offset: number): Instruction | undefined {
     const known = code.instructions[offset >> 1];
     if (known !== undefined) return known;
-    const at = this.memory.base + code.page * PAGE_SIZE + offset;
+    const at = this.memory.offsetOf(code.page) + offset;
     const low = this.memory.view.getUint16(at, true);
     const isLong = (low & 3) === 3;
     if (isLong && offset + 4 > PAGE_SIZE) return undefined;

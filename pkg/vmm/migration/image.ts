@@ -2,7 +2,7 @@
  * A whole machine as bytes, and back: what snapshots and clones are made of. The bytes are frames as those of a migration, so that whatever is wrong with them is found in the same way; blank and
  * zero pages take no room.
  */
-import { createMachine } from '../machine.ts';
+import { createMachine, type MachineTuning } from '../machine.ts';
 import type { Machine, MachineConfig } from '../machine-contract.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
 import { handoverBytes, memoryDigest, readHandover } from './messages.ts';
@@ -33,7 +33,7 @@ export function saveImage(machine: Machine): Uint8Array {
 }
 
 /** Makes a machine of an image, with the kernel that it was saved with. Throws one line for bytes that are no image, or one of another machine. */
-export function restoreImage(config: MachineConfig, image: Uint8Array): Machine {
+export function restoreImage(config: MachineConfig, image: Uint8Array, tuning: MachineTuning = {}): Machine {
   const frames = new FrameReader().push(image);
   const last = frames.at(-1);
   if (last?.type !== 'state') throw new WireError('Cannot restore the machine: the image has no end');
@@ -42,7 +42,7 @@ export function restoreImage(config: MachineConfig, image: Uint8Array): Machine 
   if (state.config.memory !== config.memory || state.config.harts !== config.harts) {
     throw new WireError('Cannot restore the machine: the image is that of another');
   }
-  const machine = createMachine(config, state);
+  const machine = createMachine(config, state, tuning);
   const sums = fill(machine, frames.slice(0, -1));
   if (missing.includes(1) || Buffer.compare(memoryDigest(sums, missing), digest) !== 0) {
     throw new WireError('Cannot restore the machine: its memory is not what was saved');

@@ -11,7 +11,7 @@ import { takeStream } from './page-format.ts';
 import { Fields, WireError } from './wire.ts';
 
 /** What a host has for a machine that comes. */
-type HostRoom = Pick<Parameters<CreateTarget>[0], 'accept' | 'makeDisk'>;
+type HostRoom = Pick<Parameters<CreateTarget>[0], 'accept' | 'makeDisk' | 'seat'>;
 
 /** The beginning of one connection. */
 export class Reception {
@@ -57,7 +57,7 @@ export class Reception {
     if (digestText(this.kernel) !== hello.kernelDigest)
       throw new WireError('Cannot use the kernel: its digest is another');
     try {
-      return { hello, machine: createMachine({ ...hello.config, kernel: this.kernel }, hello.state) };
+      return { hello, machine: createMachine({ ...hello.config, kernel: this.kernel }, hello.state, this.room) };
     } catch (error) {
       throw new WireError(errorText(error));
     }

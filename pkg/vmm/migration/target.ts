@@ -230,7 +230,7 @@ class MigrationTarget implements MigrationEnd {
     if ((state === undefined) !== (mode === 'cold') || isLacking)
       throw new WireError('Cannot run the machine: not all of it has come');
     try {
-      if (state === undefined) return createMachine(machine.config);
+      if (state === undefined) return createMachine(machine.config, undefined, this.options);
       machine.restoreState(state);
       return machine;
     } catch (error) {

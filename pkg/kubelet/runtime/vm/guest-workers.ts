@@ -9,6 +9,7 @@ import { guestAddress } from '#pkg/vmm/host/user-network.ts';
 import { type Sources, WorkerSources, workerBootstrap } from '../inprocess/host/worker-sources.ts';
 import type { GuestStart, ThreadData } from './guest/protocol.ts';
 import { findImage } from './images.ts';
+import type { MachineMemory } from './machine-memory.ts';
 
 /** JavaScript objects of a guest's thread: its memory and compiled code are not among them. */
 const heapMiB = 64;
@@ -16,6 +17,7 @@ const heapMiB = 64;
 const quietMs = 2000;
 const rehearsalImage = 'coxswain.dev/vm/kernel';
 const rehearsalPort = 8080;
+const rehearsalBytes = 8 << 20;
 
 /** Module that a guest's thread runs. */
 const guestMain = new URL(`./guest/guest-main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url).href;
@@ -23,6 +25,7 @@ const guestMain = new URL(`./guest/guest-main.${import.meta.url.endsWith('.ts') 
 /** What is to be known of the node. */
 export interface GuestWorkersDeps {
   readonly clock: Clock;
+  readonly memory: MachineMemory;
   readonly keepsSpare?: boolean;
 }
 
@@ -50,7 +53,6 @@ export class GuestWorkers {
     this.#spare = undefined;
     this.#prepareLater();
     if (spare === undefined) return startWorker(await this.#read(), {});
-    spare.removeAllListeners();
     spare.ref();
     return spare;
   }
@@ -79,9 +81,12 @@ export class GuestWorkers {
   async #prepare(): Promise<void> {
     const [sources, image] = await Promise.all([this.#read(), findImage(rehearsalImage)]);
     if (this.#spare !== undefined || this.#isClosed || image === undefined) return;
+    const { memory } = this.#deps;
+    const seat = memory.take(rehearsalBytes);
     const rehearsal: GuestStart = {
+      seat,
       kernel: image.kernel,
-      memoryBytes: 8 << 20,
+      memoryBytes: rehearsalBytes,
       commandLine: `ip=${guestAddress}/24 port=${rehearsalPort}`,
       mac: Uint8Array.of(0x52, 0x54, 0xff, 0, 0, 0),
       address: '127.0.0.1',
@@ -92,7 +97,10 @@ export class GuestWorkers {
     const lost = (): void => {
       if (this.#spare === worker) this.#spare = undefined;
     };
-    worker.on('error', lost).on('exit', lost);
+    worker.on('error', lost).on('exit', () => {
+      lost();
+      memory.leave(seat);
+    });
     worker.unref();
   }
 }

@@ -6,6 +6,8 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Worker } from 'node:worker_threads';
 import { Deferred, sleep } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
+import type { SeatParts } from '#pkg/vmm/frames/seat.ts';
+import { PAGE_SIZE } from '#pkg/vmm/memory-map.ts';
 import type { ContainerConfig, SandboxConfig } from '../container-config.ts';
 import { AttachedClients } from '../inprocess/attached.ts';
 import { CreditInput } from '../inprocess/container-process.ts';
@@ -37,8 +39,8 @@ export interface VmContainerOptions {
   readonly config: ContainerConfig;
   readonly start: GuestStart;
   readonly clock: Clock;
-  /** A thread for its machine. */
-  worker(): Promise<Worker>;
+  /** A thread for its machine, and where its pages are until that has ended. */
+  thread(): Promise<{ readonly worker: Worker; readonly seat: SeatParts }>;
   onExit(container: RuntimeContainer): void;
   /** Told of its migrations. */
   readonly onMove: Pick<GuestThreadEvents, 'claim' | 'migration'>;
@@ -86,8 +88,8 @@ export class VmContainer {
   async start(): Promise<void> {
     if (this.#isBegun) throw new RuntimeError('failed', `container "${this.id}" is not in state created`);
     this.#isBegun = true;
-    const worker = await this.#options.worker();
-    const thread = new GuestThread(this.#options.start, worker, {
+    const { worker, seat } = await this.#options.thread();
+    const thread = new GuestThread({ ...this.#options.start, seat }, worker, {
       console: (bytes) => this.#output(bytes),
       taken: (bytes) => this.#input.credit(bytes),
       ended: (end) => this.#finish(end),
@@ -174,8 +176,17 @@ export class VmContainer {
   }
 
   async stats(): Promise<ContainerStats> {
-    const { usedBytes, memoryBytes, cpuNanoseconds, counters } = await this.figures();
-    return { memoryBytes, workingSetBytes: usedBytes, cpuNanoseconds, counters: { ...counters } };
+    const { pages, memoryBytes, cpuNanoseconds, counters } = await this.figures();
+    const { owned, zero, shared, sharedPart } = pages ?? { owned: 0, zero: 0, shared: 0, sharedPart: 0 };
+    const bytes = (count: number): number => Math.round(count * PAGE_SIZE);
+    const gauges = {
+      ownBytes: bytes(owned),
+      sharedBytes: bytes(shared),
+      sharedPartBytes: bytes(sharedPart),
+      zeroBytes: bytes(zero),
+    };
+    const workingSetBytes = bytes(owned + sharedPart);
+    return { memoryBytes, workingSetBytes, cpuNanoseconds, counters: { ...counters }, gauges };
   }
 
   figures(): Promise<GuestFigures> {

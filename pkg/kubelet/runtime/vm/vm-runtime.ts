@@ -33,6 +33,7 @@ import { agentPort } from './agent.ts';
 import type { GuestStart } from './guest/protocol.ts';
 import { GuestWorkers } from './guest-workers.ts';
 import { builtInImages, findImage, type GuestImage, imageProblem, imagesHint } from './images.ts';
+import { MachineMemory } from './machine-memory.ts';
 import { Machines } from './machines.ts';
 import { SnapshotStore } from './snapshot-store.ts';
 import { VmContainer } from './vm-container.ts';
@@ -86,6 +87,7 @@ class VmRuntime implements MachineRuntime {
   readonly images: ImageService;
   readonly machines: Machines;
   readonly #deps: VmRuntimeDeps;
+  readonly #memory: MachineMemory;
   readonly #workers: GuestWorkers;
   readonly #pods: PodContainers<VmContainer>;
   readonly #listeners = new Set<(container: RuntimeContainer) => void>();
@@ -95,7 +97,8 @@ class VmRuntime implements MachineRuntime {
   constructor(deps: VmRuntimeDeps) {
     this.#deps = deps;
     this.#pods = new PodContainers(deps);
-    this.#workers = new GuestWorkers(deps);
+    this.#memory = new MachineMemory({ nodeBytes: deps.memoryBytesMax ?? totalmem() });
+    this.#workers = new GuestWorkers({ ...deps, memory: this.#memory });
     this.sandboxes = {
       run: async (config) => this.#runSandbox(config),
       stop: (id) => this.#pods.stop(id),
@@ -158,6 +161,14 @@ class VmRuntime implements MachineRuntime {
     await this.#pods.close();
   }
 
+  /** A thread for a machine of so much memory, and its seat, which is left when that has ended. */
+  async #thread(memoryBytes: number) {
+    const worker = await this.#workers.take();
+    const seat = this.#memory.take(memoryBytes);
+    worker.once('exit', () => this.#memory.leave(seat));
+    return { worker, seat };
+  }
+
   #runSandbox(config: SandboxConfig): Sandbox {
     // A guest is about to come: what its thread runs is read meanwhile.
     this.#workers.expect();
@@ -177,7 +188,7 @@ class VmRuntime implements MachineRuntime {
         config,
         start,
         clock: this.#deps.clock,
-        worker: () => this.#workers.take(),
+        thread: () => this.#thread(kept.memoryBytes),
         onExit: (exited) => {
           for (const listener of this.#listeners) listener(exited);
         },

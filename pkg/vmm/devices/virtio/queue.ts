@@ -1,6 +1,6 @@
 /**
  * A split virtqueue as its device sees it. Invariant: `next` reads only; nothing of a chain has happened before `finish`, which asks for all pages that it
- * writes first, so that MISSING_PAGE can be thrown at any time and the same be done again. A queue that lies (addresses outside memory, chains
+ * writes first, so that MISSING_PAGE and NO_FRAME can be thrown at any time and the same be done again. A queue that lies (addresses outside memory, chains
  * longer than the queue) throws `BROKEN_QUEUE`. Source: VIRTIO 1.1, section 2.6.
  */
 import type { GuestMemory } from '../../guest-memory.ts';
@@ -84,7 +84,7 @@ export class Virtqueue {
   finish(chain: Chain, answer: Uint8Array, skip = 0): boolean {
     const entry = this.used + 4 + 8 * (this.returned % this.size);
     this.need(this.used, 4 + 8 * this.size);
-    for (const { address, length } of chain.writable) if (length > 0) this.memory.need(address, length);
+    for (const { address, length } of chain.writable) if (length > 0) this.memory.needOwn(address, length);
     const isWanted = (this.half(this.available) & NO_INTERRUPT) === 0;
     const written = this.scatter(chain.writable, answer, skip);
     const bytes = new Uint8Array(8);
@@ -141,7 +141,7 @@ export class Virtqueue {
 
   private need(address: number, length: number): void {
     if (!this.memory.holds(address, length)) throw BROKEN_QUEUE;
-    this.memory.need(address, length);
+    this.memory.needOwn(address, length);
   }
 
   private descriptor(index: number): DataView {

@@ -50,7 +50,7 @@ interface Part {
   readonly isWritten?: boolean;
 }
 
-const offsetOf = (address: number): number => address - MEMORY_BASE + memory.base;
+const offsetOf = (address: number): number => memory.offsetOf((address - MEMORY_BASE) >>> 12) + (address & 4095);
 
 /** Describes a request from descriptor `first` on and makes it available as the `index`th. */
 function offer(queue: number, index: number, first: number, parts: readonly Part[]): void {

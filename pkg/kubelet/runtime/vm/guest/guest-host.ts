@@ -2,7 +2,7 @@
  * The machine of a guest's thread, where it has one: made here, or come from another node. Without it the thread relays for the connections that the machine had
  * here, and ends when there are none any more. Invariant: there is a loop exactly while the machine is here.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import process from 'node:process';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { slots, UserNetwork } from '#pkg/vmm/host/user-network.ts';
@@ -14,6 +14,7 @@ import { GuestLoop } from './guest-loop.ts';
 import { GuestWire } from './guest-wire.ts';
 import { HeldOutput } from './held-output.ts';
 import type { LinkIdentity, RelayPlace, WireState } from './link.ts';
+import { PageSharing } from './page-sharing.ts';
 import type { FromGuest, GuestFigures, GuestStart, SavedGuest } from './protocol.ts';
 import { GuestRelay } from './relay.ts';
 
@@ -61,6 +62,7 @@ export class GuestHost {
   readonly #secret = randomBytes(16).toString('hex');
   #machine: Machine | undefined;
   #loop: GuestLoop | undefined;
+  #sharing: PageSharing | undefined;
   #disk: GuestDisk | undefined;
   #input: Uint8Array[] = [];
   #watcher: MachineWatcher | undefined;
@@ -81,7 +83,7 @@ export class GuestHost {
     );
     if (start.waits === true) return;
     this.#disk = start.disk === undefined ? undefined : new GuestDisk(start.disk);
-    this.#run(machine ?? createMachine(machineConfig(start)));
+    this.#run(machine ?? newMachine(start));
   }
 
   get machine(): Machine | undefined {
@@ -163,6 +165,8 @@ export class GuestHost {
   left(): void {
     this.#loop?.stop();
     this.#loop = undefined;
+    this.#sharing?.stop();
+    this.#machine?.release();
     this.#machine = undefined;
     this.#disk = undefined;
     this.wire.clear();
@@ -195,11 +199,9 @@ export class GuestHost {
 
   figures(): GuestFigures {
     const { user, system } = process.threadCpuUsage();
-    const counted = this.#machine === undefined ? { used: 0, same: 0 } : countPages(this.#machine);
     return {
       memoryBytes: this.#machine === undefined ? 0 : this.#deps.start.memoryBytes,
-      usedBytes: counted.used * 4096,
-      sharableBytes: counted.same * 4096,
+      pages: this.#machine?.pageUse,
       cpuNanoseconds: (user + system) * 1000,
       counters: this.#machine?.counters ?? {},
       isPaused: this.#loop?.isPaused ?? false,
@@ -244,6 +246,8 @@ export class GuestHost {
       this.#deps.end(code, message);
     };
     this.#machine = machine;
+    this.#sharing?.stop();
+    this.#sharing = new PageSharing(machine, clock);
     this.#loop = new GuestLoop({
       machine,
       network: {
@@ -261,7 +265,7 @@ export class GuestHost {
         this.#watcher?.sliced();
       },
       onEnd: (stop) => {
-        if (stop.reason === 'reset') this.#run(createMachine(machineConfig(start)));
+        if (stop.reason === 'reset') this.#run(newMachine(start));
         else if (stop.reason === 'off') end(stop.code, '');
         else end(faultExitCode, stop.message);
       },
@@ -327,18 +331,7 @@ export function machineConfig(start: GuestStart): MachineConfig {
   return { memory, harts: 1, ...begins, commandLine, mac, ...disks, engine: 'compile' };
 }
 
-function countPages(machine: Machine): { readonly used: number; readonly same: number } {
-  const seen = new Set<string>();
-  let used = 0;
-  let same = 0;
-  const zeros = new Uint8Array(4096);
-  for (let page = 0; page < machine.pages; page++) {
-    const bytes = machine.readPage(page);
-    if (Buffer.compare(bytes, zeros) === 0) continue;
-    used++;
-    const digest = createHash('sha1').update(bytes).digest('latin1');
-    if (seen.has(digest)) same++;
-    seen.add(digest);
-  }
-  return { used, same };
+/** A machine that is about to run its kernel's first instruction. */
+export function newMachine(start: GuestStart): Machine {
+  return createMachine(machineConfig(start), undefined, start);
 }

@@ -12,6 +12,10 @@ const sliceInstructions = 200_000;
 /** Of a guest that tells its host something meanwhile: some answers of a server. */
 const tellingInstructions = 50_000;
 const ticksPerMs = TIMEBASE / 1000;
+/** A guest for which there is no memory tries again after so long. */
+const memoryRetryMs = 20;
+/** So long; then it ends. */
+const memoryMsMax = 30_000;
 /** What a guest with a share has not used is kept for a period of so many ms. */
 const periodMs = 100;
 const sectorBytes = 512;
@@ -49,6 +53,8 @@ export class GuestLoop {
   /** When the guest's time was zero. */
   #originMs: number;
   readonly #pausedBy = new Set<PausedBy>();
+  /** Since when there is no memory for what the guest writes. */
+  #lackingSinceMs: number | undefined;
   #pausedAtMs = 0;
   #timer: Timer | undefined;
   #isScheduled = false;
@@ -129,16 +135,29 @@ export class GuestLoop {
     }
     const { stop, hasTold } = this.#run(budget);
     this.#deps.onSlice();
+    if (stop.reason !== 'memory') this.#lackingSinceMs = undefined;
     // Whom it told something may have something for it.
     if (stop.reason === 'budget' || stop.reason === 'output' || (stop.reason === 'idle' && hasTold)) this.wake();
     else if (stop.reason === 'idle') this.#idle(stop.ticks, resendMs);
     else if (stop.reason === 'page') {
       this.#missing = stop.page;
       this.#deps.onPage(stop.page);
-    } else {
+    } else if (stop.reason === 'memory' && !this.#isStarved(nowMs)) this.#sleep(memoryRetryMs);
+    else if (stop.reason === 'memory') this.#fail(`the node had no memory for it for ${memoryMsMax / 1000} s`);
+    else {
       this.stop();
       this.#deps.onEnd(stop);
     }
+  }
+
+  #isStarved(nowMs: number): boolean {
+    this.#lackingSinceMs ??= nowMs;
+    return nowMs - this.#lackingSinceMs >= memoryMsMax;
+  }
+
+  #fail(message: string): void {
+    this.stop();
+    this.#deps.onEnd({ reason: 'fault', message });
   }
 
   /**

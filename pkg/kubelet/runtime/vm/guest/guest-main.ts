@@ -48,7 +48,7 @@ async function save(): Promise<SavedGuest> {
 
 async function restored(image: Uint8Array): Promise<Machine> {
   const { restoreImage } = await import('#pkg/vmm/migration/image.ts');
-  return restoreImage(machineConfig(start), image);
+  return restoreImage(machineConfig(start), image, start);
 }
 
 /** Makes what the thread is for, and does what was asked of it meanwhile. */

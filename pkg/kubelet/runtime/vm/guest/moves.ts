@@ -160,6 +160,7 @@ export class Moves {
     const { isStandby } = arrival;
     const end = (isStandby ? createStandbyTarget : createTarget)({
       accept: (config) => this.#refusal(config.memory),
+      ...(this.#deps.start.seat === undefined ? {} : { seat: this.#deps.start.seat }),
       makeDisk: (blocks) => {
         this.#disk = GuestDisk.ofBlocks(blocks);
         return this.#disk.store();

@@ -1,4 +1,5 @@
 /** What a guest's worker and the runtime say to each other. */
+import type { PageUse, SeatParts } from '#pkg/vmm/frames/seat.ts';
 import type { MachineCounters } from '#pkg/vmm/machine-contract.ts';
 import type { MigrationFigures, MigrationSettings, Owner } from '#pkg/vmm/migration/contract.ts';
 import type { StandbySettings } from '#pkg/vmm/migration/standby.ts';
@@ -22,6 +23,8 @@ export interface GuestStart {
   readonly share?: number;
   /** A saved machine, of the same kernel and memory: it begins as that, in place of the kernel's first instruction. */
   readonly image?: Uint8Array;
+  /** Where its pages are, beside those of other machines. Default: in a buffer of its own. */
+  readonly seat?: SeatParts;
   /** No machine is made: one comes from another node. */
   readonly waits?: true;
 }
@@ -29,10 +32,8 @@ export interface GuestStart {
 /** Figures of a guest. */
 export interface GuestFigures {
   readonly memoryBytes: number;
-  /** Of pages that are not all zeros. */
-  readonly usedBytes: number;
-  /** Of pages whose contents another page of the same guest has too. */
-  readonly sharableBytes: number;
+  /** What its pages take of the node; none where it is not here. */
+  readonly pages: PageUse | undefined;
   readonly cpuNanoseconds: number;
   /** What its harts and devices did; none before it is made. */
   readonly counters: Partial<MachineCounters>;

@@ -5,8 +5,7 @@
  */
 import type { Clock } from '#pkg/base/clock.ts';
 import { UserNetwork } from '#pkg/vmm/host/user-network.ts';
-import { createMachine } from '#pkg/vmm/machine.ts';
-import { machineConfig } from './guest-host.ts';
+import { newMachine } from './guest-host.ts';
 import { GuestLoop } from './guest-loop.ts';
 import { GuestWire } from './guest-wire.ts';
 import type { GuestStart } from './protocol.ts';
@@ -54,8 +53,9 @@ export async function rehearse({
   const network = new UserNetwork(mac);
   const over = Promise.withResolvers<void>();
   const nothing = (): void => undefined;
+  const machine = newMachine(diskless);
   const loop = new GuestLoop({
-    machine: createMachine(machineConfig(diskless)),
+    machine,
     network: new GuestWire(network),
     clock,
     ...(share === undefined ? {} : { share }),
@@ -92,4 +92,5 @@ export async function rehearse({
   isOver = true;
   timer.cancel();
   loop.stop();
+  machine.release();
 }

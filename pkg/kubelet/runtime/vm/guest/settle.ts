@@ -2,10 +2,7 @@
  * Gives back what booting a machine took of its thread and nothing needs any more: some MiB of JavaScript objects for a machine that may have but 8 MiB itself, which the engine would collect only once
  * there are as many again. By the inspector, as that is the one way of a thread to ask for a collection that needs no flag.
  *
- * Nothing else of a machine is given back or shared. Its memory is one WebAssembly.Memory of its own: the system gives its pages as they are first written, so that what a guest never touches costs
- * nothing, but neither can JavaScript unmap one of them, nor have two memories show the same one. So equal pages of two machines are kept twice, and a balloon in a guest would free its pages for nobody.
- * Both would take one shared memory for all machines of a node, and in each machine a table of which part of it is which page: not built. What is shared is code: modules of hot code with the same bytes
- * are compiled once for all threads of the process, by the engine.
+ * What a machine's pages take is `pkg/vmm/frames/`'s to keep small. What is shared besides is code: modules of hot code with the same bytes are compiled once for all threads of the process, by the engine.
  */
 import type { Clock } from '#pkg/base/clock.ts';
 
