@@ -2,8 +2,9 @@
 import { GuestImageError, type KernelImage, readKernel } from '../boot/elf.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
 import type { Monitor, MonitorConfig, Outcome, Paging, Way } from './contract.ts';
-import { Deprivileged, ownCode } from './deprivileged.ts';
+import { Deprivileged } from './deprivileged.ts';
 import { FilledBuffer } from './filled-buffer.ts';
+import { ownCode } from './guest-code.ts';
 import { GuestRam } from './guest-tables.ts';
 import { type HartParts, Native, Nested } from './hardware.ts';
 import { Interpreted } from './interpreted.ts';

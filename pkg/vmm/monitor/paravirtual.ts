@@ -188,14 +188,16 @@ export class Paravirtual {
   private updates(list: bigint, count: number): bigint {
     const { machine, tally } = this.parts;
     if (!(count >= 0 && count <= UPDATES_MAX) || !this.check(this.writable.attachAll())) return REFUSED;
+    const first = Number(list & 0xfffn);
+    let at: number | undefined;
     let done = 0;
-    for (; done < count; done++) {
-      const at = this.own(list + BigInt(done * 16), 16, 'read');
-      if (at === undefined) break;
-      const address = machine.read64(at);
-      const value = machine.read64(at + 8);
+    for (; done < count; done++, at = at === undefined ? undefined : at + 16) {
+      const within = (first + done * 16) % PAGE_SIZE;
+      // What the list's own pages are is asked once for each of them.
+      if (done === 0 || within < 16) at = this.own(list + BigInt(done * 16), 16, 'read');
+      if (at === undefined || within + 16 > PAGE_SIZE) break;
       tally.update();
-      if (!this.update(Number(address), value)) break;
+      if (!this.update(Number(machine.read64(at)), machine.read64(at + 8))) break;
     }
     machine.hart.mmu.flush();
     return BigInt(done);
