@@ -31,7 +31,13 @@ import type { UserStatus } from '../hart/hart-state.ts';
 /** The ways; `native` is the machine without a monitor, to compare with. */
 export type Way = 'native' | 'trap' | 'translate' | 'hybrid' | 'paravirtual' | 'hardware';
 
-/** How the guest's console works: each access exits; a ring that front and back end share (`ring.ts`), with an exit when the front end tells the back end; or the device itself. */
+/** Devices that move data, in the order of their rings. */
+export const deviceNames = ['console', 'disk', 'net'] as const;
+
+/** One of them. */
+export type DeviceName = (typeof deviceNames)[number];
+
+/** How the guest's devices work: each access exits; rings that front and back ends share (`ring.ts`), with an exit when the front end tells the back end; or the devices themselves. */
 export type Io = 'emulated' | 'split' | 'passthrough';
 
 /**
@@ -101,6 +107,8 @@ export interface MonitorCounters {
   readonly cacheFlushes: number;
   /** Stores to page tables that translated code did itself, and noted. */
   readonly storesLogged: number;
+  /** Bytes written to the console, sectors read and written, frames sent and received. */
+  readonly moved: Readonly<Record<DeviceName, number>>;
 }
 
 /**
@@ -143,7 +151,9 @@ export type TraceEvent =
   | { readonly kind: 'chained'; readonly to: bigint }
   | { readonly kind: 'flushed' }
   /** Translated code had stored to an entry of a table, at an address of the guest. */
-  | { readonly kind: 'logged'; readonly entry: number };
+  | { readonly kind: 'logged'; readonly entry: number }
+  /** A device, or the back half of one, moved a byte, a sector or a frame. */
+  | { readonly kind: 'moved'; readonly device: DeviceName };
 
 /** How a guest ended, or that it did not. */
 export type Outcome =
@@ -154,7 +164,7 @@ export type Outcome =
 /** What to run. */
 export interface MonitorConfig {
   readonly way: Way;
-  /** Ported kernels have `split` alone, and a machine without a monitor its own devices; with `split` others have the serial port too. */
+  /** Ported kernels have `split` alone, and a machine without a monitor its own devices; with `split` others have the devices' registers too. */
   readonly io: Io;
   /** By default shadow tables; `software` is for `trap`, `translate` and `hybrid`. */
   readonly paging?: Paging;

@@ -344,8 +344,10 @@ export class Deprivileged {
     const entries = first + 8 < address + size ? [first, first + 8] : [first];
     const words = entries.map((entry) => machine.read64(ram.physical(entry)));
     const at = machine.memory.writable(ram.physical(address), size);
-    for (let index = 0; index < size; index++)
-      machine.memory.view.setUint8(at + index, Number((value >> BigInt(8 * index)) & 0xffn));
+    if (size === 8) machine.memory.view.setBigUint64(at, value, true);
+    else
+      for (let index = 0; index < size; index++)
+        machine.memory.view.setUint8(at + index, Number((value >> BigInt(8 * index)) & 0xffn));
     const page = address - (address % PAGE_SIZE);
     if (this.code?.watches(page) === true) this.code.written(page);
     if (!this.pages.has(page)) return true;

@@ -154,7 +154,7 @@ test('a device that is passed through is reached without exits after the first',
 });
 
 test('what cannot be made is refused with one line', () => {
-  expect(() => run('native', [], { io: 'split' })).toThrow('Cannot split the console of a guest without a monitor');
+  expect(() => run('native', [], { io: 'split' })).toThrow('Cannot split the devices of a guest without a monitor');
   expect(() => run('paravirtual', [], { guest: ported })).toThrow('Cannot give a ported kernel a device');
   expect(() => run('hardware', [], { paging: 'software' })).toThrow(
     'by software under hardware: the hart walks tables',

@@ -1,5 +1,5 @@
 /**
- * The machine that monitors run on: one hart with the hypervisor extension, memory, a serial port, and a switch. Its hart is that of `pkg/vmm/machine.ts`, run by the
+ * The machine that monitors run on: one hart with the hypervisor extension, memory, and its devices (`devices.ts`). Its hart is that of `pkg/vmm/machine.ts`, run by the
  * interpreter. Memory begins with the monitor's part, at whose first address is the trap vector of mode M: there the hart stops, and the monitor goes on.
  */
 import { GuestMemory } from '../guest-memory.ts';
@@ -11,59 +11,12 @@ import { MPRV } from '../hart/mmu.ts';
 import { returnFromMachine, takeTrap } from '../hart/traps.ts';
 import { CodeCache } from '../isa/code-cache.ts';
 import type { Instruction } from '../isa/instruction.ts';
-import { FINISHER_BASE, MEMORY_BASE, PAGE_SIZE, UART_BASE } from '../memory-map.ts';
+import { MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
+import { Devices } from './devices.ts';
 
 /** MPP and MPV of mstatus. */
 const MPP = 3n << 11n;
 const MPV = 1n << 39n;
-/** Bytes of a console that nobody reads; more is dropped, and said. */
-const CONSOLE_MAX = 1 << 20;
-
-/** Registers of the split console, where there is one. */
-const RING_BASE = 0x1000_2000;
-
-/** The devices, as one guest sees them. */
-class Devices {
-  /** Writes a register of the split console; false where it is none. */
-  ring: ((register: number, value: number) => boolean) | undefined;
-  /** What was written to the serial port. */
-  console = '';
-  /** Set when the guest switched itself off. */
-  code: number | undefined;
-  accesses = 0;
-
-  readonly load = (address: number, _size: number): number | undefined => {
-    this.accesses++;
-    // The register that says that the port takes another byte.
-    if (address === UART_BASE + 5) return 0x60;
-    return address >= UART_BASE && address < UART_BASE + 8 ? 0 : undefined;
-  };
-
-  readonly store = (address: number, _size: number, value: number): boolean => {
-    this.accesses++;
-    if (address === UART_BASE) this.write(value & 0xff);
-    else if (this.isOfRing(address)) return this.ring?.(address - RING_BASE, value) === true;
-    else if (address === FINISHER_BASE) this.code = (value & 0xffff) === 0x5555 ? 0 : value >>> 16;
-    else return address > UART_BASE && address < UART_BASE + 8;
-    return true;
-  };
-
-  write(byte: number): void {
-    if (this.console.length < CONSOLE_MAX) this.console += String.fromCharCode(byte);
-    else if (this.console.length === CONSOLE_MAX) this.console += '\n(the rest of the output was dropped)';
-  }
-
-  /** Whether an address is a device's. */
-  has(address: number): boolean {
-    const isSerial = address >= UART_BASE && address < UART_BASE + PAGE_SIZE;
-    return isSerial || address === FINISHER_BASE || this.isOfRing(address);
-  }
-
-  private isOfRing(address: number): boolean {
-    return this.ring !== undefined && address >= RING_BASE && address < RING_BASE + PAGE_SIZE;
-  }
-}
-
 /** Where the hart goes when the monitor lets it. */
 export interface Place {
   readonly pc: bigint;

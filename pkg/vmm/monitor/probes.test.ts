@@ -131,6 +131,12 @@ test('a ported kernel that asks for memory of others is refused each time, and g
     'a load of it: page fault',
     'a store to it: page fault',
     'a ring there: refused',
+    'a sector into a table: refused',
+    'a sector from a table: done',
+    'a sector into memory that is not mapped: refused',
+    'a sector into its own page: done',
+    'a frame from there, and one into a table: refused',
+    'a device that there is not: refused',
     '',
   ]);
   expect(counters.exits.reflected).toBe(2);

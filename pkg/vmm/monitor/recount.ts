@@ -26,7 +26,14 @@ export function recount(events: readonly TraceEvent[], way: Way): Recounted {
     blocksChained: count('chained'),
     cacheFlushes: count('flushed'),
     storesLogged: count('logged'),
+    moved: recountMoved(events),
   };
+}
+
+function recountMoved(events: readonly TraceEvent[]): MonitorCounters['moved'] {
+  const moved = { console: 0, disk: 0, net: 0 };
+  for (const event of events) if (event.kind === 'moved') moved[event.device]++;
+  return moved;
 }
 
 function recountWalks(

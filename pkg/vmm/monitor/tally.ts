@@ -1,5 +1,5 @@
 /** What is counted of one guest, and told to whoever traces it. */
-import type { ExitEvent, ExitReason, MonitorCounters, TraceEvent } from './contract.ts';
+import type { DeviceName, ExitEvent, ExitReason, MonitorCounters, TraceEvent } from './contract.ts';
 import type { PhysicalMachine } from './physical.ts';
 
 /** The counters of a monitor. */
@@ -15,6 +15,7 @@ export class Tally {
   private blocksChained = 0;
   private cacheFlushes = 0;
   private storesLogged = 0;
+  private readonly moved: Record<DeviceName, number> = { console: 0, disk: 0, net: 0 };
   private readonly machine: PhysicalMachine;
   private readonly trace: ((event: TraceEvent) => void) | undefined;
   private inWalk = 0;
@@ -32,6 +33,10 @@ export class Tally {
       this.inWalk++;
       if (this.inWalk > this.walkMax) this.walkMax = this.inWalk;
       trace?.({ kind: 'reference' });
+    };
+    machine.devices.onMoved = (device) => {
+      this.moved[device]++;
+      trace?.({ kind: 'moved', device });
     };
     if (trace === undefined) return;
     machine.hart.mmu.onMiss = () => trace({ kind: 'miss' });
@@ -101,6 +106,7 @@ export class Tally {
       exits: { ...this.exits },
       ...{ pageWalks, walkReferences, walkReferencesMax: this.walkMax, tlbMisses },
       ...{ monitorReferences, updatesAsked, interpreted, blocksTranslated, blocksChained, cacheFlushes, storesLogged },
+      moved: { ...this.moved },
     };
   }
 }
