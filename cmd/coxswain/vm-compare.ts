@@ -11,6 +11,7 @@ import {
   measure,
   measureCrossing,
   type Row,
+  type Use,
 } from '#pkg/vmm/monitor/compare.ts';
 import { picture } from '#pkg/vmm/monitor/compare-picture.ts';
 import { textTable } from './text-table.ts';
@@ -33,6 +34,18 @@ const flags = {
     min: 0,
     max: 1_000_000,
   }),
+  sectors: integer({
+    help: 'Or sectors that it writes to its disk, and reads again.',
+    fallback: 0,
+    min: 0,
+    max: 100_000,
+  }),
+  frames: integer({
+    help: 'Or frames that it sends, and that come back.',
+    fallback: 0,
+    min: 0,
+    max: 100_000,
+  }),
   ways: list({
     help: `The ways to compare, each with what is chosen of it: ${choicesHelp}.`,
     fallback: known,
@@ -47,10 +60,16 @@ const flags = {
   svg: text({ help: 'File for the picture.', placeholder: 'file' }),
 } satisfies FlagTable;
 
-const columns = [
+/** Entries and touches of the run before those that are measured. */
+const WARM = 8192;
+
+const columns: readonly string[] = [
   ...['WAY', 'MS', 'EXITS', 'INSTRUCTIONS', 'WALKS', 'REFERENCES', 'PER WALK', 'BY MONITOR', 'TLB MISSES'],
   'WHY IT EXITED',
-] as const;
+];
+
+/** Where exits for each byte, sector or frame are told of, after the exits. */
+const PER_USE_AT = 3;
 
 /** Runs the command; resolves to its exit code. */
 export async function compare(world: World, args: readonly string[]): Promise<number> {
@@ -64,14 +83,21 @@ export async function compare(world: World, args: readonly string[]): Promise<nu
   }
   if (parsed.rest.length > 0)
     throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain vm compare --help")`);
-  const { updates, touches, syscalls, output, svg, crossing, times } = parsed.values;
-  const ways = choicesOf(parsed.values.ways, output > 0);
+  const { updates, touches, syscalls, svg, crossing, times } = parsed.values;
+  const use = useOf(parsed.values);
+  const ways = choicesOf(parsed.values.ways, use !== undefined);
   const bench: Bench = { guest: (name) => readFileSync(new URL(`${name}.elf`, guests)), now: processorTime };
   // What runs first would pay for the host's compiling of all.
-  for (const way of ways) measure(bench, way, { updates: 1024, touches: 1024, spread: 1024, syscalls: 50, output });
-  const rows = ways.map((way) => measure(bench, way, { updates, touches, spread: updates, syscalls, output }));
-  const shown = (cells: readonly string[]): readonly string[] => (times ? cells : cells.toSpliced(1, 1));
-  world.write(textTable([columns, ...rows.map(line)].map(shown)));
+  const first = {
+    updates: Math.min(updates, WARM),
+    touches: Math.min(touches, WARM),
+    syscalls: Math.min(syscalls, 50),
+  };
+  if (times) for (const way of ways) measure(bench, way, { ...first, spread: first.updates, use });
+  const rows = ways.map((way) => measure(bench, way, { updates, touches, spread: updates, syscalls, use }));
+  const timed = (cells: readonly string[]): readonly string[] => (times ? cells : cells.toSpliced(1, 1));
+  const headings = use === undefined ? columns : columns.toSpliced(PER_USE_AT, 0, 'PER I/O');
+  world.write(textTable([headings, ...rows.map((row) => line(row, use))].map(timed)));
   if (parsed.values.console) for (const row of rows) world.write(`\n${row.name}:\n${row.console}`);
   const points = crossing ? measureCrossing(bench) : [];
   if (crossing) world.write(crossingText(points));
@@ -79,15 +105,33 @@ export async function compare(world: World, args: readonly string[]): Promise<nu
   return rows.every(({ outcome }) => outcome.reason === 'off' && outcome.code === 0) ? 0 : 1;
 }
 
-function choicesOf(names: readonly string[], isOfOutput: boolean): readonly Choice[] {
+function useOf({
+  output,
+  sectors,
+  frames,
+}: Readonly<Record<'output' | 'sectors' | 'frames', number>>): Use | undefined {
+  const uses = [
+    { device: 'console', count: output },
+    { device: 'disk', count: sectors },
+    { device: 'net', count: frames },
+  ] as const;
+  const asked = uses.filter(({ count }) => count > 0);
+  if (asked.length > 1)
+    throw new UserError('a guest uses one device: --output, --sectors and --frames exclude each other');
+  return asked[0];
+}
+
+function choicesOf(names: readonly string[], isOfDevice: boolean): readonly Choice[] {
   return names.map((name) => {
     const choice = readChoice(name);
     if (typeof choice === 'string') throw new UserError(choice);
-    if (choice.way !== 'paravirtual' && choice.io === 'split' && !isOfOutput)
-      throw new UserError(`the guest that writes page tables has no half of a split console: ${name} needs --output`);
-    if ((choice.isBare || choice.isWritable) && isOfOutput)
+    if (choice.way !== 'paravirtual' && choice.io === 'split' && !isOfDevice)
       throw new UserError(
-        `the guest that writes to its console has no page tables, nor a monitor in it: ${name} is without --output`,
+        `the guest that writes page tables has no half of a split device: ${name} needs --output, --sectors or --frames`,
+      );
+    if ((choice.isBare || choice.isWritable) && isOfDevice)
+      throw new UserError(
+        `the guest that uses a device has no page tables, nor a monitor in it: ${name} is without --output, --sectors and --frames`,
       );
     return choice;
   });
@@ -121,7 +165,7 @@ function processorTime(): number {
   return (user + system) / 1000;
 }
 
-function line({ name, milliseconds, counters, isBare }: Row): readonly string[] {
+function line({ name, milliseconds, counters, isBare }: Row, use: Use | undefined): readonly string[] {
   const { pageWalks, walkReferences, walkReferencesMax, monitorReferences, tlbMisses, exits, interpreted } = counters;
   const why = Object.entries(exits)
     .filter(([, count]) => count > 0)
@@ -138,5 +182,7 @@ function line({ name, milliseconds, counters, isBare }: Row): readonly string[] 
     tlbMisses,
   ];
   if (interpreted > 0) why.push(`${interpreted} instructions interpreted`);
-  return [name, ...numbers.map(String), why.join(', ')];
+  const cells = [name, ...numbers.map(String), why.join(', ')];
+  const perUse = use === undefined ? 0 : exitsOf(counters) / Math.max(1, counters.moved[use.device]);
+  return use === undefined ? cells : cells.toSpliced(PER_USE_AT, 0, perUse.toFixed(3));
 }

@@ -50,7 +50,7 @@ nested two "$out/nested/one.elf"
 
 # Kernels that ask a machine, or a monitor, questions.
 mkdir -p "$out/probe"
-for name in status seek rewrite; do
+for name in status seek rewrite remap; do
   # shellcheck disable=SC2086
   riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/probe/$name.elf" probe/start.S "probe/$name.c" probe/probe.c common/lib.c
 done
@@ -59,12 +59,12 @@ riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/probe/greedy.elf" pages
 # shellcheck disable=SC2086
 riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/probe/forge.elf" pages/ported-start.S probe/forge.c common/lib.c
 
-# Kernels that write to their console, by drivers of each sort.
+# Kernels that use their devices, by drivers of each sort.
 mkdir -p "$out/io"
 # shellcheck disable=SC2086
-riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/io/io.elf" probe/start.S io/io.c common/lib.c
+riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/io/io.elf" probe/start.S io/io.c io/bare.c common/lib.c
 # shellcheck disable=SC2086
-riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/io/ported.elf" pages/ported-start.S io/ported.c common/lib.c
+riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/io/ported.elf" pages/ported-start.S io/io.c io/ported.c common/lib.c
 # shellcheck disable=SC2086
 riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/probe/ring.elf" probe/start.S probe/ring.c common/lib.c
 

@@ -27,6 +27,8 @@ export class Hart extends HartState {
   valueLo = 0;
   valueHi = 0;
   traps = 0;
+  /** Told of each, when it was taken. */
+  onTrap: (() => void) | undefined;
   interrupts = 0;
   /** Set when the hart can never run an instruction again: why. */
   lost: string | undefined;

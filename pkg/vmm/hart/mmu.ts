@@ -53,13 +53,13 @@ export interface MmuCounters {
 /** The memory management of one hart. */
 export class Mmu {
   readonly counters: MmuCounters = { pageWalks: 0, tlbMisses: 0, walkReferences: 0 };
-  /** Told of each entry that a walk reads: its physical address, and whether it is the first of the walk. */
-  onReference: ((address: number, isFirst: boolean) => void) | undefined;
+  /** Told of each walk that begins, and of each entry that it reads. */
+  onWalk: (() => void) | undefined;
+  onReference: (() => void) | undefined;
   /** Told of each access that no buffer let through. */
   onMiss: (() => void) | undefined;
   /** In place of tables, on a hart that has it; see there. Not for guests of the hypervisor extension. */
   software: SoftwareBuffer | undefined;
-  private isFirst = false;
   private readonly state: HartState;
   private readonly memory: GuestMemory;
   /** Raised when the buffers are emptied. */
@@ -166,8 +166,10 @@ export class Mmu {
       return this.state.fault(BUFFER_MISSES[access], lo, hi);
     }
     this.miss();
-    this.isFirst = true;
-    if (isGuest || !isBare) this.counters.pageWalks++;
+    if (isGuest || !isBare) {
+      this.counters.pageWalks++;
+      this.onWalk?.();
+    }
     return isBare ? this.bare(access, lo, hi) : this.walk(access, lo, hi, mode);
   }
 
@@ -244,8 +246,7 @@ export class Mmu {
     const isAllowed = isPermitted(this.state, at, 8, READ, SUPERVISOR);
     if (!isAllowed || !this.memory.holds(at, 8)) this.accessFault(access, lo, hi);
     this.counters.walkReferences++;
-    this.onReference?.(at, this.isFirst);
-    this.isFirst = false;
+    this.onReference?.();
     return this.memory.readable(at);
   }
 

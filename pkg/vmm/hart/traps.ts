@@ -88,6 +88,7 @@ export function takeTrap(hart: Hart): void {
   hart.traps++;
   const { cause, lo, hi } = hart.trap;
   enter(hart, { code: cause, isInterrupt: false, value: bigOf(lo, hi) });
+  hart.onTrap?.();
 }
 
 function enter(

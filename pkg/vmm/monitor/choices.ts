@@ -14,8 +14,8 @@ const unmodified = [...deprivileged, 'hardware'] as const;
 const choices = {
   software: { ways: deprivileged, what: 'a translation buffer that the monitor fills' },
   writable: { ways: ['paravirtual'], what: 'page tables that are written by plain stores' },
-  passthrough: { ways: unmodified, what: 'a console of its own' },
-  split: { ways: unmodified, what: 'a console over a ring' },
+  passthrough: { ways: unmodified, what: 'devices of its own' },
+  split: { ways: unmodified, what: 'devices over rings' },
   bare: { ways: ['trap'], what: 'a monitor that is itself a program of the machine' },
 } as const satisfies Readonly<Record<string, { readonly ways: readonly Way[]; readonly what: string }>>;
 
@@ -47,7 +47,7 @@ export function readChoice(name: string): Choice | string {
     if (!having.includes(way)) return `${choices[each].what} (${each}) is for ${having.join(', ')}, not for ${way}`;
     names.add(each);
   }
-  if (names.has('split') && names.has('passthrough')) return `a console is split or passed through, not both: ${name}`;
+  if (names.has('split') && names.has('passthrough')) return `devices are split or passed through, not both: ${name}`;
   if (names.has('bare') && names.size > 1) return `a monitor without a host has no other choices: ${name}`;
   return {
     ...{ name, way },

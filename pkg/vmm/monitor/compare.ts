@@ -3,7 +3,7 @@
  * source with another half for the machine. All numbers are of runs that were made; time is the host's, so it is noisy, and compares within one run only.
  */
 import type { Choice } from './choices.ts';
-import type { MonitorCounters, Outcome, Way } from './contract.ts';
+import { type DeviceName, deviceNames, type MonitorCounters, type Outcome, type Way } from './contract.ts';
 import { createMonitor } from './monitor.ts';
 import { exitsOfLevel, runNested } from './nested.ts';
 import { noExits } from './tally.ts';
@@ -17,11 +17,17 @@ export interface Workload {
   /** Pages over which they are spread. */
   readonly spread: number;
   readonly syscalls: number;
-  /** In place of all that: bytes that another guest (`guests/io`) writes to its console; 0 for none. */
-  readonly output?: number;
+  /** In place of all that: what another guest (`guests/io`) does with a device. */
+  readonly use?: Use;
 }
 
-/** Binaries of guests: the work and its ports, the monitor in C that has the first in it, and those that write to their console. */
+/** How often a device is used: bytes written to the console, sectors written to the disk and read again, or frames sent that come back. */
+export interface Use {
+  readonly device: DeviceName;
+  readonly count: number;
+}
+
+/** Binaries of guests: the work and its ports, the monitor in C that has the first in it, and those that use their devices. */
 export type GuestName = 'pages/pages' | 'pages/ported' | 'pages/writable' | 'nested/one' | 'io/io' | 'io/ported';
 
 /** What to compare with. */
@@ -73,13 +79,16 @@ export function measure(bench: Bench, choice: Choice, work: Workload): Row {
 type Ran = Pick<Row, 'outcome' | 'counters' | 'console'>;
 
 function runHosted({ guest }: Bench, { way, io, paging, isWritable }: Choice, work: Workload): Ran {
-  const { updates, touches, spread, syscalls, output = 0 } = work;
+  const { updates, touches, spread, syscalls, use } = work;
   const ofPages = way !== 'paravirtual' ? 'pages/pages' : isWritable ? 'pages/writable' : 'pages/ported';
-  const ofOutput = way === 'paravirtual' ? 'io/ported' : 'io/io';
+  const ofDevice = way === 'paravirtual' ? 'io/ported' : 'io/io';
   const monitor = createMonitor({
     ...{ way, io, paging, memory: MEMORY },
-    guest: guest(output > 0 ? ofOutput : ofPages),
-    parameters: output > 0 ? [output, io === 'split' ? 1 : 0] : [updates, touches, spread, syscalls],
+    guest: guest(use === undefined ? ofPages : ofDevice),
+    parameters:
+      use === undefined
+        ? [updates, touches, spread, syscalls]
+        : [use.count, io === 'split' ? 1 : 0, deviceNames.indexOf(use.device)],
   });
   const outcome = monitor.run(INSTRUCTIONS_MAX);
   return { outcome, counters: monitor.counters, console: monitor.console };

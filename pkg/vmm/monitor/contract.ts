@@ -16,10 +16,10 @@
  * 1. Equivalence: under `native`, `trap`, `translate`, `hybrid` and `hardware` the same binary with the same parameters ends the same way, with the same console output and the same
  *    bytes in all of its memory. Time is not part of it, nor is it promised to a guest that looks for its monitor by time.
  *    Under `translate` the last 32 MiB of addresses are the monitor's while the guest's kernel runs: a kernel that maps something there is ended with `fault`, and one that loads or
- *    stores where it has mapped nothing may reach, in place of a fault, the page that its own registers are kept in.
+ *    stores where it has mapped nothing may reach, in place of a fault, the page that its own registers are kept in, or its own page tables.
  * 2. Control: a guest reaches no byte that is not its own and no device but its own, whatever it does; it ends with `off` or with `fault`, or its instructions are used up.
  * 3. Counting: each counter counts something that the hart did, or that the monitor did for one exit. A full trace gives all of them again but the
- *    hart's instructions (`recount.ts`), by rules that look at causes, instructions and places only.
+ *    hart's instructions (`recount.ts`), by rules that look at causes, instructions and places only; those are as many as a guest takes that is run one by one.
  * 4. Only what was executed is told: no cost is made up. Nanoseconds are the host's, of this machine at this time; all else is exact and repeats.
  *
  * Not given to guests: interrupts, floating point, more than one hart. An access that a monitor cannot do (an atomic one to a traced page or a device) ends the
@@ -31,7 +31,13 @@ import type { UserStatus } from '../hart/hart-state.ts';
 /** The ways; `native` is the machine without a monitor, to compare with. */
 export type Way = 'native' | 'trap' | 'translate' | 'hybrid' | 'paravirtual' | 'hardware';
 
-/** How the guest's console works: each access exits; a ring that front and back end share (`ring.ts`), with an exit when the front end tells the back end; or the device itself. */
+/** Devices that move data, in the order of their rings. */
+export const deviceNames = ['console', 'disk', 'net'] as const;
+
+/** One of them. */
+export type DeviceName = (typeof deviceNames)[number];
+
+/** How the guest's devices work: each access exits; rings that front and back ends share (`ring.ts`), with an exit when the front end tells the back end; or the devices themselves. */
 export type Io = 'emulated' | 'split' | 'passthrough';
 
 /**
@@ -73,7 +79,9 @@ export type ExitReason =
   /** Translated code came to a place that was not translated, or not connected yet. */
   | 'untranslated'
   /** Translated code asked the monitor to do one instruction. */
-  | 'call-out';
+  | 'call-out'
+  /** The log in which translated code notes its stores to page tables was full. */
+  | 'log-full';
 
 /** What was counted since the guest began. */
 export interface MonitorCounters {
@@ -97,20 +105,24 @@ export interface MonitorCounters {
   readonly blocksChained: number;
   /** Times that all translated code was forgotten. */
   readonly cacheFlushes: number;
+  /** Stores to page tables that translated code did itself, and noted. */
+  readonly storesLogged: number;
+  /** Bytes written to the console, sectors read and written, frames sent and received. */
+  readonly moved: Readonly<Record<DeviceName, number>>;
 }
 
 /**
  * What a faulting address led to: the guest's memory, a traced page of it, a device, or nothing that the guest may reach; a ported kernel's table, or what such a table maps while it is
- * out of use; `none` for other traps.
+ * out of use; the log of translated code, which it asked to be taken; `none` for other traps.
  */
-export type Target = 'memory' | 'traced' | 'device' | 'refused' | 'table' | 'detached' | 'none';
+export type Target = 'memory' | 'traced' | 'device' | 'refused' | 'table' | 'detached' | 'log' | 'none';
 
 /** The hart came to the monitor, by a trap of a cause. */
 export interface ExitEvent {
   readonly kind: 'exit';
   readonly cause: number;
-  /** The instruction of the guest that trapped, where the trap was about the instruction; else 0. */
-  readonly word: number;
+  /** The instruction of the guest that trapped, where the trap was about the instruction. */
+  readonly word: number | undefined;
   /** The guest was in its own mode S. */
   readonly kernel: boolean;
   /** For translated code: it had no more code there. */
@@ -121,12 +133,15 @@ export interface ExitEvent {
 /** What a full trace is made of, in order. */
 export type TraceEvent =
   | ExitEvent
-  /** The hart read an entry of a table. */
-  | { readonly kind: 'reference'; readonly isFirst: boolean }
+  /** The hart began to look through tables, and read an entry of one. */
+  | { readonly kind: 'walk' }
+  | { readonly kind: 'reference' }
   /** The monitor read an entry of the guest's tables. */
   | { readonly kind: 'monitor-reference' }
   /** An access that no translation buffer let through. */
   | { readonly kind: 'miss' }
+  /** The hart took a trap, to the monitor or to the guest's kernel. */
+  | { readonly kind: 'trap' }
   /** A ported kernel asked for an entry of a table. */
   | { readonly kind: 'update' }
   /** The monitor did one instruction of the guest's kernel. */
@@ -134,7 +149,11 @@ export type TraceEvent =
   /** Code was made of the guest's, connected to such code, or forgotten. */
   | { readonly kind: 'translated'; readonly pc: bigint }
   | { readonly kind: 'chained'; readonly to: bigint }
-  | { readonly kind: 'flushed' };
+  | { readonly kind: 'flushed' }
+  /** Translated code had stored to an entry of a table, at an address of the guest. */
+  | { readonly kind: 'logged'; readonly entry: number }
+  /** A device, or the back half of one, moved a byte, a sector or a frame. */
+  | { readonly kind: 'moved'; readonly device: DeviceName };
 
 /** How a guest ended, or that it did not. */
 export type Outcome =
@@ -145,7 +164,7 @@ export type Outcome =
 /** What to run. */
 export interface MonitorConfig {
   readonly way: Way;
-  /** Ported kernels have `split` alone, and a machine without a monitor its own devices; with `split` others have the serial port too. */
+  /** Ported kernels have `split` alone, and a machine without a monitor its own devices; with `split` others have the devices' registers too. */
   readonly io: Io;
   /** By default shadow tables; `software` is for `trap`, `translate` and `hybrid`. */
   readonly paging?: Paging;

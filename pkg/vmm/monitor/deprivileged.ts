@@ -8,6 +8,7 @@ import type { Instruction } from '../isa/instruction.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
 import { accessFaults, loadDevice, pageFaults, pageTouches, putLoaded, storeDevice, transferOf } from './access.ts';
 import type { ExitEvent, ExitReason, Io, Outcome, Target } from './contract.ts';
+import type { Code, Ran, Stopped } from './guest-code.ts';
 import { entryOf, type Found, type GuestRam, type Touch, type View } from './guest-tables.ts';
 import type { PhysicalMachine } from './physical.ts';
 import { doPrivileged } from './privileged.ts';
@@ -19,43 +20,6 @@ import type { VirtualRegisters } from './virtual-registers.ts';
 const ILLEGAL = 2;
 const BREAKPOINT = 3;
 const SYSCALL = 8;
-
-/** What a trap in a place of the hart was about. */
-export interface Stopped {
-  /** The guest's address that it stands for. */
-  readonly pc: bigint;
-  /** It was the code's own request: for one instruction to be done, or for code of `pc`, of which it has none. */
-  readonly request?: 'instruction' | 'code';
-  readonly instruction?: Instruction | undefined;
-}
-
-/** How far a kernel that is interpreted came: to a trap of the hart, to an instruction of the system, which it left to be done, or to the end of what it might. */
-export type Ran =
-  | { readonly kind: 'trapped' }
-  | { readonly kind: 'system'; readonly pc: bigint; readonly instruction: Instruction }
-  | { readonly kind: 'spent'; readonly pc: bigint };
-
-/** Where the instructions of a guest's kernel really are. */
-export interface Code {
-  /** There where the hart does not run them: runs them from `pc` on, up to so many. */
-  run?(pc: bigint, instructions: number): Ran;
-  /** Where the hart goes for the guest to go on at `pc`. */
-  enter(pc: bigint): bigint;
-  /** What a trap of the hart at `at` is about. */
-  stopped(at: bigint, cause: number): Stopped;
-  /** A page that a store to must be told to `written`. */
-  watches(page: number): boolean;
-  /** The guest wrote to such a page. */
-  written(page: number): void;
-  /** The guest looks at its memory differently. */
-  moved(satp: bigint): void;
-  /** An entry of the guest's tables changed, or any of them may have. */
-  remapped(entry: number | undefined): void;
-  /** Whether an address is the monitor's own while the guest's kernel runs. */
-  reserves(virtual: bigint): boolean;
-  /** A store at `pc` was to a traced page. */
-  traced(pc: bigint): void;
-}
 
 /** What a deprivileged guest is made of. */
 export interface Parts {
@@ -158,7 +122,8 @@ export class Deprivileged {
       : machine.memory.view.getUint16(machine.memory.readable(ram.physical(address)), true);
   }
 
-  private get viewName(): string {
+  /** The same as a name. */
+  get viewName(): string {
     const { satp, kernel, sum, mxr } = this.view;
     return `${satp}/${kernel ? 'kernel' : 'user'}${sum && kernel ? '+sum' : ''}${mxr ? '+mxr' : ''}`;
   }
@@ -187,13 +152,14 @@ export class Deprivileged {
     const stopped: Stopped = kernel && this.code !== undefined ? this.code.stopped(at, cause) : { pc: at };
     this.pc = stopped.pc;
     if (stopped.request === 'code') tally.exit('untranslated', { cause, kernel, atEnd: true });
+    else if (stopped.request === 'log') tally.exit('log-full', { cause, kernel, target: 'log' });
     else if (stopped.request === 'instruction')
       this.callOut({ cause, kernel }, stopped.instruction ?? this.fetch(this.pc));
     else if (pageTouches[cause] !== undefined) this.fault({ cause, kernel }, pageTouches[cause]);
     else if (cause === ILLEGAL && kernel) this.illegal({ cause, kernel });
     else if (cause === SYSCALL && kernel) this.stop('calls firmware, of which it has none');
     else {
-      const word = cause === ILLEGAL ? Number(machine.csr('mtval')) : 0;
+      const word = cause === ILLEGAL ? Number(machine.csr('mtval')) : undefined;
       tally.exit(cause === SYSCALL ? 'syscall' : 'reflected', { cause, kernel, word });
       this.pass(cause, machine.csr('mtval'));
     }
@@ -318,7 +284,7 @@ export class Deprivileged {
     }
     const instruction = this.fetch(this.pc);
     const transfer = instruction === undefined ? undefined : transferOf(instruction);
-    tally.exit(event.target === 'device' ? 'device' : 'traced-write', { ...event, word: instruction?.raw ?? 0 });
+    tally.exit(event.target === 'device' ? 'device' : 'traced-write', { ...event, word: instruction?.raw });
     if (instruction === undefined || transfer === undefined || (address % PAGE_SIZE) + transfer.size > PAGE_SIZE) {
       this.stop(
         'reaches a device or a table in a way that no monitor here can do for it (an atomic access, or one across pages)',
@@ -359,8 +325,15 @@ export class Deprivileged {
       this.stop('writes a table and the page after it at once, which no monitor here can do for it');
       return;
     }
-    if (this.store(found.address, size, machine.hart.big(instruction.rs2))) this.pc += BigInt(instruction.length);
-    else this.pass(accessFaults.write, virtual);
+    if (!this.store(found.address, size, machine.hart.big(instruction.rs2))) {
+      this.pass(accessFaults.write, virtual);
+      return;
+    }
+    const table = found.address - (found.address % PAGE_SIZE);
+    const changedItself = found.entry + 8 > found.address && found.entry < found.address + size;
+    if (this.pages.isLowest(table) && !changedItself)
+      this.code?.storedToTable({ pc: this.pc, virtual, table, entry: found.entry });
+    this.pc += BigInt(instruction.length);
   }
 
   /** Stores for the guest, or as one of its devices; false where nothing answers. */
@@ -371,8 +344,10 @@ export class Deprivileged {
     const entries = first + 8 < address + size ? [first, first + 8] : [first];
     const words = entries.map((entry) => machine.read64(ram.physical(entry)));
     const at = machine.memory.writable(ram.physical(address), size);
-    for (let index = 0; index < size; index++)
-      machine.memory.view.setUint8(at + index, Number((value >> BigInt(8 * index)) & 0xffn));
+    if (size === 8) machine.memory.view.setBigUint64(at, value, true);
+    else
+      for (let index = 0; index < size; index++)
+        machine.memory.view.setUint8(at + index, Number((value >> BigInt(8 * index)) & 0xffn));
     const page = address - (address % PAGE_SIZE);
     if (this.code?.watches(page) === true) this.code.written(page);
     if (!this.pages.has(page)) return true;
@@ -386,15 +361,3 @@ export class Deprivileged {
     return true;
   }
 }
-
-/** Code that is the guest's own: what trap-and-emulate runs. */
-export const ownCode: Code = {
-  enter: (pc) => pc,
-  stopped: (pc) => ({ pc }),
-  watches: () => false,
-  written: () => undefined,
-  moved: () => undefined,
-  remapped: () => undefined,
-  reserves: () => false,
-  traced: () => undefined,
-};

@@ -14,7 +14,7 @@ const SPACES_MAX = 1024;
 /** The buffer of one guest. */
 export class FilledBuffer implements Translations {
   readonly followsTables = false;
-  onSpace: ((space: number, view: string) => void) | undefined;
+  onView: ((view: string) => void) | undefined;
   private readonly buffer: SoftwareBuffer;
   private readonly spaces = new Map<string, number>();
   /** Entries of pages by the guest's page. */
@@ -35,8 +35,8 @@ export class FilledBuffer implements Translations {
     this.buffer.put({ space: this.space(view), page: pageOf(virtual), physical: first, rights: bitsOf(rights) });
   }
 
-  mapOwn(space: number, virtual: bigint, { physical, pages, rights }: OwnPages): void {
-    this.buffer.wire({ space, page: pageOf(virtual), pages, physical, rights: bitsOf(rights) });
+  mapOwn(view: string, virtual: bigint, { physical, pages, rights }: OwnPages): void {
+    this.buffer.wire({ space: this.space(view), page: pageOf(virtual), pages, physical, rights: bitsOf(rights) });
   }
 
   /** Nothing is kept of single entries: the guest's fence has all forgotten. */
@@ -61,7 +61,7 @@ export class FilledBuffer implements Translations {
     if (this.spaces.size >= SPACES_MAX) this.forgetAll();
     const space = this.spaces.size + 1;
     this.spaces.set(view, space);
-    this.onSpace?.(space, view);
+    this.onView?.(view);
     return space;
   }
 }

@@ -65,7 +65,12 @@ export class GuestRam {
   }
 
   entry(address: number): Entry {
-    return entryOf(this.machine.read64(this.physical(address)));
+    return this.entryAt(this.physical(address));
+  }
+
+  /** The entry at an address of the machine. */
+  entryAt(physical: number): Entry {
+    return entryOfHalves(this.machine.read32(physical), this.machine.read32(physical + 4));
   }
 
   /** Follows an address through the tables of `view`; marks what is found as accessed, or written. */
@@ -101,7 +106,7 @@ export class GuestRam {
     const path = this.pathPhysical(root, virtual);
     const last = path.at(-1);
     if (last === undefined || path.length < 3) return undefined;
-    const entry = entryOf(this.machine.read64(last));
+    const entry = this.entryAt(last);
     const isOpen = entry.isValid && rightsOf(entry.bits, { satp: 0n, kernel: false, sum: false, mxr: false })[touch];
     return isOpen ? entry.frame * PAGE_SIZE + Number(virtual & 0xfffn) : undefined;
   }
@@ -114,7 +119,7 @@ export class GuestRam {
     for (let level = 2; level >= 0; level--) {
       const at = table + Number((virtual >> BigInt(12 + 9 * level)) & 511n) * 8;
       path.push(at);
-      const entry = entryOf(this.machine.read64(at));
+      const entry = this.entryAt(at);
       if (!entry.isValid || entry.isLeaf) break;
       table = entry.frame * PAGE_SIZE;
     }
@@ -137,11 +142,17 @@ export class GuestRam {
 
 /** What a word of a table says. */
 export function entryOf(word: bigint): Entry {
-  const bits = Number(word & 0x3ffn);
-  const isOdd = (bits & (bit.R | bit.W)) === bit.W || word >> 54n !== 0n;
+  return entryOfHalves(Number(BigInt.asIntN(32, word)), Number(BigInt.asIntN(32, word >> 32n)));
+}
+
+/** The same of its lower and its upper 32 bits. */
+function entryOfHalves(low: number, high: number): Entry {
+  const bits = low & 0x3ff;
+  // The ten highest bits are of extensions that there are not.
+  const isOdd = (bits & (bit.R | bit.W)) === bit.W || high >>> 22 !== 0;
   return {
     bits,
-    frame: Number((word >> 10n) & 0xfff_ffff_ffffn),
+    frame: (high & 0x3f_ffff) * 0x40_0000 + (low >>> 10),
     isValid: (bits & bit.V) !== 0 && !isOdd,
     isLeaf: (bits & (bit.R | bit.X)) !== 0,
   };

@@ -173,7 +173,7 @@ export class Nested {
     const { machine, tally } = this.parts;
     const instruction = this.fetch();
     const transfer = instruction === undefined ? undefined : transferOf(instruction);
-    tally.exit('device', { ...event, target: 'device', word: instruction?.raw ?? 0 });
+    tally.exit('device', { ...event, target: 'device', word: instruction?.raw });
     if (instruction === undefined || transfer === undefined) {
       this.stop('reaches a device in a way that no monitor here can do for it (an atomic access)');
       return;

@@ -7,7 +7,8 @@ import { hiOf, loOf } from '../hart/hart-state.ts';
 import type { PageCode } from '../isa/code-cache.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
-import type { Code, Deprivileged, Ran } from './deprivileged.ts';
+import type { Deprivileged } from './deprivileged.ts';
+import type { Code, Ran } from './guest-code.ts';
 
 /** Formats of instructions that are the system's, of which only fences of memory are as plain as arithmetic. */
 const system: ReadonlySet<string> = new Set(['exact', 'csr', 'sfence']);
@@ -71,6 +72,8 @@ export class Interpreted implements Code {
   }
 
   traced(): void {}
+
+  storedToTable(): void {}
 
   private fetch(): Instruction | undefined {
     const { machine } = this.guest.parts;

@@ -2,14 +2,15 @@
 import { GuestImageError, type KernelImage, readKernel } from '../boot/elf.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
 import type { Monitor, MonitorConfig, Outcome, Paging, Way } from './contract.ts';
-import { Deprivileged, ownCode } from './deprivileged.ts';
+import { Deprivileged } from './deprivileged.ts';
 import { FilledBuffer } from './filled-buffer.ts';
+import { ownCode } from './guest-code.ts';
 import { GuestRam } from './guest-tables.ts';
 import { type HartParts, Native, Nested } from './hardware.ts';
 import { Interpreted } from './interpreted.ts';
 import { Paravirtual } from './paravirtual.ts';
 import { PhysicalMachine } from './physical.ts';
-import { RingRegisters } from './ring.ts';
+import { BackHalves, type FrontMemory, RingRegisters } from './ring.ts';
 import { ShadowTables } from './shadow.ts';
 import { Tally } from './tally.ts';
 import { Translator } from './translator.ts';
@@ -80,11 +81,7 @@ export function createMonitor(config: MonitorConfig): Monitor {
   const parts = { machine, ram, tally, io, paging, pc: BigInt(kernel.entry) };
   const guest = makers[config.way](parts, config.parameters.length);
   if (io === 'split' && config.way !== 'paravirtual') {
-    const put = (address: number, value: bigint): void => {
-      if (guest.store === undefined) machine.write64(ram.physical(address), value);
-      else guest.store(address, 8, value);
-    };
-    const registers = new RingRegisters(machine, ram, put);
+    const registers = new RingRegisters(new BackHalves(machine, frontOf(guest, { machine, ram })));
     machine.devices.ring = (register, value) => registers.store(register, value);
   }
   return {
@@ -96,6 +93,18 @@ export function createMonitor(config: MonitorConfig): Monitor {
     },
     run: (instructions) => guest.run(instructions),
     memory: () => machine.memory.copyOut(ram.physical(0x8000_0000), config.memory) ?? new Uint8Array(),
+  };
+}
+
+/** The memory of a guest whose drivers know addresses as its machine has them. */
+function frontOf(guest: Guest, { machine, ram }: Pick<Made, 'machine' | 'ram'>): FrontMemory {
+  return {
+    place: (address, bytes) =>
+      (address % PAGE_SIZE) + bytes <= PAGE_SIZE && ram.holds(address, bytes) ? ram.physical(address) : undefined,
+    put: (address, value) => {
+      if (guest.store === undefined) machine.write64(ram.physical(address), value);
+      else guest.store(address, 8, value);
+    },
   };
 }
 
@@ -121,6 +130,6 @@ function check({ way, io, paging, memory, parameters }: MonitorConfig): void {
     throw new GuestImageError(`Cannot fill translation buffers by software under ${way}: the hart walks tables there`);
   }
   if (io === 'split' && way === 'native') {
-    throw new GuestImageError('Cannot split the console of a guest without a monitor: nobody has the other half');
+    throw new GuestImageError('Cannot split the devices of a guest without a monitor: nobody has the other halves');
   }
 }

@@ -148,7 +148,7 @@ function kindOf({ cause, word }: ExitEvent): InnerKind {
   if (cause === 8) return 'syscall';
   if (cause === 12 || cause === 13 || cause === 15) return 'memory';
   if (cause !== 2) return 'other';
-  const { operation } = decode(word);
+  const { operation } = decode(word ?? 0);
   if (operation.name === 'sret') return 'return';
   if (operation.name === 'sfence.vma') return 'fence';
   if (operation.name === 'wfi') return 'wait';

@@ -32,9 +32,10 @@ export class PageTypes {
     if (!this.isOwn(address) || address % 8 !== 0) return 'foreign';
     const { level } = this.page(address);
     if (level < 0) return 'not-a-table';
-    const refusal = this.check(entryOf(word), level);
+    const entry = entryOf(word);
+    const refusal = this.check(entry, level);
     if (refusal !== undefined) return refusal;
-    this.write(address, word);
+    this.write(address, word, entry);
     return undefined;
   }
 
@@ -45,7 +46,7 @@ export class PageTypes {
     const page = this.page(address);
     if (page.level >= 0) return page.level === level ? undefined : 'malformed';
     if (page.writable > 0) return 'writable-table';
-    const entries = Array.from({ length: 512 }, (_, index) => entryOf(this.ram.machine.read64(address + index * 8)));
+    const entries = Array.from({ length: 512 }, (_, index) => this.ram.entryAt(address + index * 8));
     // As a table from now on, so that an entry of it that would let it be written is refused.
     page.level = level;
     for (const [index, entry] of entries.entries()) {
@@ -64,7 +65,7 @@ export class PageTypes {
   /** Makes a table a page like others again, whatever leads to it: whoever calls has seen to that. */
   unpin(address: number): void {
     const page = this.page(address);
-    for (let at = address; at < address + PAGE_SIZE; at += 8) this.forget(at, entryOf(this.ram.machine.read64(at)));
+    for (let at = address; at < address + PAGE_SIZE; at += 8) this.forget(at, this.ram.entryAt(at));
     page.level = -1;
   }
 
@@ -89,8 +90,9 @@ export class PageTypes {
     const entry = entryOf(word);
     if (!entry.isValid || entry.frame * PAGE_SIZE !== target || (entry.bits & bit.W) === 0) return;
     const { level } = this.page(address);
-    if (level === 0) this.write(address, word & ~BigInt(bit.W));
-    else if (level < 0) this.ram.machine.write64(address, word & ~BigInt(bit.W));
+    const closed = word & ~BigInt(bit.W);
+    if (level === 0) this.write(address, closed, entryOf(closed));
+    else if (level < 0) this.ram.machine.write64(address, closed);
   }
 
   /** Whether a page is a table of a level. */
@@ -123,10 +125,10 @@ export class PageTypes {
     return (entry.bits & bit.W) !== 0 && this.page(target).level >= 0 ? 'writable-table' : undefined;
   }
 
-  private write(address: number, word: bigint): void {
-    this.forget(address, entryOf(this.ram.machine.read64(address)));
+  private write(address: number, word: bigint, entry: Entry): void {
+    this.forget(address, this.ram.entryAt(address));
     this.ram.machine.write64(address, word);
-    this.note(address, entryOf(word));
+    this.note(address, entry);
   }
 
   private note(address: number, entry: Entry): void {

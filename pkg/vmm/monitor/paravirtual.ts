@@ -2,17 +2,17 @@
  * Ported guests: a kernel in mode U that knows where its memory lies, keeps page tables that the hart walks as they are but that it cannot write, and asks for everything
  * else by `ecall`. It begins with paging on: its memory mapped at 0x80000000, by tables in its last pages. Its program has tables of its own, so the two are parted without a
  * mode. Calls (number in a7): 1 updates (list, count), 2 trap vector, 3 roots (kernel's, program's), 4 run the program (pc, sp, argument, the kernel's stack for its
- * traps), 5 return from a trap (frame at sp), 6 console ring (its page), 7 the ring has output, 8 off (code), 9 tables of the lowest level by plain stores (1) or by lists alone (0: the beginning), see
+ * traps), 5 return from a trap (frame at sp), 6 ring (its page, of which device: 0 the console, 1 the disk, 2 the network), 7 a device's ring has something, 8 off (code), 9 tables of the lowest level by plain stores (1) or by lists alone (0: the beginning), see
  * `writable-tables.ts`. What is not allowed is answered with -1 and not done; a list
  * is done up to what is refused, and the count of what was done is the answer. `pkg/vmm/guests/pages/ported.c` is such a kernel.
  */
 import { USER } from '../hart/hart-state.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
-import type { Outcome } from './contract.ts';
+import { type DeviceName, deviceNames, type Outcome } from './contract.ts';
 import { bit } from './guest-tables.ts';
 import type { HartParts } from './hardware.ts';
 import { PageTypes } from './page-types.ts';
-import { drainRing, RING_TAKEN } from './ring.ts';
+import { BackHalves } from './ring.ts';
 import { type Attempt, WritableTables } from './writable-tables.ts';
 
 const SYSCALL = 8;
@@ -40,7 +40,8 @@ export class Paravirtual {
   private programRoot = 0;
   private vector = 0n;
   private kernelStack = 0n;
-  private ring = 0;
+  private readonly rings: Record<DeviceName, number> = { console: 0, disk: 0, net: 0 };
+  private readonly halves: BackHalves;
   private inGuest = false;
   private lost: string | undefined;
 
@@ -51,6 +52,13 @@ export class Paravirtual {
     this.writable = new WritableTables(parts.ram, this.types, () => parts.tally.update());
     const { root, linear } = this.buildTables();
     this.kernelRoot = root;
+    this.halves = new BackHalves(parts.machine, {
+      place: (address, bytes, touch) => this.own(BigInt(address), bytes, touch),
+      put: (address, value) => {
+        const at = this.own(BigInt(address), 8, 'write');
+        if (at !== undefined) parts.machine.write64(at, value);
+      },
+    });
     const { hart } = parts.machine;
     for (const [index, value] of [parts.ram.physical(0), linear, root].entries()) {
       hart.setBig(A0 + Math.max(parameters, 4) + index, BigInt(value));
@@ -158,8 +166,8 @@ export class Paravirtual {
     else if (number === 3) this.answer(this.setRoots(Number(a0), Number(a1)) ? 0n : REFUSED);
     else if (number === 4) this.runProgram(a0, a1);
     else if (number === 5) this.leaveTrap();
-    else if (number === 6) this.ring = Number(a0);
-    else if (number === 7) this.drain();
+    else if (number === 6) this.giveRing(Number(a0), deviceNames[Number(a1)]);
+    else if (number === 7) this.serveRing(deviceNames[Number(a0)]);
     else if (number === 8) machine.devices.code = Number(a0 & 0xffffn);
     else if (number === 9) this.writeTables(a0 === 1n);
     else this.answer(REFUSED);
@@ -188,14 +196,16 @@ export class Paravirtual {
   private updates(list: bigint, count: number): bigint {
     const { machine, tally } = this.parts;
     if (!(count >= 0 && count <= UPDATES_MAX) || !this.check(this.writable.attachAll())) return REFUSED;
+    const first = Number(list & 0xfffn);
+    let at: number | undefined;
     let done = 0;
-    for (; done < count; done++) {
-      const at = this.own(list + BigInt(done * 16), 16, 'read');
-      if (at === undefined) break;
-      const address = machine.read64(at);
-      const value = machine.read64(at + 8);
+    for (; done < count; done++, at = at === undefined ? undefined : at + 16) {
+      const within = (first + done * 16) % PAGE_SIZE;
+      // What the list's own pages are is asked once for each of them.
+      if (done === 0 || within < 16) at = this.own(list + BigInt(done * 16), 16, 'read');
+      if (at === undefined || within + 16 > PAGE_SIZE) break;
       tally.update();
-      if (!this.update(Number(address), value)) break;
+      if (!this.update(Number(machine.read64(at)), machine.read64(at + 8))) break;
     }
     machine.hart.mmu.flush();
     return BigInt(done);
@@ -268,14 +278,12 @@ export class Paravirtual {
     machine.hart.setBig(SP, machine.read64(at + FRAME.sp));
   }
 
-  /** Takes what the guest's half of the console has put into the ring. */
-  private drain(): void {
-    const { machine } = this.parts;
-    const at = this.own(BigInt(this.ring), PAGE_SIZE, 'write');
-    if (at === undefined) {
-      this.answer(REFUSED);
-      return;
-    }
-    machine.write64(at + RING_TAKEN, drainRing(machine, at));
+  private giveRing(page: number, device: DeviceName | undefined): void {
+    if (device === undefined) this.answer(REFUSED);
+    else this.rings[device] = page;
+  }
+
+  private serveRing(device: DeviceName | undefined): void {
+    if (device === undefined || !this.halves.serve(device, this.rings[device])) this.answer(REFUSED);
   }
 }

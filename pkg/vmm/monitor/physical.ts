@@ -1,6 +1,6 @@
 /**
- * The machine that monitors run on: one hart with the hypervisor extension, memory, a serial port, and a switch. Its hart is that of `pkg/vmm/machine.ts`, run by the
- * interpreter. Memory begins with the monitor's part; at its first address stands one `wfi`, the trap vector of mode M, where the hart stops and the monitor goes on.
+ * The machine that monitors run on: one hart with the hypervisor extension, memory, and its devices (`devices.ts`). Its hart is that of `pkg/vmm/machine.ts`, run by the
+ * interpreter. Memory begins with the monitor's part, at whose first address is the trap vector of mode M: there the hart stops, and the monitor goes on.
  */
 import { GuestMemory } from '../guest-memory.ts';
 import { Hart } from '../hart/hart.ts';
@@ -11,61 +11,12 @@ import { MPRV } from '../hart/mmu.ts';
 import { returnFromMachine, takeTrap } from '../hart/traps.ts';
 import { CodeCache } from '../isa/code-cache.ts';
 import type { Instruction } from '../isa/instruction.ts';
-import { FINISHER_BASE, MEMORY_BASE, PAGE_SIZE, UART_BASE } from '../memory-map.ts';
+import { MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
+import { Devices } from './devices.ts';
 
-const WFI = 0x1050_0073;
 /** MPP and MPV of mstatus. */
 const MPP = 3n << 11n;
 const MPV = 1n << 39n;
-const ALL = 0xffff_ffff_ffff_ffffn;
-/** Bytes of a console that nobody reads; more is dropped, and said. */
-const CONSOLE_MAX = 1 << 20;
-
-/** Registers of the split console, where there is one. */
-const RING_BASE = 0x1000_2000;
-
-/** The devices, as one guest sees them. */
-class Devices {
-  /** Writes a register of the split console; false where it is none. */
-  ring: ((register: number, value: number) => boolean) | undefined;
-  /** What was written to the serial port. */
-  console = '';
-  /** Set when the guest switched itself off. */
-  code: number | undefined;
-  accesses = 0;
-
-  readonly load = (address: number, _size: number): number | undefined => {
-    this.accesses++;
-    // The register that says that the port takes another byte.
-    if (address === UART_BASE + 5) return 0x60;
-    return address >= UART_BASE && address < UART_BASE + 8 ? 0 : undefined;
-  };
-
-  readonly store = (address: number, _size: number, value: number): boolean => {
-    this.accesses++;
-    if (address === UART_BASE) this.write(value & 0xff);
-    else if (this.isOfRing(address)) return this.ring?.(address - RING_BASE, value) === true;
-    else if (address === FINISHER_BASE) this.code = (value & 0xffff) === 0x5555 ? 0 : value >>> 16;
-    else return address > UART_BASE && address < UART_BASE + 8;
-    return true;
-  };
-
-  write(byte: number): void {
-    if (this.console.length < CONSOLE_MAX) this.console += String.fromCharCode(byte);
-    else if (this.console.length === CONSOLE_MAX) this.console += '\n(the rest of the output was dropped)';
-  }
-
-  /** Whether an address is a device's. */
-  has(address: number): boolean {
-    const isSerial = address >= UART_BASE && address < UART_BASE + PAGE_SIZE;
-    return isSerial || address === FINISHER_BASE || this.isOfRing(address);
-  }
-
-  private isOfRing(address: number): boolean {
-    return this.ring !== undefined && address >= RING_BASE && address < RING_BASE + PAGE_SIZE;
-  }
-}
-
 /** Where the hart goes when the monitor lets it. */
 export interface Place {
   readonly pc: bigint;
@@ -79,6 +30,8 @@ export class PhysicalMachine {
   readonly memory: GuestMemory;
   readonly hart: Hart;
   readonly devices = new Devices();
+  /** Told of each trap that the hart took. */
+  onTrap: (() => void) | undefined;
   /** What was decoded of the memory. */
   readonly code: CodeCache;
   private readonly engine: Interpreter;
@@ -99,11 +52,14 @@ export class PhysicalMachine {
       },
     });
     this.hart.hypervisor = new Hypervisor();
+    this.hart.onTrap = () => {
+      if (this.hart.mode === MACHINE) this.hart.attention = true;
+      this.onTrap?.();
+    };
     this.code = new CodeCache(this.memory);
     this.engine = new Interpreter([this.hart], this.code);
     const vector = monitorIs === 'before' ? MEMORY_BASE : MEMORY_BASE + size;
     this.guestBase = monitorIs === 'before' ? MEMORY_BASE + own : MEMORY_BASE;
-    this.write32(vector, WFI);
     this.hart.csr.mtvec = BigInt(vector);
     // One range from 0 (TOR): all of memory, or up to the monitor's part.
     this.hart.pmpAddress[0] = BigInt((monitorIs === 'before' ? MEMORY_BASE + own + size : vector) / 4);
@@ -134,7 +90,7 @@ export class PhysicalMachine {
   }
 
   write64(address: number, value: bigint): void {
-    this.memory.view.setBigUint64(this.memory.writable(address, 8), value & ALL, true);
+    this.memory.view.setBigUint64(this.memory.writable(address, 8), BigInt.asUintN(64, value), true);
   }
 
   clearPage(address: number): void {
@@ -173,8 +129,6 @@ export class PhysicalMachine {
       hart.waiting = false;
       this.engine.run(hart);
     }
-    // The hart's own stop at the vector is the monitor's, no instruction of a guest.
-    if (hart.mode === MACHINE && !hart.waiting && hart.left > 0) this.engine.runOne(hart);
     hart.retired += hart.granted - hart.left;
     hart.granted = 0;
     hart.left = 0;

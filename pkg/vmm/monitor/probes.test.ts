@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Io, Paging, Way } from './contract.ts';
+import type { Io, Paging, TraceEvent, Way } from './contract.ts';
 import { createMonitor } from './monitor.ts';
+import { recount } from './recount.ts';
 
 const MEMORY = 1 << 20;
 const monitored = ['trap', 'translate', 'hybrid', 'hardware'] as const;
@@ -16,11 +17,22 @@ function run(
     parameters = [],
     io = 'emulated',
     paging = 'shadow',
-  }: { parameters?: readonly number[]; io?: Io; paging?: Paging } = {},
+    instructions = 2_000_000,
+  }: { parameters?: readonly number[]; io?: Io; paging?: Paging; instructions?: number } = {},
 ) {
+  const trace: TraceEvent[] = [];
   const guest = readFileSync(join(import.meta.dirname, `../guests/probe/${name}.elf`));
-  const monitor = createMonitor({ way, io, paging, guest, memory: MEMORY, parameters });
-  const outcome = monitor.run(2_000_000);
+  const monitor = createMonitor({
+    way,
+    io,
+    paging,
+    guest,
+    memory: MEMORY,
+    parameters,
+    trace: (event) => trace.push(event),
+  });
+  const outcome = monitor.run(instructions);
+  expect(monitor.counters).toMatchObject(recount(trace, way));
   return { outcome, lines: monitor.console.split('\n'), counters: monitor.counters, memory: monitor.memory() };
 }
 
@@ -52,6 +64,33 @@ test.each(monitored)('a guest that rewrites its own code runs under %s what it w
     expect(Buffer.compare(memory, run('rewrite', 'native', { parameters: [fences, 20] }).memory)).toBe(0);
     // Each store to what was translated has it forgotten.
     if (way === 'translate') expect(counters.cacheFlushes).toBeGreaterThanOrEqual(20);
+  }
+});
+
+test.each(monitored)(
+  'a guest that changes its tables in every way finds under %s what it mapped after each fence',
+  (way) => {
+    const expected = run('remap', 'native');
+    expect(expected.outcome).toEqual({ reason: 'off', code: 0 });
+    expect(expected.lines).toContain('li a0, 0x401f4000; sd zero, 40(a0) trap f value 401f4028');
+    const pagings: readonly Paging[] = way === 'hardware' ? ['shadow'] : ['shadow', 'software'];
+    for (const paging of pagings) {
+      const { outcome, lines, counters, memory } = run('remap', way, { paging });
+      expect({ outcome, lines }).toEqual({ outcome: expected.outcome, lines: expected.lines });
+      expect(Buffer.compare(memory, expected.memory)).toBe(0);
+      // Most of its stores are done without an exit, and the log was full twice at one place.
+      const { storesLogged, exits } = counters;
+      expect(storesLogged > 1500).toBe(way === 'translate' && paging === 'shadow');
+      expect(exits['log-full']).toBe(way === 'translate' && paging === 'shadow' ? 2 : 0);
+    }
+  },
+);
+
+test('a guest that writes over the log of its translated code is contained', () => {
+  for (let seed = 1; seed <= 16; seed++) {
+    const { outcome, counters } = run('remap', 'translate', { parameters: [seed], instructions: 20_000 });
+    expect(outcome.reason).toBe('budget');
+    expect(counters.storesLogged).toBeGreaterThan(0);
   }
 });
 
@@ -92,6 +131,12 @@ test('a ported kernel that asks for memory of others is refused each time, and g
     'a load of it: page fault',
     'a store to it: page fault',
     'a ring there: refused',
+    'a sector into a table: refused',
+    'a sector from a table: done',
+    'a sector into memory that is not mapped: refused',
+    'a sector into its own page: done',
+    'a frame from there, and one into a table: refused',
+    'a device that there is not: refused',
     '',
   ]);
   expect(counters.exits.reflected).toBe(2);

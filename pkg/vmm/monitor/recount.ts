@@ -7,15 +7,16 @@ import { noExits } from './tally.ts';
 import { virtualName } from './virtual-registers.ts';
 
 /** What a trace tells. */
-export type Recounted = Omit<MonitorCounters, 'instructions' | 'traps'>;
+export type Recounted = Omit<MonitorCounters, 'instructions'>;
 
-/** Counts a trace of a guest under one way, none of whose walks ended before its first entry. */
+/** Counts a trace of a guest under one way. */
 export function recount(events: readonly TraceEvent[], way: Way): Recounted {
   const exits = noExits();
   for (const event of events) if (event.kind === 'exit') exits[reasonOf(event, way)]++;
   const count = (kind: TraceEvent['kind']): number => events.filter((event) => event.kind === kind).length;
   return {
     exits,
+    traps: count('trap'),
     ...recountWalks(events),
     monitorReferences: count('monitor-reference'),
     tlbMisses: count('miss'),
@@ -24,7 +25,15 @@ export function recount(events: readonly TraceEvent[], way: Way): Recounted {
     blocksTranslated: count('translated'),
     blocksChained: count('chained'),
     cacheFlushes: count('flushed'),
+    storesLogged: count('logged'),
+    moved: recountMoved(events),
   };
+}
+
+function recountMoved(events: readonly TraceEvent[]): MonitorCounters['moved'] {
+  const moved = { console: 0, disk: 0, net: 0 };
+  for (const event of events) if (event.kind === 'moved') moved[event.device]++;
+  return moved;
 }
 
 function recountWalks(
@@ -35,10 +44,13 @@ function recountWalks(
   let walkReferencesMax = 0;
   let inWalk = 0;
   for (const event of events) {
+    if (event.kind === 'walk') {
+      pageWalks++;
+      inWalk = 0;
+    }
     if (event.kind !== 'reference') continue;
     walkReferences++;
-    if (event.isFirst) pageWalks++;
-    inWalk = event.isFirst ? 1 : inWalk + 1;
+    inWalk++;
     walkReferencesMax = Math.max(walkReferencesMax, inWalk);
   }
   return { pageWalks, walkReferences, walkReferencesMax };
@@ -48,10 +60,11 @@ function recountWalks(
 export function reasonOf(event: ExitEvent, way: Way): ExitReason {
   const { cause, kernel, word } = event;
   if (event.atEnd) return 'untranslated';
-  if (cause === 3 && word !== 0) return 'call-out';
+  if (event.target === 'log') return 'log-full';
+  if (cause === 3 && word !== undefined) return 'call-out';
   if (cause === 8 || cause === 10) return kernel ? 'hypercall' : 'syscall';
   if (event.target !== 'none') return ofFault(event);
-  return cause === 2 && kernel && way !== 'paravirtual' ? ofInstruction(word) : 'reflected';
+  return cause === 2 && word !== undefined && kernel && way !== 'paravirtual' ? ofInstruction(word) : 'reflected';
 }
 
 function ofFault({ target, word, cause }: ExitEvent): ExitReason {
@@ -59,7 +72,7 @@ function ofFault({ target, word, cause }: ExitEvent): ExitReason {
   if (target === 'traced') return 'traced-write';
   if (target === 'table') return 'table-opened';
   if (target === 'detached') return 'table-checked';
-  if (target === 'device' && word !== 0) return 'device';
+  if (target === 'device' && word !== undefined) return 'device';
   if (cause >= 24) return 'buffer-fill';
   return cause >= 20 ? 'nested-fault' : 'shadow-fault';
 }

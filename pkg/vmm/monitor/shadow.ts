@@ -26,7 +26,7 @@ export class ShadowTables implements Translations {
   private readonly byFrame = new Map<number, number[]>();
   private readonly free: number[] = [];
   private readonly used: number[] = [];
-  onSpace: ((root: number, view: string) => void) | undefined;
+  onView: ((view: string) => void) | undefined;
 
   constructor(machine: PhysicalMachine) {
     this.machine = machine;
@@ -42,7 +42,7 @@ export class ShadowTables implements Translations {
     if (known !== undefined) return known;
     const root = this.takeTable();
     this.roots.set(view, root);
-    this.onSpace?.(root, view);
+    this.onView?.(view);
     return root;
   }
 
@@ -54,7 +54,8 @@ export class ShadowTables implements Translations {
     this.origins.set(leaf, page);
   }
 
-  mapOwn(root: number, virtual: bigint, { physical, pages, rights }: OwnPages): void {
+  mapOwn(view: string, virtual: bigint, { physical, pages, rights }: OwnPages): void {
+    const root = this.root(view);
     for (let at = 0; at < pages * PAGE_SIZE; at += PAGE_SIZE)
       this.mapAt(root, virtual + BigInt(at), physical + at, rights);
   }

@@ -1,5 +1,5 @@
 /** What is counted of one guest, and told to whoever traces it. */
-import type { ExitEvent, ExitReason, MonitorCounters, TraceEvent } from './contract.ts';
+import type { DeviceName, ExitEvent, ExitReason, MonitorCounters, TraceEvent } from './contract.ts';
 import type { PhysicalMachine } from './physical.ts';
 
 /** The counters of a monitor. */
@@ -14,6 +14,8 @@ export class Tally {
   private blocksTranslated = 0;
   private blocksChained = 0;
   private cacheFlushes = 0;
+  private storesLogged = 0;
+  private readonly moved: Record<DeviceName, number> = { console: 0, disk: 0, net: 0 };
   private readonly machine: PhysicalMachine;
   private readonly trace: ((event: TraceEvent) => void) | undefined;
   private inWalk = 0;
@@ -23,12 +25,22 @@ export class Tally {
     this.machine = machine;
     this.trace = trace;
     this.exits = noExits();
-    machine.hart.mmu.onReference = (_, isFirst) => {
-      this.inWalk = isFirst ? 1 : this.inWalk + 1;
-      if (this.inWalk > this.walkMax) this.walkMax = this.inWalk;
-      trace?.({ kind: 'reference', isFirst });
+    machine.hart.mmu.onWalk = () => {
+      this.inWalk = 0;
+      trace?.({ kind: 'walk' });
     };
-    if (trace !== undefined) machine.hart.mmu.onMiss = () => trace({ kind: 'miss' });
+    machine.hart.mmu.onReference = () => {
+      this.inWalk++;
+      if (this.inWalk > this.walkMax) this.walkMax = this.inWalk;
+      trace?.({ kind: 'reference' });
+    };
+    machine.devices.onMoved = (device) => {
+      this.moved[device]++;
+      trace?.({ kind: 'moved', device });
+    };
+    if (trace === undefined) return;
+    machine.hart.mmu.onMiss = () => trace({ kind: 'miss' });
+    machine.onTrap = () => trace({ kind: 'trap' });
   }
 
   /** A ported kernel asked for an entry of a table. */
@@ -63,23 +75,38 @@ export class Tally {
     this.trace?.({ kind: 'flushed' });
   }
 
+  /** Translated code had stored to an entry of a table. */
+  logged(entry: number): void {
+    this.storesLogged++;
+    this.trace?.({ kind: 'logged', entry });
+  }
+
   exit(reason: ExitReason, event: Partial<ExitEvent>): void {
     this.exits[reason]++;
     if (this.trace === undefined) return;
-    const none = { cause: 0, word: 0, kernel: false, atEnd: false, target: 'none' } as const;
+    const none = { cause: 0, word: undefined, kernel: false, atEnd: false, target: 'none' } as const;
     this.trace({ ...none, ...event, kind: 'exit' });
   }
 
   get counters(): MonitorCounters {
     const { hart } = this.machine;
     const { pageWalks, tlbMisses, walkReferences } = hart.mmu.counters;
-    const { monitorReferences, updatesAsked, interpreted, blocksTranslated, blocksChained, cacheFlushes } = this;
+    const {
+      monitorReferences,
+      updatesAsked,
+      interpreted,
+      blocksTranslated,
+      blocksChained,
+      cacheFlushes,
+      storesLogged,
+    } = this;
     return {
       instructions: hart.executed,
       traps: hart.traps,
       exits: { ...this.exits },
       ...{ pageWalks, walkReferences, walkReferencesMax: this.walkMax, tlbMisses },
-      ...{ monitorReferences, updatesAsked, interpreted, blocksTranslated, blocksChained, cacheFlushes },
+      ...{ monitorReferences, updatesAsked, interpreted, blocksTranslated, blocksChained, cacheFlushes, storesLogged },
+      moved: { ...this.moved },
     };
   }
 }
@@ -90,6 +117,6 @@ export function noExits(): Record<ExitReason, number> {
     ...{ register: 0, return: 0, fence: 0, wait: 0, syscall: 0, reflected: 0, 'shadow-fault': 0, 'traced-write': 0 },
     'buffer-fill': 0,
     ...{ 'nested-fault': 0, device: 0, hypercall: 0, 'table-opened': 0, 'table-checked': 0 },
-    ...{ untranslated: 0, 'call-out': 0 },
+    ...{ untranslated: 0, 'call-out': 0, 'log-full': 0 },
   };
 }

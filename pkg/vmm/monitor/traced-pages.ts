@@ -3,7 +3,7 @@
  * (`has`). A page stays traced until a root is given up.
  */
 import { MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
-import { type Entry, entryOf, type GuestRam } from './guest-tables.ts';
+import type { Entry, GuestRam } from './guest-tables.ts';
 
 /** Roots that are followed; the oldest is given up for another. Its tables are found again when the guest goes back to it. */
 const ROOTS_MAX = 16;
@@ -24,6 +24,11 @@ export class TracedPages {
 
   has(page: number): boolean {
     return this.levels.has(page);
+  }
+
+  /** Whether a page is a table of the lowest level, and of no other. */
+  isLowest(page: number): boolean {
+    return this.levels.get(page) === 1;
   }
 
   /** The guest uses this root. True if another was given up for it, so that what came of that one must be forgotten. */
@@ -61,7 +66,7 @@ export class TracedPages {
     if (level === 0) return;
     const at = this.ram.physical(page);
     for (let index = 0; index < 512; index++) {
-      const entry = entryOf(this.ram.machine.read64(at + index * 8));
+      const entry = this.ram.entryAt(at + index * 8);
       if (entry.isValid && !entry.isLeaf && entry.frame * PAGE_SIZE >= MEMORY_BASE)
         this.follow(entry.frame * PAGE_SIZE, level - 1);
     }

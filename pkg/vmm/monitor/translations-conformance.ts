@@ -90,9 +90,9 @@ export function testTranslations(name: string, create: (machine: PhysicalMachine
   test(`${name}: what is the monitor's own is there again after all was forgotten`, () => {
     const { machine, translations, reach, map } = stage();
     const own = machine.takePages(2);
-    translations.onSpace = (space, view) => {
+    translations.onView = (view) => {
       const pages = { physical: own, pages: 2, rights: { read: true, write: false, execute: true } };
-      if (view === 'kernel') translations.mapOwn(space, -8192n & 0xffff_ffff_ffff_ffffn, pages);
+      if (view === 'kernel') translations.mapOwn(view, -8192n & 0xffff_ffff_ffff_ffffn, pages);
     };
     const number = (own - machine.guestBase) / PAGE_SIZE;
     const second = 0xffff_ffff_ffff_f000n;

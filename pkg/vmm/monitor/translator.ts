@@ -1,22 +1,23 @@
 /**
  * Code that is made of a guest's kernel: blocks in a cache in the monitor's memory, made when the guest first comes to them and connected to each other
  * (chained) where the next is known. Invariant: each block is what the guest's bytes say, as pages with such bytes are write-protected, and entries of tables that led to
- * them are known; a change of either forgets all code. A store that keeps hitting traced pages becomes a call-out, which costs no fault.
+ * them are known; a change of either forgets all code. A store that keeps hitting traced pages is made anew as one that costs no fault
+ * (`logged-stores.ts`).
  */
 
 import { jump } from '../isa/compressed.ts';
 import { MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
-import type { Code, Deprivileged, Stopped } from './deprivileged.ts';
-import { BREAK } from './encode.ts';
+import type { Deprivileged } from './deprivileged.ts';
+import type { Code, Stopped, TableStore } from './guest-code.ts';
+import { LoggedStores, STATE_AT } from './logged-stores.ts';
 import { page, type Site, TABLE_ENTRIES, translateBlock } from './translate-block.ts';
 
 /** Jumps reach so far. */
 const CACHE_BYTES = 1 << 20;
 const BLOCK_BYTES_MAX = 4096;
-/** Where the cache is for the hart, in every view of the kernel; the page of registers is the last of all. */
+/** Where the cache is for the hart, in every view of the kernel. */
 const CACHE_AT = 0xffff_ffff_fe00_0000n;
-const STATE_AT = 0xffff_ffff_ffff_f000n;
-/** Faults of one store before it is done by call-out. */
+/** Faults of one store before code is made for it that needs none. */
 const TRACED_OFTEN = 8;
 /** No instruction has an odd address. */
 const NOWHERE = 1n;
@@ -35,6 +36,7 @@ export class Translator implements Code {
   private readonly watched = new Set<number>();
   private readonly entries = new Set<number>();
   private readonly tracedStores = new Map<bigint, number>();
+  private readonly logged: LoggedStores;
   private satp = 0n;
 
   /** `state` is the page whose second half begins with the guest's registers. */
@@ -42,13 +44,23 @@ export class Translator implements Code {
     this.guest = guest;
     this.state = state;
     this.cache = guest.parts.machine.takePages(CACHE_BYTES / PAGE_SIZE);
-    guest.translations.onSpace = (space, view) => {
+    const { machine, ram, tally } = guest.parts;
+    this.logged = new LoggedStores({
+      ...{ machine, state, translations: guest.translations, physical: (at) => ram.physical(at) },
+      onEntry: (entry) => {
+        tally.logged(entry);
+        guest.translations.forgetEntry(entry);
+        this.forgetFetched(entry);
+      },
+    });
+    guest.translations.onView = (view) => {
       if (!view.includes('/kernel')) return;
+      this.logged.forgetAliases();
       const isOpen = { read: true, write: true, execute: false };
-      guest.translations.mapOwn(space, STATE_AT, { physical: state, pages: 1, rights: isOpen });
+      guest.translations.mapOwn(view, STATE_AT, { physical: state, pages: 1, rights: isOpen });
       const isCode = { read: true, write: false, execute: true };
       const pages = CACHE_BYTES / PAGE_SIZE;
-      guest.translations.mapOwn(space, CACHE_AT, { physical: this.cache, pages, rights: isCode });
+      guest.translations.mapOwn(view, CACHE_AT, { physical: this.cache, pages, rights: isCode });
     };
     this.clearTable();
   }
@@ -67,6 +79,7 @@ export class Translator implements Code {
   stopped(at: bigint, cause: number): Stopped {
     const offset = at - CACHE_AT;
     const site = offset >= 0n && offset < BigInt(CACHE_BYTES) ? this.sites[Number(offset / 4n)] : undefined;
+    this.logged.take();
     if (site === undefined) return { pc: at };
     if (cause !== 3 || site.request === undefined) return { pc: site.pc };
     if (site.request !== 'target') return { pc: site.pc, request: site.request, instruction: site.instruction };
@@ -83,11 +96,17 @@ export class Translator implements Code {
   }
 
   moved(satp: bigint): void {
+    this.logged.forget();
     if (satp !== this.satp) this.forget();
     this.satp = satp;
   }
 
   remapped(entry: number | undefined): void {
+    this.logged.forget();
+    this.forgetFetched(entry);
+  }
+
+  private forgetFetched(entry: number | undefined): void {
     if (entry === undefined || this.entries.has(entry)) this.forget();
   }
 
@@ -99,11 +118,17 @@ export class Translator implements Code {
     const times = (this.tracedStores.get(pc) ?? 0) + 1;
     this.tracedStores.set(pc, times);
     if (times !== TRACED_OFTEN) return;
+    const start = this.translate(pc);
+    if (start === undefined) return;
+    // Where the store is in blocks of before, they go on in the new one.
     for (const [index, site] of this.sites.entries()) {
-      if (site?.pc !== pc || site.request !== undefined) continue;
-      this.sites[index] = { ...site, request: 'instruction' };
-      this.guest.parts.machine.write32(this.cache + index * 4, BREAK);
+      if (index >= start / 4 || site?.pc !== pc || site.request !== undefined) continue;
+      this.guest.parts.machine.write32(this.cache + index * 4, jump(start + 4 - index * 4));
     }
+  }
+
+  storedToTable(store: TableStore): void {
+    if (!this.watched.has(store.table)) this.logged.learn(store, this.guest.viewName);
   }
 
   private translate(pc: bigint): number | undefined {
@@ -111,7 +136,8 @@ export class Translator implements Code {
     const block = translateBlock(
       {
         fetch: (at) => this.guest.fetch(at),
-        isTraced: (at) => (this.tracedStores.get(at) ?? 0) >= TRACED_OFTEN,
+        storeAt: (at) =>
+          (this.tracedStores.get(at) ?? 0) < TRACED_OFTEN ? 'plain' : (this.logged.slotOf(at) ?? 'call'),
       },
       pc,
     );
@@ -155,6 +181,7 @@ export class Translator implements Code {
     const address = found.address - ((found.address - MEMORY_BASE) % PAGE_SIZE);
     if (this.watched.has(address)) return;
     this.watched.add(address);
+    this.logged.forget();
     this.guest.translations.forgetFrame(address);
   }
 

@@ -1,4 +1,5 @@
 /* A ported kernel that asks for what is not its own: mappings of other memory, by each call that takes an address. It says what came of each. */
+#include "../io/rings.h"
 #include "../pages/machine.h"
 
 extern u64 hypercall(u64 number, u64 a0, u64 a1, u64 a2, u64 a3);
@@ -9,10 +10,10 @@ static struct {
   u64 address, value;
 } list[2] __attribute__((aligned(4096)));
 static u64 table[512] __attribute__((aligned(4096)));
-static struct {
-  volatile u64 put, taken;
-  volatile u8 data[2048];
-} ring __attribute__((aligned(4096)));
+static struct console_ring ring __attribute__((aligned(4096)));
+
+static struct disk_ring disk __attribute__((aligned(4096)));
+static struct net_ring net __attribute__((aligned(4096)));
 
 static void put(char byte) {
   ring.data[ring.put % 2048] = byte;
@@ -36,6 +37,17 @@ static u64 ask(u64 address, u64 value) {
   list[0].address = address;
   list[0].value = value;
   return hypercall(1, (u64)list, 1, 0, 0);
+}
+
+/* How one request of the disk went. */
+static u64 transfer(u64 kind, u64 address) {
+  u64 at = disk.put % REQUESTS;
+  disk.requests[at].kind = kind;
+  disk.requests[at].sector = 0;
+  disk.requests[at].address = address;
+  disk.put++;
+  hypercall(7, 1, 0, 0, 0);
+  return disk.requests[at].state;
 }
 
 /* A leaf that would map a page of the machine, to be read and written. */
@@ -74,5 +86,18 @@ void main(u64 memory) {
   u64 drained = hypercall(7, 0, 0, 0, 0);
   hypercall(6, (u64)&ring, 0, 0, 0);
   tell("a ring there", drained == ~0ul);
+  hypercall(6, (u64)&disk, 1, 0, 0);
+  tell("a sector into a table", transfer(1, linear - offset) != 1);
+  tell("a sector from a table", transfer(2, linear - offset) != 1);
+  tell("a sector into memory that is not mapped", transfer(1, 0x70000000) != 1);
+  tell("a sector into its own page", transfer(1, (u64)list) != 1);
+  hypercall(6, (u64)&net, 2, 0, 0);
+  net.out[0].address = 0x70000000;
+  net.out[0].length = 64;
+  net.in[0].address = linear - offset;
+  net.put = net.offered = 1;
+  hypercall(7, 2, 0, 0, 0);
+  tell("a frame from there, and one into a table", net.taken == 1 && net.filled == 0);
+  tell("a device that there is not", hypercall(6, (u64)&net, 3, 0, 0) == ~0ul && hypercall(7, 3, 0, 0, 0) == ~0ul);
   hypercall(8, 0, 0, 0, 0);
 }
