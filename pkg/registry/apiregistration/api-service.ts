@@ -57,18 +57,16 @@ const versionPriorityMax = 1_000;
 
 function setDefaults(draft: Draft<APIService>): void {
   dropNulls(draft);
-  const { spec, status } = draft;
-  if (status !== undefined) dropNulls(status);
-  if (spec === undefined) return;
-  dropNulls(spec);
-  if (spec.service === undefined) return;
-  dropNulls(spec.service);
-  spec.service.port ??= defaultPort;
+  const { service } = draft.spec ?? {};
+  if (service !== undefined) service.port ??= defaultPort;
 }
 
-/** Go reads null as nothing. */
-function dropNulls(object: object): void {
-  for (const [name, value] of Object.entries(object)) if (value === null) Reflect.deleteProperty(object, name);
+/** Go reads null as nothing, wherever it is. */
+function dropNulls(part: object): void {
+  for (const [name, value] of Object.entries(part)) {
+    if (typeof value === 'object' && value !== null) dropNulls(value);
+    else if (value === null && !Array.isArray(part)) Reflect.deleteProperty(part, name);
+  }
 }
 
 function validate({ metadata, spec }: Given<APIService>): readonly FieldError[] {

@@ -67,7 +67,7 @@ test('those of custom resources come and go with them; what people have made sta
   expect(await named('v1.own.example.com')).toMatchObject({ spec: own });
 });
 
-test('they take strategic merge patches, and their conditions merge by type, as those of built-in kinds', async () => {
+test('they take strategic merge patches, their conditions merge by type, and null is nothing, as in built-in kinds', async () => {
   const name = 'v1.strategic.example.com';
   const services = client.resource(apiServices);
   await services.create({
@@ -85,7 +85,7 @@ test('they take strategic merge patches, and their conditions merge by type, as 
   for (const type of ['One', 'Two'])
     await services.patch(
       name,
-      { status: { conditions: [{ type, status: 'True' }] } },
+      { status: { conditions: [{ type, status: 'True', lastTransitionTime: null }] } },
       { type: 'strategic', subresource: 'status' },
     );
   const { status } = await services.get(name);
