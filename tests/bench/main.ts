@@ -7,6 +7,7 @@ import process from 'node:process';
 import { errorText } from '#pkg/base/error-text.ts';
 import { print } from './bench.ts';
 import { Clients } from './clients.ts';
+import { measureDecisions } from './decisions.ts';
 import { measureGuest } from './guest.ts';
 import { measureInTurns } from './in-turns.ts';
 import { measureMachines } from './machines.ts';
@@ -20,6 +21,7 @@ async function main(signal: AbortSignal): Promise<number> {
     return 0;
   }
   if (options.only.every((text) => text === 'guest')) return measureGuest() ? 0 : 1;
+  if (options.only.every((text) => text === 'decisions')) return measureDecisions() ? 0 : 1;
   if (options.only.every((text) => text === 'machines')) return (await measureMachines()) ? 0 : 1;
   const ending = new AsyncDisposableStack();
   try {

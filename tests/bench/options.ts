@@ -11,7 +11,7 @@ Measures a server over HTTPS, alone or in turns with others.
   --store <name>        Store of the own clusters. Default: lmdb.
   --only <text>         Only rows whose name contains this; may be given several times. 'guest' alone
                         measures the simulated machine, beside QEMU, and no server; 'machines' alone
-                        how soon one answers, and the memory of fifty.
+                        how soon one answers, and the memory of fifty; 'decisions' alone how fast the scheduler decides in memory.
   --seconds <n>         How long each row lasts, in turns each turn. Default: 3; in turns 1.
   --nodes <n>           Nodes of the scheduling rows. Default: 5000.
   --pods <n>            Pods of the scheduling rows. Default: 5000.

@@ -73,13 +73,13 @@ async function schedule({ connections, target }: Session, { pods, wish }: Load):
     durationMs: drainMs,
     request: (index) => (index < pods ? creation(index) : undefined),
   });
-  await settled(() => tally.bound.size >= written.operations);
+  await settled(() => tally.found.size >= written.operations);
   watching!.close();
-  const missing = written.operations - tally.bound.size;
+  const missing = written.operations - tally.found.size;
   const failure = missing > 0 ? `${missing} pods were not bound` : written.failure;
   return {
-    operations: tally.bound.size,
-    tookMs: tally.lastMs - startMs,
+    operations: tally.found.size,
+    tookMs: tally.lastFoundMs - startMs,
     failures: written.failures + missing,
     ...(failure !== undefined && { failure }),
     ...percentiles(tally.latenciesMs),

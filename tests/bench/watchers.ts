@@ -12,8 +12,10 @@ export interface WatchTally {
   /** When the last event came. */
   lastMs: number;
   readonly latenciesMs: number[];
-  /** Pods seen with a node, when that is asked for. */
-  readonly bound: Set<string>;
+  /** Pods seen with a node, or Ready, when that is asked for. */
+  readonly found: Set<string>;
+  /** When the last of them was. */
+  lastFoundMs: number;
 }
 
 /** What is watched, and what is looked for in it. */
@@ -21,8 +23,8 @@ export interface WatchOptions {
   readonly namespace: string;
   /** Tells from where on to watch. */
   readonly asking: Connection;
-  /** `bound`: also which pods were given a node. Default `all`: events and their delay. */
-  readonly what?: 'all' | 'bound';
+  /** `bound`: also which pods were given a node; `ready`: which are Ready. Default `all`: events and their delay. */
+  readonly what?: 'all' | 'bound' | 'ready';
 }
 
 /** Begins a watch on each connection, from the present on; resolves once they are all sent. */
@@ -30,12 +32,13 @@ export async function watchPods(
   connections: readonly Connection[],
   { namespace, asking, what = 'all' }: WatchOptions,
 ): Promise<WatchTally> {
-  const tally: WatchTally = { events: 0, lastMs: clock.monotonicMs(), latenciesMs: [], bound: new Set() };
+  const nowMs = clock.monotonicMs();
+  const tally: WatchTally = { events: 0, lastMs: nowMs, latenciesMs: [], found: new Set(), lastFoundMs: nowMs };
   const list = await asking.request({ method: 'GET', path: `${podsPath(namespace)}?limit=1`, keepBody: true });
   const version = /"resourceVersion":"(\d+)"/.exec(list.body)?.[1] ?? '0';
   const path = `${podsPath(namespace)}?watch=1&resourceVersion=${version}`;
   for (const [i, connection] of connections.entries()) {
-    const onLine = what === 'bound' ? lookForNode(tally) : i % sampleEvery === 0 ? lookForTime(tally) : () => {};
+    const onLine = what !== 'all' ? lookFor(marks[what], tally) : i % sampleEvery === 0 ? lookForTime(tally) : () => {};
     void connection.request({ method: 'GET', path }, lines(tally, onLine)).catch(() => {});
   }
   return tally;
@@ -77,13 +80,19 @@ function lookForTime(tally: WatchTally): OnLine {
   };
 }
 
-function lookForNode(tally: WatchTally): OnLine {
+/** What an object has, as JSON, that is looked for. */
+const marks = { bound: /"nodeName":"/, ready: /"type":"Ready"[^}]*"status":"True"|"status":"True"[^}]*"type":"Ready"/ };
+
+function lookFor(mark: RegExp, tally: WatchTally): OnLine {
   return (line) => {
-    if (!line.includes('"nodeName":"') || !line.includes('"name":"scheduled-')) return;
-    const name = /"name":"(scheduled-\d+)"/.exec(line.toString('latin1'))?.[1] ?? '';
-    if (tally.bound.has(name)) return;
-    tally.bound.add(name);
+    if (!line.includes('"name":"scheduled-')) return;
+    const text = line.toString('latin1');
+    if (!mark.test(text)) return;
+    const name = /"name":"(scheduled-\d+)"/.exec(text)?.[1] ?? '';
+    if (tally.found.has(name)) return;
+    tally.found.add(name);
     tally.lastMs = clock.monotonicMs();
-    tally.latenciesMs.push(clock.monotonicMs() - sentAt(line));
+    tally.lastFoundMs = tally.lastMs;
+    tally.latenciesMs.push(tally.lastMs - sentAt(line));
   };
 }
