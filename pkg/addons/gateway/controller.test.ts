@@ -13,6 +13,7 @@ import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
 import { bareCluster } from '../testing/bare-cluster.ts';
 import { gatewayAddon } from './addon.ts';
 import { createGatewayController } from './controller.ts';
+import { gatewayDefinitions } from './crds.ts';
 import type { RoutingTable } from './model/table.ts';
 import { gatewayNamespace, gatewaySelector } from './places.ts';
 import { gateways, httpRoutes } from './types.ts';
@@ -365,4 +366,12 @@ test('bad objects are refused with the fields that are wrong', async () => {
   expect(await refusal(route({ rules: [{ filters: [{ type: 'URLRewrite' }] }] }))).toContain(
     'filter.urlRewrite must be specified',
   );
+});
+
+test('tools find out of which version of the API the kinds are', () => {
+  const seen = gatewayDefinitions().map(({ metadata }) => [
+    metadata?.annotations?.[`${group}/bundle-version`],
+    metadata?.annotations?.[`${group}/channel`],
+  ]);
+  expect(seen).toEqual(Array(4).fill(['v1.3.0', 'standard']));
 });

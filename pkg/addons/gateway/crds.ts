@@ -18,6 +18,9 @@ import {
 } from './schema-parts.ts';
 import { gatewayGroup } from './types.ts';
 
+/** The version of the Gateway API that has all of the fields. */
+const bundleVersion = 'v1.3.0';
+
 interface Definition {
   readonly kind: string;
   readonly plural: string;
@@ -248,8 +251,13 @@ function definitionOf(definition: Definition): AddonObject {
     kind: 'CustomResourceDefinition',
     metadata: {
       name: `${plural}.${gatewayGroup}`,
-      // The schemas are not those that upstream's reviewers approved.
-      annotations: { 'api-approved.kubernetes.io': 'unapproved, written for the gateway of Coxswain' },
+      annotations: {
+        // The schemas are not those that upstream's reviewers approved.
+        'api-approved.kubernetes.io': 'unapproved, written for the gateway of Coxswain',
+        // By these, tools find out of which version of the API the fields are.
+        [`${gatewayGroup}/bundle-version`]: bundleVersion,
+        [`${gatewayGroup}/channel`]: 'standard',
+      },
     },
     spec: {
       group: gatewayGroup,
