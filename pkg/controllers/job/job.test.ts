@@ -4,6 +4,7 @@ import type { Job, JobSpec } from '#pkg/api/types/batch-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { jobs, pods } from '#pkg/api/types/refs.ts';
 import { controllerOf } from '#pkg/apimachinery/object.ts';
+import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { endPod, type Harness, type HarnessOptions, startHarness, until } from '../testing/harness.ts';
 import { indexOf, isJobFinished, isTracked } from './job-pods.ts';
 
@@ -385,4 +386,18 @@ test('lost requests and lost answers: every pod counts once (seeds)', async () =
     expect(all.filter((pod) => pod.status?.phase === 'Failed').length).toBe(status?.failed ?? 0);
     if (seed < 3) await harness.stop();
   }
+});
+
+test('a job that could not be written for an hour is written within a minute after', async () => {
+  await start();
+  await create({ completions: 1 });
+  await harness.clock.advance(5_000);
+  harness.hooks.beforeRequest = ({ method }) =>
+    method === 'PUT' ? Promise.reject(serviceUnavailable('not now')) : Promise.resolve();
+  await endPod(harness, (await activePods())[0]!, 0);
+  await harness.clock.advance(3_600_000);
+  expect(await isOver()).toBe(false);
+  harness.hooks.beforeRequest = undefined;
+  await harness.clock.advance(61_000);
+  expect(await isOver()).toBe(true);
 });

@@ -25,6 +25,8 @@ import { syncJob } from './sync.ts';
 
 /** Jobs worked on at the same time. */
 const workers = 5;
+/** Longest time until a Job that could not be written is tried again. Source: upstream `MaxJobApiBackOff`. */
+const retry = { maxDelayMs: 60_000 } as const;
 /**
  * How long changes of pods are gathered before their job is looked at: pods that end of one cause are counted by one write. (Upstream waits a
  * second.)
@@ -57,8 +59,13 @@ class JobController implements Component {
     this.#expectations = new Expectations(context.clock);
     this.#jobs = context.informers.informer(jobs);
     this.#pods = context.informers.informer(pods);
-    this.#loop = createLoop(context, { name: 'job', workers, reconcile: (key, s) => this.#reconcile(key, s) });
-    this.#strays = createLoop(context, { name: 'job-pods', workers: 1, reconcile: (key) => this.#letStrayGo(key) });
+    this.#loop = createLoop(context, { name: 'job', workers, retry, reconcile: (key, s) => this.#reconcile(key, s) });
+    this.#strays = createLoop(context, {
+      name: 'job-pods',
+      workers: 1,
+      retry,
+      reconcile: (key) => this.#letStrayGo(key),
+    });
     indexByController(this.#pods);
     this.#jobs.addHandler({
       added: (job) => this.#loop.queue.add(objectKey(job)),

@@ -173,7 +173,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     },
     stop: async () => {
       podsStop.abort();
-      await Promise.all(started.map((process) => process.stop()));
+      for (const process of started) await process.stop();
       await Promise.all(running);
       await server.stop();
     },

@@ -34,8 +34,10 @@ function run(component: Component): Running {
   return { stop, ended: component.run(stop.signal) };
 }
 
-async function end({ stop, ended }: Running): Promise<void> {
+async function end(clock: VirtualClock, { stop, ended }: Running): Promise<void> {
   stop.abort();
+  // What is left to do needs no time, but its turn.
+  await clock.settle();
   await ended;
 }
 
@@ -44,7 +46,7 @@ export async function openProcess(clock: VirtualClock, make: () => Awaitable<Com
   const first = await make();
   let running: Running | undefined;
   const stop = async (): Promise<void> => {
-    if (running !== undefined) await end(running);
+    if (running !== undefined) await end(clock, running);
   };
   return {
     start: () => {
@@ -78,7 +80,7 @@ export async function startApiProcess(options: BareApiOptions & { readonly clock
   const stop = async (): Promise<void> => {
     const ending = now;
     now = undefined;
-    if (ending !== undefined) await end(ending.running);
+    if (ending !== undefined) await end(clock, ending.running);
   };
   return {
     transport: (user) => ({
