@@ -22,6 +22,7 @@ const amounts = [
   ['sharedBytes', 'SHARED PAGES'],
   ['sharedPartBytes', 'ITS PART OF THEM'],
   ['zeroBytes', 'ZERO PAGES'],
+  ['balloonBytes', 'BALLOON'],
 ] as const;
 
 interface Summary {

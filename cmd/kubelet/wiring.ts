@@ -73,6 +73,7 @@ export async function wireKubelet(
       imageAliases: values['image-aliases'],
       criEndpoint: values['container-runtime-endpoint'],
       ociRuntimes: values['oci-runtime'],
+      machineMemory: values['machine-memory'],
       domain: values['cluster-domain'],
       resolvConf: values['resolv-conf'],
       tables: clusterTables,

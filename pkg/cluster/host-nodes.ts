@@ -35,6 +35,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
     'image-aliases': imageAliases,
     'container-runtime-endpoint': criEndpoint,
     'oci-runtime': ociRuntimes,
+    'machine-memory': machineMemory,
   } = flags;
   const cpus = cpuSettingsOf(flags);
   const eviction = evictionOf(flags);
@@ -64,6 +65,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
         ...(typeof imageAliases === 'string' ? { imageAliases } : {}),
         ...(typeof criEndpoint === 'string' ? { criEndpoint } : {}),
         ...(typeof ociRuntimes === 'string' ? { ociRuntimes } : {}),
+        ...(typeof machineMemory === 'string' ? { machineMemory } : {}),
         ...(cpus === undefined ? {} : { cpus }),
         eviction,
         ...(imageCollection === undefined ? {} : { imageCollection }),

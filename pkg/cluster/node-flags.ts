@@ -5,6 +5,7 @@ import { cpuFlags } from './cpu-flags.ts';
 import { criEndpointDefault, criEndpointProblem } from './cri-endpoint.ts';
 import { evictionFlags } from './eviction-flags.ts';
 import { imageCollectionFlags } from './image-collection-flags.ts';
+import { machineMemoryProblem } from './machine-memory.ts';
 import { ociRuntimesDefault, ociRuntimesProblem } from './oci-runtimes.ts';
 
 /** The table. */
@@ -25,6 +26,12 @@ export const nodeFlags = {
     fallback: ociRuntimesDefault,
     placeholder: 'program',
     problem: ociRuntimesProblem,
+  }),
+  'machine-memory': text({
+    help: 'What the virtual machines of a node may use together, for the runtime vm: a quantity from 16Mi to 4Gi. Their limits may be more than that together; when it runs low their balloons give pages back. Empty for as much as their limits say.',
+    fallback: '',
+    placeholder: 'quantity',
+    problem: machineMemoryProblem,
   }),
   ...cpuFlags,
   ...evictionFlags,

@@ -75,6 +75,8 @@ export interface NodePartOptions {
   readonly criEndpoint?: string;
   /** Which OCI runtimes make containers. Default: runc. */
   readonly ociRuntimes?: string;
+  /** What its virtual machines may use together. Default: what they may have. */
+  readonly machineMemory?: string;
   /** Which processors are kept from pods, and whether containers have others for themselves. Default: none are, and none have. */
   readonly cpus?: CpuSettings;
   /** When it ends pods as it has too little left. Default: never, but for those beyond limits of their own. */
@@ -241,6 +243,7 @@ async function openNode(
     imageAliases: options.imageAliases ?? '',
     criEndpoint: options.criEndpoint ?? criEndpointDefault,
     ociRuntimes: options.ociRuntimes ?? ociRuntimesDefault,
+    machineMemory: options.machineMemory ?? '',
     imagesFolder: options.imagesFolder ?? folder,
     ownNetwork: networkKind.sharesNode !== true,
     nodeNetwork: networkKind.kernel?.namespaceOf(nodeName),

@@ -9,6 +9,7 @@ import type { Random } from '#pkg/base/random.ts';
 import type { ImageAliases } from '#pkg/kubelet/runtime/inprocess/image-aliases.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import type { Machines } from '#pkg/kubelet/runtime/vm/machines.ts';
+import { machineBytesOf } from './machine-memory.ts';
 
 /** Where a runtime of one node runs. */
 export interface RuntimePlace {
@@ -23,6 +24,8 @@ export interface RuntimePlace {
   readonly imagesFolder: string;
   /** Where the container runtime of another process answers, for the runtime `cri`. */
   readonly criEndpoint: string;
+  /** What the machines of the runtime `vm` may use together, as a quantity; `''` for what they may have. */
+  readonly machineMemory: string;
   /** Which OCI runtimes make containers, for the runtime `container`. */
   readonly ociRuntimes: string;
   /** Whether pods have networks of their own. */
@@ -103,7 +106,8 @@ export const runtimeTable: RuntimeTable = {
     sharesNetwork: true,
     open: async (place) => {
       const { createVmRuntime } = await import('#pkg/kubelet/runtime/vm/vm-runtime.ts');
-      const runtime = createVmRuntime({ ...place, keepsSpare: true });
+      const machineBytesMax = machineBytesOf(place.machineMemory);
+      const runtime = createVmRuntime({ ...place, machineBytesMax, keepsSpare: true });
       return { runtime, machines: runtime.machines, close: () => runtime.close() };
     },
   },

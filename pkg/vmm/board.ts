@@ -1,5 +1,5 @@
 /**
- * The devices of a machine, put together as on QEMU's `virt` board: disk, network and console in the first three slots of virtio. Carries what goes between host
+ * The devices of a machine, put together as on QEMU's `virt` board: disk, network, console and balloon in the first four slots of virtio. Carries what goes between host
  * and guest; when things happen is the machine's.
  */
 import { Console } from './console.ts';
@@ -8,6 +8,7 @@ import { DeviceBus } from './devices/device-bus.ts';
 import { Finisher } from './devices/finisher.ts';
 import { Plic } from './devices/plic.ts';
 import { Uart } from './devices/uart.ts';
+import { VirtioBalloon } from './devices/virtio/balloon.ts';
 import { VirtioBlock } from './devices/virtio/block.ts';
 import { VirtioConsole } from './devices/virtio/console.ts';
 import { VirtioNetwork } from './devices/virtio/network.ts';
@@ -20,6 +21,7 @@ import { VIRTIO_SLOTS } from './memory-map.ts';
 const DISK_SLOT = 0;
 const NETWORK_SLOT = 1;
 const CONSOLE_SLOT = 2;
+const BALLOON_SLOT = 3;
 
 /** The devices. */
 export class Board {
@@ -32,6 +34,7 @@ export class Board {
   private readonly disk: VirtioBlock | undefined;
   private readonly network: VirtioNetwork | undefined;
   private readonly virtioConsole: VirtioConsole;
+  readonly balloon: VirtioBalloon;
 
   constructor(config: MachineConfig, memory: GuestMemory, harts: readonly HartState[], clock: GuestClock) {
     const lines = new Plic(harts);
@@ -43,7 +46,8 @@ export class Board {
       this.uart.isSpoken = false;
       this.console.write(byte);
     });
-    const backends = [this.disk, this.network, this.virtioConsole];
+    this.balloon = new VirtioBalloon(memory);
+    const backends = [this.disk, this.network, this.virtioConsole, this.balloon];
     const host = { memory, lines, clock };
     this.slots = Array.from({ length: VIRTIO_SLOTS }, (_, slot) => new VirtioTransport(slot, host, backends[slot]));
     this.bus = new DeviceBus([this.uart, this.clint, lines, ...this.slots, this.finisher]);
@@ -61,6 +65,13 @@ export class Board {
     const taken = this.virtioConsole.give(bytes);
     slot.wake();
     return taken;
+  }
+
+  /** So many pages are wanted of the guest. */
+  inflateTo(pages: number): void {
+    if (pages === this.balloon.wanted) return;
+    this.balloon.wanted = pages;
+    this.slots[BALLOON_SLOT]?.configChanged();
   }
 
   deliverFrame(frame: Uint8Array): boolean {

@@ -157,13 +157,16 @@ export class GuestMemory {
     this.bytes.set(bytes.subarray(0, PAGE_SIZE), this.offsetOf(page));
   }
 
-  /** A page is zeros from now on, and its frame is given back where there are others who may have it; one that is missing stays so. */
-  clearPage(page: number): void {
-    if (this.missing[page] === 1) return;
-    this.dropCode(page);
-    this.frames.drop(page);
-    if (this.lent[page] === 0) this.bytes.fill(0, this.offsetOf(page), this.offsetOf(page) + PAGE_SIZE);
-    this.dirty[page] = 1;
+  /** Pages are zeros from now on, and their frames are given back where there are others who may have them; those that are missing stay so. */
+  clearPages(pages: readonly number[]): void {
+    for (const page of pages) {
+      if (this.missing[page] === 1) continue;
+      this.dropCode(page);
+      this.frames.drop(page);
+      const at = this.offsetOf(page);
+      if (this.lent[page] === 0) this.bytes.fill(0, at, at + PAGE_SIZE);
+      this.dirty[page] = 1;
+    }
     this.moved();
   }
 

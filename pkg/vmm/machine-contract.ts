@@ -128,6 +128,10 @@ export interface Machine {
   sharePages(count: number): number;
   /** What its pages take now. */
   readonly pageUse: PageUse;
+  /** Would have the guest give so many of its pages to its host: what it gives reads as zeros. It gives what it can spare, by its driver of the balloon, and takes back what it needs. */
+  inflateTo(pages: number): void;
+  /** Pages that the guest says it has given. */
+  readonly ballooned: number;
   /** It is over: its pages are given back, and nothing of it is asked again. */
   release(): void;
 

@@ -4,8 +4,8 @@
  * Does no I/O. Counterpart: QEMU's `virt` board with `-icount`.
  */
 import { Board } from './board.ts';
-import { GuestImageError } from './boot/elf.ts';
 import { load } from './boot/load.ts';
+import { checkConfig } from './check-config.ts';
 import { Compiler } from './compile/compiler.ts';
 import type { VirtioTransport } from './devices/virtio/transport.ts';
 import { NO_FRAME } from './frames/page-frames.ts';
@@ -27,7 +27,7 @@ import {
   type Stop,
   shapeOf,
 } from './machine-contract.ts';
-import { INSTRUCTIONS_PER_TICK, MEMORY_MAX, PAGE_SIZE } from './memory-map.ts';
+import { INSTRUCTIONS_PER_TICK } from './memory-map.ts';
 import { type Plain, PlainReader, plainBytes } from './plain-state.ts';
 
 /** Compiling costs as much as interpreting a place a few thousand times; what is come to so often will be come to more often. */
@@ -36,8 +36,6 @@ const HOT = 50;
 const TURN = 10_000;
 /** Of one hart, for which nobody waits. */
 const TURN_ALONE = 1_000_000_000;
-const MEMORY_MIN = 1 << 20;
-const HARTS_MAX = 8;
 
 /** What changes how fast a machine runs and where its pages are, and nothing that its guest sees. */
 export interface MachineTuning {
@@ -202,6 +200,14 @@ class SimulatedMachine implements Machine {
     return this.seat?.use() ?? { pages: this.pages, owned: this.pages, zero: 0, shared: 0, sharedPart: 0 };
   }
 
+  inflateTo(pages: number): void {
+    this.board.inflateTo(Math.max(0, Math.min(Math.floor(pages), this.pages)));
+  }
+
+  get ballooned(): number {
+    return this.board.balloon.given;
+  }
+
   release(): void {
     this.memory.frames.release();
   }
@@ -364,26 +370,9 @@ class SimulatedMachine implements Machine {
   }
 }
 
-function check(config: MachineConfig): void {
-  const { memory, harts, mac, diskSectors } = config;
-  if (memory % PAGE_SIZE !== 0 || memory < MEMORY_MIN || memory > MEMORY_MAX) {
-    throw new GuestImageError(
-      `Cannot make a machine of ${memory} bytes: memory is whole pages of 4,096 bytes, from 1 MiB to 2 GiB`,
-    );
-  }
-  if (!Number.isInteger(harts) || harts < 1 || harts > HARTS_MAX) {
-    throw new GuestImageError(`Cannot make a machine of ${harts} harts: it has 1 to ${HARTS_MAX}`);
-  }
-  if (mac !== undefined && mac.length !== 6)
-    throw new GuestImageError(`Cannot use a MAC of ${mac.length} bytes: it has 6`);
-  if (diskSectors !== undefined && (!Number.isSafeInteger(diskSectors) || diskSectors < 1)) {
-    throw new GuestImageError(`Cannot make a disk of ${diskSectors} sectors`);
-  }
-}
-
 /** Makes a machine that is about to run its kernel's first instruction, or the one of which `state` was saved (its pages are for `writePage`). */
 export function createMachine(config: MachineConfig, state?: MachineState, tuning: MachineTuning = {}): Machine {
-  check(config);
+  checkConfig(config);
   const machine = new SimulatedMachine(config, tuning);
   if (state === undefined) machine.boot();
   else machine.restoreState(state);

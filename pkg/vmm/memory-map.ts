@@ -21,7 +21,7 @@ export const UART_BASE = 0x1000_0000;
 export const VIRTIO_BASE = 0x1000_1000;
 /** Bytes from one slot to the next. */
 export const VIRTIO_STRIDE = 0x1000;
-/** How many slots there are: disk, network and console are in the first three. */
+/** How many slots there are: disk, network, console and balloon are in the first four. */
 export const VIRTIO_SLOTS = 8;
 /** The serial port's number at the PLIC. */
 export const UART_INTERRUPT = 10;

@@ -20,13 +20,14 @@ export class PlainReader {
     this.name = name;
   }
 
-  number(field: string): number {
-    const value = this.fields.get(field);
+  /** `fallback`: for a field that states of before do not have. */
+  number(field: string, fallback?: number): number {
+    const value = this.fields.get(field) ?? fallback;
     if (typeof value !== 'number') return this.wrong(field, 'number');
     return value;
   }
 
-  /** `fallback`: for a field that states of before do not have. */
+  /** The same of `fallback`. */
   flag(field: string, fallback?: boolean): boolean {
     const value = this.fields.get(field) ?? fallback;
     if (typeof value !== 'boolean') return this.wrong(field, 'boolean');

@@ -28,7 +28,7 @@ function change(memory: GuestMemory, plain: Uint8Array, random: SeededRandom): v
     memory.copyIn(MEMORY_BASE + at, bytes);
     plain.set(bytes, at);
   } else if (act === 1) {
-    memory.clearPage(page);
+    memory.clearPages([page]);
     plain.fill(0, page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
   } else if (act === 2) {
     const at = page * PAGE_SIZE + 8 * number(512);

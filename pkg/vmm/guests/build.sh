@@ -19,7 +19,7 @@ kernel() {
   riscv64-unknown-elf-objcopy -O binary "$work/user.elf" "$work/user.bin"
   mkdir -p "$out/$name"
   # shellcheck disable=SC2086
-  riscv64-unknown-elf-gcc $flags -DUSER_IMAGE="\"$work/user.bin\"" -T kernel/link.ld -o "$out/$name/$name.elf" kernel/start.S kernel/memory.c \
+  riscv64-unknown-elf-gcc $flags -DUSER_IMAGE="\"$work/user.bin\"" -T kernel/link.ld -o "$out/$name/$name.elf" kernel/start.S kernel/memory.c kernel/balloon.c \
     kernel/process.c kernel/trap.c kernel/console.c kernel/virtio.c kernel/net.c kernel/tcp.c common/fdt.c common/lib.c
 }
 

@@ -64,6 +64,11 @@ export class GuestThread {
     return this.#started.promise;
   }
 
+  /** So many pages are wanted of the guest. */
+  inflateTo(pages: number): void {
+    this.#send({ type: 'inflate', pages });
+  }
+
   input(bytes: Uint8Array): void {
     this.#send({ type: 'input', bytes });
   }

@@ -17,7 +17,7 @@ interface Bank {
 export interface MachineMemoryOptions {
   /** Of the computer: no bank is larger. */
   readonly nodeBytes: number;
-  /** What all machines together may use; they may be promised more. Default: as much as they are promised. */
+  /** What all machines together may use, at most 4 GiB; they may be promised more. Default: as much as they are promised. */
   readonly bytesMax?: number;
 }
 

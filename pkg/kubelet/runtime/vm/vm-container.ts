@@ -170,13 +170,23 @@ export class VmContainer {
     return this.#options.start.kernel;
   }
 
+  /** What its machine was promised. */
+  get memoryBytes(): number {
+    return this.#options.start.memoryBytes;
+  }
+
+  /** So many of its pages are wanted; does nothing where it does not run. */
+  inflateTo(pages: number): void {
+    this.#thread?.inflateTo(pages);
+  }
+
   /** A connection to a port of the guest. */
   connect(port: number) {
     return this.thread.connect(port);
   }
 
   async stats(): Promise<ContainerStats> {
-    const { pages, memoryBytes, cpuNanoseconds, counters } = await this.figures();
+    const { pages, balloonBytes, memoryBytes, cpuNanoseconds, counters } = await this.figures();
     const { owned, zero, shared, sharedPart } = pages ?? { owned: 0, zero: 0, shared: 0, sharedPart: 0 };
     const bytes = (count: number): number => Math.round(count * PAGE_SIZE);
     const gauges = {
@@ -184,6 +194,7 @@ export class VmContainer {
       sharedBytes: bytes(shared),
       sharedPartBytes: bytes(sharedPart),
       zeroBytes: bytes(zero),
+      balloonBytes,
     };
     const workingSetBytes = bytes(owned + sharedPart);
     return { memoryBytes, workingSetBytes, cpuNanoseconds, counters: { ...counters }, gauges };

@@ -30,6 +30,7 @@ import {
 } from '../runtime.ts';
 import type { StreamingService } from '../streams.ts';
 import { agentPort } from './agent.ts';
+import { Balloons } from './balloons.ts';
 import type { GuestStart } from './guest/protocol.ts';
 import { GuestWorkers } from './guest-workers.ts';
 import { builtInImages, findImage, type GuestImage, imageProblem, imagesHint } from './images.ts';
@@ -64,6 +65,8 @@ export interface VmRuntimeDeps {
   readonly folder?: string;
   /** What all machines together may have. Default: the machine's memory. */
   readonly memoryBytesMax?: number;
+  /** What they may use together, whatever they may have: then they get pages as they write them, and are asked for some where there are few left. Default: what they may have is there for them. */
+  readonly machineBytesMax?: number | undefined;
   /** A thread is kept ready for the next machine, which then boots at once. Default: none is. */
   readonly keepsSpare?: boolean;
 }
@@ -87,7 +90,9 @@ class VmRuntime implements MachineRuntime {
   readonly images: ImageService;
   readonly machines: Machines;
   readonly #deps: VmRuntimeDeps;
+  readonly #nodeBytes: number;
   readonly #memory: MachineMemory;
+  readonly #balloons: Balloons | undefined;
   readonly #workers: GuestWorkers;
   readonly #pods: PodContainers<VmContainer>;
   readonly #listeners = new Set<(container: RuntimeContainer) => void>();
@@ -97,7 +102,11 @@ class VmRuntime implements MachineRuntime {
   constructor(deps: VmRuntimeDeps) {
     this.#deps = deps;
     this.#pods = new PodContainers(deps);
-    this.#memory = new MachineMemory({ nodeBytes: deps.memoryBytesMax ?? totalmem() });
+    const { clock, machineBytesMax: bytesMax } = deps;
+    this.#nodeBytes = Math.min(deps.memoryBytesMax ?? totalmem(), bytesMax ?? Number.POSITIVE_INFINITY);
+    this.#memory = new MachineMemory({ nodeBytes: this.#nodeBytes, ...(bytesMax === undefined ? {} : { bytesMax }) });
+    if (bytesMax !== undefined)
+      this.#balloons = new Balloons({ clock, use: () => this.#memory.use, machines: () => this.#running() });
     this.#workers = new GuestWorkers({ ...deps, memory: this.#memory });
     this.sandboxes = {
       run: async (config) => this.#runSandbox(config),
@@ -157,8 +166,14 @@ class VmRuntime implements MachineRuntime {
 
   async close(): Promise<void> {
     this.#listeners.clear();
+    this.#balloons?.stop();
     await this.#workers.close();
     await this.#pods.close();
+  }
+
+  *#running(): Generator<VmContainer> {
+    for (const { containers } of this.#pods.all())
+      for (const container of containers.values()) if (container.state === 'running') yield container;
   }
 
   /** A thread for a machine of so much memory, and its seat, which is left when that has ended. */
@@ -218,7 +233,7 @@ class VmRuntime implements MachineRuntime {
     const { kernel, firmware, initrd, disk, commandLine, ports } = image;
     const { memoryLimitBytes = memoryBytesDefault, cpuQuotaUs, cpuPeriodUs = 100_000 } = config.resources;
     const memoryBytes = Math.floor(Math.min(memoryLimitBytes, memoryBytesMax) / pageBytes) * pageBytes;
-    const nodeBytes = this.#deps.memoryBytesMax ?? totalmem();
+    const nodeBytes = this.#nodeBytes;
     if (memoryBytes < memoryBytesMin)
       throw new RuntimeError(
         'failed',

@@ -18,7 +18,7 @@ const VERSION_1 = 1;
 
 /** What is particular to a kind of device. */
 export interface Backend {
-  /** Of the list of kinds: 1 network, 2 block, 3 console. */
+  /** Of the list of kinds: 1 network, 2 block, 3 console, 5 balloon. */
   readonly kind: number;
   readonly queues: number;
   /** Low 32 bits of features offered. */
@@ -26,6 +26,8 @@ export interface Backend {
   readonly config: Uint8Array;
   /** Does what there is to do with the queues; true if the driver is to be interrupted. May throw MISSING_PAGE and BROKEN_QUEUE, and is called again. */
   process(queues: readonly Virtqueue[]): boolean;
+  /** The driver writes to the configuration; without this nothing comes of it. */
+  storeConfig?(offset: number, size: number, value: number): void;
   reset(): void;
   save(): { readonly [name: string]: Plain };
   restore(state: PlainReader): void;
@@ -73,6 +75,11 @@ export class VirtioTransport implements Device {
     if (this.isLive) this.due = Math.min(this.due, this.host.clock.ticks + DELAY);
   }
 
+  /** The configuration has changed: the driver is interrupted. */
+  configChanged(): void {
+    if (this.isLive) this.raise(2);
+  }
+
   process(): void {
     if (!this.isLive || this.backend === undefined) {
       this.due = Infinity;
@@ -116,7 +123,11 @@ export class VirtioTransport implements Device {
   }
 
   store(offset: number, size: number, value: number): boolean {
-    if (size !== 4) return offset >= 0x100;
+    if (offset >= 0x100) {
+      this.backend?.storeConfig?.(offset - 0x100, size, value);
+      return true;
+    }
+    if (size !== 4) return false;
     switch (offset) {
       case 0x14:
         this.featureWord = value;

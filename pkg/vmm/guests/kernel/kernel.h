@@ -8,7 +8,9 @@
 /* memory.c: pages, counted, and address spaces. */
 extern struct stats stats;
 void memory_start(u64 bytes);
-/** A page of zeros with one owner; NULL when there is none. */
+/** A page with one owner, whatever it holds; NULL when there is none. */
+void *page_take(void);
+/** The same of zeros. */
 void *page_new(void);
 void page_share(void *page);
 /** Gives up one owner's hold. */
@@ -72,7 +74,14 @@ void console_input(const u8 *bytes, u64 length);
 void uart_start(void);
 void uart_interrupt(void);
 
-/* virtio.c: the transport and the three devices on it. */
+/* balloon.c: gives pages to the host, or takes them back, until it has so many; how many it has then. */
+i64 balloon(u64 wanted);
+/** A page that came back from the host and that nobody has; NULL when there is none. */
+void *balloon_free_page(void);
+/** Room for the numbers of all pages. */
+extern u32 *balloon_pages;
+
+/* virtio.c: the transport and the four devices on it. */
 void devices_start(void);
 void device_interrupt(u32 number);
 int console_device_write(const char *bytes, u64 length);
@@ -84,6 +93,12 @@ void net_send(u8 *frame, u64 length);
 extern u64 disk_sectors;
 /** Up to eight sectors. AGAIN: it is under way, wake channel `&disk_sectors`. */
 i64 disk_transfer(int writes, u64 sector, u8 *page, u64 sectors);
+
+extern int balloon_is_there;
+/** Tells the host of pages that it has now, or has no more; returns when it knows. */
+void balloon_tell(int takes_back, const u32 *numbers, u64 count);
+/** How many it has. */
+void balloon_report(u32 pages);
 
 /* net.c and tcp.c */
 void net_start(const char *arguments);

@@ -12,6 +12,8 @@
 /** A bit left to software: shared, to be copied by who writes first. */
 #define COPY 256ul
 #define ROOT_USER 64
+/** Pages that come back from the balloon when there are no others. */
+#define BACK 64ul
 
 struct stats stats;
 extern char kernel_end[];
@@ -22,7 +24,9 @@ static u64 kernel_root[2];
 
 void memory_start(u64 bytes) {
   owners = (u16 *)(((u64)kernel_end + PAGE - 1) & ~(PAGE - 1));
-  u64 table = (bytes / PAGE * 2 + PAGE - 1) & ~(PAGE - 1);
+  u64 counts = (bytes / PAGE * sizeof *owners + PAGE - 1) & ~(PAGE - 1);
+  balloon_pages = (u32 *)((u64)owners + counts);
+  u64 table = counts + ((bytes / PAGE * sizeof *balloon_pages + PAGE - 1) & ~(PAGE - 1));
   first = next = (u64)owners + table;
   last = MEMORY + bytes;
   stats.pages = bytes / PAGE;
@@ -33,16 +37,24 @@ void memory_start(u64 bytes) {
 
 static u16 *owner(void *page) { return owners + ((u64)page - MEMORY) / PAGE; }
 
-void *page_new(void) {
+void *page_take(void) {
+  if (stats.pages_free == 0 && stats.pages_ballooned > 0) balloon(stats.pages_ballooned - MIN(stats.pages_ballooned, BACK));
   void *page = freed;
   if (page != NULL) freed = freed->next;
-  else if (next < last) {
+  else page = balloon_free_page();
+  if (page == NULL) {
+    if (next == last) return NULL;
     page = (void *)next;
     next += PAGE;
-  } else return NULL;
+  }
   stats.pages_free--;
   *owner(page) = 1;
-  return memset(page, 0, PAGE);
+  return page;
+}
+
+void *page_new(void) {
+  void *page = page_take();
+  return page == NULL ? NULL : memset(page, 0, PAGE);
 }
 
 void page_share(void *page) { ++*owner(page); }

@@ -67,25 +67,6 @@ static i64 console_call(u64 number, u64 at, u64 length) {
   return copy_out(at, piece, length) ? (i64)length : NOTHING;
 }
 
-/** Takes pages from the guest for its host, or gives them back: they are zeros, so a host that shares equal pages has them all for one. */
-static i64 balloon(u64 wanted) {
-  static void **held;
-  while (stats.pages_ballooned < wanted && stats.pages_free > 64) {
-    void **page = page_new();
-    if (page == NULL) break;
-    *page = held;
-    held = page;
-    stats.pages_ballooned++;
-  }
-  while (stats.pages_ballooned > wanted) {
-    void **page = held;
-    held = *page;
-    page_drop(page);
-    stats.pages_ballooned--;
-  }
-  return (i64)stats.pages_ballooned;
-}
-
 static const char *arguments;
 
 static i64 argument_call(u64 name_at, u64 to, u64 length) {

@@ -1,8 +1,8 @@
 /*
- * virtio over memory-mapped registers, version 2, and the drivers of the three devices: network, disk, console. Of each the first is taken. Buffers are
+ * virtio over memory-mapped registers, version 2, and the drivers of the four devices: network, disk, console, balloon. Of each the first is taken. Buffers are
  * given to a device and looked at again only once it has used them; for what is sent no interrupt is asked, as it is collected with the next one.
  *
- * Source: Virtual I/O Device (VIRTIO) Version 1.1, 2.6 (split queues), 4.2 (MMIO), 5.1, 5.2, 5.3.
+ * Source: Virtual I/O Device (VIRTIO) Version 1.1, 2.6 (split queues), 4.2 (MMIO), 5.1, 5.2, 5.3, 5.5.
  */
 #include "kernel.h"
 
@@ -23,7 +23,7 @@ struct queue {
   u32 size;
 };
 
-static struct queue net_in, net_out, disk, console_in, console_out;
+static struct queue net_in, net_out, disk, console_in, console_out, balloon_queues[2];
 static u8 net_in_buffers[QUEUE][BUFFER], net_out_buffers[QUEUE][BUFFER];
 static u16 net_out_free[QUEUE];
 static u32 net_out_count;
@@ -32,6 +32,7 @@ static u8 console_buffer[256];
 u8 net_mac[6];
 int net_is_there;
 u64 disk_sectors;
+int balloon_is_there;
 
 static void fence(void) { asm volatile("fence" ::: "memory"); }
 
@@ -112,6 +113,32 @@ static void console_found(u64 at) {
   notify(&console_in);
 }
 
+/** The guest takes pages back when it has none left (feature 2). Nothing is interrupted by queues that are waited for. */
+static void balloon_found(u64 at) {
+  begin(at, 1 << 2);
+  for (u16 number = 0; number < 2; number++) {
+    queue_start(&balloon_queues[number], at, number);
+    balloon_queues[number].available.flags = 1;
+  }
+  REG32(at + 0x70) = 15;
+  balloon_is_there = 1;
+  if (REG32(at + 0x100) > 0) balloon(REG32(at + 0x100));
+}
+
+void balloon_tell(int takes_back, const u32 *numbers, u64 count) {
+  struct queue *queue = &balloon_queues[takes_back];
+  if (!balloon_is_there || count == 0) return;
+  queue->descriptors[0] = (struct descriptor){(u64)numbers, (u32)count * 4, 0, 0};
+  offer(queue, 0);
+  notify(queue);
+  while (!has_used(queue)) fence();
+  queue->seen++;
+}
+
+void balloon_report(u32 pages) {
+  if (balloon_is_there) REG32(balloon_queues[0].device + 0x104) = pages;
+}
+
 void devices_start(void) {
   for (u64 slot = 0; slot < VIRTIO_COUNT; slot++) {
     u64 at = VIRTIO + slot * 0x1000;
@@ -120,6 +147,7 @@ void devices_start(void) {
     if (kind == 1 && !net_is_there) net_found(at);
     else if (kind == 2 && disk_sectors == 0) disk_found(at);
     else if (kind == 3 && console_out.device == 0) console_found(at);
+    else if (kind == 5 && !balloon_is_there) balloon_found(at);
     else continue;
     devices[slot] = at;
     REG32(PLIC + 4 * (slot + 1)) = 1;
@@ -153,6 +181,7 @@ void device_interrupt(u32 number) {
   if (at == net_in.device) net_interrupt();
   else if (at == disk.device && has_used(&disk)) wake(&disk_sectors);
   else if (at == console_in.device) console_interrupt();
+  else if (at == balloon_queues[0].device) balloon(REG32(at + 0x100));
 }
 
 int console_device_write(const char *bytes, u64 length) {

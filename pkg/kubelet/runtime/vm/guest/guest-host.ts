@@ -8,6 +8,7 @@ import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { slots, UserNetwork } from '#pkg/vmm/host/user-network.ts';
 import { createMachine } from '#pkg/vmm/machine.ts';
 import type { Machine, MachineConfig } from '#pkg/vmm/machine-contract.ts';
+import { PAGE_SIZE } from '#pkg/vmm/memory-map.ts';
 import { FramesAway, FramesHome } from './frame-tunnel.ts';
 import { GuestDisk } from './guest-disk.ts';
 import { GuestLoop } from './guest-loop.ts';
@@ -64,6 +65,7 @@ export class GuestHost {
   #loop: GuestLoop | undefined;
   #sharing: PageSharing | undefined;
   #disk: GuestDisk | undefined;
+  #wantedPages = 0;
   #input: Uint8Array[] = [];
   #watcher: MachineWatcher | undefined;
   #pumpTimer: Timer | undefined;
@@ -201,11 +203,19 @@ export class GuestHost {
     const { user, system } = process.threadCpuUsage();
     return {
       memoryBytes: this.#machine === undefined ? 0 : this.#deps.start.memoryBytes,
+      balloonBytes: (this.#machine?.ballooned ?? 0) * PAGE_SIZE,
       pages: this.#machine?.pageUse,
       cpuNanoseconds: (user + system) * 1000,
       counters: this.#machine?.counters ?? {},
       isPaused: this.#loop?.isPaused ?? false,
     };
+  }
+
+  /** This node wants so many pages of the machine that it has, or will have. */
+  inflateTo(pages: number): void {
+    this.#wantedPages = pages;
+    this.#machine?.inflateTo(pages);
+    this.wake();
   }
 
   /** What is held of the machine's output leaves, some of it or all, or is dropped; the machine hears of what comes of that. */
@@ -246,6 +256,7 @@ export class GuestHost {
       this.#deps.end(code, message);
     };
     this.#machine = machine;
+    machine.inflateTo(this.#wantedPages);
     this.#sharing?.stop();
     this.#sharing = new PageSharing(machine, clock);
     this.#loop = new GuestLoop({

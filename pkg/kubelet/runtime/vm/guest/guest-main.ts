@@ -87,6 +87,9 @@ function act(message: Asked): void {
     case 'figures':
       tell({ type: 'figures', id: message.id, figures: host.figures() });
       return;
+    case 'inflate':
+      host.inflateTo(message.pages);
+      return;
     case 'pause': {
       const { id, isPaused } = message;
       try {

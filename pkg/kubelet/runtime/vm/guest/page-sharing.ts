@@ -10,7 +10,7 @@ const firstMs = 1000;
 /** A look at all pages begins at most so often. */
 const againMs = 5000;
 /** A guest that has run less since then has not written much. */
-const instructionsMin = 10_000_000;
+const instructionsMin = 1_000_000;
 /** Pages at a time: half a millisecond. */
 const pagesAtATime = 256;
 const restMs = 20;

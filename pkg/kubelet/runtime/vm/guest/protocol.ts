@@ -32,6 +32,8 @@ export interface GuestStart {
 /** Figures of a guest. */
 export interface GuestFigures {
   readonly memoryBytes: number;
+  /** Bytes of pages that the guest has given to the node. */
+  readonly balloonBytes: number;
   /** What its pages take of the node; none where it is not here. */
   readonly pages: PageUse | undefined;
   readonly cpuNanoseconds: number;
@@ -90,6 +92,8 @@ export type ToGuest =
   | { readonly type: 'figures'; readonly id: number }
   /** Has the guest stand still, or go on, for who runs it; answered with `done`. */
   | { readonly type: 'pause'; readonly id: number; readonly isPaused: boolean }
+  /** So many of its pages are wanted of the guest. */
+  | { readonly type: 'inflate'; readonly pages: number }
   /** Asks for the machine as it is; answered with `saved`. */
   | { readonly type: 'save'; readonly id: number }
   /** A relay ends with its last connection, and waits for no other. */
