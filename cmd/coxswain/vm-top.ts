@@ -24,7 +24,10 @@ interface Summary {
   }[];
 }
 
-/** Prints the counters of the machine that a pod is; nothing where its kubelet has none. */
+/** Before the reasons for which a monitor was called, in names of counters. */
+const exitsPrefix = 'exits.';
+
+/** Prints the counters of the machine that a pod is, and the exits of one under a monitor; nothing where its kubelet has none. */
 export async function printCounters(
   world: World,
   client: Client,
@@ -39,4 +42,11 @@ export async function printCounters(
   world.write(
     `\n${new TableLayout().render([names.map(([, heading]) => heading), names.map(([name]) => countOf(name))])}`,
   );
+  const exits = metrics.filter(({ name }) => name.startsWith(exitsPrefix));
+  if (exits.length === 0) return;
+  const rows = exits
+    .filter(({ value }) => value > 0)
+    .toSorted((one, other) => other.value - one.value)
+    .map(({ name, value }) => [name.slice(exitsPrefix.length), String(value)]);
+  world.write(`\n${new TableLayout().render([['EXITED FOR', 'TIMES'], ...rows])}`);
 }

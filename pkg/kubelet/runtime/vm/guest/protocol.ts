@@ -1,7 +1,7 @@
 /** What a guest's worker and the runtime say to each other. */
-import type { MachineCounters } from '#pkg/vmm/machine-contract.ts';
 import type { MigrationFigures, MigrationSettings, Owner } from '#pkg/vmm/migration/contract.ts';
 import type { StandbySettings } from '#pkg/vmm/migration/standby.ts';
+import type { MonitoredStart } from '#pkg/vmm/monitor/monitored-machine.ts';
 import type { LinkAddress, LinkIdentity } from './link.ts';
 
 /** What a guest is started with. */
@@ -22,6 +22,8 @@ export interface GuestStart {
   readonly share?: number;
   /** A saved machine, of the same kernel and memory: it begins as that, in place of the kernel's first instruction. */
   readonly image?: Uint8Array;
+  /** A monitor that the guest runs under; absent: none. */
+  readonly monitor?: MonitoredStart;
   /** No machine is made: one comes from another node. */
   readonly waits?: true;
 }
@@ -34,8 +36,8 @@ export interface GuestFigures {
   /** Of pages whose contents another page of the same guest has too. */
   readonly sharableBytes: number;
   readonly cpuNanoseconds: number;
-  /** What its harts and devices did; none before it is made. */
-  readonly counters: Partial<MachineCounters>;
+  /** What its harts and devices did, and `exits.` with each reason for which a monitor was called; none before it is made. */
+  readonly counters: Readonly<Record<string, number>>;
   readonly isPaused: boolean;
 }
 
