@@ -34,7 +34,10 @@ interface Summary {
   }[];
 }
 
-/** Prints the figures of the machine that a pod is; nothing where its kubelet has none. */
+/** Before the reasons for which a monitor was called, in names of counters. */
+const exitsPrefix = 'exits.';
+
+/** Prints the figures of the machine that a pod is, and the exits of one under a monitor; nothing where its kubelet has none. */
 export async function printCounters(
   world: World,
   client: Client,
@@ -46,9 +49,14 @@ export async function printCounters(
   const metrics = (found?.containers ?? []).flatMap(({ userDefinedMetrics = [] }) => userDefinedMetrics);
   if (metrics.length === 0) return;
   const amountOf = (name: string): number => metrics.find((metric) => metric.name === name)?.value ?? 0;
+  const exits = metrics
+    .filter(({ name, value }) => name.startsWith(exitsPrefix) && value > 0)
+    .toSorted((one, other) => other.value - one.value)
+    .map(({ name, value }) => [name.slice(exitsPrefix.length), String(value)]);
   const tables = [
     [amounts.map(([, heading]) => heading), amounts.map(([name]) => bytesText(amountOf(name)))],
     [names.map(([, heading]) => heading), names.map(([name]) => String(amountOf(name)))],
+    ...(exits.length === 0 ? [] : [[['EXITED FOR', 'TIMES'], ...exits]]),
   ];
   for (const rows of tables) world.write(`\n${new TableLayout().render(rows)}`);
 }

@@ -79,6 +79,8 @@ export interface MachineCounters {
   readonly tlbMisses: number;
   readonly blocksCompiled: number;
   readonly deviceAccesses: number;
+  /** Of a guest under a monitor: times that it was left, by reason (`monitor/contract.ts`). */
+  readonly exits?: Readonly<Record<string, number>>;
 }
 
 /** A machine. */

@@ -132,6 +132,29 @@ test('a machine stands still, goes on, is kept, and begins again as it was, itse
   await kubectl('wait', '--for=jsonpath={.status.runs}=2', 'vm/twin', '--timeout=110s');
 });
 
+const watched = `
+apiVersion: vm.coxswain.dev/v1alpha1
+kind: VirtualMachine
+metadata: { name: watched }
+spec:
+  image: coxswain.dev/vm/pages
+  memory: 8Mi
+  args: [monitor=translate, "512", "512", "512", "1000000"]
+  terminationGracePeriodSeconds: 0
+`;
+
+test('a machine under a monitor says why it was left, and stays where it is', async () => {
+  const file = join(cluster.dataDir, 'watched.yaml');
+  writeFileSync(file, watched);
+  await kubectl('apply', '-f', file);
+  await kubectl('wait', '--for=condition=Ready', 'vm/watched', '--timeout=110s');
+  await expect
+    .poll(() => vm('top', 'watched'), { timeout: 110_000, interval: 500 })
+    .toMatch(/\nINSTRUCTIONS [\s\S]*\n\nEXITED FOR +TIMES\n[\s\S]*\bsyscall +[1-9]\d*\n/);
+  expect(await vm('snapshot', 'watched')).toContain('a machine under a monitor stays where it is');
+  await kubectl('delete', 'vm', 'watched');
+});
+
 test('of a machine that cannot be kept or restored the reason is said', async () => {
   await kubectl('wait', '--for=jsonpath={.status.printableStatus}=Stopped', 'vm/idle', '--timeout=110s');
   expect(await vm('snapshot', 'none')).toBe('coxswain: there is no machine "none" in default\n');

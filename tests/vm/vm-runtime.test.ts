@@ -172,6 +172,55 @@ test('what no machine of the node can run is refused before it starts', async ()
   expect(await refusal('coxswain.dev/vm/compute', 1 << 20)).toMatch(/cannot run: /);
 });
 
+test.each(['trap', 'translate', 'hardware', 'trap/software'])(
+  'a machine runs under the monitor %s, which counts by reason why it was left, and stays there',
+  async (monitor) => {
+    // Many system calls, so that there is time to look at it.
+    const args = [`monitor=${monitor}`, '200', '300', '200', '1000000'];
+    const { runtime, id, until } = await run({ image: 'coxswain.dev/vm/pages', args });
+    expect(await until('status')).toEqual([
+      'pages',
+      'entries 200',
+      expect.stringMatching(/^sum /),
+      'faults 1',
+      'status 1',
+    ]);
+    const { counters = {} } = await runtime.inspection.stats(id);
+    expect(counters).toMatchObject({ 'exits.device': expect.any(Number), instructions: expect.any(Number) });
+    expect(counters['exits.device']).toBeGreaterThan(20);
+    expect(counters['exits.traced-write']).toBe({ trap: 202, translate: 9 }[monitor] ?? 0);
+    const { podNamespace: namespace, podName: name } = makeSandboxConfig();
+    await expect(runtime.machines.save({ namespace, name }, 'uid')).rejects.toThrow(
+      'a machine under a monitor stays where it is',
+    );
+    await runtime.containers.stop(id, { graceMs: 0 });
+  },
+);
+
+test('a monitor that there is not, or that does not go with the image, is refused before anything starts', async () => {
+  const runtime = makeRuntime();
+  onTestFinished(() => runtime.close());
+  const sandbox = await runtime.sandboxes.run(makeSandboxConfig());
+  const refusal = (image: string, ...args: readonly string[]) =>
+    runtime.containers
+      .create(sandbox.id, makeContainerConfig({ image, args, resources: { memoryLimitBytes: 8 << 20 } }))
+      .then(
+        () => 'made',
+        (error: Error) => error.message,
+      );
+  const pages = 'coxswain.dev/vm/pages';
+  expect(await refusal(pages)).toBe(`${pages}:latest is a kernel for a monitor: say which, as monitor=trap`);
+  expect(await refusal(pages, 'monitor=popek')).toBe(
+    'there is no way "popek": the ways are native, hardware, paravirtual, translate, hybrid, trap',
+  );
+  expect(await refusal(pages, 'monitor=trap', 'monitor=hybrid')).toBe('a machine has one monitor, not trap and hybrid');
+  expect(await refusal(pages, 'monitor=trap/bare')).toBe(
+    'trap/bare is a guest of its own for "coxswain vm compare", and no monitor of a machine',
+  );
+  expect(await refusal(pages, 'monitor=trap', ...'1234567')).toBe('Cannot give a guest 7 parameters: it has at most 6');
+  expect(await refusal(pages, 'monitor=trap', '1')).toBe('made');
+});
+
 test('a thread is kept for the next machine once it is quiet, and that machine boots in it as in any other', async () => {
   const clock = new VirtualClock();
   const workers = new GuestWorkers({ clock, memory: new MachineMemory({ nodeBytes: 1 << 30 }), keepsSpare: true });

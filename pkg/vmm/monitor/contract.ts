@@ -186,6 +186,10 @@ export interface Monitor {
   readonly console: string;
   /** Runs up to so many instructions of the physical hart, or to the end. */
   run(instructions: number): Outcome;
+  /** Loads and stores of the machine's devices. */
+  readonly deviceAccesses: number;
+  /** One page of the guest's memory, by its number; a copy. */
+  page(index: number): Uint8Array;
   /** All of the guest's memory, as the guest has it. */
   memory(): Uint8Array;
 }

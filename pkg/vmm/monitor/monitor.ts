@@ -1,6 +1,7 @@
 /** Makes a guest under a monitor, its way; see the contract. */
-import { GuestImageError, type KernelImage, readKernel } from '../boot/elf.ts';
-import { PAGE_SIZE } from '../memory-map.ts';
+import { type KernelImage, readKernel } from '../boot/elf.ts';
+import { MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
+import { checkGuest } from './check-guest.ts';
 import type { Monitor, MonitorConfig, Outcome, Paging, Way } from './contract.ts';
 import { Deprivileged } from './deprivileged.ts';
 import { FilledBuffer } from './filled-buffer.ts';
@@ -18,10 +19,6 @@ import { VirtualRegisters } from './virtual-registers.ts';
 
 /** The monitor's part of the machine: tables of all sorts, and translated code. */
 const OWN = 16 << 20;
-const MEMORY_MIN = 1 << 20;
-const MEMORY_MAX = 1 << 30;
-const PARAMETERS_MAX = 6;
-const PORTED_MAX = 4;
 
 interface Guest {
   run(instructions: number): Outcome;
@@ -65,7 +62,7 @@ function deprivileged({ paging, ...parts }: Made, registersAt: number): Deprivil
 
 /** Makes a guest that is about to run its first instruction. */
 export function createMonitor(config: MonitorConfig): Monitor {
-  check(config);
+  checkGuest(config);
   // Without a monitor the machine is the guest's, and begins where it does.
   const isNative = config.way === 'native';
   const machine = new PhysicalMachine(OWN, config.memory, isNative ? 'after' : 'before');
@@ -91,8 +88,13 @@ export function createMonitor(config: MonitorConfig): Monitor {
     get console() {
       return machine.devices.console;
     },
+    get deviceAccesses() {
+      return machine.devices.accesses;
+    },
+    page: (index) =>
+      machine.memory.copyOut(ram.physical(MEMORY_BASE + index * PAGE_SIZE), PAGE_SIZE) ?? new Uint8Array(PAGE_SIZE),
     run: (instructions) => guest.run(instructions),
-    memory: () => machine.memory.copyOut(ram.physical(0x8000_0000), config.memory) ?? new Uint8Array(),
+    memory: () => machine.memory.copyOut(ram.physical(MEMORY_BASE), config.memory) ?? new Uint8Array(),
   };
 }
 
@@ -110,26 +112,4 @@ function frontOf(guest: Guest, { machine, ram }: Pick<Made, 'machine' | 'ram'>):
 
 function load(machine: PhysicalMachine, ram: GuestRam, { segments }: KernelImage): void {
   for (const { address, bytes } of segments) machine.memory.copyIn(ram.physical(address), bytes);
-}
-
-const deprivilegedWays: ReadonlySet<Way> = new Set(['trap', 'translate', 'hybrid']);
-
-function check({ way, io, paging, memory, parameters }: MonitorConfig): void {
-  if (memory % PAGE_SIZE !== 0 || memory < MEMORY_MIN || memory > MEMORY_MAX) {
-    throw new GuestImageError(`Cannot make a guest of ${memory} bytes: memory is whole pages, from 1 MiB to 1 GiB`);
-  }
-  if (parameters.length > PARAMETERS_MAX) {
-    throw new GuestImageError(`Cannot give a guest ${parameters.length} parameters: it has at most ${PARAMETERS_MAX}`);
-  }
-  if (way === 'paravirtual' && (io !== 'split' || parameters.length > PORTED_MAX)) {
-    throw new GuestImageError(
-      'Cannot give a ported kernel a device or more than 4 parameters: it has a ring, and calls',
-    );
-  }
-  if (paging === 'software' && !deprivilegedWays.has(way)) {
-    throw new GuestImageError(`Cannot fill translation buffers by software under ${way}: the hart walks tables there`);
-  }
-  if (io === 'split' && way === 'native') {
-    throw new GuestImageError('Cannot split the devices of a guest without a monitor: nobody has the other halves');
-  }
 }

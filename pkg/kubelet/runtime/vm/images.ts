@@ -13,8 +13,21 @@ import { parseImageName } from '../image-name.ts';
 import { type ImageInfo, RuntimeError } from '../runtime.ts';
 
 const registry = 'coxswain.dev/vm/';
-/** Built-in guests, and the ports at which each answers. */
-const builtIn: Readonly<Record<string, readonly number[]>> = { compute: [], echo: [8080], kernel: [8080] };
+/** Built-in guests: their files, and the ports at which each answers. Those of the last two are kernels for a monitor. */
+const builtIn: Readonly<Record<string, BuiltIn>> = {
+  compute: { file: 'compute/compute.elf', ports: [] },
+  echo: { file: 'echo/echo.elf', ports: [8080] },
+  kernel: { file: 'kernel/kernel.elf', ports: [8080] },
+  pages: { file: 'pages/pages.elf', ports: [], isMonitored: true },
+  'pages-ported': { file: 'pages/ported.elf', ports: [], isMonitored: true },
+};
+
+interface BuiltIn {
+  readonly file: string;
+  readonly ports: readonly number[];
+  readonly isMonitored?: true;
+}
+
 const knownTags = /^(latest|v?\d+(\.\d+)*)$/;
 const guests = new URL('../../../vmm/guests/', import.meta.url);
 /** Larger files are not read: a disk is kept in memory. */
@@ -31,6 +44,8 @@ export interface GuestImage {
   readonly commandLine: string;
   /** Ports that its machine is known to answer at, besides those that a pod names. */
   readonly ports: readonly number[];
+  /** It runs under a monitor alone. */
+  readonly isMonitored?: true;
 }
 
 /** What there is instead of an image that is not there. */
@@ -43,13 +58,13 @@ export async function findImage(image: string): Promise<GuestImage | undefined> 
   if (image.startsWith('file://')) return fileImage(image);
   const { repository, tag } = parseImageName(image);
   const name = repository.startsWith(registry) ? repository.slice(registry.length) : repository.replace(/^vm\//, '');
-  const ports = Object.hasOwn(builtIn, name) && knownTags.test(tag) ? builtIn[name] : undefined;
-  return ports === undefined ? undefined : builtInImage(name, { tag, ports });
+  const known = Object.hasOwn(builtIn, name) && knownTags.test(tag) ? builtIn[name] : undefined;
+  return known === undefined ? undefined : builtInImage(name, { tag, ...known });
 }
 
 /** Built-in images, as the node lists them. */
 export async function builtInImages(): Promise<readonly ImageInfo[]> {
-  const all = Object.entries(builtIn).map(([name, ports]) => builtInImage(name, { tag: 'latest', ports }));
+  const all = Object.entries(builtIn).map(([name, known]) => builtInImage(name, { tag: 'latest', ...known }));
   return (await Promise.all(all)).map(({ info }) => info);
 }
 
@@ -72,12 +87,12 @@ export function imageProblem(image: GuestImage, memoryBytes: number): string | u
 
 async function builtInImage(
   name: string,
-  { tag, ports }: { readonly tag: string; readonly ports: readonly number[] },
+  { tag, file, ports, isMonitored }: BuiltIn & { readonly tag: string },
 ): Promise<GuestImage> {
-  const kernel = await readFile(new URL(`${name}/${name}.elf`, guests));
+  const kernel = await readFile(new URL(file, guests));
   const id = `${registry}${name}@sha256:${createHash('sha256').update(kernel).update(tag).digest('hex')}`;
   const info = { id, repoTags: [`${registry}${name}:${tag}`], repoDigests: [id], sizeBytes: kernel.length };
-  return { info, kernel, commandLine: '', ports };
+  return { info, kernel, commandLine: '', ports, ...(isMonitored === true ? { isMonitored } : {}) };
 }
 
 async function fileImage(image: string): Promise<GuestImage | undefined> {

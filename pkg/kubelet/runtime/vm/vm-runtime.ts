@@ -36,6 +36,7 @@ import { GuestWorkers } from './guest-workers.ts';
 import { builtInImages, findImage, type GuestImage, imageProblem, imagesHint } from './images.ts';
 import { MachineMemory } from './machine-memory.ts';
 import { Machines } from './machines.ts';
+import { monitorOf } from './monitored.ts';
 import { SnapshotStore } from './snapshot-store.ts';
 import { VmContainer } from './vm-container.ts';
 
@@ -219,6 +220,7 @@ class VmRuntime implements MachineRuntime {
     if (uid === undefined) return start;
     const no = (why: string): RuntimeError =>
       new RuntimeError('failed', `the machine cannot begin from a snapshot: ${why}`);
+    if (start.monitor !== undefined) throw no('it is to be under a monitor');
     if (this.#snapshots === undefined) throw no('this node keeps none');
     const { kernel, memoryBytes, mac, image, disk } = await this.#snapshots.read({ namespace, uid });
     if (createHash('sha256').update(start.kernel).digest('hex') !== kernel) throw no('it is of another kernel');
@@ -247,6 +249,7 @@ class VmRuntime implements MachineRuntime {
     const problem = imageProblem(image, memoryBytes);
     if (problem !== undefined) throw new RuntimeError('failed', `image "${config.image}" cannot run: ${problem}`);
     const address = firmware === undefined ? `ip=${guestAddress}/24` : linuxAddress;
+    const monitor = monitorOf(image, { words: [...config.command, ...config.args], memoryBytes });
     const words = [address, commandLine, ...config.command, ...config.args].filter((word) => word !== '');
     const line = words.join(' ');
     // A port of the command line is the guest's too.
@@ -263,6 +266,7 @@ class VmRuntime implements MachineRuntime {
       address: config.addresses[0] ?? '127.0.0.1',
       ports: [...all],
       ...(cpuQuotaUs === undefined || cpuQuotaUs <= 0 ? {} : { share: cpuQuotaUs / cpuPeriodUs }),
+      ...(monitor === undefined ? {} : { monitor }),
     };
   }
 

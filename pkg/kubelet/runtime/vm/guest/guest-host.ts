@@ -23,6 +23,8 @@ import { GuestRelay } from './relay.ts';
 const faultExitCode = 139;
 const sectorBytes = 512;
 const notHere = 'the machine is not here';
+/** Why one under a monitor is neither moved nor saved: what its monitor keeps is not written down. */
+export const staysWithMonitor = 'a machine under a monitor stays where it is';
 /** Input that the guest has not taken: it is offered again so often. */
 const inputRetryMs = 5;
 /** A relay looks this often whether it still has connections, and ends when it had none for so long: Services follow the machine meanwhile. */
@@ -206,7 +208,7 @@ export class GuestHost {
       balloonBytes: (this.#machine?.ballooned ?? 0) * PAGE_SIZE,
       pages: this.#machine?.pageUse,
       cpuNanoseconds: (user + system) * 1000,
-      counters: this.#machine?.counters ?? {},
+      counters: countersOf(this.#machine),
       isPaused: this.#loop?.isPaused ?? false,
     };
   }
@@ -236,6 +238,7 @@ export class GuestHost {
   save(saveImage: (machine: Machine) => Uint8Array): SavedGuest {
     const [machine, loop] = [this.#machine, this.#loop];
     if (machine === undefined || loop === undefined) throw new Error(notHere);
+    if (this.#deps.start.monitor !== undefined) throw new Error(staysWithMonitor);
     if (this.#watcher !== undefined && this.#watcher.isStandby !== true) throw new Error('the machine is being moved');
     loop.pause('save');
     try {
@@ -345,4 +348,12 @@ export function machineConfig(start: GuestStart): MachineConfig {
 /** A machine that is about to run its kernel's first instruction. */
 export function newMachine(start: GuestStart): Machine {
   return createMachine(machineConfig(start), undefined, start);
+}
+
+/** By names that are one word, as they are told on. */
+function countersOf(machine: Machine | undefined): GuestFigures['counters'] {
+  if (machine === undefined) return {};
+  const { exits = {}, ...counters } = machine.counters;
+  const byReason = Object.entries(exits).map(([reason, count]) => [`exits.${reason}`, count]);
+  return { ...counters, ...Object.fromEntries(byReason) };
 }

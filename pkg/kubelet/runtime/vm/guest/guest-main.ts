@@ -51,10 +51,18 @@ async function restored(image: Uint8Array): Promise<Machine> {
   return restoreImage(machineConfig(start), image, start);
 }
 
+/** What the thread's machine begins as, where it does not begin with its kernel's first instruction on a plain machine. */
+async function beginning(): Promise<Machine | undefined> {
+  if (start.image !== undefined) return restored(start.image);
+  if (start.monitor === undefined) return undefined;
+  const { createMonitoredMachine } = await import('#pkg/vmm/monitor/monitored-machine.ts');
+  return createMonitoredMachine(machineConfig(start), start.monitor);
+}
+
 /** Makes what the thread is for, and does what was asked of it meanwhile. */
 async function begin(): Promise<void> {
   try {
-    const machine = start.image === undefined ? undefined : await restored(start.image);
+    const machine = await beginning();
     host = new GuestHost({ start, clock, machine, tell, end });
     // Who asks for it is there first: the listening would come after the first slices of a machine that runs.
     host.loop?.pause('ports');

@@ -13,7 +13,7 @@ import { createStandbyTarget } from '#pkg/vmm/migration/standby-target.ts';
 import { createTarget } from '#pkg/vmm/migration/target.ts';
 import { Drive, type HostEffect } from './drive.ts';
 import { GuestDisk } from './guest-disk.ts';
-import type { GuestHost } from './guest-host.ts';
+import { type GuestHost, staysWithMonitor } from './guest-host.ts';
 import { type Accepted, connectToNode, type LinkIdentity, listenForNodes } from './link.ts';
 import type { Arrival, Departure, FromGuest, GuestStart, MigrationSide } from './protocol.ts';
 import { rehearse } from './rehearsal.ts';
@@ -102,6 +102,7 @@ export class Moves {
       if (!isStandby) this.#reconnect(departure, reconnectsMax);
     });
     try {
+      if (this.#deps.start.monitor !== undefined) throw new Error(staysWithMonitor);
       const { port } = await this.#listen(departure);
       const wire = host.wireState({ host: departure.host, port, node });
       const hello = { kind: 'machine', migration, wire } as const;

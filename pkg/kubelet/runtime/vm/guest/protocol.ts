@@ -1,8 +1,8 @@
 /** What a guest's worker and the runtime say to each other. */
 import type { PageUse, SeatParts } from '#pkg/vmm/frames/seat.ts';
-import type { MachineCounters } from '#pkg/vmm/machine-contract.ts';
 import type { MigrationFigures, MigrationSettings, Owner } from '#pkg/vmm/migration/contract.ts';
 import type { StandbySettings } from '#pkg/vmm/migration/standby.ts';
+import type { MonitoredStart } from '#pkg/vmm/monitor/monitored-machine.ts';
 import type { LinkAddress, LinkIdentity } from './link.ts';
 
 /** What a guest is started with. */
@@ -25,6 +25,8 @@ export interface GuestStart {
   readonly image?: Uint8Array;
   /** Where its pages are, beside those of other machines. Default: in a buffer of its own. */
   readonly seat?: SeatParts;
+  /** A monitor that the guest runs under; absent: none. */
+  readonly monitor?: MonitoredStart;
   /** No machine is made: one comes from another node. */
   readonly waits?: true;
 }
@@ -37,8 +39,8 @@ export interface GuestFigures {
   /** What its pages take of the node; none where it is not here. */
   readonly pages: PageUse | undefined;
   readonly cpuNanoseconds: number;
-  /** What its harts and devices did; none before it is made. */
-  readonly counters: Partial<MachineCounters>;
+  /** What its harts and devices did, and `exits.` with each reason for which a monitor was called; none before it is made. */
+  readonly counters: Readonly<Record<string, number>>;
   readonly isPaused: boolean;
 }
 

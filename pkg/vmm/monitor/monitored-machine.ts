@@ -1,0 +1,144 @@
+/**
+ * A guest under a monitor as a machine that a node runs: its console is the machine's, its exits are counters of it, by reason. It has no network and no disk of the node's, takes no input, and stays where it is:
+ * what a monitor keeps besides the guest's memory is not written down anywhere, so such a machine is neither moved nor saved. Guest time goes by instructions, of the guest and of what was made of it alike.
+ */
+import type { PageUse } from '../frames/seat.ts';
+import type { Machine, MachineConfig, MachineCounters, Stop } from '../machine-contract.ts';
+import { INSTRUCTIONS_PER_TICK, PAGE_SIZE } from '../memory-map.ts';
+import type { Choice } from './choices.ts';
+import type { Monitor } from './contract.ts';
+import { createMonitor } from './monitor.ts';
+
+/** What a guest is run by, and what it finds in its first registers. */
+export interface MonitoredStart {
+  readonly choice: Choice;
+  readonly parameters: readonly number[];
+}
+
+/** Makes such a machine. Throws a `GuestImageError` for what cannot be run so. */
+export function createMonitoredMachine(config: MachineConfig, { choice, parameters }: MonitoredStart): Machine {
+  const { way, io, paging } = choice;
+  const monitor = createMonitor({ way, io, paging, guest: config.kernel, memory: config.memory, parameters });
+  return new MonitoredMachine(config, monitor);
+}
+
+class MonitoredMachine implements Machine {
+  readonly config: MachineConfig;
+  readonly pages: number;
+  private readonly monitor: Monitor;
+  private taken = 0;
+
+  constructor(config: MachineConfig, monitor: Monitor) {
+    this.config = config;
+    this.monitor = monitor;
+    this.pages = config.memory / PAGE_SIZE;
+  }
+
+  run(instructions: number): Stop {
+    return this.monitor.run(instructions);
+  }
+
+  idle(): void {}
+
+  get ticks(): number {
+    return Math.floor(this.counters.instructions / INSTRUCTIONS_PER_TICK);
+  }
+
+  get counters(): MachineCounters {
+    const { instructions, interpreted, traps, pageWalks, tlbMisses, blocksTranslated, exits } = this.monitor.counters;
+    return {
+      instructions: instructions + interpreted,
+      ...{ traps, interrupts: 0, pageWalks, tlbMisses, blocksCompiled: blocksTranslated },
+      deviceAccesses: this.monitor.deviceAccesses,
+      exits,
+    };
+  }
+
+  /** Nobody reads it: the guest's serial port has no input. */
+  consoleInput(bytes: Uint8Array): number {
+    return bytes.length;
+  }
+
+  takeConsole(): Uint8Array {
+    const { console } = this.monitor;
+    const bytes = Buffer.from(console.slice(this.taken), 'latin1');
+    this.taken = console.length;
+    return bytes;
+  }
+
+  deliverFrame(): boolean {
+    return false;
+  }
+
+  takeFrames(): readonly Uint8Array[] {
+    return [];
+  }
+
+  takeDiskRequests(): readonly [] {
+    return [];
+  }
+
+  finishDiskRequest(): void {}
+
+  readPage(page: number): Uint8Array {
+    return this.monitor.page(page);
+  }
+
+  /** It has its memory to itself, as what its monitor keeps is beside it. */
+  sharePages(): number {
+    return this.pages;
+  }
+
+  get pageUse(): PageUse {
+    return { pages: this.pages, owned: this.pages, zero: 0, shared: 0, sharedPart: 0 };
+  }
+
+  /** The guest has no balloon. */
+  inflateTo(): void {}
+
+  get ballooned(): number {
+    return 0;
+  }
+
+  release(): void {}
+
+  isBlank(): boolean {
+    return false;
+  }
+
+  hotPlaces(): readonly number[] {
+    return [];
+  }
+
+  warm(): void {}
+
+  writePage(): never {
+    return stays();
+  }
+
+  forgetPage(): never {
+    return stays();
+  }
+
+  startDirtyLog(): never {
+    return stays();
+  }
+
+  takeDirty(): never {
+    return stays();
+  }
+
+  stopDirtyLog(): void {}
+
+  saveState(): never {
+    return stays();
+  }
+
+  restoreState(): never {
+    return stays();
+  }
+}
+
+function stays(): never {
+  throw new TypeError('a machine under a monitor stays where it is');
+}
