@@ -6,6 +6,7 @@ import { criEndpointDefault, criEndpointProblem } from './cri-endpoint.ts';
 import { evictionFlags } from './eviction-flags.ts';
 import { imageCollectionFlags } from './image-collection-flags.ts';
 import { ociRuntimesDefault, ociRuntimesProblem } from './oci-runtimes.ts';
+import { podPidsFlags } from './pod-pids-flags.ts';
 
 /** The table. */
 export const nodeFlags = {
@@ -29,4 +30,5 @@ export const nodeFlags = {
   ...cpuFlags,
   ...evictionFlags,
   ...imageCollectionFlags,
+  ...podPidsFlags,
 } satisfies FlagTable;
