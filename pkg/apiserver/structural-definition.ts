@@ -208,6 +208,7 @@ function objectSchema(schema: StructuralSchema): ObjectSchema {
 
 /** Required ones are looked for by the checks: here, other than in Go's types, an empty string is a value. */
 function fieldSchema(name: string, property: StructuralSchema): FieldSchema {
+  const mergeKey = property['x-kubernetes-patch-merge-key'];
   return {
     name,
     schema: valueSchema(property),
@@ -218,9 +219,10 @@ function fieldSchema(name: string, property: StructuralSchema): FieldSchema {
     omitEmpty: false,
     isPointer: true,
     isNullable: property.nullable === true,
-    patchStrategies: [],
+    // Of resources of this server alone: definitions of users have no such fields, and no strategic merge.
+    patchStrategies: property['x-kubernetes-patch-strategy'] === 'merge' ? ['merge'] : [],
     immutable: false,
-    patchMergeKey: undefined,
+    patchMergeKey: typeof mergeKey === 'string' ? mergeKey : undefined,
     default: property.default,
     minimum: undefined,
     maximum: undefined,

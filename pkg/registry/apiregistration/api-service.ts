@@ -137,6 +137,7 @@ function availableText({ status }: Given<APIService>): string {
 const { group, resource, ...rules } = rulesOf(apiServices, {
   ...ownStatus(),
   tracksGeneration: false,
+  strategicMerge: true,
   nameRule: 'pathSegment',
   dependents: 'none',
   setDefaults,

@@ -43,6 +43,23 @@ test("each group in a version that is served has an APIService, with upstream's 
   expect(await named('v1.apiregistration.k8s.io')).toBeUndefined();
 });
 
+test('a strategic merge patch adds a label, and conditions are merged by their types', async () => {
+  const services = client.resource(apiServices);
+  const name = 'v1.patched.example.com';
+  const service = { namespace: 'default', name: 'patched' };
+  const spec = { group: 'patched.example.com', version: 'v1', service, groupPriorityMinimum: 10, versionPriority: 10 };
+  await services.create({ metadata: { name }, spec });
+  const labelled = await services.patch(name, { metadata: { labels: { a: 'b' } } }, { type: 'strategic' });
+  expect(labelled).toMatchObject({ metadata: { labels: { a: 'b' } }, spec: { service } });
+  const told = async (type: string): Promise<readonly string[] | undefined> => {
+    const patch = { status: { conditions: [{ type, status: 'True' }] } };
+    const { status } = await services.patch(name, patch, { type: 'strategic', subresource: 'status' });
+    return status?.conditions?.map((one) => one.type).toSorted();
+  };
+  expect([await told('First'), await told('Second')]).toEqual([['First'], ['First', 'Second']]);
+  await services.delete(name);
+});
+
 test('those of custom resources come and go with them; what people have made stays', async () => {
   const definitions = client.resource(customResourceDefinitions);
   await definitions.create({

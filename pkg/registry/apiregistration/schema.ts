@@ -30,6 +30,8 @@ export const apiServiceSchema: JsonObject = {
           type: 'array',
           'x-kubernetes-list-type': 'map',
           'x-kubernetes-list-map-keys': ['type'],
+          'x-kubernetes-patch-strategy': 'merge',
+          'x-kubernetes-patch-merge-key': 'type',
           items: {
             type: 'object',
             required: ['type', 'status'],
