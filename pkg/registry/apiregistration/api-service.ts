@@ -5,6 +5,7 @@
 
 import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { at, child, type FieldError, invalid, pathsOf, required } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { dns1035LabelProblems, dns1123SubdomainProblems, portNumberProblems } from '#pkg/apimachinery/names.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
@@ -58,7 +59,11 @@ const versionPriorityMax = 1_000;
 function setDefaults(draft: Draft<APIService>): void {
   dropNulls(draft);
   const { spec, status } = draft;
-  if (status !== undefined) dropNulls(status);
+  if (status !== undefined) {
+    dropNulls(status);
+    // Clients in Go say so of a time that they do not know.
+    for (const condition of status.conditions ?? []) if (isObject(condition)) dropNulls(condition);
+  }
   if (spec === undefined) return;
   dropNulls(spec);
   if (spec.service === undefined) return;

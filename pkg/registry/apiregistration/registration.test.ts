@@ -52,11 +52,18 @@ test('a strategic merge patch adds a label, and conditions are merged by their t
   const labelled = await services.patch(name, { metadata: { labels: { a: 'b' } } }, { type: 'strategic' });
   expect(labelled).toMatchObject({ metadata: { labels: { a: 'b' } }, spec: { service } });
   const told = async (type: string): Promise<readonly string[] | undefined> => {
-    const patch = { status: { conditions: [{ type, status: 'True' }] } };
+    const patch = { status: { conditions: [{ type, status: 'True', reason: 'Told' }] } };
     const { status } = await services.patch(name, patch, { type: 'strategic', subresource: 'status' });
     return status?.conditions?.map((one) => one.type).toSorted();
   };
   expect([await told('First'), await told('Second')]).toEqual([['First'], ['First', 'Second']]);
+  // What clients in Go make of a time that they do not know.
+  const untimed = JSON.parse('{"type":"Third","status":"True","lastTransitionTime":null}');
+  const updated = await services.update(
+    { ...(await services.get(name)), status: { conditions: [untimed] } },
+    { subresource: 'status' },
+  );
+  expect(updated.status?.conditions).toEqual([{ type: 'Third', status: 'True' }]);
   await services.delete(name);
 });
 
