@@ -15,6 +15,7 @@ import { readConnection } from '#pkg/cluster/kubeconfig-connection.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
 import { recordOfFlag, taintsOfFlag } from '#pkg/cluster/node-spec.ts';
+import { podPidsOf } from '#pkg/cluster/pod-pids-flags.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -106,6 +107,7 @@ function saidOf(values: FlagValues<typeof kubeletFlags>) {
         .map((one) => ({ ...one, readOnly: true })),
     ],
     eviction: evictionOf(values),
+    podPidsMax: podPidsOf(values),
     ...(cpus === undefined ? {} : { cpus }),
     ...(imageCollection === undefined ? {} : { imageCollection }),
   };

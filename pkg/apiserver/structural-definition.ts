@@ -219,6 +219,7 @@ function fieldSchema(name: string, property: StructuralSchema): FieldSchema {
     omitEmpty: false,
     isPointer: true,
     isNullable: property.nullable === true,
+    // Of resources of this server alone: definitions of users have no such fields, and no strategic merge.
     patchStrategies: property['x-kubernetes-patch-strategy'] === 'merge' ? ['merge'] : [],
     immutable: false,
     patchMergeKey: typeof mergeKey === 'string' ? mergeKey : undefined,

@@ -38,6 +38,8 @@ export interface ContainersPlace {
   readonly nodeNetwork?: string | undefined;
   /** What pods may use of the node; absent for all of the machine. */
   readonly allocatable?: Readonly<Record<string, string>>;
+  /** Most processes of one pod; absent: no limit. */
+  readonly podPidsMax?: number | undefined;
   /** Which programs make them, as a flag says it; absent where none are made any more. */
   readonly ociRuntimes?: string;
 }
@@ -66,7 +68,7 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
     import('./images.ts'),
     import('#pkg/kubelet/pods/container-resources.ts'),
   ]);
-  const { clock, random, log, folder, imagesFolder, ownNetwork, nodeNetwork, allocatable } = place;
+  const { clock, random, log, folder, imagesFolder, ownNetwork, nodeNetwork, allocatable, podPidsMax } = place;
   const architecture = arch();
   const images = await openClusterImages({ folder: imagesFolder, clock, random, architecture, isRoot: true });
   return openContainerRuntime({
@@ -81,6 +83,7 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
     ownNetwork,
     nodeNetwork,
     seccompFolder: join(folder, 'seccomp'),
+    podPidsMax,
     ...(allocatable === undefined ? {} : { nodeResources: nodeResources(allocatable) }),
   });
 }

@@ -1,4 +1,5 @@
 /** How a process that holds a cluster opens one of its nodes: in the node's own name, and by what is set for all kubelets. */
+
 import { join } from 'node:path';
 import { limitedTransport, RequestPlaces } from '#pkg/client/limited-transport.ts';
 import type { ClusterHost } from './cluster-host.ts';
@@ -7,6 +8,7 @@ import { evictionOf } from './eviction-flags.ts';
 import { imageCollectionOf } from './image-collection-flags.ts';
 import { defaultKubeletPort, type NodePart, type NodeWatches, nodePart } from './node-part.ts';
 import { type NodeSpec, ownLabels } from './node-spec.ts';
+import { podPidsOf } from './pod-pids-flags.ts';
 import { clusterDnsIp } from './settings.ts';
 
 /** Requests of all nodes of the process that are under way at once: as many as a store commits together, and room for those of others beside them. */
@@ -40,6 +42,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
   const cpus = cpuSettingsOf(flags);
   const eviction = evictionOf(flags);
   const imageCollection = imageCollectionOf(flags);
+  const podPidsMax = podPidsOf(flags);
   const places = new RequestPlaces(nodeRequestsMax);
   const kernel = tables.networks[settings.network]?.kernel;
   return ({ nodeName, nodeAddress, spec, shared, nodesOnMachine }) => {
@@ -68,6 +71,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
         ...(typeof machineMemory === 'string' ? { machineMemory } : {}),
         ...(cpus === undefined ? {} : { cpus }),
         eviction,
+        podPidsMax,
         ...(imageCollection === undefined ? {} : { imageCollection }),
         clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),

@@ -7,6 +7,7 @@ import { evictionFlags } from './eviction-flags.ts';
 import { imageCollectionFlags } from './image-collection-flags.ts';
 import { machineMemoryProblem } from './machine-memory.ts';
 import { ociRuntimesDefault, ociRuntimesProblem } from './oci-runtimes.ts';
+import { podPidsFlags } from './pod-pids-flags.ts';
 
 /** The table. */
 export const nodeFlags = {
@@ -36,4 +37,5 @@ export const nodeFlags = {
   ...cpuFlags,
   ...evictionFlags,
   ...imageCollectionFlags,
+  ...podPidsFlags,
 } satisfies FlagTable;

@@ -77,6 +77,8 @@ export interface NodePartOptions {
   readonly ociRuntimes?: string;
   /** What its virtual machines may use together. Default: what they may have. */
   readonly machineMemory?: string;
+  /** Most processes of one pod, threads among them. Default: no limit. */
+  readonly podPidsMax?: number | undefined;
   /** Which processors are kept from pods, and whether containers have others for themselves. Default: none are, and none have. */
   readonly cpus?: CpuSettings;
   /** When it ends pods as it has too little left. Default: never, but for those beyond limits of their own. */
@@ -248,6 +250,7 @@ async function openNode(
     ownNetwork: networkKind.sharesNode !== true,
     nodeNetwork: networkKind.kernel?.namespaceOf(nodeName),
     allocatable,
+    podPidsMax: options.podPidsMax,
     keepsContainers: options.keepsContainers === true,
   };
   const [network, host, volumePlugins, ...runtimes] = await Promise.all([

@@ -34,6 +34,8 @@ export interface RuntimePlace {
   readonly nodeNetwork?: string | undefined;
   /** What pods may use of the node, for runtimes that keep them to it. */
   readonly allocatable: Readonly<Record<string, string>>;
+  /** Most processes of one pod, for runtimes that keep them to it; absent: no limit. */
+  readonly podPidsMax?: number | undefined;
   /** Whether what can outlive this process does, for the node's next one. */
   readonly keepsContainers: boolean;
 }

@@ -19,6 +19,14 @@ export interface NetworkSandbox {
   readonly id: string;
   /** Path of its network namespace; absent where pods share the node's. */
   readonly namespacePath?: string;
+  /** What it is held to from its first packet on, where the network can (`limitsBandwidth`). */
+  readonly bandwidth?: PodBandwidth;
+}
+
+/** Most bits a second in each direction; absent: no limit. */
+export interface PodBandwidth {
+  readonly toPod?: number;
+  readonly fromPod?: number;
 }
 
 /** The network of one node; see the laws above. */
@@ -30,6 +38,8 @@ export interface PodNetwork {
    * serve, and for others while addresses of the first are in use.
    */
   configure(podCidrs: readonly string[]): void;
+  /** Whether pods are held to their bandwidth, once one was attached. */
+  readonly limitsBandwidth: boolean;
   /** The ranges, once they are known; none before, and then no pod can be given an address. */
   readonly podCidrs: readonly string[];
   attach(sandbox: NetworkSandbox, signal?: AbortSignal): Promise<readonly string[]>;

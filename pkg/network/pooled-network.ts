@@ -4,7 +4,7 @@
  */
 import { errorText } from '#pkg/base/error-text.ts';
 import { AddressPool } from './bridge/address-pool.ts';
-import { type NetworkSandbox, type PodNetwork, PodNetworkError } from './pod-network.ts';
+import { type NetworkSandbox, type PodBandwidth, type PodNetwork, PodNetworkError } from './pod-network.ts';
 
 /** A pod to connect, or to take away. */
 export interface WiredPod {
@@ -12,6 +12,7 @@ export interface WiredPod {
   readonly addresses: readonly string[];
   /** Path of the pod's namespace; absent where it is not known any more. */
   readonly namespacePath?: string;
+  readonly bandwidth?: PodBandwidth | undefined;
 }
 
 /** What connects pods. */
@@ -22,6 +23,8 @@ export interface PodWires {
   ready(pools: readonly AddressPool[]): Promise<void>;
   /** Connects a pod, by addresses of these ranges; one that is connected already stays so. */
   connect(pod: WiredPod & { readonly namespacePath: string }, pools: readonly AddressPool[]): Promise<void>;
+  /** Whether it holds them to their bandwidth; known once it is ready. */
+  limitsBandwidth(): boolean;
   /** Takes its link away, if there is one. */
   disconnect(pod: WiredPod): Promise<void>;
 }
@@ -60,6 +63,10 @@ class PooledNetwork implements PodNetwork {
     return this.#options.wires.kind;
   }
 
+  get limitsBandwidth(): boolean {
+    return this.#options.isSimulated === true || this.#options.wires.limitsBandwidth();
+  }
+
   configure(podCidrs: readonly string[]): void {
     if (podCidrs.join() === this.podCidrs.join() && podCidrs.length > 0) return;
     const pools = poolsOf(podCidrs);
@@ -73,7 +80,10 @@ class PooledNetwork implements PodNetwork {
     this.#ready = undefined;
   }
 
-  async attach({ owner, namespacePath: pod }: NetworkSandbox, signal?: AbortSignal): Promise<readonly string[]> {
+  async attach(
+    { owner, namespacePath: pod, bandwidth }: NetworkSandbox,
+    signal?: AbortSignal,
+  ): Promise<readonly string[]> {
     if (this.#pools.length === 0)
       throw new PodNetworkError('Cannot allocate an address as the node has no pod range yet');
     if (this.#options.isSimulated === true) return this.#addressesOf(owner).addresses;
@@ -84,7 +94,7 @@ class PooledNetwork implements PodNetwork {
     if (attachment.namespacePath === pod) return attachment.addresses;
     try {
       await this.#makeReady();
-      await this.#options.wires.connect({ owner, ...attachment, namespacePath: pod }, this.#pools);
+      await this.#options.wires.connect({ owner, ...attachment, namespacePath: pod, bandwidth }, this.#pools);
     } catch (error) {
       // What cannot connect it may not be able to take it away either.
       await this.detach(owner).catch(() => this.#giveBack(attachment));

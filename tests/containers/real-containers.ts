@@ -65,6 +65,7 @@ export class Bench {
       ownNetwork: true,
       hasUserNamespaces,
       seccompFolder: join(this.folder, 'seccomp'),
+      podPidsMax: 200,
     });
   }
 

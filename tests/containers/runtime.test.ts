@@ -117,6 +117,37 @@ whereThereAre('a real container', () => {
     ]);
   });
 
+  test('does not leave: by mounts, namespaces, devices, links or what the kernel shows of itself', async () => {
+    const attempts = {
+      mount: 'mount -t tmpfs none /tmp',
+      'a namespace of its own': 'unshare -m true',
+      'the namespace of another': 'nsenter -t 1 -m true',
+      disk: 'mknod /tmp/disk b 8 0; head -c 1 /tmp/disk',
+      memory: 'mknod /tmp/memory c 1 1; head -c 1 /tmp/memory',
+      'keys of the kernel': 'echo h >/proc/sysrq-trigger',
+      'memory of the kernel': '[ "$(wc -c </proc/kcore)" -gt 0 ]',
+      firmware: '[ -n "$(ls -A /sys/firmware)" ]',
+      'a link up': 'ln -s /proc/1/root/../../.. /tmp/up; [ "$(cat /tmp/up/etc/hostname)" != web-0 ]',
+      'a hard link out': 'ln /etc/resolv.conf /tmp/copy',
+      'a cgroup': 'mkdir /sys/fs/cgroup/mine /sys/fs/cgroup/*/mine',
+      messages: 'dmesg',
+    };
+    const lines = Object.entries(attempts).map(
+      ([name, attempt]) => `( ${attempt}; ) >/dev/null 2>&1 && echo "${name}"`,
+    );
+    const ended = await runToEnd(runtime, script(`${lines.join('\n')}\necho alive`), { hostname: 'web-0' });
+    expect(ended.lines).toEqual(['alive']);
+  });
+
+  test('starts no more processes than its pod may, whatever it does not say itself', async () => {
+    const { lines, status } = await runToEnd(runtime, script('while :; do sleep 1000 & done'), {
+      podUid: 'forks',
+      qosClass: 'besteffort',
+    });
+    expect(lines.at(-1)).toMatch(/can't fork/);
+    expect(status).toMatchObject({ state: 'exited', reason: 'Error' });
+  });
+
   test('that uses more memory than it may is ended, and says so', async () => {
     const { status } = await runToEnd(
       runtime,

@@ -4,8 +4,16 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createBridgeNetwork } from '#pkg/network/bridge/bridge-network.ts';
 import { ensureClusterLinks, removeClusterLinks } from '#pkg/network/bridge/cluster-links.ts';
 import { ensureNodeLinks, namespaceLinks } from '#pkg/network/bridge/node-links.ts';
-import { machineLink, namespacePath, nodeNamespace, routerNamespace } from '#pkg/network/bridge/places.ts';
+import {
+  machineLink,
+  namespacePath,
+  nodeNamespace,
+  podLink,
+  podShaper,
+  routerNamespace,
+} from '#pkg/network/bridge/places.ts';
 import { networkConformance } from '#pkg/network/conformance.ts';
+import type { PodBandwidth, PodNetwork } from '#pkg/network/pod-network.ts';
 import { testNetwork } from './test-network.ts';
 
 const network = testNetwork(`bridge-${process.pid}`);
@@ -56,6 +64,50 @@ test('the links of pods that go are gone from the bridge, whatever of them has g
   await bridge.detach('c');
   await bridge.detach('d');
   for (const { name } of pods.slice(1)) execFileSync('ip', ['netns', 'delete', name]);
+});
+
+test('a pod is held to its bandwidth in each direction, and nothing of that is left when it goes', async () => {
+  const other = `${network.cluster}-node-3`;
+  const open = (): PodNetwork => {
+    const links = namespaceLinks({ network, nodeName: other, nodeAddress: '10.94.0.4' });
+    const bridge = createBridgeNetwork({ links });
+    bridge.configure(['10.95.4.0/28']);
+    return bridge;
+  };
+  const placeOf = (owner: string) => {
+    const id = `${network.cluster}-slow-${owner}`;
+    return { owner, id, namespacePath: namespacePath(id) };
+  };
+  const before = open();
+  const attach = async (owner: string, bandwidth: PodBandwidth): Promise<readonly string[]> => {
+    const place = placeOf(owner);
+    execFileSync('ip', ['netns', 'add', place.id]);
+    onTestFinished(() => void execFileSync('ip', ['netns', 'delete', place.id]));
+    return before.attach({ ...place, bandwidth });
+  };
+  const inNode = (...command: readonly string[]): string =>
+    execFileSync('ip', ['netns', 'exec', nodeNamespace(other), ...command], { encoding: 'utf8' });
+  const buckets = (): readonly string[] =>
+    inNode('tc', 'qdisc', 'show')
+      .split('\n')
+      .flatMap((line) => / dev (\w)\S+ .*rate (\S+) /.exec(line)?.slice(1).join(' ') ?? [])
+      .toSorted();
+  const addresses = await attach('both', { toPod: 10e6, fromPod: 1e6 });
+  await attach('one', { fromPod: 2e6 });
+  expect(before.limitsBandwidth).toBe(true);
+  // What goes to it waits at its link, what comes from it at a device of its own, to which all of that is led.
+  expect(buckets()).toEqual(['p 10Mbit', 's 1Mbit', 's 2Mbit']);
+  expect(inNode('tc', 'filter', 'show', 'dev', podLink('both'), 'parent', 'ffff:')).toContain(
+    `Egress Redirect to device ${podShaper('both')}`,
+  );
+  // The next kubelet finds it so, or half of it.
+  const after = open();
+  after.recover('both', addresses);
+  await after.attach({ ...placeOf('both'), bandwidth: { toPod: 10e6, fromPod: 1e6 } });
+  expect(buckets()).toEqual(['p 10Mbit', 's 1Mbit', 's 2Mbit']);
+  await Promise.all([after.detach('both'), before.detach('one')]);
+  expect([buckets(), inNode('ip', '-br', 'link', 'show', 'type', 'ifb')]).toEqual([[], '']);
+  execFileSync('ip', ['netns', 'delete', nodeNamespace(other)]);
 });
 
 test('what is missing of the links is made again, and nothing is left once they are removed', async () => {

@@ -63,6 +63,31 @@ describe.skipIf(noPlugins !== undefined)('the network of CNI plugins', () => {
     await Promise.all([cni.detach('a'), cni.detach('b')]);
   });
 
+  test('a plugin that holds pods to their bandwidth is told it, and without one nobody is said to', async () => {
+    const bridge = { type: 'bridge', bridge: 'cni0', isGateway: true, forceAddress: true };
+    const first = { ...bridge, ipam: { type: 'host-local' }, capabilities: { ipRanges: true } };
+    const open = (plugins: readonly object[]) => {
+      const list = parseCniList(JSON.stringify({ cniVersion: '1.0.0', name: 'slow', plugins }), 'slow.conflist');
+      const cni = createCniNetwork({ nodeName, ...namespaceRoutes(node), list });
+      cni.configure(['10.95.5.0/24']);
+      return cni;
+    };
+    const buckets = (): readonly string[] =>
+      execFileSync('ip', ['netns', 'exec', nodeNamespace(nodeName), 'tc', 'qdisc', 'show'], { encoding: 'utf8' })
+        .split('\n')
+        .flatMap((line) => /qdisc tbf .* rate (\S+) /.exec(line)?.[1] ?? [])
+        .toSorted();
+    const cni = open([first, { type: 'bandwidth', capabilities: { bandwidth: true } }]);
+    await cni.attach({ owner: 'slow', ...(await sandbox('slow')), bandwidth: { toPod: 10e6, fromPod: 1e6 } });
+    expect([cni.limitsBandwidth, buckets()]).toEqual([true, ['10Mbit', '1Mbit']]);
+    await cni.detach('slow');
+    expect(buckets()).toEqual([]);
+    const plain = open([first]);
+    await plain.attach({ owner: 'plain', ...(await sandbox('plain')), bandwidth: { toPod: 10e6 } });
+    expect([plain.limitsBandwidth, buckets()]).toEqual([false, []]);
+    await plain.detach('plain');
+  });
+
   test('what the plugins refuse, or are not, is said in one line', async () => {
     // A range that is not the node's.
     const plugin = { type: 'bridge', bridge: 'cni0', ipam: { type: 'host-local', subnet: '10.95.9.0/24' } };

@@ -5,6 +5,7 @@ import type { ContainerResources } from '../runtime/container-config.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
 import { sandboxConfig } from './container-config.ts';
 import { podDns } from './dns-config.ts';
+import { podBandwidth } from './pod-bandwidth.ts';
 import type { FoundPod, PodFacts } from './pod-facts.ts';
 
 /** Time to the next try when there is none. */
@@ -119,7 +120,15 @@ export class PodSandbox {
     const { context, pod, uid } = this.#facts;
     if (pod.spec?.hostNetwork === true) return context.hostIps;
     const namespacePath = networkNamespace === undefined ? {} : { namespacePath: networkNamespace };
-    return context.network.attach({ owner: uid, id, ...namespacePath }, ending);
+    const bandwidth = podBandwidth(pod);
+    const { network } = context;
+    if (bandwidth === undefined) return network.attach({ owner: uid, id, ...namespacePath }, ending);
+    const addresses = await network.attach({ owner: uid, id, ...namespacePath, bandwidth }, ending);
+    if (!network.limitsBandwidth) {
+      const message = `The network ${network.kind} does not hold pods to a bandwidth`;
+      context.recorder.record(pod, { type: 'Warning', reason: 'NotEnforced', message });
+    }
+    return addresses;
   }
 
   #failed(error: unknown): number {

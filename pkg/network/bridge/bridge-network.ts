@@ -11,8 +11,9 @@ import { isLinked } from '../pod-link.ts';
 import type { PodNetwork } from '../pod-network.ts';
 import { createPooledNetwork, type PodWires } from '../pooled-network.ts';
 import type { PodLinks } from './node-links.ts';
-import { podLink } from './places.ts';
+import { podLink, podShaper } from './places.ts';
 import { PodPlugger } from './pod-plugger.ts';
+import { shapeLink } from './shape-link.ts';
 
 /** What its pods are plugged into, and what they are. */
 export interface BridgeNetworkOptions {
@@ -37,22 +38,26 @@ function bridgeWires({ namespace, bridge, ensure, route }: PodLinks): PodWires {
       await route(pools);
     },
     connect: async (pod, pools) => {
+      const { owner, addresses, bandwidth } = pod;
+      const link = podLink(owner);
       const plug = async (): Promise<void> => {
-        const { owner, addresses, namespacePath } = pod;
         const gateways = pools.map(({ gateway }) => gateway);
-        await plugger.plug({ namespace, bridge, link: podLink(owner), pod: namespacePath, addresses, gateways });
+        await plugger.plug({ namespace, bridge, link, pod: pod.namespacePath, addresses, gateways });
       };
       try {
         // Nearly always nothing is there: to look first would cost as much again.
         await plug();
       } catch {
-        if (await isLinked(pod)) return;
-        // What an earlier sandbox of the pod has left.
-        await wires.disconnect(pod);
-        await plug();
+        if (!(await isLinked(pod))) {
+          // What an earlier sandbox of the pod has left.
+          await wires.disconnect(pod);
+          await plug();
+        }
       }
+      if (bandwidth !== undefined) await shapeLink({ namespace, link, shaper: podShaper(owner), bandwidth });
     },
-    disconnect: ({ owner }) => plugger.unplug({ namespace, link: podLink(owner) }),
+    limitsBandwidth: () => true,
+    disconnect: ({ owner }) => plugger.unplug({ namespace, links: [podLink(owner), podShaper(owner)] }),
   };
   return wires;
 }

@@ -77,6 +77,11 @@ export function podLink(owner: string): string {
   return `p${hash(owner)}`;
 }
 
+/** The node's device for what a pod sends, where that is limited. */
+export function podShaper(owner: string): string {
+  return `s${hash(owner)}`;
+}
+
 /** A hardware address of one's own choice, which a bridge would else take from whatever was plugged in last. */
 export function hardwareAddress(name: string): string {
   const digits = createHash('sha256').update(name).digest('hex');

@@ -118,11 +118,14 @@ function plug({ namespace, bridge, link, pod, addresses, gateways }: PlugRequest
   });
 }
 
-/** The link goes with the namespace of the pod or the node too, so that it may be gone. */
-function unplug({ namespace, link }: UnplugRequest): void {
+/** A link goes with the namespace of the pod or the node too, so that it may be gone. */
+function unplug({ namespace, links }: UnplugRequest): void {
   if (namespace !== undefined && !existsSync(namespace)) return;
   enterNode(namespace);
-  tell([[`link ${link}`, deleteLink(link)]], isGone);
+  tell(
+    links.map((link) => [`link ${link}`, deleteLink(link)] as const),
+    isGone,
+  );
 }
 
 parentPort?.on('message', (order: PlugOrder) => {

@@ -19,8 +19,10 @@ export interface PlugRequest {
   readonly gateways: readonly string[];
 }
 
-/** A link to take away, with the pod's end of it. */
-export type UnplugRequest = Pick<PlugRequest, 'link' | 'namespace'>;
+/** Links to take away, with the other ends of theirs. */
+export interface UnplugRequest extends Pick<PlugRequest, 'namespace'> {
+  readonly links: readonly string[];
+}
 
 /** What the thread is told. */
 export type PlugOrder = { readonly id: number } & (
@@ -65,10 +67,10 @@ export class PodPlugger {
     return done.promise;
   }
 
-  /** Resolves when the link is gone; one that is not there is. Rejects with what else is wrong. */
-  unplug({ link, namespace }: UnplugRequest): Promise<void> {
+  /** Resolves when the links are gone; one that is not there is. Rejects with what else is wrong. */
+  unplug({ links, namespace }: UnplugRequest): Promise<void> {
     const done = Promise.withResolvers<void>();
-    this.#later.push({ order: { id: this.#orders++, what: 'unplug', link, namespace }, done });
+    this.#later.push({ order: { id: this.#orders++, what: 'unplug', links, namespace }, done });
     this.#sendLater();
     return done.promise;
   }

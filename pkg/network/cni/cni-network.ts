@@ -11,7 +11,15 @@ import { hostCommand } from '../host/host-command.ts';
 import { isLinked } from '../pod-link.ts';
 import type { PodNetwork } from '../pod-network.ts';
 import { createPooledNetwork, type PodWires, type WiredPod } from '../pooled-network.ts';
-import { addPod, type CniList, type CniPluginsOptions, type CniPod, deletePod, parseCniList } from './cni-plugins.ts';
+import {
+  addPod,
+  type CniList,
+  type CniPluginsOptions,
+  type CniPod,
+  deletePod,
+  listLimitsBandwidth,
+  parseCniList,
+} from './cni-plugins.ts';
 
 /** Where lists and plugins are. Source: containerd `plugins."io.containerd.grpc.v1.cri".cni`; Debian's containernetworking-plugins. */
 const listFolder = '/etc/cni/net.d';
@@ -88,6 +96,7 @@ const ownList: CniList = {
 function cniWires({ nodeName, namespace, ensure, route, list: given }: CniNetworkOptions): PodWires {
   let plugins: Promise<CniPluginsOptions> | undefined;
   let used: readonly AddressPool[] = [];
+  let limits = false;
   const open = async (): Promise<CniPluginsOptions> => {
     const list = given ?? (await readCniList()) ?? ownList;
     return { list: { ...list, name: `${list.name}${nodeEnding(nodeName)}` }, namespace, folders: pluginFolders };
@@ -100,8 +109,9 @@ function cniWires({ nodeName, namespace, ensure, route, list: given }: CniNetwor
       await route(pools);
       used = pools;
       plugins = open();
-      await plugins;
+      limits = listLimitsBandwidth((await plugins).list);
     },
+    limitsBandwidth: () => limits,
     connect: async (pod, pools) => {
       if (await isLinked(pod)) return;
       const { addresses } = pod;
@@ -122,10 +132,11 @@ function cniWires({ nodeName, namespace, ensure, route, list: given }: CniNetwor
   };
 }
 
-function cniPod({ owner, addresses, namespacePath = '' }: WiredPod, pools: readonly AddressPool[]): CniPod {
+function cniPod({ owner, addresses, namespacePath = '', bandwidth }: WiredPod, pools: readonly AddressPool[]): CniPod {
   return {
     id: createHash('sha256').update(owner).digest('hex'),
     namespacePath,
+    ...(bandwidth === undefined ? {} : { bandwidth }),
     ranges: pools.map(({ cidr, gateway }) => ({ subnet: cidr, gateway })),
     addresses: addresses.map((address) => {
       const pool = pools.find(({ family }) => (family === 6) === address.includes(':'));

@@ -6,7 +6,9 @@ import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { burstBytes } from '../bandwidth.ts';
 import { tryHostCommand } from '../host/host-command.ts';
+import type { PodBandwidth } from '../pod-network.ts';
 
 /** Longest that one plugin may take. */
 const pluginMs = 60_000;
@@ -37,6 +39,7 @@ export interface CniPod {
   readonly ranges: readonly { readonly subnet: string; readonly gateway: string }[];
   /** Wished for, with the length of their range's prefix. */
   readonly addresses: readonly string[];
+  readonly bandwidth?: PodBandwidth;
 }
 
 /** A plugin said what it could not do, or nothing that makes sense. */
@@ -141,6 +144,7 @@ function configOf(
   const runtimeConfig = {
     ...(can.ipRanges === true ? { ipRanges: pod.ranges.map((range) => [range]) } : {}),
     ...(can.ips === true ? { ips: pod.addresses } : {}),
+    ...(can.bandwidth === true && pod.bandwidth !== undefined ? { bandwidth: bandwidthConfig(pod.bandwidth) } : {}),
   };
   return {
     ...config,
@@ -150,6 +154,19 @@ function configOf(
     args: { cni: { ips: pod.addresses } },
     ...(Object.keys(runtimeConfig).length === 0 ? {} : { runtimeConfig }),
     ...(result === undefined ? {} : { prevResult: result }),
+  };
+}
+
+/** Whether a plugin of the list holds pods to their bandwidth. */
+export function listLimitsBandwidth({ plugins }: CniList): boolean {
+  return plugins.some(({ capabilities }) => isObject(capabilities) && capabilities.bandwidth === true);
+}
+
+/** In bits. Source: CNI conventions, "Well-known Capabilities". */
+function bandwidthConfig({ toPod, fromPod }: PodBandwidth): JsonObject {
+  return {
+    ...(toPod === undefined ? {} : { ingressRate: toPod, ingressBurst: burstBytes(toPod) * 8 }),
+    ...(fromPod === undefined ? {} : { egressRate: fromPod, egressBurst: burstBytes(fromPod) * 8 }),
   };
 }
 

@@ -28,6 +28,7 @@ export function createLoopbackNetwork(options: LoopbackNetworkOptions = {}): Pod
 
 class LoopbackNetwork implements PodNetwork {
   readonly kind = 'loopback';
+  readonly limitsBandwidth = false;
   podCidrs: readonly string[] = [];
   #range: Ipv4Range | undefined;
   /** Where the search for a free address goes on, so that a released one rests as long as possible. */

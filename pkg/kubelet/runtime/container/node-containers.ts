@@ -56,6 +56,8 @@ export interface ContainerRuntimeDeps {
   readonly hasUserNamespaces?: boolean;
   /** What the pods of the node may use together, and their weight. Default: all of the machine. */
   readonly nodeResources?: ContainerResources;
+  /** Most processes of one pod, threads among them. Default: no limit. */
+  readonly podPidsMax?: number | undefined;
 }
 
 /** Nobody saw it end: the machine was started again. */
@@ -84,7 +86,7 @@ export class NodeContainers {
       onExit: (id, exit) => void this.#exited(id, exit),
       onReconnect: (containers) => this.#found(containers),
     });
-    const { clock, random, ownNetwork, nodeNetwork, nodeResources } = deps;
+    const { clock, random, ownNetwork, nodeNetwork, nodeResources, podPidsMax } = deps;
     this.sandboxes = new NodeSandboxes({
       clock,
       random,
@@ -94,6 +96,7 @@ export class NodeContainers {
       ownNetwork,
       nodeNetwork,
       nodeResources,
+      podPidsMax,
       ociRuntimes: deps.ociRuntimes,
     });
   }

@@ -31,6 +31,8 @@ export interface NodeSandboxesOptions {
   readonly nodeNetwork?: string | undefined;
   /** What all pods may use together, and their weight. */
   readonly nodeResources?: ContainerResources | undefined;
+  /** Most processes of one pod; absent: no limit. */
+  readonly podPidsMax?: number | undefined;
   readonly ociRuntimes: OciRuntimes;
 }
 
@@ -49,9 +51,9 @@ export class NodeSandboxes {
   readonly #users: UserIds;
 
   constructor(options: NodeSandboxesOptions) {
-    const { machine, places, nodeResources = {} } = options;
+    const { machine, places, nodeResources = {}, podPidsMax } = options;
     this.#options = options;
-    this.#cgroups = new PodCgroups({ mounts: machine.cgroups, root: places.cgroup, node: nodeResources });
+    this.#cgroups = new PodCgroups({ mounts: machine.cgroups, root: places.cgroup, node: nodeResources, podPidsMax });
     this.#users = new UserIds({ folder: userIdsFolder, node: places.cgroup });
   }
 

@@ -28,6 +28,7 @@ function hierarchy(version: CgroupMounts['version']) {
     mounts: { version, folders },
     root,
     node: { cpuShares: 2048, memoryLimitBytes: 2 ** 32 },
+    podPidsMax: 4096,
   });
   const read = (controller: keyof typeof folders, path: string): string =>
     readFileSync(join(folders[controller], 'node', path), 'latin1');
@@ -57,7 +58,8 @@ test('version 1 has shares, quotas and limits where upstream has them', () => {
     read('cpu', 'kubepods/burstable/podweb/cpu.cfs_quota_us'),
     read('cpu', 'kubepods/burstable/podweb/cpu.cfs_period_us'),
     read('memory', 'kubepods/burstable/podweb/memory.limit_in_bytes'),
-  ]).toEqual(['2048', String(2 ** 32), '512', '2', '50000', '100000', String(2 ** 28)]);
+    read('pids', 'kubepods/besteffort/podleast/pids.max'),
+  ]).toEqual(['2048', String(2 ** 32), '512', '2', '50000', '100000', String(2 ** 28), '4096']);
   expect([pods(''), pods('burstable'), pods('besteffort')]).toEqual([['podsure'], ['podweb'], ['podleast']]);
 });
 

@@ -31,6 +31,8 @@ export interface PodCgroupsOptions {
   readonly root: string;
   /** What all of its pods may use together, and their weight; what is not named has no limit. */
   readonly node: ContainerResources;
+  /** Most processes of one pod, threads among them; absent: as many as the machine has room for. */
+  readonly podPidsMax?: number | undefined;
 }
 
 /** A pod, as far as its place goes. */
@@ -59,6 +61,7 @@ export class PodCgroups {
         this.#isMade = true;
       }
       this.#make(podCgroup(root, pod), pod.resources ?? {});
+      this.#limitPids(podCgroup(root, pod));
     } catch (cause) {
       throw new RuntimeError('failed', `cannot make the cgroup of the pod: ${errorText(cause)}`, cause);
     }
@@ -120,6 +123,15 @@ export class PodCgroups {
       if (mounts.version === 'v2') passOnControllers(mount, path);
     }
     this.#write(path, resources);
+  }
+
+  /** Against pods that start processes without end: the machine has numbers for so many of them. */
+  #limitPids(path: string): void {
+    const { mounts, podPidsMax } = this.#options;
+    const mount = mounts.folders['pids'];
+    if (podPidsMax === undefined || mount === undefined) return;
+    mkdirSync(join(mount, path), { recursive: true });
+    writeFileSync(join(mount, path, 'pids.max'), String(podPidsMax));
   }
 
   #write(path: string, resources: ContainerResources): void {
