@@ -146,10 +146,15 @@ async function readText(path: string): Promise<string> {
   }
 }
 
+/** The first byte of what gzip has made. */
+const gzipFirst = '\u001f';
+
 /** By what the file begins with. */
 async function readHistory(path: string): Promise<History> {
   const content = await readText(path);
-  if (!content.trimStart().startsWith('{')) return readRecording(path);
+  if (content.startsWith(gzipFirst)) return readRecording(path);
+  const noHistory = new UserError(`${path} is no recording, no list of objects and no audit log`);
+  if (!content.trimStart().startsWith('{')) throw noHistory;
   const [first = ''] = content.trimStart().split('\n', 1);
   if (isAuditEvent(first)) {
     const lines = content.split('\n').filter((line) => line.trim() !== '');
@@ -159,8 +164,7 @@ async function readHistory(path: string): Promise<History> {
     );
   }
   const { items, kind } = objectOf(content, path);
-  if (!Array.isArray(items) || !`${kind}`.endsWith('List'))
-    throw new UserError(`${path} is no recording, no list of objects and no audit log`);
+  if (!Array.isArray(items) || !`${kind}`.endsWith('List')) throw noHistory;
   return historyOfDump(items);
 }
 

@@ -74,7 +74,8 @@ export class RequestFaults {
 
   async #answerWatch(fault: ActiveFault | undefined, { subject, request, next }: Asking): Promise<ApiResponse> {
     const { signal, watch } = this.#open(subject, request);
-    const own = { ...request, signal };
+    // Of a request of the network the peer is known when it is asked for, which a copy alone would not do.
+    const own = { ...request, peer: request.peer, signal };
     try {
       const response = await this.#answer(fault, { subject, request: own, next });
       if (response.body.kind === 'watch') watch.ready = response.body.ready;
