@@ -1,5 +1,5 @@
 /**
- * One basic block of a guest's kernel made into code for mode U. An instruction stays as it is (identical), becomes others that do the same on the guest's registers in
+ * One block of a guest's kernel, with what it calls as far as that is short, made into code for mode U. An instruction stays as it is (identical), becomes others that do the same on the guest's registers in
  * the monitor's page (inline), or a `ebreak`, for which the monitor does it (call-out). The page is the last of the address space, so that it is reached by offsets from x0.
  */
 import type { Instruction } from '../isa/instruction.ts';
@@ -58,8 +58,8 @@ export interface Block {
   readonly words: readonly number[];
   readonly sites: readonly Site[];
   readonly exits: readonly { readonly index: number; readonly pc: bigint }[];
-  /** After the last instruction that it is made of. */
-  readonly end: bigint;
+  /** First and last places of what it is made of, piece by piece: it goes on in functions that are called, and after them where it is seen that they come back. */
+  readonly places: readonly bigint[];
 }
 
 /** What is asked of whoever knows the guest. */
@@ -72,6 +72,7 @@ export interface Source {
 /** Makes a block of what begins at `pc`; undefined if nothing can be fetched there. */
 export function translateBlock(source: Source, pc: bigint): Block | undefined {
   const maker = new BlockMaker();
+  const places = [pc];
   let at = pc;
   for (let count = 0; count < INSTRUCTIONS_MAX; count++) {
     const instruction = source.fetch(at);
@@ -81,13 +82,15 @@ export function translateBlock(source: Source, pc: bigint): Block | undefined {
     }
     maker.pc = at;
     const next = at + BigInt(instruction.length);
-    if (maker.add(instruction, next, source.storeAt(at))) return maker.finish(next);
-    at = next;
+    const then = maker.add(instruction, next, source.storeAt(at));
+    if (then === 'end') return maker.finish([...places, next - 2n]);
+    if (then !== 'next') places.push(next - 2n, then);
+    at = then === 'next' ? next : then;
     // The next page may be another one tomorrow.
-    if (at % 4096n < 4n) break;
+    if (then === 'next' && at % 4096n < 4n) break;
   }
   maker.leave(at);
-  return maker.finish(at);
+  return maker.finish([...places, at - 2n]);
 }
 
 /** Where a sequence keeps a register that it borrows. */
@@ -111,15 +114,31 @@ class BlockMaker {
   private readonly exits: { index: number; pc: bigint }[] = [];
   private readonly literals: { index: number; value: bigint }[] = [];
   private readonly requests: Request[] = [];
+  /** A register that holds where a call comes back to, as long as nothing else was put into it. */
+  private back: { readonly register: number; readonly pc: bigint } | undefined;
+
+  /** Whether the block ends with it, or goes on with the next one, or elsewhere. */
+  add(instruction: Instruction, next: bigint, storeAt: 'plain' | 'call' | number): 'end' | 'next' | bigint {
+    const { operation, rs1, rd, imm } = instruction;
+    const { back } = this;
+    if (operation.name === 'jalr' && rd === 0 && imm === 0 && rs1 === back?.register) return back.pc;
+    if (rd === back?.register) this.back = undefined;
+    const isEnd = this.make(instruction, next, storeAt);
+    if (operation.name !== 'jal' || isEnd) return isEnd ? 'end' : 'next';
+    this.back = { register: rd, pc: next };
+    return BigInt.asUintN(64, this.pc + BigInt(imm));
+  }
 
   /** True if the block ends with it. */
-  add(instruction: Instruction, next: bigint, storeAt: 'plain' | 'call' | number): boolean {
+  private make(instruction: Instruction, next: bigint, storeAt: 'plain' | 'call' | number): boolean {
     this.current = instruction;
     const { operation, word, rd, imm } = instruction;
     const { name, format } = operation;
     if (name === 'auipc') this.constant(rd, BigInt.asUintN(64, this.pc + BigInt(imm)));
     else if (name === 'jal') {
       this.constant(rd, next);
+      // A call goes on with what is called.
+      if (rd !== 0) return false;
       this.leave(BigInt.asUintN(64, this.pc + BigInt(imm)));
       return true;
     } else if (name === 'jalr') {
@@ -146,7 +165,7 @@ class BlockMaker {
     this.emit(BREAK, { pc, request: 'code' });
   }
 
-  finish(end: bigint): Block {
+  finish(places: readonly bigint[]): Block {
     for (const request of this.requests) this.placeRequest(request);
     for (const { index, value } of this.literals) {
       if (this.words.length % 2 === 1) this.emit(BREAK);
@@ -157,7 +176,7 @@ class BlockMaker {
       this.emit(Number(BigInt.asIntN(32, value)));
       this.emit(Number(BigInt.asIntN(32, value >> 32n)));
     }
-    return { words: this.words, sites: this.sites, exits: this.exits, end };
+    return { words: this.words, sites: this.sites, exits: this.exits, places };
   }
 
   private emit(word: number, site: Site = { pc: this.pc, instruction: this.current }): void {
@@ -213,7 +232,7 @@ class BlockMaker {
   }
 
   /** A return: as `indirect`, with less to keep. What is not in the table, as where the lowest bit is set, is done there. */
-  private back({ rs1 }: Instruction): void {
+  private comeBack({ rs1 }: Instruction): void {
     const scratch = temporaries.filter((register) => register !== rs1 && register !== T1).slice(0, 1);
     const [found = T0] = scratch;
     for (const register of [found, T1]) this.emit(sd(register, 0, saved(register)));
@@ -229,7 +248,7 @@ class BlockMaker {
   /** Where the guest goes is looked up in the table of known places; what is not there is asked for. */
   private indirect(instruction: Instruction, next: bigint): void {
     const { rd, rs1, imm } = instruction;
-    if (rd === 0 && imm === 0 && rs1 !== T1) this.back(instruction);
+    if (rd === 0 && imm === 0 && rs1 !== T1) this.comeBack(instruction);
     for (const register of [T0, T1, T2]) this.emit(sd(register, 0, saved(register)));
     this.emit(addi(T0, rs1, imm));
     this.emit(andi(T0, T0, -2));

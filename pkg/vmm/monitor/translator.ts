@@ -117,14 +117,8 @@ export class Translator implements Code {
   traced(pc: bigint): void {
     const times = (this.tracedStores.get(pc) ?? 0) + 1;
     this.tracedStores.set(pc, times);
-    if (times !== TRACED_OFTEN) return;
-    const start = this.translate(pc);
-    if (start === undefined) return;
-    // Where the store is in blocks of before, they go on in the new one.
-    for (const [index, site] of this.sites.entries()) {
-      if (index >= start / 4 || site?.pc !== pc || site.request !== undefined) continue;
-      this.guest.parts.machine.write32(this.cache + index * 4, jump(start + 4 - index * 4));
-    }
+    // The blocks that it is in are made anew, and with them all others.
+    if (times === TRACED_OFTEN) this.forget();
   }
 
   storedToTable(store: TableStore): void {
@@ -152,8 +146,7 @@ export class Translator implements Code {
     this.top = Math.ceil((start + block.words.length * 4) / 8) * 8;
     this.blocks.set(pc, start);
     tally.translated(pc);
-    this.watch(pc);
-    this.watch(block.end - 2n);
+    for (const place of block.places) this.watch(place);
     for (const { index, pc: target } of block.exits) this.connect(start + index * 4, target);
     for (const from of this.waiting.get(pc) ?? []) this.connect(from, pc);
     this.waiting.delete(pc);
