@@ -220,11 +220,15 @@ interface Preferences {
 /** What a node's domains are worth to a pod for the pods on it: those that it prefers, and those that prefer it. */
 function amountsOf(node: NodeInfo, { pod, cluster, hardWeight }: Preferences): TopologyAmounts | undefined {
   const { preferred = [], preferredAnti = [] } = pod.affinity ?? {};
-  const amounts: [string, number][] = [];
+  // One number for each key, however many pods are here.
+  const amounts = new Map<string, number>();
   /** Adds the weights of the terms that speak of `of`; `sign` is -1 for terms that want it away. */
   const add = (terms: readonly AffinityTerm[], { of, sign }: { readonly of: PodInfo; readonly sign: 1 | -1 }): void => {
     for (const term of terms)
-      if (termMatches(term, of.pod, cluster)) amounts.push([term.topologyKey, sign * (term.weight || hardWeight)]);
+      if (termMatches(term, of.pod, cluster)) {
+        const sum = amounts.get(term.topologyKey) ?? 0;
+        amounts.set(term.topologyKey, sum + sign * (term.weight || hardWeight));
+      }
   };
   if (preferred.length > 0 || preferredAnti.length > 0) {
     for (const of of node.pods.values()) {
@@ -237,7 +241,7 @@ function amountsOf(node: NodeInfo, { pod, cluster, hardWeight }: Preferences): T
     add(affinity?.preferred ?? [], { of: pod, sign: 1 });
     add(affinity?.preferredAnti ?? [], { of: pod, sign: -1 });
   }
-  return amounts.length === 0 ? undefined : amounts;
+  return amounts.size === 0 ? undefined : [...amounts];
 }
 
 /** Labels of namespaces are not at hand here, so a term that selects namespaces counts as matching. */
