@@ -23,7 +23,7 @@ import type { NodeMount } from '#pkg/kubelet/volumes/node-mounts.ts';
 import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
 import type { CpuSettings } from './cpu-flags.ts';
 import { criEndpointDefault } from './cri-endpoint.ts';
-import type { NetworkPlace } from './networks.ts';
+import type { NetworkKind, NetworkPlace } from './networks.ts';
 import type { NodeTaint } from './node-spec.ts';
 import { ociRuntimesDefault } from './oci-runtimes.ts';
 import type { PartTables } from './part-tables.ts';
@@ -216,17 +216,23 @@ function capacity(nodesOnMachine: number): Readonly<Record<string, string>> {
 
 type NodeOptions = Omit<KubeletOptions, 'deps' | 'kubeletPort' | 'nodeSource' | 'podSource'>;
 
+/** The network that is asked for. Throws where there is no such one, and where runtimes are not what they may be. */
+function networkOf({ nodeName, runtime, network, tables }: NodePartOptions): NetworkKind {
+  const problem = runtimeProblem(runtime, tables.runtimes);
+  if (problem !== undefined) throw new Error(`Cannot start the node ${nodeName} as ${problem}`);
+  const kind = tables.networks[network];
+  if (kind === undefined)
+    throw new Error(`Cannot start the node ${nodeName} as there is no network ${JSON.stringify(network)}`);
+  return kind;
+}
+
 /** All of a node that outlives its kubelet. */
 async function openNode(
   deps: ComponentDeps,
   options: NodePartOptions,
 ): Promise<{ readonly options: NodeOptions; readonly machines: Machines | undefined; close(): Promise<void> }> {
   const { nodeName, folder, tables } = options;
-  const problem = runtimeProblem(options.runtime, tables.runtimes);
-  if (problem !== undefined) throw new Error(`Cannot start the node ${nodeName} as ${problem}`);
-  const networkKind = tables.networks[options.network];
-  if (networkKind === undefined)
-    throw new Error(`Cannot start the node ${nodeName} as there is no network ${JSON.stringify(options.network)}`);
+  const networkKind = networkOf(options);
   const names = runtimesOf(options.runtime);
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
