@@ -32,6 +32,16 @@ test('each node gets the lowest free block, and one that was deleted gives its b
   });
 });
 
+test('nodes that come at the same moment get a block each', async () => {
+  harness = await startHarness({ controllers: ['node-ipam-controller'] });
+  const { client, clock } = harness;
+  const names = Array.from({ length: 60 }, (_, index) => `n${index}`);
+  await Promise.all(names.map((name) => client.resource(nodes).create({ metadata: { name } })));
+  await clock.advance(100);
+  const blocks = (await harness.list(nodes)).map((node) => node.spec?.podCIDR);
+  expect(new Set(blocks)).toEqual(new Set(names.map((_, index) => `127.128.${index}.0/24`)));
+});
+
 test('a node for which no block is left gets the first that becomes free', async () => {
   harness = await startHarness({
     controllers: ['node-ipam-controller'],

@@ -13,8 +13,8 @@ import { BlockPool } from './block-pool.ts';
 import { nodeRanges } from './node-ranges.ts';
 
 const clusterCidrDefault = '127.128.0.0/9';
-/** One, so that no block is given twice. */
-const workers = 1;
+/** A block is taken before anything is waited for, so that none is given twice; thousands of nodes would wait long for one write after the other. Source: `cidrUpdateWorkers`. */
+const workers = 30;
 
 /** Source: kube-controller-manager `NodeIPAMController`. */
 export const nodeIpamFlags = {
