@@ -109,7 +109,8 @@ export const runtimeTable: RuntimeTable = {
     open: async (place) => {
       const { createVmRuntime } = await import('#pkg/kubelet/runtime/vm/vm-runtime.ts');
       const machineBytesMax = machineBytesOf(place.machineMemory);
-      const runtime = createVmRuntime({ ...place, machineBytesMax, keepsSpare: true });
+      const images = place.imagesFolder === '' ? {} : { images: () => machineImages(place) };
+      const runtime = createVmRuntime({ ...place, ...images, machineBytesMax, keepsSpare: true });
       return { runtime, machines: runtime.machines, close: () => runtime.close() };
     },
   },
@@ -121,6 +122,15 @@ export const runtimeTable: RuntimeTable = {
     },
   },
 };
+
+/** The images of the nodes' store that are for machines. Nobody unpacks them. */
+async function machineImages({ imagesFolder: folder, clock, random }: RuntimePlace) {
+  const [{ openClusterImages }, { machineArchitecture: architecture }] = await Promise.all([
+    import('./images.ts'),
+    import('#pkg/kubelet/runtime/vm/machine-images.ts'),
+  ]);
+  return openClusterImages({ folder, clock, random, architecture, isRoot: false });
+}
 
 async function readAliases(path: string): Promise<ImageAliases> {
   const { readImageAliases } = await import('#pkg/kubelet/runtime/inprocess/image-aliases.ts');

@@ -31,6 +31,7 @@ import { type AdmittingParts, admit, namesOf, storedLayers } from './admission.t
 import { BuildCache } from './build-cache.ts';
 import { type BuildingParts, buildStore } from './build-store.ts';
 import { type CollectableParts, collect } from './collect.ts';
+import { type ImageFilesWish, readImageFiles } from './image-files.ts';
 import { type ImageContents, ImageReader } from './image-reader.ts';
 import { Lookup } from './lookup.ts';
 import { pullDocuments } from './pull.ts';
@@ -61,6 +62,8 @@ export interface ImageStep extends HistoryEntry {
 export interface LocalImages extends ImageStore {
   /** How roots are made here, and why not otherwise. */
   readonly snapshotter: { readonly kind: string; readonly problem: string | undefined };
+  /** Files of an image, by id, that lie in its uppermost folder; no root is made for it. */
+  files(imageId: string, wish: ImageFilesWish): Promise<ReadonlyMap<string, Buffer>>;
   /** How an image was made, last step first. */
   history(reference: string): Promise<readonly ImageStep[]>;
   /** Writes images to one archive, which other engines load too. The names are those that were asked for. */
@@ -217,6 +220,12 @@ class LocalImageStore implements LocalImages {
         reader.forget();
         return collect(this.#parts);
       });
+    });
+  }
+
+  files(imageId: string, wish: ImageFilesWish): Promise<ReadonlyMap<string, Buffer>> {
+    return asStoreErrors(`read files of ${imageId}`, async () => {
+      return readImageFiles(storedLayers(this.#parts, await this.#lookup.byId(imageId)), wish);
     });
   }
 

@@ -14,6 +14,9 @@ export const BANK_BYTES_MAX = 2 ** 32 - 65_536;
 /** Places of the table of sums: a sum has `WAYS` of them, and the newest frame takes the place of the oldest. */
 const SUMS = 1 << 16;
 const WAYS = 4;
+/** The part of a bank's frames at its upper end that are taken only where there are no others, so many by each machine. */
+export const RESERVED_PART = 1 / 32;
+const RESERVED_EACH = 16;
 const FREE = 0;
 /** Of frames that nobody is given: that of zeros. */
 const FIXED = 0x7fff_ffff;
@@ -66,12 +69,17 @@ export class FrameBank {
     return this.parts.owners.length;
   }
 
+  /** Frames from this one on are reserved. */
+  private get ordinary(): number {
+    return this.frames - Math.floor(this.frames * RESERVED_PART);
+  }
+
   /** Takes a free frame for a machine, whatever it holds. Throws NO_FRAME. */
   take(machine: number): number {
     const { mark } = this.parts;
     const first = Atomics.load(mark, 0);
     for (const [from, to] of [
-      [first, this.frames],
+      [first, this.ordinary],
       [1, first],
     ] as const) {
       for (let frame = from; frame < to; frame++) {
@@ -81,14 +89,14 @@ export class FrameBank {
         return frame;
       }
     }
-    throw NO_FRAME;
+    return this.takeReserved(machine);
   }
 
   /** Takes frames that lie one after another, of zeros, from the upper end: those of a machine's harts. Throws NO_FRAME. */
   takeRun(machine: number, count: number): number {
     const { owners } = this.parts;
     let length = 0;
-    for (let frame = this.frames - 1; frame > 0; frame--) {
+    for (let frame = this.ordinary - 1; frame > 0; frame--) {
       length = Atomics.load(owners, frame) === FREE ? length + 1 : 0;
       if (length < count) continue;
       if (this.claimRun(frame, count, machine)) {
@@ -97,6 +105,16 @@ export class FrameBank {
       }
       length = 0;
     }
+    throw NO_FRAME;
+  }
+
+  /** Each machine finds a few where all others are gone: a guest that is to give pages back writes some for that. */
+  private takeReserved(machine: number): number {
+    const { owners } = this.parts;
+    let own = 0;
+    for (let frame = this.ordinary; frame < this.frames; frame++) if (Atomics.load(owners, frame) === machine) own++;
+    for (let frame = this.ordinary; own < RESERVED_EACH && frame < this.frames; frame++)
+      if (this.claim(frame, machine)) return frame;
     throw NO_FRAME;
   }
 

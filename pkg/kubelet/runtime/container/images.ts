@@ -54,7 +54,8 @@ function infoOf(image: StoredImage | undefined): ImageInfo | undefined {
   return image === undefined ? undefined : imageInfo(image);
 }
 
-function imageInfo({ id, tags, digests, sizeBytes, config }: StoredImage): ImageInfo {
+/** An image of the store, as runtimes tell of it. */
+export function imageInfo({ id, tags, digests, sizeBytes, config }: StoredImage): ImageInfo {
   const [name = ''] = config.user.split(':');
   const user = /^\d+$/.test(name) ? { uid: Number(name) } : { name };
   return { id, repoTags: tags, repoDigests: digests, sizeBytes, ...(name === '' ? {} : { user }) };

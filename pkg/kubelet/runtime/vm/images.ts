@@ -30,8 +30,8 @@ interface BuiltIn {
 
 const knownTags = /^(latest|v?\d+(\.\d+)*)$/;
 const guests = new URL('../../../vmm/guests/', import.meta.url);
-/** Larger files are not read: a disk is kept in memory. */
-const fileBytesMax = 1024 ** 3;
+/** Larger files, in bytes, are not read: a disk is kept in memory. */
+export const fileBytesMax = 1024 ** 3;
 
 /** What a guest starts from. */
 export interface GuestImage {
@@ -48,8 +48,16 @@ export interface GuestImage {
   readonly isMonitored?: true;
 }
 
-/** What there is instead of an image that is not there. */
-export const imagesHint = `there is no registry for machines here, only ${Object.keys(builtIn)
+/** The parts of an image that is not built in. */
+interface GuestParts {
+  readonly kernel: Uint8Array;
+  readonly initrd: Uint8Array | undefined;
+  readonly disk: Uint8Array | undefined;
+  readonly commandLine: string;
+}
+
+/** What there is instead of an image that is not there, where there is no store. */
+export const imagesHint = `there are no stored images for machines here, only ${Object.keys(builtIn)
   .map((name) => registry + name)
   .join(', ')} and file:// kernels`;
 
@@ -108,19 +116,28 @@ async function fileImage(image: string): Promise<GuestImage | undefined> {
   const kernel = isFolder ? ((await part('kernel.elf')) ?? (await part('Image'))) : await optionalFile(path);
   if (kernel === undefined) return undefined;
   const [disk, commandLine, initrd] = [await part('disk.img'), await part('cmdline'), await part('initrd')];
-  const firmware = isBootImage(kernel) ? await readFile(new URL('firmware/firmware.elf', guests)) : undefined;
   const hash = createHash('sha256');
   const parts = [kernel, disk, commandLine, ...(initrd === undefined ? [] : [initrd])];
   for (const bytes of parts) hash.update(String(bytes?.length ?? -1)).update(bytes ?? '');
   const id = `${image}@sha256:${hash.digest('hex')}`;
   const sizeBytes = kernel.length + (disk?.length ?? 0) + (initrd?.length ?? 0);
+  const info = { id, repoTags: [image], repoDigests: [], sizeBytes };
+  return guestImage(info, { kernel, initrd, disk, commandLine: commandLine?.toString('utf8').trim() ?? '' });
+}
+
+/** What a machine can begin from; a boot image with the firmware that it begins on. */
+export async function guestImage(
+  info: ImageInfo,
+  { kernel, initrd, disk, commandLine }: GuestParts,
+): Promise<GuestImage> {
+  const firmware = isBootImage(kernel) ? await readFile(new URL('firmware/firmware.elf', guests)) : undefined;
   return {
-    info: { id, repoTags: [image], repoDigests: [], sizeBytes },
+    info,
     kernel,
     ...(firmware === undefined ? {} : { firmware }),
     ...(initrd === undefined ? {} : { initrd }),
     ...(disk === undefined ? {} : { disk }),
-    commandLine: commandLine?.toString('utf8').trim() ?? '',
+    commandLine,
     ports: [],
   };
 }

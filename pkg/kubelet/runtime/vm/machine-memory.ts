@@ -3,7 +3,14 @@
  * seat is left; without `bytesMax` a bank is never promised more than it has, and there is another bank for whoever does not fit, so no machine ever lacks a page. With it there is one bank of that
  * many bytes, whatever its machines were promised: they get pages as they write them, and wait where there are none.
  */
-import { BANK_BYTES_MAX, type BankParts, type BankUse, FrameBank, newBank } from '#pkg/vmm/frames/frame-bank.ts';
+import {
+  BANK_BYTES_MAX,
+  type BankParts,
+  type BankUse,
+  FrameBank,
+  newBank,
+  RESERVED_PART,
+} from '#pkg/vmm/frames/frame-bank.ts';
 import { newSeat, type SeatParts, seatBytes } from '#pkg/vmm/frames/seat.ts';
 
 interface Bank {
@@ -66,9 +73,18 @@ export class MachineMemory {
       return promised + bytes <= size;
     });
     if (roomy !== undefined) return roomy;
-    const wanted = bytesMax ?? Math.max(Math.min(nodeBytes, BANK_BYTES_MAX), bytes + bankOwnBytes);
+    const wanted =
+      bytesMax ??
+      Math.max(
+        Math.min(nodeBytes, BANK_BYTES_MAX),
+        Math.ceil((bytes + bankOwnBytes) / (1 - RESERVED_PART)) + bankOwnBytes,
+      );
     const parts = newBank(wanted);
-    const bank = { parts, bytes: parts.wasm.buffer.byteLength - bankOwnBytes, seats: new Map<number, number>() };
+    const bank = {
+      parts,
+      bytes: parts.wasm.buffer.byteLength * (1 - RESERVED_PART) - bankOwnBytes,
+      seats: new Map<number, number>(),
+    };
     this.#banks.push(bank);
     return bank;
   }

@@ -33,7 +33,8 @@ import { agentPort } from './agent.ts';
 import { Balloons } from './balloons.ts';
 import type { GuestStart } from './guest/protocol.ts';
 import { GuestWorkers } from './guest-workers.ts';
-import { builtInImages, findImage, type GuestImage, imageProblem, imagesHint } from './images.ts';
+import { type GuestImage, imageProblem } from './images.ts';
+import { type MachineImageStore, MachineImages } from './machine-images.ts';
 import { MachineMemory } from './machine-memory.ts';
 import { Machines } from './machines.ts';
 import { monitorOf } from './monitored.ts';
@@ -68,6 +69,8 @@ export interface VmRuntimeDeps {
   readonly memoryBytesMax?: number;
   /** What they may use together, whatever they may have: then they get pages as they write them, and are asked for some where there are few left. Default: what they may have is there for them. */
   readonly machineBytesMax?: number | undefined;
+  /** Opens the store of OCI images. Default: there is none. */
+  readonly images?: () => Promise<MachineImageStore>;
   /** A thread is kept ready for the next machine, which then boots at once. Default: none is. */
   readonly keepsSpare?: boolean;
 }
@@ -93,6 +96,7 @@ class VmRuntime implements MachineRuntime {
   readonly #deps: VmRuntimeDeps;
   readonly #nodeBytes: number;
   readonly #memory: MachineMemory;
+  readonly #images: MachineImages;
   readonly #balloons: Balloons | undefined;
   readonly #workers: GuestWorkers;
   readonly #pods: PodContainers<VmContainer>;
@@ -149,15 +153,8 @@ class VmRuntime implements MachineRuntime {
     const { folder = '' } = deps;
     this.#snapshots = folder === '' ? undefined : new SnapshotStore(join(folder, 'snapshots'));
     this.machines = new Machines(() => this.#pods.all(), this.#snapshots);
-    this.images = {
-      status: async (image) => (await findImage(image))?.info,
-      pull: async (image) => {
-        const found = await findImage(image);
-        if (found !== undefined) return found.info;
-        throw new RuntimeError('imageNotFound', `failed to pull image "${image}": not found: ${imagesHint}`);
-      },
-      list: builtInImages,
-    };
+    this.#images = new MachineImages(deps.images);
+    this.images = this.#images.service;
   }
 
   onExit(listener: (container: RuntimeContainer) => void): () => void {
@@ -192,7 +189,7 @@ class VmRuntime implements MachineRuntime {
   }
 
   async #create(sandboxId: string, config: ContainerConfig): Promise<string> {
-    const image = await findImage(config.image);
+    const image = await this.#images.find(config.image);
     if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
     const kept = await this.#beginning(sandboxId, this.#startOf(image, config));
     return this.#pods.add(sandboxId, (id, sandbox) => {

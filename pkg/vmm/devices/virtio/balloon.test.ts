@@ -1,7 +1,8 @@
 /** The built-in kernel gives pages to its host and takes them back, in a machine of its own as beside others. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { newBank } from '../../frames/frame-bank.ts';
+import { FrameBank, newBank } from '../../frames/frame-bank.ts';
+import { NO_FRAME } from '../../frames/page-frames.ts';
 import { newSeat } from '../../frames/seat.ts';
 import { createMachine } from '../../machine.ts';
 import type { Machine, MachineConfig } from '../../machine-contract.ts';
@@ -54,4 +55,21 @@ test('a machine that is saved with a balloon goes on with it', () => {
   twin.inflateTo(0);
   rest(twin);
   expect(twin.ballooned).toBe(0);
+});
+
+test('a guest gives pages also where others have left it none', () => {
+  const bank = newBank(8 << 20);
+  const machine = createMachine(config, undefined, { seat: newSeat(bank, { machine: 1, size: config.memory }) });
+  rest(machine);
+  const others = new FrameBank(bank);
+  let thrown: unknown;
+  try {
+    for (;;) others.take(2);
+  } catch (error) {
+    thrown = error;
+  }
+  expect(thrown).toBe(NO_FRAME);
+  machine.inflateTo(500);
+  rest(machine);
+  expect(machine.ballooned).toBe(500);
 });

@@ -1,0 +1,91 @@
+/**
+ * The images that a node's machines can begin from: those built in, files, and OCI images of the cluster's store. An OCI image is for riscv64 and has in its uppermost folder what a folder of files has: `kernel.elf`, else `Image`, and
+ * as it likes `initrd`, `disk.img` and `cmdline`, in whose place its command may be. What is for another machine, or has no kernel, is refused before anything starts. The store is opened with the first name that is neither built in nor a file.
+ */
+import type { ImageStore, StoredImage } from '#pkg/images/image-store.ts';
+import type { ImageFilesWish } from '#pkg/images/local/image-files.ts';
+import { fromStore, imageInfo } from '../container/images.ts';
+import { type ImageInfo, type ImageService, RuntimeError } from '../runtime.ts';
+import { builtInImages, fileBytesMax, findImage, type GuestImage, guestImage, imagesHint } from './images.ts';
+
+/** The architecture of machines, as images name it. */
+export const machineArchitecture = 'riscv64';
+const names = ['kernel.elf', 'Image', 'initrd', 'disk.img', 'cmdline'];
+
+/** What machines need of a store. */
+export interface MachineImageStore extends Pick<ImageStore, 'find' | 'list' | 'pull'> {
+  files(imageId: string, wish: ImageFilesWish): Promise<ReadonlyMap<string, Uint8Array>>;
+}
+
+/** Images of machines, as the runtime serves them. */
+export class MachineImages {
+  readonly service: ImageService;
+  readonly #open: (() => Promise<MachineImageStore>) | undefined;
+  #store: Promise<MachineImageStore> | undefined;
+
+  /** `open`: absent where there is no store. */
+  constructor(open: (() => Promise<MachineImageStore>) | undefined) {
+    this.#open = open;
+    this.service = {
+      status: (image) => this.#status(image),
+      pull: async (image, { credentials, signal }) => {
+        const own = (await findImage(image))?.info;
+        if (own !== undefined) return own;
+        const store = await this.#opened();
+        if (store === undefined || image.startsWith('file:'))
+          throw new RuntimeError('imageNotFound', `failed to pull image "${image}": not found: ${imagesHint}`);
+        const logins = credentials === undefined ? {} : { logins: credentials };
+        return imageInfo(
+          await fromStore(store.pull(image, { ...logins, ...(signal === undefined ? {} : { signal }) })),
+        );
+      },
+      list: async () => {
+        // A node that never asked for one has none of its own.
+        const stored = (await (await this.#store)?.list()) ?? [];
+        return [...(await builtInImages()), ...stored.filter(isForMachines).map(imageInfo)];
+      },
+    };
+  }
+
+  /** What a machine begins from; undefined where there is no such image. Rejects with `failed` for one that no machine begins from. */
+  async find(image: string): Promise<GuestImage | undefined> {
+    const own = await findImage(image);
+    if (own !== undefined || image.startsWith('file:')) return own;
+    const store = await this.#opened();
+    const stored = store === undefined ? undefined : await fromStore(store.find(image));
+    if (store === undefined || stored === undefined) return undefined;
+    const no = (why: string): RuntimeError => new RuntimeError('failed', `image "${image}" cannot run: ${why}`);
+    if (!isForMachines(stored))
+      throw no(`it is for ${stored.architecture || 'no architecture'}, and machines are ${machineArchitecture}`);
+    const files = await fromStore(store.files(stored.id, { names, bytesMax: fileBytesMax }));
+    const kernel = files.get('kernel.elf') ?? files.get('Image');
+    if (kernel === undefined) throw no('it has neither kernel.elf nor Image in its uppermost folder');
+    const { entrypoint, command } = stored.config;
+    const line = files.get('cmdline');
+    const commandLine =
+      line === undefined ? [...entrypoint, ...command].join(' ') : Buffer.from(line).toString().trim();
+    return guestImage(imageInfo(stored), {
+      kernel,
+      initrd: files.get('initrd'),
+      disk: files.get('disk.img'),
+      commandLine,
+    });
+  }
+
+  async #status(image: string): Promise<ImageInfo | undefined> {
+    const own = await findImage(image);
+    if (own !== undefined || image.startsWith('file:')) return own?.info;
+    const store = await this.#opened();
+    const stored = store === undefined ? undefined : await fromStore(store.find(image));
+    return stored === undefined ? undefined : imageInfo(stored);
+  }
+
+  #opened(): Promise<MachineImageStore> | undefined {
+    this.#store ??= this.#open?.();
+    return this.#store;
+  }
+}
+
+function isForMachines({ architecture }: StoredImage): boolean {
+  return architecture === machineArchitecture;
+}
