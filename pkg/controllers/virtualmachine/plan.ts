@@ -3,17 +3,18 @@
  * but for one that is being deleted on a node that nobody hears of any more, as a ReplicaSet has it too; pods that wait for the machine, or relay for one that has
  * moved, do not run it.
  */
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { isStandbyOpen, type VirtualMachine, type VirtualMachineStatus } from '#pkg/api/virtual-machine.ts';
 import { waitsForMachine } from '#pkg/api/virtual-machine-migration.ts';
 import { hasLostContainer } from '../common/machine-pod.ts';
-import { timeMs } from '../common/pod.ts';
+import { availableInMs, timeMs } from '../common/pod.ts';
 
 /** The pause before a run after failed ones: it doubles with each. Source: the kubelet's back-off of containers. */
 const pauseMs = 10_000;
 const pauseMsMax = 300_000;
 /** A run that has been ready for so long ends a row of failed ones. */
-const steadyMs = 600_000;
+const steadySeconds = 600;
 
 /** What is seen. */
 export interface Seen {
@@ -47,7 +48,7 @@ export function planOf(seen: Seen): Plan {
   const { migration } = machine.status ?? {};
   // What ended with its node says so as long as the stand-by has not taken over.
   const isKept = ({ metadata }: Pod): boolean => isStandbyOpen(migration) && metadata?.name === migration?.sourcePod;
-  const finished = live === undefined ? present : present.filter((pod) => isFinished(pod) && !isKept(pod));
+  const finished = live === undefined ? present : present.filter((pod) => isPodTerminal(pod) && !isKept(pod));
   const { failures = 0, stateChangeRequests: [request] = [] } = machine.status ?? {};
   const none = { create: false, remove: [], failures, isRequestDone: request !== undefined };
   const isStopping = request?.action === 'Stop';
@@ -58,11 +59,11 @@ export function planOf(seen: Seen): Plan {
   }
   if (live !== undefined) {
     const isRunning = live.status?.phase === 'Running';
-    const leftMs = failures === 0 || !isReady(live) ? 0 : timeMs(live.status?.startTime) + steadyMs - seen.nowMs;
+    const leftMs = failures === 0 ? 0 : availableInMs(live, { minReadySeconds: steadySeconds, nowMs: seen.nowMs });
     // Asked to stop where it is always to run: it begins anew.
     const remove = isStopping ? [live, ...finished] : finished;
-    const again = leftMs > 0 ? { againMs: leftMs } : {};
-    const restarted = isReady(live) && leftMs <= 0 ? 0 : failures;
+    const again = leftMs === undefined || leftMs === 0 ? {} : { againMs: leftMs };
+    const restarted = leftMs === 0 ? 0 : failures;
     return { ...none, ...again, remove, pod: live, failures: restarted, printableStatus: statusOf(live, isRunning) };
   }
   if (leaving.length > 0) return { ...none, isRequestDone: false, printableStatus: 'Stopping' };
@@ -82,18 +83,18 @@ function liveOf(
   const name = podName === from ? to : podName;
   const find = (wanted: string | undefined) => pods.find(({ metadata }) => metadata?.name === wanted);
   const named = find(name);
-  const isEnded = named === undefined || isFinished(named);
+  const isEnded = named === undefined || isPodTerminal(named);
   // Of a stand-by only where it is the node that has gone, and not the machine that has ended.
   const hasDied = named === undefined ? isLost(status?.nodeName ?? '') : hasLostContainer(named);
   if (isEnded && (migration?.owner === 'handover' || (hasDied && isStandbyOpen(migration)))) {
     // The target may have taken it and not have said so yet: it will say something, unless it is gone too.
     const target = find(migration?.targetPod);
-    return target === undefined || isFinished(target) ? undefined : target;
+    return target === undefined || isPodTerminal(target) ? undefined : target;
   }
-  if (named !== undefined) return isFinished(named) ? undefined : named;
+  if (named !== undefined) return isPodTerminal(named) ? undefined : named;
   return pods.find(
     (pod) =>
-      !isFinished(pod) && pod.metadata?.name !== from && pod.metadata?.annotations?.[waitsForMachine] === undefined,
+      !isPodTerminal(pod) && pod.metadata?.name !== from && pod.metadata?.annotations?.[waitsForMachine] === undefined,
   );
 }
 
@@ -104,7 +105,7 @@ function next(
 ): Plan {
   const { runStrategy = 'Always' } = machine.spec ?? {};
   const { failures: before = 0, runs = 0 } = machine.status ?? {};
-  const last = finished.find(isFinished);
+  const last = finished.find(isPodTerminal);
   const hasFailed = last?.status?.phase === 'Failed';
   const none = { create: false, remove: [], failures: before, isRequestDone: isAsked };
   if (!isAsked && runStrategy === 'Manual') {
@@ -144,15 +145,6 @@ function endedMs({ metadata, status }: Pod): number {
   return known.length > 0 ? Math.max(...known) : timeMs(metadata?.creationTimestamp);
 }
 
-/** Whether a pod is ready to be asked. */
-export function isReady({ status }: Pod): boolean {
-  return status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') === true;
-}
-
 function isLeaving({ metadata }: Pod): boolean {
   return metadata?.deletionTimestamp !== undefined;
-}
-
-function isFinished({ status }: Pod): boolean {
-  return status?.phase === 'Succeeded' || status?.phase === 'Failed';
 }

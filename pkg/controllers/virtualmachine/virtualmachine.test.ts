@@ -99,3 +99,18 @@ test('a machine whose node is not heard of any more is run elsewhere once its po
   expect(plan(false, true)).toMatchObject({ create: false, printableStatus: 'Stopping' });
   expect(plan(true, false).create).toBe(false);
 });
+
+test('what has failed is forgotten once a run has been ready for ten minutes, whenever its pod began', () => {
+  const machine = { metadata: { name: 'store' }, status: { runs: 3, failures: 2, podName: 'store-x' } };
+  const ready = { type: 'Ready', status: 'True' as const, lastTransitionTime: '2026-01-01T00:00:00Z' };
+  const pod = { metadata: { name: 'store-x' }, status: { phase: 'Running' as const, conditions: [ready] } };
+  const after = (seconds: number) =>
+    planOf({
+      machine,
+      pods: [pod],
+      isLost: () => false,
+      nowMs: Date.parse(ready.lastTransitionTime) + seconds * 1_000,
+    });
+  expect(after(1)).toMatchObject({ failures: 2, againMs: 599_000 });
+  expect(after(600)).toMatchObject({ failures: 0 });
+});

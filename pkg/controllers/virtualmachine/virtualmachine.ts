@@ -2,6 +2,7 @@
  * Runs virtual machines: a pod for each run, as the run strategy says, again after a failure and elsewhere when a node is lost, and says in the status how it
  * stands. Counterpart: KubeVirt `virt-controller` `watch/vm.go`.
  */
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
 import {
@@ -27,7 +28,7 @@ import { isLostNode } from '../common/machine-pod.ts';
 import { indexByController, podsOf } from '../common/pod.ts';
 import { createPod, deletePod } from '../common/pod-control.ts';
 import { type BeginningProblem, beginningOf } from './beginning.ts';
-import { isReady, type Plan, planOf } from './plan.ts';
+import { type Plan, planOf } from './plan.ts';
 
 /** Machines worked on at the same time. */
 const workers = 5;
@@ -155,7 +156,7 @@ function statusOf({ metadata, status }: VirtualMachine, plan: Told, now: string)
   // What was said of another pod is not said of this one.
   const isPaused = status?.paused === true && pod !== undefined && pod.metadata?.name === status.podName;
   const printableStatus = isPaused && plan.printableStatus === 'Running' ? 'Paused' : plan.printableStatus;
-  const ready = pod !== undefined && isReady(pod) && !isPaused;
+  const ready = pod !== undefined && isPodReady(pod) && !isPaused;
   const asked = status?.stateChangeRequests ?? [];
   const left = plan.isRequestDone ? asked.slice(1) : asked;
   const condition = {
