@@ -1,4 +1,5 @@
 /** `coxswain vm top`, its second part: what a machine's pages take of its node and what its harts and devices did since it was started, which its kubelet has in `/stats/summary`. */
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { getJson } from '#pkg/client/discovery.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
@@ -12,8 +13,20 @@ const names = [
   ['interrupts', 'INTERRUPTS'],
   ['tlbMisses', 'TLB MISSES'],
   ['pageWalks', 'PAGE WALKS'],
+  ['walkReferences', 'REFERENCES'],
   ['deviceAccesses', 'DEVICE ACCESSES'],
   ['blocksCompiled', 'BLOCKS COMPILED'],
+] as const;
+
+/** The same of a monitor, where there is one. */
+const monitorNames = [
+  ['monitor.monitorReferences', 'REFERENCES BY MONITOR'],
+  ['monitor.interpreted', 'INTERPRETED'],
+  ['monitor.updatesAsked', 'UPDATES ASKED'],
+  ['monitor.blocksTranslated', 'BLOCKS TRANSLATED'],
+  ['monitor.blocksChained', 'CHAINED'],
+  ['monitor.cacheFlushes', 'CACHE FLUSHES'],
+  ['monitor.storesLogged', 'STORES LOGGED'],
 ] as const;
 
 /** Where the machine's pages are, by the names of those amounts there. */
@@ -37,6 +50,21 @@ interface Summary {
 /** Before the reasons for which a monitor was called, in names of counters. */
 const exitsPrefix = 'exits.';
 
+/** Whether the processor time and memory of a pod are known: they are measured now and then, and first a while after it began. */
+export async function isMeasured(
+  client: Client,
+  { pod, namespace }: { readonly pod: string; readonly namespace: string },
+): Promise<boolean> {
+  const path = `/apis/metrics.k8s.io/v1beta1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}`;
+  try {
+    await getJson(client, path, undefined);
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
+}
+
 /** Prints the figures of the machine that a pod is, and the exits of one under a monitor; nothing where its kubelet has none. */
 export async function printCounters(
   world: World,
@@ -55,8 +83,16 @@ export async function printCounters(
     .map(({ name, value }) => [name.slice(exitsPrefix.length), String(value)]);
   const tables = [
     [amounts.map(([, heading]) => heading), amounts.map(([name]) => bytesText(amountOf(name)))],
-    [names.map(([, heading]) => heading), names.map(([name]) => String(amountOf(name)))],
+    countersTable(names, amountOf),
+    ...(metrics.some(({ name }) => name === monitorNames[0][0]) ? [countersTable(monitorNames, amountOf)] : []),
     ...(exits.length === 0 ? [] : [[['EXITED FOR', 'TIMES'], ...exits]]),
   ];
   for (const rows of tables) world.write(`\n${new TableLayout().render(rows)}`);
+}
+
+function countersTable(
+  counters: readonly (readonly [name: string, heading: string])[],
+  amountOf: (name: string) => number,
+): readonly (readonly string[])[] {
+  return [counters.map(([, heading]) => heading), counters.map(([name]) => String(amountOf(name)))];
 }

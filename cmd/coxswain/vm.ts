@@ -324,10 +324,13 @@ async function attach(call: Call): Promise<number> {
 async function top(call: Call): Promise<number> {
   const { world, values } = call;
   const { pod, node } = await placeOf(call);
-  const code = await kubectlCommand(ofCluster(call.world, choiceOf(call)), ['top', 'pod', pod, '-n', values.namespace]);
-  if (code !== 0) return code;
-  const { printCounters } = await import('./vm-top.ts');
-  await withCluster(call, (client) => printCounters(world, client, { node, pod, namespace: values.namespace }));
+  const { namespace } = values;
+  const { isMeasured, printCounters } = await import('./vm-top.ts');
+  if (await withCluster(call, (client) => isMeasured(client, { pod, namespace }))) {
+    const code = await kubectlCommand(ofCluster(call.world, choiceOf(call)), ['top', 'pod', pod, '-n', namespace]);
+    if (code !== 0) return code;
+  } else world.write('Its processor time and memory are not measured yet.\n');
+  await withCluster(call, (client) => printCounters(world, client, { node, pod, namespace }));
   return 0;
 }
 

@@ -76,11 +76,15 @@ export interface MachineCounters {
   readonly traps: number;
   readonly interrupts: number;
   readonly pageWalks: number;
+  /** Entries of tables that the harts read. */
+  readonly walkReferences: number;
   readonly tlbMisses: number;
   readonly blocksCompiled: number;
   readonly deviceAccesses: number;
   /** Of a guest under a monitor: times that it was left, by reason (`monitor/contract.ts`). */
   readonly exits?: Readonly<Record<string, number>>;
+  /** Of the same: what else was counted of its monitor alone, by the names there. */
+  readonly monitor?: Readonly<Record<string, number>>;
 }
 
 /** A machine. */

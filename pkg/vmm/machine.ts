@@ -109,6 +109,7 @@ class SimulatedMachine implements Machine {
       traps: sum(({ traps }) => traps),
       interrupts: sum(({ interrupts }) => interrupts),
       pageWalks: sum(({ mmu }) => mmu.counters.pageWalks),
+      walkReferences: sum(({ mmu }) => mmu.counters.walkReferences),
       tlbMisses: sum(({ mmu }) => mmu.counters.tlbMisses),
       blocksCompiled: this.compiler?.compiled ?? 0,
       deviceAccesses: this.board.bus.accesses,

@@ -188,6 +188,7 @@ test.each(['trap', 'translate', 'hardware', 'trap/software'])(
     const { counters = {} } = await runtime.inspection.stats(id);
     expect(counters).toMatchObject({ 'exits.device': expect.any(Number), instructions: expect.any(Number) });
     expect(counters['exits.device']).toBeGreaterThan(20);
+    expect((counters['monitor.blocksTranslated'] ?? 0) > 0).toBe(monitor === 'translate');
     expect(counters['exits.traced-write']).toBe({ trap: 202, translate: 9 }[monitor] ?? 0);
     const { podNamespace: namespace, podName: name } = makeSandboxConfig();
     await expect(runtime.machines.save({ namespace, name }, 'uid')).rejects.toThrow(

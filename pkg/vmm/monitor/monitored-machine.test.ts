@@ -33,8 +33,13 @@ test.each([...ways, 'trap/software'])('under %s it runs slice by slice to the sa
   for (; stop.reason === 'budget'; stop = machine.run(1000)) printed += Buffer.from(machine.takeConsole()).toString();
   printed += Buffer.from(machine.takeConsole()).toString();
   expect({ stop, printed }).toEqual({ stop: outcome, printed: monitor.console });
-  const { exits, instructions } = machine.counters;
+  const { exits, instructions, walkReferences, monitor: others } = machine.counters;
   expect(exits).toEqual(monitor.counters.exits);
+  expect(monitor.counters).toMatchObject({ walkReferences, ...others });
+  expect([others?.blocksTranslated, others?.blocksChained].map((count) => count !== 0)).toEqual([
+    choice.way === 'translate',
+    choice.way === 'translate',
+  ]);
   expect(instructions).toBe(monitor.counters.instructions + monitor.counters.interpreted);
   const memory = Buffer.concat(Array.from({ length: machine.pages }, (_, page) => machine.readPage(page)));
   expect(Buffer.compare(memory, monitor.memory())).toBe(0);

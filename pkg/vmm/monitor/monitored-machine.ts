@@ -45,12 +45,19 @@ class MonitoredMachine implements Machine {
   }
 
   get counters(): MachineCounters {
-    const { instructions, interpreted, traps, pageWalks, tlbMisses, blocksTranslated, exits } = this.monitor.counters;
+    const { instructions, traps, pageWalks, walkReferences, tlbMisses, exits, ...others } = this.monitor.counters;
+    const { interpreted, monitorReferences, updatesAsked } = others;
+    const { blocksTranslated, blocksChained, cacheFlushes, storesLogged } = others;
     return {
       instructions: instructions + interpreted,
-      ...{ traps, interrupts: 0, pageWalks, tlbMisses, blocksCompiled: blocksTranslated },
+      // The hart is interpreted: nothing is compiled for it.
+      ...{ traps, interrupts: 0, pageWalks, walkReferences, tlbMisses, blocksCompiled: 0 },
       deviceAccesses: this.monitor.deviceAccesses,
       exits,
+      monitor: {
+        ...{ monitorReferences, interpreted, updatesAsked },
+        ...{ blocksTranslated, blocksChained, cacheFlushes, storesLogged },
+      },
     };
   }
 

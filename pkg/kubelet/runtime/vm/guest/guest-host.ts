@@ -353,7 +353,8 @@ export function newMachine(start: GuestStart): Machine {
 /** By names that are one word, as they are told on. */
 function countersOf(machine: Machine | undefined): GuestFigures['counters'] {
   if (machine === undefined) return {};
-  const { exits = {}, ...counters } = machine.counters;
+  const { exits = {}, monitor = {}, ...counters } = machine.counters;
   const byReason = Object.entries(exits).map(([reason, count]) => [`exits.${reason}`, count]);
-  return { ...counters, ...Object.fromEntries(byReason) };
+  const ofMonitor = Object.entries(monitor).map(([name, count]) => [`monitor.${name}`, count]);
+  return { ...counters, ...Object.fromEntries([...byReason, ...ofMonitor]) };
 }

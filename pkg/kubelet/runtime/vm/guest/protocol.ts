@@ -39,7 +39,7 @@ export interface GuestFigures {
   /** What its pages take of the node; none where it is not here. */
   readonly pages: PageUse | undefined;
   readonly cpuNanoseconds: number;
-  /** What its harts and devices did, and `exits.` with each reason for which a monitor was called; none before it is made. */
+  /** What its harts and devices did, `exits.` with each reason for which a monitor was called, and `monitor.` with what else was counted of one; none before it is made. */
   readonly counters: Readonly<Record<string, number>>;
   readonly isPaused: boolean;
 }
