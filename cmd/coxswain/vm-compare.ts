@@ -64,7 +64,7 @@ const flags = {
 const WARM = 8192;
 
 const columns: readonly string[] = [
-  ...['WAY', 'MS', 'EXITS', 'INSTRUCTIONS', 'WALKS', 'REFERENCES', 'PER WALK', 'BY MONITOR', 'TLB MISSES'],
+  ...['WAY', 'MS', 'EXITS', 'TRAPS', 'INSTRUCTIONS', 'WALKS', 'REFERENCES', 'PER WALK', 'BY MONITOR', 'TLB MISSES'],
   'WHY IT EXITED',
 ];
 
@@ -98,6 +98,7 @@ export async function compare(world: World, args: readonly string[]): Promise<nu
   const timed = (cells: readonly string[]): readonly string[] => (times ? cells : cells.toSpliced(1, 1));
   const headings = use === undefined ? columns : columns.toSpliced(PER_USE_AT, 0, 'PER I/O');
   world.write(textTable([headings, ...rows.map((row) => line(row, use))].map(timed)));
+  world.write(translationText(rows));
   if (parsed.values.console) for (const row of rows) world.write(`\n${row.name}:\n${row.console}`);
   const points = crossing ? measureCrossing(bench) : [];
   if (crossing) world.write(crossingText(points));
@@ -137,6 +138,18 @@ function choicesOf(names: readonly string[], isOfDevice: boolean): readonly Choi
   });
 }
 
+/** What binary translation made, of the ways that did; nothing where none did. */
+function translationText(rows: readonly Row[]): string {
+  const made = rows
+    .filter(({ counters }) => counters.blocksTranslated > 0)
+    .map(({ name, counters: { blocksTranslated, blocksChained, cacheFlushes, storesLogged } }) => [
+      name,
+      ...[blocksTranslated, blocksChained, cacheFlushes, storesLogged].map(String),
+    ]);
+  const headings = ['WAY', 'BLOCKS TRANSLATED', 'CHAINED', 'CACHE FLUSHES', 'STORES LOGGED'];
+  return made.length === 0 ? '' : `\n${textTable([headings, ...made])}`;
+}
+
 function crossingText(points: readonly Crossing[]): string {
   const measured = points.map(({ touchesPerUpdate, shadow, nested, filled }) => [
     String(touchesPerUpdate),
@@ -174,6 +187,7 @@ function line({ name, milliseconds, counters, isBare }: Row, use: Use | undefine
   const numbers = [
     milliseconds.toFixed(0),
     exitsOf(counters),
+    counters.traps,
     counters.instructions,
     pageWalks,
     walkReferences,

@@ -46,6 +46,7 @@ export async function theorems(world: World, args: readonly string[]): Promise<n
   const { updates, touches, syscalls } = parsed.values;
   const verdicts = variants.map((variant) => judge(variant, guestAt('probe/status')));
   world.write(instructionTable(verdicts));
+  world.write(`\n${untrappedTable(verdicts)}`);
   world.write(`\n${trialTable(verdicts)}`);
   const isRight = showNested(world, [updates, touches, updates, syscalls]);
   const isKept = verdicts.every(({ trials }) => trials.every(({ isPromised, isSame }) => isSame || !isPromised));
@@ -71,6 +72,17 @@ function instructionTable(verdicts: readonly Verdict[]): string {
     'THEOREM 3',
   ];
   return textTable([columns, ...rows]);
+}
+
+/** Each sensitive instruction that does not trap on one of the harts, and what it is on each. */
+function untrappedTable(verdicts: readonly Verdict[]): string {
+  const names = new Set(verdicts.flatMap(({ untrapped }) => untrapped.map(({ name }) => name)));
+  const what = ({ untrapped, userUntrapped }: Verdict, name: string): string => {
+    if (!untrapped.some((finding) => finding.name === name)) return 'traps';
+    return userUntrapped.some((finding) => finding.name === name) ? 'user-sensitive, no trap' : 'sensitive, no trap';
+  };
+  const rows = [...names].map((name) => [name, ...verdicts.map((verdict) => what(verdict, name))]);
+  return textTable([['INSTRUCTION', ...verdicts.map(({ userStatus }) => userStatus.toUpperCase())], ...rows]);
 }
 
 function trialTable(verdicts: readonly Verdict[]): string {

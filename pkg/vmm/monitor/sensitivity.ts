@@ -11,10 +11,12 @@ import { type RegisterName, SUPERVISOR, TRAP, USER, type UserStatus, zeroRegiste
 import { takeTrap } from '../hart/traps.ts';
 import { decode } from '../isa/decode.ts';
 import { PhysicalMachine } from './physical.ts';
+import { virtualName } from './virtual-registers.ts';
 
 /** What was found of one instruction. */
 export interface Finding {
   readonly word: number;
+  /** As it is written, without operands but the control register. */
   readonly name: string;
   readonly sensitive: boolean;
   readonly userSensitive: boolean;
@@ -117,7 +119,10 @@ function resultsOf(effects: readonly Effect[]): number {
 
 function nameOf(word: number): string {
   const { operation, imm } = decode(word);
-  return operation.format === 'csr' ? `${operation.name} 0x${(imm & 0xfff).toString(16)}` : operation.name;
+  const number = imm & 0xfff;
+  return operation.format === 'csr'
+    ? `${operation.name} ${virtualName(number) ?? `0x${number.toString(16)}`}`
+    : operation.name;
 }
 
 /** One word of each instruction there is to ask about: arithmetic, system instructions, and each way to reach each control register of modes U and S. */
