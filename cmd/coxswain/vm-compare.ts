@@ -52,7 +52,7 @@ const flags = {
     placeholder: 'way[/choice],…',
   }),
   crossing: toggle({
-    help: 'Find, besides, where shadow and nested tables change places, which takes longest.',
+    help: 'Find, besides, where shadow and nested tables change places, each the shortest of a few runs; this takes longest.',
     fallback: true,
   }),
   times: toggle({ help: 'Say how long each took; without it the output is the same each time.', fallback: true }),
@@ -85,6 +85,7 @@ export async function compare(world: World, args: readonly string[]): Promise<nu
     throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain vm compare --help")`);
   const { updates, touches, syscalls, svg, crossing, times } = parsed.values;
   const use = useOf(parsed.values);
+  if (parsed.values.ways.length === 0) throw new UserError('there is nothing to compare: --ways names no way');
   const ways = choicesOf(parsed.values.ways, use !== undefined);
   const bench: Bench = { guest: (name) => readFileSync(new URL(`${name}.elf`, guests)), now: processorTime };
   // What runs first would pay for the host's compiling of all.

@@ -1,6 +1,6 @@
 /** The comparison as a picture (SVG): exits and time of each way, and shadow against nested tables. Axes are logarithmic, as the ways are powers of ten apart. */
 import { bar, logLength, type Shape, svgOf, text } from '../picture.ts';
-import { type Crossing, exitsOf, type Row } from './compare.ts';
+import { type Crossing, crossingOf, exitsOf, type Row } from './compare.ts';
 
 const WIDTH = 760;
 const BAR = 18;
@@ -8,7 +8,14 @@ const LEFT = 150;
 const sides = ['shadow', 'nested', 'filled'] as const;
 const TOP = 40;
 const PLOT = 220;
-const colours = { exits: '#3b6ea5', time: '#c2703d', shadow: '#3b6ea5', nested: '#c2703d', filled: '#5a8f4e' } as const;
+const colours = {
+  exits: '#3b6ea5',
+  time: '#c2703d',
+  shadow: '#3b6ea5',
+  nested: '#c2703d',
+  filled: '#5a8f4e',
+  crossing: '#eee',
+} as const;
 
 function bars(rows: readonly Row[]): readonly Shape[] {
   const whole = WIDTH - LEFT - 130;
@@ -53,12 +60,11 @@ function curves(
   const ticks = points.map(({ touchesPerUpdate }) =>
     text(x(touchesPerUpdate), top + PLOT + 18, String(touchesPerUpdate), { anchor: 'middle' }),
   );
+  const between = crossingOf(points, ({ milliseconds }) => milliseconds)?.map(x);
   const shapes = [
-    text(
-      LEFT,
-      top - 14,
-      'Shadow tables, nested ones, and a buffer that is filled: time by touches per entry written (each misses the translation buffer)',
-    ),
+    ...crossingShapes(between, top),
+    text(LEFT, top - 28, 'Shadow tables, nested ones, and a buffer that is filled: time by touches per entry written'),
+    text(LEFT, top - 12, 'Each touch misses the translation buffer. Both scales are logarithmic.'),
     text(LEFT - 8, top + 8, `${most.toFixed(0)} ms`, { anchor: 'end' }),
     text(LEFT - 8, top + PLOT, `${least.toFixed(0)} ms`, { anchor: 'end' }),
     ...labels,
@@ -67,11 +73,25 @@ function curves(
   return { shapes, lines: sides.map(line) };
 }
 
+/** The stretch in which shadow and nested tables change places, where they do. */
+function crossingShapes(between: readonly number[] | undefined, top: number): readonly Shape[] {
+  if (between === undefined) return [];
+  const [from = LEFT, to = LEFT] = between;
+  return [
+    bar({ x: from, y: top }, { length: to - from, height: PLOT, fill: colours.crossing }),
+    text((from + to) / 2, top + 12, 'they change places', { anchor: 'middle' }),
+  ];
+}
+
 /** The picture of measured runs; without points it is of the ways alone. */
 export function picture(rows: readonly Row[], points: readonly Crossing[]): string {
   const top = TOP + rows.length * (2 * BAR + 12) + 50;
   const { shapes, lines } = points.length === 0 ? { shapes: [], lines: [] } : curves(points, top);
   const height = points.length === 0 ? top - 30 : top + PLOT + 40;
-  const all = [text(LEFT, TOP - 16, 'The same work under each way'), ...bars(rows), ...shapes];
+  const all = [
+    text(LEFT, TOP - 16, 'The same work under each way. The scale is logarithmic.'),
+    ...bars(rows),
+    ...shapes,
+  ];
   return svgOf({ width: WIDTH, height, shapes: all }, lines);
 }

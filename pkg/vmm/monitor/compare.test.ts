@@ -60,6 +60,8 @@ test('the picture has each way with its exits, and all curves', () => {
   expect(svg).toContain(`>${exitsOf(row.counters).toLocaleString('en')} exits<`);
   expect(svg.match(/<polyline/g)).toHaveLength(3);
   expect(svg).not.toContain('NaN');
+  expect(svg).toContain('they change places');
+  expect(picture([row], points.slice(0, 2))).not.toContain('they change places');
 });
 
 test('each choice is another run of the same work, and comes to the same', () => {
