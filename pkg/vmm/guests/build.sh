@@ -50,7 +50,7 @@ nested two "$out/nested/one.elf"
 
 # Kernels that ask a machine, or a monitor, questions.
 mkdir -p "$out/probe"
-for name in status seek rewrite remap; do
+for name in status seek rewrite remap odd chance; do
   # shellcheck disable=SC2086
   riscv64-unknown-elf-gcc $flags -T pages/link.ld -o "$out/probe/$name.elf" probe/start.S "probe/$name.c" probe/probe.c common/lib.c
 done

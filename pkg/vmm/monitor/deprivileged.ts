@@ -2,11 +2,21 @@
  * What trap-and-emulate and binary translation have in common: the guest, its kernel too, runs in mode U of the hart behind shadow tables, or a translation buffer that the monitor fills, and this answers
  * each trap, by doing what the hart would have done for the guest. Where the guest's kernel really executes is a `Code`: the guest's own instructions, or ones made of them.
  */
-import { USER } from '../hart/hart-state.ts';
+import { hiOf, loOf, USER } from '../hart/hart-state.ts';
 import { decode } from '../isa/decode.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
-import { accessFaults, loadDevice, pageFaults, pageTouches, putLoaded, storeDevice, transferOf } from './access.ts';
+import {
+  accessFaults,
+  deviceFault,
+  isAcross,
+  pageFaults,
+  pageTouches,
+  storeDevice,
+  transferAddress,
+  transferOf,
+  useDevice,
+} from './access.ts';
 import type { ExitEvent, ExitReason, Io, Outcome, Target } from './contract.ts';
 import type { Code, Ran, Stopped } from './guest-code.ts';
 import { entryOf, type Found, type GuestRam, type Touch, type View } from './guest-tables.ts';
@@ -20,6 +30,8 @@ import type { VirtualRegisters } from './virtual-registers.ts';
 const ILLEGAL = 2;
 const BREAKPOINT = 3;
 const SYSCALL = 8;
+
+type Page = Found & { readonly kind: 'page' };
 
 /** What a deprivileged guest is made of. */
 export interface Parts {
@@ -114,6 +126,13 @@ export class Deprivileged {
     return found.kind === 'page' && this.parts.ram.holds(found.address, 2) ? found : undefined;
   }
 
+  /** Has the hart take the trap of a fetch at `pc` that the guest's tables do not allow. */
+  trapAtFetch(pc: bigint): void {
+    const at = this.codePlace(pc) === undefined ? pc : pc + 2n;
+    this.parts.machine.jump(pc);
+    this.parts.machine.trap(pageFaults.execute, { lo: loOf(at), hi: hiOf(at) });
+  }
+
   private half(pc: bigint): number | undefined {
     const { ram, machine } = this.parts;
     const address = this.codePlace(pc)?.address;
@@ -136,6 +155,11 @@ export class Deprivileged {
   private enter(instructions: number): boolean {
     const { machine, registers } = this.parts;
     const pc = registers.kernel && this.code !== undefined ? this.code.enter(this.pc) : this.pc;
+    if (pc === undefined) {
+      this.trapAtFetch(this.pc);
+      this.parts.tally.trapped++;
+      return true;
+    }
     const { satp } = this;
     if (machine.hart.csr.satp !== satp) {
       machine.hart.csr.satp = satp;
@@ -240,7 +264,7 @@ export class Deprivileged {
     } else if (target === 'memory') {
       tally.exit(this.missReason(), { ...event, target });
       this.fill(virtual, found);
-    } else this.transfer({ ...event, target }, found.address);
+    } else this.transfer({ ...event, target }, found);
   }
 
   private targetOf(found: Found, touch: Touch): Target {
@@ -254,7 +278,7 @@ export class Deprivileged {
     return machine.devices.has(found.address) && touch !== 'execute' ? 'device' : 'refused';
   }
 
-  private fill(virtual: bigint, found: Found & { readonly kind: 'page' }): void {
+  private fill(virtual: bigint, found: Page): void {
     if (this.view.kernel && this.code?.reserves(virtual) === true) {
       this.stop(
         `maps 0x${virtual.toString(16)}, which is where the monitor keeps its own while the guest's kernel runs`,
@@ -273,56 +297,48 @@ export class Deprivileged {
   }
 
   /** A device's load or store, or a store to a traced page: done here. */
-  private transfer(event: Partial<ExitEvent> & { readonly target: Target }, address: number): void {
+  private transfer(event: Partial<ExitEvent> & { readonly target: Target }, found: Page): void {
     const { machine, tally, io } = this.parts;
+    const { address } = found;
     if (event.target === 'device' && io === 'passthrough') {
       tally.exit(this.missReason(), event);
-      const rights = { read: true, write: true, execute: false };
-      const physical = address - (address % PAGE_SIZE);
-      this.translations.map(this.viewName, machine.csr('mtval'), { entry: -1, frame: -1, physical, rights });
+      const rights = { ...found.rights, execute: false };
+      const place = { entry: found.entry, frame: -1, physical: address - (address % PAGE_SIZE), rights };
+      this.translations.map(this.viewName, machine.csr('mtval'), place);
       return;
     }
     const instruction = this.fetch(this.pc);
     const transfer = instruction === undefined ? undefined : transferOf(instruction);
     tally.exit(event.target === 'device' ? 'device' : 'traced-write', { ...event, word: instruction?.raw });
-    if (instruction === undefined || transfer === undefined || (address % PAGE_SIZE) + transfer.size > PAGE_SIZE) {
-      this.stop(
-        'reaches a device or a table in a way that no monitor here can do for it (an atomic access, or one across pages)',
-      );
-      return;
-    }
-    if (transfer.kind === 'store') {
-      if (event.target === 'traced') this.code?.traced(this.pc);
-      if (!this.store(address, transfer.size, machine.hart.big(instruction.rs2))) {
-        this.pass(accessFaults.write, machine.csr('mtval'));
-        return;
-      }
+    if (instruction === undefined || transfer === undefined) {
+      this.stop('reaches a device or a table in a way that no monitor here can do for it (an atomic access)');
+    } else if (event.target === 'device') {
+      if (useDevice(machine, { instruction, transfer, address })) this.pc += BigInt(instruction.length);
+      else this.pass(deviceFault(transfer), machine.csr('mtval'));
     } else {
-      const value = loadDevice(machine.devices, address, transfer.size);
-      if (value === undefined) {
-        this.pass(accessFaults.read, machine.csr('mtval'));
-        return;
+      this.code?.traced(this.pc);
+      if (isAcross(machine.hart, instruction, transfer)) this.storeAcross(instruction, transfer.size);
+      else {
+        this.store(address, transfer.size, machine.hart.big(instruction.rs2));
+        this.pc += BigInt(instruction.length);
       }
-      putLoaded(machine.hart, instruction, value, transfer);
     }
-    this.pc += BigInt(instruction.length);
   }
 
   /** A store that translated code calls out for, as it was to a traced page before. */
   private calledStore(instruction: Instruction, event: Partial<ExitEvent>): void {
     const { machine, ram, tally } = this.parts;
-    const virtual = BigInt.asUintN(64, machine.hart.big(instruction.rs1) + BigInt(instruction.imm));
+    const virtual = transferAddress(machine.hart, instruction);
     const found = ram.find(this.view, virtual, 'write');
     const target = this.targetOf(found, 'write');
     tally.exit('call-out', { ...event, word: instruction.raw, target });
-    const transfer = transferOf(instruction);
-    const size = transfer?.size ?? 8;
-    if (found.kind !== 'page' || target === 'refused') {
-      this.pass(found.kind === 'page-fault' ? 15 : accessFaults.write, virtual);
+    const size = transferOf(instruction)?.size ?? 8;
+    if (isAcross(machine.hart, instruction, { size })) {
+      this.storeAcross(instruction, size);
       return;
     }
-    if ((found.address % PAGE_SIZE) + size > PAGE_SIZE) {
-      this.stop('writes a table and the page after it at once, which no monitor here can do for it');
+    if (found.kind !== 'page' || target === 'refused') {
+      this.pass(found.kind === 'page-fault' ? 15 : accessFaults.write, virtual);
       return;
     }
     if (!this.store(found.address, size, machine.hart.big(instruction.rs2))) {
@@ -333,6 +349,27 @@ export class Deprivileged {
     const changedItself = found.entry + 8 > found.address && found.entry < found.address + size;
     if (this.pages.isLowest(table) && !changedItself)
       this.code?.storedToTable({ pc: this.pc, virtual, table, entry: found.entry });
+    this.pc += BigInt(instruction.length);
+  }
+
+  /** Both parts of a store to two pages, or the fault of one of them and neither. */
+  private storeAcross(instruction: Instruction, size: number): void {
+    const { machine, ram } = this.parts;
+    const virtual = transferAddress(machine.hart, instruction);
+    const value = machine.hart.big(instruction.rs2);
+    const first = PAGE_SIZE - Number(virtual & 0xfffn);
+    const found: number[] = [];
+    for (const at of [virtual, BigInt.asUintN(64, virtual + BigInt(first))]) {
+      const place = ram.find(this.view, at, 'write');
+      if (place.kind !== 'page' || !ram.holds(place.address, 1)) {
+        this.pass((place.kind === 'page-fault' ? pageFaults : accessFaults).write, at);
+        return;
+      }
+      found.push(place.address);
+    }
+    const [low = 0, high = 0] = found;
+    this.store(low, first, value);
+    this.store(high, size - first, value >> BigInt(8 * first));
     this.pc += BigInt(instruction.length);
   }
 

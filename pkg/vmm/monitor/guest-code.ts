@@ -20,8 +20,8 @@ export type Ran =
 export interface Code {
   /** There where the hart does not run them: runs them from `pc` on, up to so many. */
   run?(pc: bigint, instructions: number): Ran;
-  /** Where the hart goes for the guest to go on at `pc`. */
-  enter(pc: bigint): bigint;
+  /** Where the hart goes for the guest to go on at `pc`; undefined where the guest can fetch nothing there, and the hart could, as it is the monitor's own. */
+  enter(pc: bigint): bigint | undefined;
   /** What a trap of the hart at `at` is about. */
   stopped(at: bigint, cause: number): Stopped;
   /** A page that a store to must be told to `written`. */

@@ -6,7 +6,7 @@ import { SUPERVISOR } from '../hart/hart-state.ts';
 import { decode } from '../isa/decode.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
-import { accessFaults, loadDevice, putLoaded, storeDevice, transferOf } from './access.ts';
+import { accessFaults, deviceFault, transferOf, useDevice } from './access.ts';
 import type { Io, Outcome } from './contract.ts';
 import { bit, type GuestRam, type Touch } from './guest-tables.ts';
 import type { PhysicalMachine } from './physical.ts';
@@ -178,20 +178,8 @@ export class Nested {
       this.stop('reaches a device in a way that no monitor here can do for it (an atomic access)');
       return;
     }
-    if (transfer.kind === 'store') {
-      if (!storeDevice(machine.devices, address, transfer.size, machine.hart.big(instruction.rs2))) {
-        this.pass(accessFaults.write, machine.csr('mtval'));
-        return;
-      }
-    } else {
-      const value = loadDevice(machine.devices, address, transfer.size);
-      if (value === undefined) {
-        this.pass(accessFaults.read, machine.csr('mtval'));
-        return;
-      }
-      putLoaded(machine.hart, instruction, value, transfer);
-    }
-    this.pc += BigInt(instruction.length);
+    if (useDevice(machine, { instruction, transfer, address })) this.pc += BigInt(instruction.length);
+    else this.pass(deviceFault(transfer), machine.csr('mtval'));
   }
 
   /** The guest's instruction, found as the hart finds it: through the guest's own tables. */

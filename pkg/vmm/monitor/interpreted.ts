@@ -3,7 +3,6 @@
  * trap there. What is not sensitive is done by the hart's own table of instructions on the guest's registers, loads and stores by the guest's shadow tables with the rights
  * of mode U (MPRV), so that their faults are the monitor's as ever. Popek and Goldberg's hybrid monitor (1974, theorem 3).
  */
-import { hiOf, loOf } from '../hart/hart-state.ts';
 import type { PageCode } from '../isa/code-cache.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import { PAGE_SIZE } from '../memory-map.ts';
@@ -12,7 +11,6 @@ import type { Code, Ran } from './guest-code.ts';
 
 /** Formats of instructions that are the system's, of which only fences of memory are as plain as arithmetic. */
 const system: ReadonlySet<string> = new Set(['exact', 'csr', 'sfence']);
-const FETCH_FAULT = 12;
 
 /** Interprets the kernel of one guest. */
 export class Interpreted implements Code {
@@ -32,7 +30,7 @@ export class Interpreted implements Code {
     for (let left = instructions; left > 0; left--) {
       const instruction = this.fetch();
       if (instruction === undefined) {
-        machine.trap(FETCH_FAULT, this.faultyHalf(machine.pc));
+        this.guest.trapAtFetch(machine.pc);
         return { kind: 'trapped' };
       }
       if (system.has(instruction.operation.format)) return { kind: 'system', pc: machine.pc, instruction };
@@ -95,10 +93,5 @@ export class Interpreted implements Code {
     machine.hart.mmu.refresh();
     this.pages.set(number, code);
     return code;
-  }
-
-  private faultyHalf(pc: bigint): { readonly lo: number; readonly hi: number } {
-    const at = this.guest.codePlace(pc) === undefined ? pc : pc + 2n;
-    return { lo: loOf(at), hi: hiOf(at) };
   }
 }

@@ -38,12 +38,18 @@ export interface LogParts {
   readonly onEntry: (entry: number) => void;
 }
 
+/** Where a table is shown, and in which views it is there. */
+interface Alias {
+  readonly index: number;
+  readonly views: Set<string>;
+}
+
 /** The slots, the aliases and the log. */
 export class LoggedStores {
   private readonly parts: LogParts;
   /** Slots by places in the guest's code. */
   private readonly slots = new Map<bigint, number>();
-  private aliases = new Map<number, number>();
+  private aliases = new Map<number, Alias>();
   private pages: number[] = [];
   /** Entries by which the pages in slots were found. */
   private readonly entries = new Set<number>();
@@ -106,15 +112,20 @@ export class LoggedStores {
   }
 
   private aliasOf(table: number, view: string): bigint {
-    const known = this.aliases.get(table);
-    if (known === undefined && this.pages.length === ALIASES_MAX) this.forgetAliases();
-    const index = known ?? this.pages.length;
+    const { index, views } = this.aliases.get(table) ?? this.newAlias(table);
     const alias = ALIASES_AT + BigInt(index * PAGE_SIZE);
-    if (known !== undefined) return alias;
-    this.aliases.set(table, index);
-    this.pages.push(table);
+    if (views.has(view)) return alias;
+    views.add(view);
     const rights = { read: true, write: true, execute: false };
     this.parts.translations.mapOwn(view, alias, { physical: this.parts.physical(table), pages: 1, rights });
+    return alias;
+  }
+
+  private newAlias(table: number): Alias {
+    if (this.pages.length === ALIASES_MAX) this.forgetAliases();
+    const alias = { index: this.pages.length, views: new Set<string>() };
+    this.aliases.set(table, alias);
+    this.pages.push(table);
     return alias;
   }
 

@@ -141,3 +141,35 @@ test('a ported kernel that asks for memory of others is refused each time, and g
   ]);
   expect(counters.exits.reflected).toBe(2);
 });
+
+const odd = [
+  [0, 'takes a pointer to a table away by one bit'],
+  [1, 'stores half of a word into a table'],
+  [2, 'stores to a table by a long run of code'],
+  [3, 'looks at its memory in more ways than can be kept'],
+  [4, 'jumps to where it has mapped nothing'],
+  [5, 'maps a device, closes it and takes it away'],
+] as const;
+
+test.each(odd.flatMap(([what, name]) => monitored.map((way) => [name, way, what] as const)))(
+  'a guest that %s finds under %s what it finds on the bare machine',
+  (_, way, what) => {
+    for (const paged of [0, 1]) {
+      if (paged === 0 && what !== 3 && what !== 4) continue;
+      const expected = run('odd', 'native', { parameters: [what, paged] });
+      for (const io of what === 5 ? (['emulated', 'passthrough'] as const) : (['emulated'] as const)) {
+        const { outcome, lines } = run('odd', way, { parameters: [what, paged], io });
+        expect({ outcome, lines }).toEqual({ outcome: expected.outcome, lines: expected.lines });
+      }
+    }
+  },
+);
+
+test.each(monitored)('tables that are written by chance lead under %s where they lead on the bare machine', (way) => {
+  const parameters = [2, 192];
+  const expected = run('chance', 'native', { parameters });
+  expect(expected.outcome).toEqual({ reason: 'off', code: 0 });
+  const { outcome, lines, memory } = run('chance', way, { parameters, instructions: 6_000_000 });
+  expect({ outcome, lines }).toEqual({ outcome: expected.outcome, lines: expected.lines });
+  expect(Buffer.compare(memory, expected.memory)).toBe(0);
+});

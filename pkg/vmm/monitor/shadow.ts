@@ -10,6 +10,8 @@ import type { GuestPage, OwnPages, Translations } from './translations.ts';
 
 /** Tables of all roots together; with more, all are forgotten and made anew as they are needed. 8 MiB, a shadow of 4 GiB. */
 const TABLES_MAX = 2048;
+/** Tables of a new root, at most: with those of what is the monitor's own there. */
+const TABLES_OF_ROOT = 8;
 
 interface Origin {
   readonly entry: number;
@@ -40,6 +42,8 @@ export class ShadowTables implements Translations {
   private root(view: string): number {
     const known = this.roots.get(view);
     if (known !== undefined) return known;
+    // A guest can change how it looks at its memory without looking at any of it.
+    if (this.used.length + TABLES_OF_ROOT > TABLES_MAX) this.forgetAll();
     const root = this.takeTable();
     this.roots.set(view, root);
     this.onView?.(view);

@@ -3,8 +3,10 @@
  * (`has`). A page stays traced until a root is given up.
  */
 import { MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
-import type { Entry, GuestRam } from './guest-tables.ts';
+import { bit, type Entry, type GuestRam } from './guest-tables.ts';
 
+/** Bits with which a pointer to a table leads nowhere. */
+const CLOSING = bit.U | bit.A | bit.D;
 /** Roots that are followed; the oldest is given up for another. Its tables are found again when the guest goes back to it. */
 const ROOTS_MAX = 16;
 
@@ -47,14 +49,16 @@ export class TracedPages {
     return true;
   }
 
-  /** An entry of a traced page was written; true if it pointed to a table, so that what was known through it is void. */
+  /** An entry of a traced page was written; true if it pointed to a table and does not any more, so that what was known through it is void. */
   changed(address: number, before: Entry): boolean {
     const levels = this.levels.get(address - (address % PAGE_SIZE)) ?? 0;
     const after = this.ram.entry(address);
     if (after.isValid && !after.isLeaf) {
       for (const level of [1, 2]) if ((levels & (1 << level)) !== 0) this.follow(after.frame * PAGE_SIZE, level - 1);
     }
-    return before.isValid && !before.isLeaf && levels > 1 && before.frame !== after.frame;
+    if (levels <= 1 || !before.isValid || before.isLeaf) return false;
+    const isSame = before.frame === after.frame && ((before.bits ^ after.bits) & CLOSING) === 0;
+    return !isSame || !after.isValid || after.isLeaf;
   }
 
   private follow(page: number, level: number): void {

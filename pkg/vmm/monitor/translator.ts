@@ -7,6 +7,7 @@
 
 import { jump } from '../isa/compressed.ts';
 import { MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
+import { pageFaults } from './access.ts';
 import type { Deprivileged } from './deprivileged.ts';
 import type { Code, Stopped, TableStore } from './guest-code.ts';
 import { LoggedStores, STATE_AT } from './logged-stores.ts';
@@ -65,10 +66,10 @@ export class Translator implements Code {
     this.clearTable();
   }
 
-  enter(pc: bigint): bigint {
+  enter(pc: bigint): bigint | undefined {
     const at = this.blocks.get(pc) ?? this.translate(pc);
     // Nothing can be fetched there: the hart finds the same.
-    if (at === undefined) return pc;
+    if (at === undefined) return this.reserves(pc) ? undefined : pc;
     const entry =
       this.state + STATE_MIDDLE + (page.table - page.registers) + Number(pc & BigInt((TABLE_ENTRIES - 1) << 4));
     this.guest.parts.machine.write64(entry, pc);
@@ -80,7 +81,8 @@ export class Translator implements Code {
     const offset = at - CACHE_AT;
     const site = offset >= 0n && offset < BigInt(CACHE_BYTES) ? this.sites[Number(offset / 4n)] : undefined;
     this.logged.take();
-    if (site === undefined) return { pc: at };
+    // What is in the cache can be fetched: it is the guest that went there.
+    if (site === undefined || cause === pageFaults.execute) return { pc: at };
     if (cause !== 3 || site.request === undefined) return { pc: site.pc };
     if (site.request !== 'target') return { pc: site.pc, request: site.request, instruction: site.instruction };
     const target = this.state + STATE_MIDDLE + (page.target - page.registers);
