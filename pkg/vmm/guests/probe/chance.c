@@ -1,6 +1,6 @@
 /*
- * A kernel that writes its page tables by chance: entries, halves, bytes and words across two entries, of tables of all levels that lead to each other, to themselves, to code and to nowhere, through several mappings of
- * the same tables; after each fence it looks, as kernel and as program, at what it mapped. a0 is where chance begins, a1 how many rounds. What it finds is mixed into one number.
+ * A kernel that writes its page tables by chance: entries, halves, bytes and words across two entries, of tables of all levels that lead to each other, to themselves and to nowhere, through several mappings of
+ * the same tables; after each fence it looks at what it mapped. a0 is where chance begins, a1 how many rounds. What it finds is mixed into one number.
  */
 #include "probe.h"
 
