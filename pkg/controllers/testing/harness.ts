@@ -327,9 +327,13 @@ export function templateOf(app: string, image: string, labels: Record<string, st
   return { metadata: { labels: { app, ...labels } }, spec: { containers: [{ name: 'main', image }] } };
 }
 
-/** Advances until `condition` holds, one second of virtual time after the other. */
-export async function until(harness: Harness, condition: () => Promise<boolean>): Promise<void> {
-  const endMs = harness.clock.monotonicMs() + deployLimitMs;
+/** Advances until `condition` holds, a tenth of a second of virtual time after the other; for `limitMs` at most. */
+export async function until(
+  harness: Harness,
+  condition: () => Promise<boolean>,
+  limitMs = deployLimitMs,
+): Promise<void> {
+  const endMs = harness.clock.monotonicMs() + limitMs;
   while (!(await condition())) {
     if (harness.clock.monotonicMs() > endMs) throw new Error('Condition did not hold in time');
     await harness.clock.advance(100);
