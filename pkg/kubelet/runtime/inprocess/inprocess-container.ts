@@ -108,7 +108,8 @@ export class InProcessContainer {
 
   /** Throws for a container that does not run. */
   requireRunning(): void {
-    if (this.state !== 'running') throw new RuntimeError('failed', `container "${this.id}" is not running`);
+    if (this.state !== 'running' || this.#isEnding)
+      throw new RuntimeError('failed', `container "${this.id}" is not running`);
   }
 
   snapshot(): RuntimeContainer {

@@ -221,3 +221,24 @@ test('what the start of a program has left is given back once it runs, by means 
   expect(await logs()).toEqual(['stdout: undefined', 'stdout: given back']);
   await runtime.close();
 });
+
+test('a command that comes while its container ends is refused or ends, and is not waited for without end', async () => {
+  const { runtime, id, exit } = await run({ image: 'coxswain.dev/job:v1', env: { SECONDS: '0' } });
+  let isOver = false;
+  void exit.then(() => {
+    isOver = true;
+  });
+  const asked: Promise<string>[] = [];
+  while (!isOver) {
+    const exec = runtime.inspection.exec(id, { command: ['echo', 'hello'] });
+    asked.push(
+      exec.then(
+        () => 'ended',
+        ({ reason }) => reason,
+      ),
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(new Set(await Promise.all(asked))).toContain('failed');
+  await runtime.close();
+});
