@@ -1,5 +1,4 @@
 /** How a process that holds a cluster opens one of its nodes: in the node's own name, and by what is set for all kubelets. */
-
 import { join } from 'node:path';
 import { limitedTransport, RequestPlaces } from '#pkg/client/limited-transport.ts';
 import type { ClusterHost } from './cluster-host.ts';

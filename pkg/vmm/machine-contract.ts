@@ -87,6 +87,9 @@ export interface MachineCounters {
   readonly monitor?: Readonly<Record<string, number>>;
 }
 
+/** Why a machine under a monitor is neither moved nor saved: what its monitor keeps is not written down. */
+export const staysWithMonitor = 'a machine under a monitor stays where it is';
+
 /** A machine. */
 export interface Machine {
   readonly config: MachineConfig;

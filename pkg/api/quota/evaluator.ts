@@ -6,6 +6,7 @@
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { type Quantity, quantityOf, zeroQuantity } from '#pkg/apimachinery/quantity.ts';
 import { isPodTerminal } from '../core/pod.ts';
+import { isExtendedResource, isNativeResource } from '../core/resource-names.ts';
 import type {
   PersistentVolumeClaim,
   Pod,
@@ -133,7 +134,7 @@ const demandedNames: ReadonlySet<string> = new Set(
 
 const podEvaluator: Evaluator<Pod> = {
   counts: (name) =>
-    podNames.has(name) || /^(?:requests\.)?hugepages-/.test(name) || (name.startsWith('requests.') && !isNative(name)),
+    podNames.has(name) || /^(?:requests\.)?hugepages-/.test(name) || (name.startsWith('requests.') && !isNativeResource(name)),
   usage: (pod, nowMs) => {
     if (!isCharged(pod, nowMs)) return new Map([['count/pods', one]]);
     return new Map([['count/pods', one], ...computeUsage(podAmounts(pod, 'requests'), podAmounts(pod, 'limits'))]);
@@ -157,11 +158,6 @@ const podEvaluator: Evaluator<Pod> = {
   },
 };
 
-/** Whether a name is Kubernetes' own. Source: upstream `IsNativeResource`. */
-function isNative(name: string): boolean {
-  return !name.includes('/') || name.includes('kubernetes.io/');
-}
-
 /** A pod that has ended takes nothing, nor one that should have gone: its node may be lost. Source: upstream `QuotaV1Pod`. */
 function isCharged(pod: Pod, nowMs: number): boolean {
   if (isPodTerminal(pod)) return false;
@@ -179,7 +175,7 @@ function computeUsage(requests: Amounts, limits: Amounts): Amounts {
   }
   for (const [name, request] of requests) {
     if (name.startsWith('hugepages-')) usage.set(name, request).set(`requests.${name}`, request);
-    if (!isNative(name) && !name.startsWith('requests.')) usage.set(`requests.${name}`, request);
+    if (isExtendedResource(name)) usage.set(`requests.${name}`, request);
   }
   return usage;
 }

@@ -1,5 +1,6 @@
 /** What a node says of itself: labels and status. Pure. Source: kubelet `nodestatus/setters.go`. */
 
+import { isExtendedResource } from '#pkg/api/core/resource-names.ts';
 import type {
   ContainerImage,
   NodeAddress,
@@ -109,11 +110,6 @@ function allocatable(facts: NodeFacts, before: NodeStatus | undefined): Amounts 
     ([name]) => Object.hasOwn(capacity, name) || !isExtendedResource(name),
   );
   return { ...Object.fromEntries(kept), ...capacity, ...facts.allocatable };
-}
-
-/** Whether a resource is one that somebody made up. Source: `v1helper.IsExtendedResourceName`. */
-function isExtendedResource(name: string): boolean {
-  return name.includes('/') && !name.includes('kubernetes.io/') && !name.startsWith('requests.');
 }
 
 /** Events for conditions that turned, by type and status. Source: kubelet `events/event.go`. */

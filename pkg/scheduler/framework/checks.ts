@@ -1,5 +1,4 @@
 /** What the filters of a profile have to check of one pod, and which of their answers may be kept for others. */
-
 import type { Room } from '../model/room.ts';
 import type { Cycle } from './cycle.ts';
 import type { Signatures } from './kept-answers.ts';

@@ -3,7 +3,13 @@
  * what a monitor keeps besides the guest's memory is not written down anywhere, so such a machine is neither moved nor saved. Guest time goes by instructions, of the guest and of what was made of it alike.
  */
 import type { PageUse } from '../frames/seat.ts';
-import type { Machine, MachineConfig, MachineCounters, Stop } from '../machine-contract.ts';
+import {
+  type Machine,
+  type MachineConfig,
+  type MachineCounters,
+  type Stop,
+  staysWithMonitor,
+} from '../machine-contract.ts';
 import { INSTRUCTIONS_PER_TICK, PAGE_SIZE } from '../memory-map.ts';
 import type { Choice } from './choices.ts';
 import type { Monitor } from './contract.ts';
@@ -147,5 +153,5 @@ class MonitoredMachine implements Machine {
 }
 
 function stays(): never {
-  throw new TypeError('a machine under a monitor stays where it is');
+  throw new TypeError(staysWithMonitor);
 }

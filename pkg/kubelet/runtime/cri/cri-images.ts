@@ -22,11 +22,9 @@ export function criImages(client: CriClient): ImageService {
     parseImageName(image);
     return client.images('ImageStatus', { message: imageRequest(image), read: imageStatusOf });
   };
-  const list = (): Promise<readonly ImageInfo[]> =>
-    client.images('ListImages', { message: emptyRequest, read: imagesOf });
   return {
     status,
-    list,
+    list: () => client.images('ListImages', { message: emptyRequest, read: imagesOf }),
     pull: async (image, options) => {
       parseImageName(image);
       const ref = await pullAny(client, image, options);
@@ -35,7 +33,7 @@ export function criImages(client: CriClient): ImageService {
       return found;
     },
     removal: {
-      inUse: () => usedImages(client, { list, status }),
+      inUse: () => usedImages(client, status),
       remove: async (id) => {
         const found = await status(id);
         if (found === undefined) return 0;
@@ -49,13 +47,10 @@ export function criImages(client: CriClient): ImageService {
 }
 
 /** Ids of those that containers are made of, whoever made those, and of what the runtime needs itself: it may not say of its sandboxes' image that it is needed. */
-async function usedImages(
-  client: CriClient,
-  { list, status }: Pick<ImageService, 'list' | 'status'>,
-): Promise<ReadonlySet<string>> {
-  const [all, pinned, used, { sandboxImage }] = await Promise.all([
-    list(),
-    client.images('ListImages', { message: emptyRequest, read: pinnedImagesOf }),
+async function usedImages(client: CriClient, status: ImageService['status']): Promise<ReadonlySet<string>> {
+  const read = (bytes: Uint8Array) => ({ all: imagesOf(bytes), pinned: pinnedImagesOf(bytes) });
+  const [{ all, pinned }, used, { sandboxImage }] = await Promise.all([
+    client.images('ListImages', { message: emptyRequest, read }),
     client.runtime('ListContainers', { message: emptyRequest, read: usedImagesOf }),
     client.runtime('Status', { message: statusRequest, read: runtimeStatusOf }),
   ]);

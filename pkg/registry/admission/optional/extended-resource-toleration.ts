@@ -2,6 +2,7 @@
  * Gives pods that ask for extended resources a toleration of the taint that nodes with such a resource may have, under its name.
  * Source: upstream `plugin/pkg/admission/extendedresourcetoleration`, `pkg/apis/core/helper` `AddOrUpdateTolerationInPod`.
  */
+import { isExtendedResource } from '#pkg/api/core/resource-names.ts';
 import type { Toleration } from '#pkg/api/types/core-v1.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
@@ -18,7 +19,7 @@ export const extendedResourceTolerationPlugin: AdmissionPlugin = {
     if (draft === undefined || spec === undefined) return;
     const containers = [...(spec.containers ?? []), ...(spec.initContainers ?? [])];
     const names = new Set(
-      containers.flatMap(({ resources }) => Object.keys(resources?.requests ?? {})).filter(isExtended),
+      containers.flatMap(({ resources }) => Object.keys(resources?.requests ?? {})).filter(isExtendedResource),
     );
     let tolerations: readonly Given<Toleration>[] = spec.tolerations ?? [];
     for (const key of [...names].sort()) {
@@ -30,8 +31,3 @@ export const extendedResourceTolerationPlugin: AdmissionPlugin = {
     if (tolerations !== spec.tolerations && names.size > 0) draft.spec = { ...spec, tolerations: [...tolerations] };
   },
 };
-
-/** Source: `pkg/apis/core/helper` `IsExtendedResourceName`. */
-function isExtended(name: string): boolean {
-  return name.includes('/') && !name.includes('kubernetes.io/') && !name.startsWith('requests.');
-}

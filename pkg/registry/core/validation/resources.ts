@@ -2,6 +2,7 @@
  * Rules for amounts of resources, and for requests and limits made of them.
  * Source: upstream `validateResourceRequirements`, `validateContainerResourceName`, `pkg/apis/core/helper`.
  */
+import { isExtendedResource, isNativeResource } from '#pkg/api/core/resource-names.ts';
 import type { ResourceClaim, ResourceRequirements } from '#pkg/api/types/core-v1.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
@@ -54,18 +55,13 @@ function isHugePages(name: string): boolean {
   return name.startsWith('hugepages-');
 }
 
-/** Whether a resource is Kubernetes' own: no prefix, or one of its domain. */
-function isNative(name: string): boolean {
-  return !name.includes('/') || name.includes('kubernetes.io/');
-}
-
 function isExtended(name: string): boolean {
-  return !isNative(name) && !name.startsWith('requests.') && qualifiedNameProblems(`requests.${name}`).length === 0;
+  return isExtendedResource(name) && qualifiedNameProblems(`requests.${name}`).length === 0;
 }
 
 /** Whether requests may be less than the limits. */
 export function mayOvercommit(name: string): boolean {
-  return isNative(name) && !isHugePages(name);
+  return isNativeResource(name) && !isHugePages(name);
 }
 
 /** Checks the name of a resource of any kind; returns whether it is one. */
@@ -84,7 +80,7 @@ export function checkContainerResourceName(into: Collector, name: string, path: 
   if (!name.includes('/')) {
     if (containerResources.has(name) || isHugePages(name)) return;
     into.add(invalid(path, name, 'must be a standard resource for containers'));
-  } else if (!isNative(name) && !isExtended(name)) {
+  } else if (!isNativeResource(name) && !isExtended(name)) {
     into.add(invalid(path, name, "doesn't follow extended resource name standard"));
   }
 }

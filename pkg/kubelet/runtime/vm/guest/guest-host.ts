@@ -7,7 +7,7 @@ import process from 'node:process';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { slots, UserNetwork } from '#pkg/vmm/host/user-network.ts';
 import { createMachine } from '#pkg/vmm/machine.ts';
-import type { Machine, MachineConfig } from '#pkg/vmm/machine-contract.ts';
+import { type Machine, type MachineConfig, staysWithMonitor } from '#pkg/vmm/machine-contract.ts';
 import { PAGE_SIZE } from '#pkg/vmm/memory-map.ts';
 import { FramesAway, FramesHome } from './frame-tunnel.ts';
 import { GuestDisk } from './guest-disk.ts';
@@ -23,8 +23,6 @@ import { GuestRelay } from './relay.ts';
 const faultExitCode = 139;
 const sectorBytes = 512;
 const notHere = 'the machine is not here';
-/** Why one under a monitor is neither moved nor saved: what its monitor keeps is not written down. */
-export const staysWithMonitor = 'a machine under a monitor stays where it is';
 /** Input that the guest has not taken: it is offered again so often. */
 const inputRetryMs = 5;
 /** A relay looks this often whether it still has connections, and ends when it had none for so long: Services follow the machine meanwhile. */
