@@ -134,7 +134,9 @@ const demandedNames: ReadonlySet<string> = new Set(
 
 const podEvaluator: Evaluator<Pod> = {
   counts: (name) =>
-    podNames.has(name) || /^(?:requests\.)?hugepages-/.test(name) || (name.startsWith('requests.') && !isNativeResource(name)),
+    podNames.has(name) ||
+    /^(?:requests\.)?hugepages-/.test(name) ||
+    (name.startsWith('requests.') && !isNativeResource(name)),
   usage: (pod, nowMs) => {
     if (!isCharged(pod, nowMs)) return new Map([['count/pods', one]]);
     return new Map([['count/pods', one], ...computeUsage(podAmounts(pod, 'requests'), podAmounts(pod, 'limits'))]);
