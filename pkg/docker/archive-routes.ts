@@ -1,12 +1,13 @@
 /** Endpoints of files in containers. Source: Docker Engine API 1.41, "Get an archive of a filesystem resource in a container" and those beside it. */
 import type { Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { archiveOf, putArchive } from './archive-files.ts';
+import { archiveOf } from '#pkg/images/tar/folder-archive.ts';
+import { OpenRoot } from '#pkg/images/tar/open-root.ts';
 import type { Call } from './call.ts';
 import type { DockerContainer } from './containers.ts';
 import { DockerError } from './docker-error.ts';
 import type { Engine } from './engine.ts';
-import { OpenRoot } from './inside-container.ts';
+import { putArchive } from './put-archive.ts';
 import type { Route } from './route.ts';
 
 /** The endpoints. */

@@ -4,9 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { archiveOf } from '#pkg/images/tar/folder-archive.ts';
+import { OpenRoot, placePath } from '#pkg/images/tar/open-root.ts';
 import { tarEnd, tarFile } from '#pkg/images/tar/tar-writer.ts';
-import { archiveOf, putArchive } from './archive-files.ts';
-import { OpenRoot, placePath } from './inside-container.ts';
+import { putArchive } from './put-archive.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'coxswain-inside-'));
 const path = join(folder, 'root');

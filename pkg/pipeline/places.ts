@@ -12,7 +12,7 @@ export function placesIn(data: string) {
     runs: join(data, 'runs'),
     run: runOf,
     source: (run: PipelineRun) => join(runOf(run), 'source'),
-    artifacts: (run: PipelineRun) => join(runOf(run), 'artifacts'),
+    artifacts: (namespace: string, run: string) => join(runOf({ metadata: { namespace, name: run } }), 'artifacts'),
     cache: ({ metadata, spec }: PipelineRun) => join(data, 'caches', metadata?.namespace ?? '', spec.pipeline),
     images: ({ metadata }: PipelineRun, image: string) => join(data, 'images', metadata?.namespace ?? '', image),
   };

@@ -4,7 +4,11 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { decompressed } from '#pkg/images/layers/decompress.ts';
+import { ByteSource } from '#pkg/images/tar/byte-source.ts';
+import { readTar } from '#pkg/images/tar/tar-reader.ts';
 import { root } from '#tests/tidy/source-files.ts';
 import { PushedSources, runMs } from './pushed-sources.ts';
 import { eventually, freePort, hookMs, RunningCluster } from './running-cluster.ts';
@@ -110,6 +114,25 @@ test('a first push is built, tested and deployed; a change of one line follows w
   console.log(
     `From the push to the end of the run: ${(tookMs / 1000).toFixed(1)} s, ${asked.answers.length} requests meanwhile, none failed.`,
   );
+});
+
+test('what a run made is given to who may see runs, and to nobody else', async () => {
+  const address = new URL(shop.remote);
+  const ask = (run: string, token: string) =>
+    fetch(`${address.protocol}//${address.host}/ci/${run}.artifacts.tar.gz`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+  const given = await ask('shop-1', decodeURIComponent(address.password));
+  expect(given.headers.get('content-disposition')).toBe('attachment; filename="shop-1.artifacts.tar.gz"');
+  const source = new ByteSource(decompressed(Readable.fromWeb(given.body!)));
+  const found = new Map<string, string>();
+  for await (const { entry, body } of readTar(source))
+    found.set(entry.path, Buffer.concat(await Array.fromAsync(body())).toString());
+  expect(Object.fromEntries(found)).toEqual({ 'shop-1/': '', 'shop-1/greeting.txt': expect.stringContaining('here') });
+  const stranger = (await cluster.kubectl(kubectl, ['create', 'token', 'default', '-n', 'ci'])).trim();
+  expect((await ask('shop-1', stranger)).status).toBe(403);
+  expect((await ask('shop-1', 'none')).status).toBe(401);
+  expect((await ask('shop-99', decodeURIComponent(address.password))).status).toBe(404);
 });
 
 test('the same sources are the same image, and a change that breaks its acceptance test never reaches production', async () => {

@@ -47,7 +47,7 @@ export function stepPod(run: PipelineRun, step: StepSpec, settings: StepSettings
   const { name = '', namespace = '', uid = '' } = run.metadata ?? {};
   const mounts: readonly Mount[] = [
     { name: 'workspace', folder: places.source(run), mountPath: '/workspace' },
-    { name: 'artifacts', folder: places.artifacts(run), mountPath: '/artifacts' },
+    { name: 'artifacts', folder: places.artifacts(namespace, name), mountPath: '/artifacts' },
     { name: 'cache', folder: places.cache(run), mountPath: '/cache' },
     ...(step.build?.entry === undefined
       ? []

@@ -1,4 +1,4 @@
-/** Who may read and push: users of the cluster, by a token of theirs. Whoever may get pipelines in a namespace may read its repositories, and whoever may create runs may push. */
+/** Who may read and push: users of the cluster, by a token of theirs. Whoever may get pipelines in a namespace may read its repositories, whoever may create runs may push, and whoever may get runs may have what they made. */
 import { subjectAccessReviews, tokenReviews } from '#pkg/api/types/refs.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { pipelineRuns, pipelines } from '../model/types.ts';
@@ -8,8 +8,17 @@ export interface AccessQuestion {
   /** The header `authorization`. */
   readonly authorization: string | undefined;
   readonly namespace: string;
-  readonly isPush: boolean;
+  readonly purpose: Purpose;
 }
+
+/** What somebody wants with a repository, or with what a run of it made. */
+export type Purpose = 'artifacts' | 'push' | 'read';
+
+const rights = {
+  artifacts: { resource: pipelineRuns, verb: 'get' },
+  push: { resource: pipelineRuns, verb: 'create' },
+  read: { resource: pipelines, verb: 'get' },
+} as const satisfies Readonly<Record<Purpose, object>>;
 
 /** The token of a header: of `Bearer`, or the password of `Basic`, which is what git sends. */
 export function tokenOf(authorization: string | undefined): string | undefined {
@@ -28,8 +37,8 @@ export async function mayAccess(client: Client, question: AccessQuestion): Promi
   const review = await client.resource(tokenReviews).create({ spec: { token } });
   const { authenticated, user } = review.status ?? {};
   if (authenticated !== true || user?.username === undefined) return 'unknown';
-  const { group, resource } = question.isPush ? pipelineRuns : pipelines;
-  const verb = question.isPush ? 'create' : 'get';
+  const { resource: wanted, verb } = rights[question.purpose];
+  const { group, resource } = wanted;
   const answer = await client.resource(subjectAccessReviews).create({
     spec: {
       user: user.username,

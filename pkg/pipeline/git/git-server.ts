@@ -1,6 +1,6 @@
 /**
- * The repositories over HTTP, as `git` speaks it: `git http-backend` answers, behind the cluster's own users and rights. It serves `/NAMESPACE/NAME.git`
- * and nothing else of the disk; a damaged push is refused by git, which looks every pack through before it takes anything of it.
+ * The repositories over HTTP, as `git` speaks it: `git http-backend` answers, behind the cluster's own users and rights. It serves `/NAMESPACE/NAME.git`, what runs
+ * made as `/NAMESPACE/RUN.artifacts.tar.gz`, and nothing else of the disk; a damaged push is refused by git, which looks every pack through before it takes anything of it.
  * Source: gitprotocol-http(5), git-http-backend(1), RFC 3875 (CGI).
  */
 import { spawn } from 'node:child_process';
@@ -8,7 +8,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { Places } from '../places.ts';
-import { mayAccess } from './access.ts';
+import { mayAccess, type Purpose } from './access.ts';
+import { sendArtifacts } from './artifacts.ts';
 import { gitEnvironment } from './git.ts';
 import type { Repositories } from './repositories.ts';
 
@@ -54,23 +55,51 @@ export function gitServer(deps: GitServerDeps): RequestListener {
   };
 }
 
+/** What is refused, in words. */
+const deeds: Readonly<Record<Purpose, string>> = {
+  artifacts: 'read artefacts of runs',
+  push: 'push to repositories',
+  read: 'read repositories',
+};
+
+const artifactsPattern = /^\/([a-z0-9][-a-z0-9]{0,62})\/([a-z0-9][-.a-z0-9]{0,252})\.artifacts\.tar\.gz$/;
+
 async function answer(deps: GitServerDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, search } = new URL(request.url ?? '/', 'http://git');
-  const [, namespace = '', repository = '', service = ''] = urlPattern.exec(pathname) ?? [];
-  if (service === '') return refuse(response, 404, 'there are repositories at /NAMESPACE/NAME.git only');
-  const isPush = service === 'git-receive-pack' || search === '?service=git-receive-pack';
-  const { authorization } = request.headers;
-  const access = await mayAccess(deps.client, { authorization, namespace, isPush });
-  if (access === 'unknown') {
-    response.setHeader('www-authenticate', 'Basic realm="coxswain", charset="UTF-8"');
-    return refuse(response, 401, 'give a token of the cluster as the password');
+  const [, owner = '', run = ''] = artifactsPattern.exec(pathname) ?? [];
+  if (run !== '' && (request.method === 'GET' || request.method === 'HEAD')) {
+    if (!(await isAllowed(deps, { request, response, namespace: owner, purpose: 'artifacts' }))) return;
+    const isSent = await sendArtifacts({ folder: deps.places.artifacts(owner, run), name: run, request, response });
+    return isSent ? undefined : refuse(response, 404, `the run ${run} of the namespace ${owner} has no artefacts`);
   }
-  const action = isPush ? 'push to' : 'read';
-  if (access === 'no') return refuse(response, 403, `you may not ${action} repositories of the namespace ${namespace}`);
+  const [, namespace = '', repository = '', service = ''] = urlPattern.exec(pathname) ?? [];
+  if (service === '')
+    return refuse(response, 404, 'there are /NAMESPACE/NAME.git and /NAMESPACE/RUN.artifacts.tar.gz only');
+  const isPush = service === 'git-receive-pack' || search === '?service=git-receive-pack';
+  if (!(await isAllowed(deps, { request, response, namespace, purpose: isPush ? 'push' : 'read' }))) return;
   if (!(await deps.repositories.has(namespace, repository)))
     return refuse(response, 404, `no pipeline of the namespace ${namespace} names the repository ${repository}`);
   await serve(deps, { request, response, search, path: `/${namespace}/${repository}.git/${service}` });
   if (service === 'git-receive-pack') deps.onPush(namespace, repository);
+}
+
+interface Asked {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly namespace: string;
+  readonly purpose: Purpose;
+}
+
+/** Answers who may not. */
+async function isAllowed(deps: GitServerDeps, { request, response, namespace, purpose }: Asked): Promise<boolean> {
+  const { authorization } = request.headers;
+  const access = await mayAccess(deps.client, { authorization, namespace, purpose });
+  if (access === 'yes') return true;
+  if (access === 'unknown') {
+    response.setHeader('www-authenticate', 'Basic realm="coxswain", charset="UTF-8"');
+    refuse(response, 401, 'give a token of the cluster as the password');
+  } else refuse(response, 403, `you may not ${deeds[purpose]} of the namespace ${namespace}`);
+  return false;
 }
 
 function refuse(response: ServerResponse, code: number, why: string): void {

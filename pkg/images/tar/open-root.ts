@@ -1,5 +1,5 @@
 /**
- * Paths within a container whose programs may change them at the same moment. Invariant: what is opened lies below the container's root, whatever is swapped
+ * Paths below a folder, such as the root of a container, whose programs may change them at the same moment. Invariant: what is opened lies below it, whatever is swapped
  * meanwhile: every step is taken from a folder that is open already and ends at any link, and what a link says is then gone the same way, from the root or from where it is.
  */
 import { constants, type Stats } from 'node:fs';

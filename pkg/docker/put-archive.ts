@@ -1,71 +1,18 @@
-/** Files of a container as an archive, and an archive as files of a container: what `docker cp` does. Nothing outside of the container is read or written. */
-import { constants, type Stats } from 'node:fs';
-import { type FileHandle, lchown, mkdir, open, readdir, symlink, unlink } from 'node:fs/promises';
+/** An archive as files of a container: what `docker cp` does. Nothing outside of the container is written. */
+import { constants } from 'node:fs';
+import { type FileHandle, lchown, mkdir, open, symlink, unlink } from 'node:fs/promises';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { decompressed } from '#pkg/images/layers/decompress.ts';
 import { ByteSource } from '#pkg/images/tar/byte-source.ts';
+import { type OpenRoot, placePath, readText } from '#pkg/images/tar/open-root.ts';
 import type { TarEntry } from '#pkg/images/tar/tar-entry.ts';
 import { type OpenTarEntry, readTar } from '#pkg/images/tar/tar-reader.ts';
-import { tarEnd, tarHeader, tarPadding } from '#pkg/images/tar/tar-writer.ts';
 import { DockerError } from './docker-error.ts';
-import { linkIn, type OpenRoot, openEntry, placePath, readText } from './inside-container.ts';
 
 /** Whose the files are that are put. */
 export interface PutOptions {
   /** In place of what the archive says. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
-}
-
-/** A place with all that is below it; its own name is given, and what it says where it is a link. */
-export async function* archiveOf(place: FileHandle, name: string, link: string): AsyncGenerator<Uint8Array> {
-  yield* entries(place, latin1(name), link);
-  yield tarEnd();
-}
-
-async function* entries(place: FileHandle, path: string, link: string): AsyncGenerator<Uint8Array> {
-  const stats = await place.stat();
-  const entry = entryOf(path, stats, link);
-  if (entry === undefined) return;
-  yield tarHeader(entry);
-  if (stats.isFile()) {
-    yield* await readText(place, stats);
-    yield tarPadding(stats.size);
-  }
-  if (!stats.isDirectory()) return;
-  for (const name of (await readdir(placePath(place), { encoding: 'latin1' })).toSorted()) {
-    const own = Buffer.from(name, 'latin1').toString();
-    const below = await openEntry(place, own);
-    if (below === undefined) continue;
-    try {
-      yield* entries(below, `${path}/${name}`, await linkIn(place, own));
-    } finally {
-      await below.close();
-    }
-  }
-}
-
-function entryOf(path: string, stats: Stats, link: string) {
-  const common = {
-    path: stats.isDirectory() ? `${path}/` : path,
-    mode: stats.mode & 0o7777,
-    uid: stats.uid,
-    gid: stats.gid,
-    modified: Math.floor(stats.mtimeMs / 1000),
-  };
-  if (stats.isFile()) return { ...common, kind: 'file', size: stats.size } as const;
-  if (stats.isDirectory()) return { ...common, kind: 'directory' } as const;
-  if (stats.isSymbolicLink()) return { ...common, kind: 'symlink', target: latin1(link) } as const;
-  if (stats.isFIFO()) return { ...common, kind: 'fifo' } as const;
-  const device = { major: (stats.rdev >> 8) & 0xfff, minor: (stats.rdev & 0xff) | ((stats.rdev >> 12) & 0xfff00) };
-  if (stats.isCharacterDevice()) return { ...common, kind: 'char', device } as const;
-  if (stats.isBlockDevice()) return { ...common, kind: 'block', device } as const;
-  // Sockets are nothing without who listens.
-  return undefined;
-}
-
-/** Paths of archives are bytes, each as one character. */
-function latin1(text: string): string {
-  return Buffer.from(text).toString('latin1');
 }
 
 /** Unpacks an archive below a folder of a root. Rejects with 400 for what cannot be put where it is to be. */
