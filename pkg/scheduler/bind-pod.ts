@@ -2,7 +2,7 @@
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Extender } from './extender/extender.ts';
 import type { Cycle } from './framework/cycle.ts';
-import type { Plugin } from './framework/plugin.ts';
+import type { Plugin, ReservePlugin } from './framework/plugin.ts';
 import type { Profile } from './framework/profile.ts';
 import { isRejected, type Status, success, unschedulable } from './framework/status.ts';
 import type { Agreement } from './gang/agreement.ts';
@@ -59,6 +59,15 @@ async function permit(cycle: Cycle, { profile, nodeName, signal }: BindOptions):
     if (status.code !== 'Success') return attributed(status, { plugin, point: 'Permit' });
   }
   return undefined;
+}
+
+/** Has a plugin keep for the pod what it will need on the node; what is thrown is an error. */
+export function reserve(plugin: ReservePlugin, cycle: Cycle, nodeName: string): Status {
+  try {
+    return plugin.reserve(cycle, nodeName);
+  } catch (error) {
+    return errorStatus(error);
+  }
 }
 
 /** An answer with the name of the plugin that gave it, which an error also says in words. */

@@ -134,7 +134,9 @@ function podGone({ cache, queue, nominator }: HandlerContext, pod: Pod): void {
   queue.delete(uid);
   nominator.delete(uid);
   cache.removePod(uid);
-  if (held) queue.wake(goneEvents(pod));
+  if (!held) return;
+  queue.wake(goneEvents(pod));
+  for (const waiting of nominator.on(pod.spec?.nodeName ?? '')) queue.hurry(waiting.uid);
 }
 
 /** What others see when a pod gives up its place, or one that was promised to it. */

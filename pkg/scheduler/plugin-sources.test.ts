@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { csiDrivers } from '#pkg/api/types/refs.ts';
-import type { CSIDriver } from '#pkg/api/types/storage-v1.ts';
+import type { RuntimeClass } from '#pkg/api/types/node-v1.ts';
+import { runtimeClasses } from '#pkg/api/types/refs.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
@@ -41,8 +41,8 @@ async function eventsWith(entry: PluginEntry): Promise<readonly string[]> {
   pluginSources(deps, { ...whole, table: [...pluginTable, entry] }).listen((events) => seen.push(...events));
   const running = deps.informers.run(stop.signal);
   await deps.informers.synced(stop.signal);
-  const fast: CSIDriver = { metadata: { name: 'fast' }, spec: {} };
-  await deps.client.resource(csiDrivers).create(fast);
+  const fast: RuntimeClass = { metadata: { name: 'fast' }, handler: 'fast' };
+  await deps.client.resource(runtimeClasses).create(fast);
   await deps.clock.settle();
   stop.abort();
   await running;
@@ -51,15 +51,15 @@ async function eventsWith(entry: PluginEntry): Promise<readonly string[]> {
 
 const reader = (plugin: AnyPlugin): PluginEntry => ({
   create: ({ lister }) => {
-    lister(csiDrivers);
+    lister(runtimeClasses);
     return plugin;
   },
 });
 
 test('what a plugin reads and waits for is a cluster event under the name of its kind', async () => {
-  const events = [{ resource: 'CSIDriver', actions: ['Add'] as const }];
-  expect(await eventsWith(reader({ name: 'Waits', events }))).toEqual(['CSIDriver Add']);
-  expect(await eventsWith(reader({ name: 'WaitsForAll' }))).toEqual(['CSIDriver Add']);
+  const events = [{ resource: 'RuntimeClass', actions: ['Add'] as const }];
+  expect(await eventsWith(reader({ name: 'Waits', events }))).toEqual(['RuntimeClass Add']);
+  expect(await eventsWith(reader({ name: 'WaitsForAll' }))).toEqual(['RuntimeClass Add']);
 });
 
 test('what nobody waits for is no event', async () => {

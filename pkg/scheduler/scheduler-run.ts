@@ -13,22 +13,20 @@ import { repeat } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
-import { askForRoom } from './ask-for-room.ts';
 import type { Attempt, Eviction, NodeStatus } from './attempt.ts';
-import { attributed, errorStatus, permitAndBind } from './bind-pod.ts';
+import { attributed, errorStatus, permitAndBind, reserve } from './bind-pod.ts';
 import { Nominator } from './cache/nominator.ts';
 import { SchedulerCache } from './cache/scheduler-cache.ts';
 import type { SchedulerConfiguration } from './config/configuration.ts';
 import { defaultSchedulerName, namespaceHandler, nodeHandler, podHandler } from './event-handlers.ts';
-import { evict } from './eviction.ts';
-import { agreedRoom, decideWithExtenders } from './extender/extended-decision.ts';
+import { decideWithExtenders } from './extender/extended-decision.ts';
 import type { Extender } from './extender/extender.ts';
 import { asEventObject, type Failure } from './failure-report.ts';
 import { type Cycle, CycleState } from './framework/cycle.ts';
 import type { Decision } from './framework/decide.ts';
 import { explainAnnotation, explanationText } from './framework/explanation-text.ts';
 import { fitErrorMessage } from './framework/fit-error.ts';
-import type { NodeRefusal, PostFilterResult } from './framework/plugin.ts';
+import type { PostFilterResult } from './framework/plugin.ts';
 import { isRejected, success } from './framework/status.ts';
 import type { Agreement } from './gang/agreement.ts';
 import { GangRun } from './gang/gang-run.ts';
@@ -38,6 +36,7 @@ import type { PodInfo } from './model/pod-info.ts';
 import type { PluginSources } from './plugin-sources.ts';
 import { eventsOfAll, type ProfileRun, runProfiles } from './profile-run.ts';
 import { flushPeriodMs, type QueuedPod, SchedulingQueue } from './queue/scheduling-queue.ts';
+import { RoomMaker } from './room-maker.ts';
 
 /** Bindings under way at once. Enough that the API server can commit many writes together; a waiting pod costs a few kB. */
 const bindingsInFlightMax = 256;
@@ -68,6 +67,7 @@ export class SchedulerRun {
   readonly #lister: Lister<Pod>;
   readonly #extenders: readonly Extender[];
   readonly #bindings = new InFlight(bindingsInFlightMax);
+  readonly #room: RoomMaker;
   readonly #gangs: GangRun | undefined;
 
   constructor({ deps, sources, configuration, extenders, hasGangs, signal }: RunOptions) {
@@ -82,6 +82,7 @@ export class SchedulerRun {
     const first = this.#first;
     this.#queue = new SchedulingQueue({
       clock,
+      isRoomMade: ({ uid }) => this.#nominator.isRoomMade(uid, table),
       // All profiles have the same.
       sort: first.profile.queueSort,
       preEnqueue: (pod) => this.#profileOf(pod).profile.preEnqueue,
@@ -94,6 +95,7 @@ export class SchedulerRun {
     });
     first.metrics.follow(this.#queue, deps.metrics);
     this.#lister = informers.informer(pods).lister;
+    this.#room = new RoomMaker({ deps, nominator: this.#nominator, signal });
     if (hasGangs) this.#gangs = this.#gangRun();
   }
 
@@ -107,10 +109,10 @@ export class SchedulerRun {
       bindings: this.#bindings,
       attemptOf: (entry) => this.#attemptOf(entry),
       decide: (attempt) => this.#decide(attempt),
-      askForRoom: (attempt, refusals) => this.#makeRoom(attempt, refusals),
+      askForRoom: (attempt, refusals) => this.#room.ask(attempt, refusals),
       follow: (attempt, decision) => this.#follow(attempt, decision),
       bind: (attempt, nodeName, agreement) => this.#bind(attempt, nodeName, agreement),
-      evict: (attempt, eviction) => this.#evictFor(attempt, eviction),
+      evict: (attempt, eviction) => this.#room.evict(attempt, eviction),
       report: (attempt, failure) => this.#report(attempt, failure),
     });
   }
@@ -201,7 +203,10 @@ export class SchedulerRun {
     const gang = this.#gangs?.gangOf(pod);
     if (gang !== undefined) return this.#gangs?.schedule(entry, gang);
     const attempt = this.#attemptOf(entry);
-    if (attempt.extenders.length > 0) return this.#scheduleExtended(attempt);
+    if (attempt.extenders.length > 0)
+      return this.#scheduleExtended(attempt).catch((error) =>
+        this.#follow(attempt, { kind: 'error', message: errorText(error) }),
+      );
     return this.#follow(attempt, this.#decide(attempt));
   }
 
@@ -260,12 +265,13 @@ export class SchedulerRun {
     const { entry, cycle, by, startMs } = attempt;
     const { diagnosis, refusals, rejectors } = decision;
     const room: PostFilterResult =
-      diagnosis.nodeCount === 0 ? { status: success, nominatedNodeName: '' } : this.#makeRoom(attempt, refusals);
+      diagnosis.nodeCount === 0 ? { status: success, nominatedNodeName: '' } : this.#room.ask(attempt, refusals);
     const { status, nominatedNodeName, victims } =
-      attempt.extenders.length === 0 ? room : await this.#agreedRoom(attempt, room);
+      attempt.extenders.length === 0 ? room : await this.#room.agreed(attempt, room);
     by.metrics.attempted('unschedulable', startMs);
-    if (nominatedNodeName === '') this.#nominator.delete(cycle.pod.uid);
-    else if (nominatedNodeName !== undefined) this.#nominator.set(cycle.pod, nominatedNodeName);
+    // It may be gone where an extender was asked.
+    if (this.#queue.get(cycle.pod.uid) === undefined) return this.#queue.done(entry);
+    this.#nominator.refused(cycle.pod, { nominatedNodeName, victims }, cycle.cluster);
     if (nominatedNodeName && victims !== undefined && victims.length > 0) {
       by.metrics.preempted(victims.length);
       this.#bindings.track(this.#evict(attempt, { victims, nodeName: nominatedNodeName }, rejectors));
@@ -274,46 +280,16 @@ export class SchedulerRun {
     return this.#report(attempt, { reason: 'Unschedulable', message, nominatedNodeName });
   }
 
-  #agreedRoom({ cycle, extenders }: Attempt, room: PostFilterResult): Promise<PostFilterResult> {
-    const options = { extenders, log: this.#deps.log, signal: this.#signal };
-    return agreedRoom(cycle, room, options).catch((error) => ({ status: errorStatus(error) }));
-  }
-
-  /** Asks the post-filters for room until one has made some. */
-  #makeRoom(attempt: Attempt, refusals: readonly NodeRefusal[]): PostFilterResult {
-    const startMs = this.#deps.clock.monotonicMs();
-    const result = askForRoom(attempt, { refusals, nominator: this.#nominator });
-    attempt.by.metrics.point('PostFilter', result.status.code, startMs);
-    return result;
-  }
-
   /**
    * Evicts for a pod that was refused. The pod stays in flight meanwhile: what its victims leave wakes it only once all of them have been told
    * to go, lest it choose more. Never rejects.
    */
   async #evict(attempt: Attempt, eviction: Eviction, rejectors: ReadonlySet<string>): Promise<void> {
     const { entry } = attempt;
-    if (await this.#evictFor(attempt, eviction)) this.#queue.refused(entry, rejectors);
+    if (await this.#room.evict(attempt, eviction)) this.#queue.refused(entry, rejectors);
     else if (!this.#signal.aborted) {
       this.#nominator.delete(entry.pod.uid);
       this.#queue.failed(entry);
-    }
-  }
-
-  /** Evicts, and takes back what was promised on the node to less important pods. Resolves to whether all could be; never rejects. */
-  async #evictFor({ entry: { pod }, by }: Attempt, { victims, nodeName }: Eviction): Promise<boolean> {
-    const { client, clock, log } = this.#deps;
-    const displaced = this.#nominator.behind(pod, nodeName);
-    for (const { uid } of displaced) this.#nominator.delete(uid);
-    const { recorder, schedulerName } = by;
-    const options = { client, clock, recorder, preemptor: pod, nodeName, schedulerName, signal: this.#signal };
-    try {
-      await evict({ victims, displaced }, options);
-      return true;
-    } catch (error) {
-      if (!this.#signal.aborted)
-        log.warn('Cannot evict for a pod of higher priority', { pod: pod.key, node: nodeName, error });
-      return false;
     }
   }
 
@@ -328,7 +304,7 @@ export class SchedulerRun {
     this.#cache.assume(cycle.pod, nodeName);
     this.#nominator.delete(cycle.pod.uid);
     for (const plugin of by.profile.reserve) {
-      const status = plugin.reserve(cycle, nodeName);
+      const status = reserve(plugin, cycle, nodeName);
       if (status.code === 'Success') continue;
       return this.#takeBack(attempt, { nodeName, status: attributed(status, { plugin, point: 'Reserve' }) });
     }

@@ -194,6 +194,30 @@ test('an extender chooses a node and binds; one that hangs holds others up no lo
   ]);
 });
 
+test('nobody is evicted for a pod that is gone once an extender has agreed, and it is promised nothing', async () => {
+  const world = makeWorld();
+  const answer = Promise.withResolvers<{ status: number; text: string }>();
+  world.options = {
+    configuration: {
+      ...defaultConfiguration,
+      extenders: [{ urlPrefix: 'http://extender/', preemptVerb: 'preempt', nodeCacheCapable: true }],
+    },
+    callExtender: () => answer.promise,
+  };
+  await world.create(makeNode('only'));
+  const stop = world.start();
+  await world.create(makePod('low').meta({ uid: 'low' }).request({ cpu: '3' }).object);
+  await world.create(makePod('high').meta({ uid: 'high' }).request({ cpu: '4' }).spec({ priority: 10 }).object);
+  await world.client.resource(pods).delete('high', { namespace: 'default' });
+  await world.clock.settle();
+  const agreed = { NodeNameToMetaVictims: { only: { Pods: [{ UID: 'low' }] } } };
+  answer.resolve({ status: 200, text: JSON.stringify(agreed) });
+  await world.create(makePod('small').meta({ uid: 'small' }).request({ cpu: '1' }).object);
+  await world.clock.advance(10_000);
+  expect([await world.nodeOf('low'), await world.nodeOf('small')]).toEqual(['only', 'only']);
+  await stop();
+});
+
 test('a pod that asks for it is told what the scheduler says of it, with its binding or its condition', async () => {
   const world = makeWorld();
   await world.create(makeNode('small', { cpu: '1' }), makeNode('large'));
@@ -406,6 +430,49 @@ test('an error after the permit is an error whatever the plugin calls it, and th
   await stop();
 });
 
+const throwing = (): never => {
+  throw new Error('out of order');
+};
+
+test.each<[string, AnyPlugin, string]>([
+  ['filters', { name: 'Broken', filter: () => throwing }, 'SchedulerError: out of order'],
+  ['scores', { name: 'Broken', score: () => throwing }, 'SchedulerError: out of order'],
+  [
+    'reserves',
+    { name: 'Broken', reserve: throwing, unreserve: () => {} },
+    'SchedulerError: running Reserve plugin "Broken": out of order',
+  ],
+  ['permits', { name: 'Broken', permit: throwing }, 'SchedulerError: out of order'],
+  ['binds', { name: 'Broken', preBind: throwing }, 'SchedulerError: out of order'],
+])(
+  'a plugin that %s and throws fails the attempt of its pod, which says so, and the scheduler goes on',
+  async (_, plugin, said) => {
+    const world = makeWorld();
+    // Two nodes, as what is scored is chosen among several.
+    await world.create(makeNode('a'), makeNode('b'));
+    const stop = world.start(plugin);
+    await world.create(makePod('web').object);
+    await world.clock.advance(5_000);
+    const { status } = await world.client.resource(pods).get('web', { namespace: 'default' });
+    expect(status?.conditions?.map(({ reason, message }) => `${reason}: ${message}`)).toEqual([said]);
+    await world.create(makePod('next').object);
+    expect(await world.eventsOf('next')).toHaveLength(1);
+    await stop();
+  },
+);
+
+test('where a plugin throws that is to make room, the pod waits for what may help it', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('small', { cpu: '1' }));
+  const stop = world.start({ name: 'Broken', events: [], postFilter: throwing });
+  await world.create(makePod('web').request({ cpu: '2' }).object);
+  expect(await world.eventsOf('web')).toEqual([expect.stringContaining('1 Insufficient cpu. out of order')]);
+  await world.create(makeNode('large'));
+  await world.clock.advance(10_000);
+  expect(await world.nodeOf('web')).toBe('large');
+  await stop();
+});
+
 test('what an event cannot hold is cut off there, and stands in full in the condition', async () => {
   const world = makeWorld();
   await world.create(makeNode('only'));
@@ -431,6 +498,17 @@ test('no more pods are evicted than must go, though the first of them is gone be
   const { items } = await world.client.resource(pods).list({ namespace: 'default' });
   expect(items.map(({ metadata }) => metadata?.name).filter((name) => low.includes(name!))).toHaveLength(2);
   expect(await world.nodeOf('high')).toMatch(/^[ab]$/);
+  await stop();
+});
+
+test('who made room has it as soon as it is there, without a back-off', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('a'), makeNode('b'));
+  const stop = world.start();
+  await world.create(...['w', 'x'].map((name) => makePod(name).meta({ uid: name }).request({ cpu: '4' }).object));
+  const high = (name: string) => makePod(name).meta({ uid: name }).request({ cpu: '4' }).spec({ priority: 10 }).object;
+  await world.create(high('first'), high('second'));
+  expect([await world.nodeOf('first'), await world.nodeOf('second')].sort()).toEqual(['a', 'b']);
   await stop();
 });
 

@@ -9,8 +9,8 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { sleep } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import { stopSignals } from '#pkg/component/signals.ts';
 import { Connection } from './connection.ts';
+import { interrupted } from './interrupted.ts';
 import { KeptCluster, type Sample } from './kept-cluster.ts';
 import type { Target } from './kubeconfig.ts';
 import { clock, openAll } from './load.ts';
@@ -285,10 +285,9 @@ async function main(): Promise<void> {
     checkout: flags.checkout,
     profile: flags.profile,
   });
-  const stopped = Promise.withResolvers<never>();
-  for (const name of stopSignals) process.once(name, () => stopped.reject(new Error(`stopped by ${name}`)));
+  const stopped = interrupted();
   try {
-    await Promise.race([measure(cluster, flags), stopped.promise]);
+    await Promise.race([measure(cluster, flags), stopped]);
   } finally {
     await cluster.down().catch(() => {});
     cluster.remove();

@@ -1,9 +1,9 @@
 /** A cluster with two control planes on an etcd of its own, as `up --processes --control-planes 2` starts it: its servers, and its processes by name. */
 import process from 'node:process';
-import { stopSignals } from '#pkg/component/signals.ts';
 import { findEtcd, startTestEtcd } from '#pkg/storage/drivers/etcd/test-etcd.ts';
 import { eventually, RunningCluster } from '#tests/e2e/running-cluster.ts';
 import { Connection } from './connection.ts';
+import { interrupted } from './interrupted.ts';
 import { readTarget, type Target } from './kubeconfig.ts';
 
 /** The cluster, as long as it is measured. */
@@ -37,11 +37,9 @@ export async function withControlPlanes<T>(
   flags: readonly string[],
   measure: (planes: ControlPlanes) => Promise<T>,
 ): Promise<T> {
-  const stopped = Promise.withResolvers<never>();
-  stopped.promise.catch(() => {});
-  for (const name of stopSignals) process.once(name, () => stopped.reject(new Error(`stopped by ${name}`)));
+  const stopped = interrupted();
   await using planes = await startControlPlanes(flags);
-  return await Promise.race([measure(planes), stopped.promise]);
+  return await Promise.race([measure(planes), stopped]);
 }
 
 async function startControlPlanes(flags: readonly string[]): Promise<AsyncDisposable & ControlPlanes> {

@@ -7,8 +7,8 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { errorText } from '#pkg/base/error-text.ts';
-import { stopSignals } from '#pkg/component/signals.ts';
 import { ownCheckout, precompile } from './checkout.ts';
+import { interrupted } from './interrupted.ts';
 import { KeptCluster } from './kept-cluster.ts';
 import { Session } from './session.ts';
 import { median } from './statistics.ts';
@@ -99,10 +99,9 @@ async function main(): Promise<void> {
   const clusterOf = (name: string, own: { readonly profile?: string | undefined } = {}): KeptCluster =>
     new KeptCluster({ name, checkout, flags: trace ? ['--trace-startup'] : [], ...own });
   const clusters = { empty: clusterOf('empty'), full: clusterOf('full', { profile }) };
-  const stopped = Promise.withResolvers<never>();
-  for (const name of stopSignals) process.once(name, () => stopped.reject(new Error(`stopped by ${name}`)));
+  const stopped = interrupted();
   try {
-    await Promise.race([measure(clusters, flags), stopped.promise]);
+    await Promise.race([measure(clusters, flags), stopped]);
   } finally {
     for (const cluster of Object.values(clusters)) {
       await cluster.down().catch(() => {});

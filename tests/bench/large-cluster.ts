@@ -9,9 +9,10 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
-import { stopSignals } from '#pkg/component/signals.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { RunningCluster } from '#tests/e2e/running-cluster.ts';
 import type { Connection, Request } from './connection.ts';
+import { interrupted } from './interrupted.ts';
 import { readTarget } from './kubeconfig.ts';
 import { clock, drive, openAll, percentiles, sendAll, settled } from './load.ts';
 import { podBody, podsPath } from './objects.ts';
@@ -39,14 +40,31 @@ function say(figure: string, value: string, bar?: { readonly text: string; reado
   if (bar?.isReached === false) isMissed = true;
 }
 
-/** The processes of the cluster. */
-async function pidsOf(cluster: RunningCluster): Promise<readonly number[]> {
+/** The processes of the cluster, by their names. */
+async function processesOf(cluster: RunningCluster): Promise<ReadonlyMap<string, number>> {
   const { stdout } = await cluster.coxswain(['status', '-o', 'json']);
-  return [...new Set([...stdout.matchAll(/"pid": *(\d+)/g)].map((match) => Number(match[1])))];
+  const { processes } = JSON.parse(stdout) as {
+    processes: readonly { readonly name: string; readonly pid?: number }[];
+  };
+  return new Map(processes.flatMap(({ name, pid }) => (pid === undefined ? [] : [[name, pid] as const])));
 }
 
-/** Starts the process of the nodes; resolves once all are Ready. */
-async function startNodes(kubeconfig: string): Promise<AsyncDisposable & { readonly pid: number }> {
+/** What each process has taken so far. */
+function sayEach(processes: ReadonlyMap<string, number>): void {
+  for (const [name, pid] of processes) {
+    const seconds = (cpuMsOf([pid]) / 1_000).toFixed(1);
+    say(`  ${name}: processor time, memory`, `${seconds} s, ${Math.round(memoryOf([pid]).resident / 1e6)} MB`);
+  }
+}
+
+/** The process of the nodes, which ends when it is disposed of. */
+interface NodesProcess extends AsyncDisposable {
+  readonly pid: number;
+  /** Resolves once all are Ready; rejects when the process ends before. */
+  readonly ready: Promise<void>;
+}
+
+function spawnNodes(kubeconfig: string): NodesProcess {
   const beganMs = clock.monotonicMs();
   const file = join(import.meta.dirname, 'simulated-nodes.ts');
   // The node that the cluster has counts too.
@@ -54,15 +72,14 @@ async function startNodes(kubeconfig: string): Promise<AsyncDisposable & { reado
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(child, 'exit');
   const said = once(createInterface({ input: child.stdout }), 'line');
-  await Promise.race([
-    said,
-    ended.then(() => {
-      throw new Error('The process of the nodes ended');
-    }),
-  ]);
-  say(`${nodeCount} nodes Ready after`, `${((clock.monotonicMs() - beganMs) / 1_000).toFixed(1)} s`);
+  const untilReady = async (): Promise<void> => {
+    const early = ended.then(() => Promise.reject(new Error('The process of the nodes ended')));
+    await Promise.race([said, early]);
+    say(`${nodeCount} nodes Ready after`, `${((clock.monotonicMs() - beganMs) / 1_000).toFixed(1)} s`);
+  };
   return {
     pid: child.pid ?? 0,
+    ready: untilReady(),
     async [Symbol.asyncDispose]() {
       child.kill();
       await ended;
@@ -112,13 +129,15 @@ function call(n: number): Request {
 
 /** Fills the cluster, and looks at it at rest. */
 async function measure(cluster: RunningCluster, nodesPid: number): Promise<void> {
-  const pids = [...(await pidsOf(cluster)), nodesPid];
+  const processes = new Map([...(await processesOf(cluster)), ['nodes', nodesPid]]);
+  const pids = [...processes.values()];
   say('  processor time of all processes', `${(cpuMsOf(pids) / 1_000).toFixed(1)} s`);
   const connections = await openAll(readTarget(cluster.kubeconfig), clients);
   const [asking] = connections;
   if (asking === undefined) return;
   await sendAll([asking], [{ method: 'POST', path: '/api/v1/namespaces', body: namespaceBody() }]);
   await fill(cluster, connections, pids);
+  sayEach(processes);
   await callAtRest(connections);
   const { resident, files } = memoryOf(pids);
   say(
@@ -188,14 +207,25 @@ function ownMs(): number {
   return (user + system) / 1_000;
 }
 
-const stopped = Promise.withResolvers<never>();
-stopped.promise.catch(() => {});
-for (const name of stopSignals) process.once(name, () => stopped.reject(new Error(`stopped by ${name}`)));
-const cluster = await RunningCluster.start({ flags: ['--processes', '--runtime', 'fake'] });
+/** Starts the cluster and its nodes, and measures; what is to be ended is added to `ending` before it is begun. */
+async function main(ending: AsyncDisposableStack): Promise<void> {
+  const starting = RunningCluster.start({ flags: ['--processes', '--runtime', 'fake'] });
+  ending.defer(async () => (await starting.catch(() => undefined))?.remove());
+  const cluster = await starting;
+  // Interrupted while it started: whoever did that ends it.
+  if (ending.disposed) return;
+  const nodes = spawnNodes(cluster.kubeconfig);
+  ending.use(nodes);
+  await nodes.ready;
+  await measure(cluster, nodes.pid);
+}
+
+const stopped = interrupted();
 try {
-  await using nodes = await startNodes(cluster.kubeconfig);
-  await Promise.race([measure(cluster, nodes.pid), stopped.promise]);
-} finally {
-  await cluster.remove();
+  await using ending = new AsyncDisposableStack();
+  await Promise.race([main(ending), stopped]);
+} catch (error) {
+  process.stderr.write(`large-cluster: ${errorText(error)}\n`);
+  isMissed = true;
 }
 process.exit(isMissed ? 1 : 0);

@@ -4,16 +4,16 @@ import { type Bench, ours, print, restMs, serverOf, startRows, wants } from './b
 import { startCluster } from './cluster.ts';
 import { clock } from './load.ts';
 import { memoryLine, onceHeader, onceLines, startAlone } from './report.ts';
-import { memoryOf, type Server } from './server.ts';
+import { cpuMsOf, memoryOf, type Server } from './server.ts';
 
 /** True when every request succeeded. */
 export async function measureOnce(bench: Bench): Promise<boolean> {
   const { options, signal } = bench;
   const starts = await startRows(bench, [ours]);
   const server = options.kubeconfig === undefined ? await ownCluster(bench) : serverOf(options.kubeconfig);
-  const failures = await measureRows(bench, server);
-  for (const row of starts) print(startAlone(row));
   const pids = await server.pids();
+  const failures = await measureRows(bench, server, pids);
+  for (const row of starts) print(startAlone(row));
   if (pids.length > 0) {
     print(memoryLine('right after this load', memoryOf(pids)));
     await sleep(clock, restMs, signal);
@@ -32,7 +32,7 @@ async function ownCluster(bench: Bench): Promise<Server> {
 }
 
 /** Returns how many requests failed. */
-async function measureRows(bench: Bench, { kubeconfig }: Server): Promise<number> {
+async function measureRows(bench: Bench, { kubeconfig }: Server, pids: readonly number[]): Promise<number> {
   const { clients } = bench;
   const { sizes } = bench.options;
   const side = ours.name;
@@ -45,7 +45,9 @@ async function measureRows(bench: Bench, { kubeconfig }: Server): Promise<number
     if (!isWanted && !facts.always) continue;
     const task = { side, row: index, limit: { durationMs: sizes.rowMs } };
     await clients.call('prepare', task);
-    const row = await clients.call('measure', task);
+    const beforeMs = cpuMsOf(pids);
+    const measured = await clients.call('measure', task);
+    const row = pids.length === 0 ? measured : { ...measured, serverCpuMs: cpuMsOf(pids) - beforeMs };
     if (facts.isLong) await clients.call('restore', task);
     if (!isWanted) continue;
     failures += row.failures;

@@ -6,15 +6,15 @@ test('a row of a server that is measured alone stands beside its target', () => 
   const row = { operations: 6_000, tookMs: 1_500, p50Ms: 1.234, p99Ms: 12.5, failures: 0 };
   const lines = [
     onceHeader(),
-    onceLines({ name: 'get', target: 2_500 }, row),
+    onceLines({ name: 'get', target: 2_500 }, { ...row, serverCpuMs: 900 }),
     onceLines({ name: 'watch', target: 8_000, targetP50Ms: 3 }, { ...row, label: ', paced' }),
     onceLines({ name: 'packing', qualityMost: 1.05 }, { operations: 10, tookMs: 100, failures: 0, quality: 1 }),
   ];
   expect(lines.map((line) => line.replace(/ +/g, ' '))).toEqual([
-    'row operations p50 ms p99 ms target ratio\n',
-    'get 4,000/s 1.23 12.50 2,500/s 1.60\n',
-    'watch, paced 4,000/s 1.23 12.50 8,000/s, p50 3 0.50\n',
-    'packing 1.000 - - at most 1.05 1.05\n',
+    'row operations p50 ms p99 ms cpu µs target ratio\n',
+    'get 4,000/s 1.23 12.50 150 2,500/s 1.60\n',
+    'watch, paced 4,000/s 1.23 12.50 - 8,000/s, p50 3 0.50\n',
+    'packing 1.000 - - - at most 1.05 1.05\n',
   ]);
 });
 

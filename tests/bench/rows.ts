@@ -18,6 +18,8 @@ export interface Row extends Omit<Measured, 'latenciesMs'> {
   readonly quality?: number;
   /** What else belongs to the name, once it is known. */
   readonly label?: string;
+  /** CPU time of the server for all operations; absent where its processes are not known. */
+  readonly serverCpuMs?: number;
   /** CPU time of the clients' thread, as a share of one core. */
   readonly clientShare?: number;
 }

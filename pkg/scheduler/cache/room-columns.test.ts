@@ -44,3 +44,18 @@ test('idle nodes are of one kind where they have the same left, until a pod come
   cache.removePod('p');
   expect(kinds()).toEqual([1, 1, 2, 2]);
 });
+
+test('a block of idle nodes is of their kind, as long as none of them differs', () => {
+  const cache = new SchedulerCache({ clock: new VirtualClock() });
+  const room = new RoomColumns(cache.table);
+  const blocks = (): readonly number[] => [...room.refresh().idleKindOfBlock.subarray(0, 3)];
+  for (let index = 0; index < 130; index++) cache.setNode(makeNode(`n${index}`, { cpu: index < 70 ? '4' : '8' }));
+  expect(blocks()).toEqual([1, 0, 2]);
+  cache.assume(info('p'), 'n3');
+  cache.setNode(makeNode('n130', { cpu: '4' }));
+  expect(blocks()).toEqual([0, 0, 0]);
+  cache.removePod('p');
+  cache.removeNode('n130');
+  cache.setNode(makeNode('another', { cpu: '8' }));
+  expect(blocks()).toEqual([1, 0, 2]);
+});

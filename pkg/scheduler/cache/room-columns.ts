@@ -12,6 +12,9 @@ const noNumbers: Float64Array = new Float64Array(0);
 /** Kinds of idle nodes that are told apart; a node of a further one is of no kind. A cluster has as many as shapes of machines. */
 export const idleKindsMax = 4_095;
 
+/** Slots side by side that are looked at as one where their nodes are idle and of one kind. A power of two. */
+export const blockSlots = 64;
+
 /** Topology keys whose columns are kept; beyond it all are read anew. */
 const topologyKeysMax = 32;
 
@@ -55,6 +58,10 @@ export class RoomColumns implements Room {
   ownPods = noNumbers;
   /** Equal for nodes without pods of their own that have the same in every column, and no replicas: 1 to `idleKindsMax`; 0 for all other nodes. */
   idleKind = new Int32Array(0);
+  /** By block of `blockSlots` slots: the kind that all of its nodes are of; 0 where they differ or some are not idle. */
+  idleKindOfBlock = new Int32Array(0);
+  /** Blocks in which something changed. */
+  readonly #changedBlocks = new Set<number>();
   readonly #idleKinds = new Map<string, number>();
   readonly #table: Nodes;
   readonly #domains = new Map<string, DomainColumn>();
@@ -75,8 +82,18 @@ export class RoomColumns implements Room {
       this.#idleKinds.clear();
       for (let slot = 0; slot < slots.length; slot++) update(slot);
     }
+    for (const block of this.#changedBlocks) this.idleKindOfBlock[block] = this.#kindOfBlock(block);
+    this.#changedBlocks.clear();
     this.#seen = log.head;
     return this;
+  }
+
+  #kindOfBlock(block: number): number {
+    const first = block * blockSlots;
+    const end = Math.min(first + blockSlots, this.#table.slots.length);
+    const kind = this.idleKind[first] ?? 0;
+    for (let slot = first + 1; slot < end; slot++) if (this.idleKind[slot] !== kind) return 0;
+    return kind;
   }
 
   domainsOf(topologyKey: string): Int32Array {
@@ -94,6 +111,7 @@ export class RoomColumns implements Room {
   }
 
   #take(node: NodeInfo | undefined, slot: number): void {
+    this.#changedBlocks.add(Math.floor(slot / blockSlots));
     if (node === undefined) return;
     const { allocatable: has, requested: taken, nonZero: counted } = node;
     this.milliCpu[slot] = has.milliCpu;
@@ -133,6 +151,7 @@ export class RoomColumns implements Room {
     this.imbalance = new Float64Array(capacity);
     this.ownPods = new Float64Array(capacity);
     this.idleKind = new Int32Array(capacity);
+    this.idleKindOfBlock = new Int32Array(Math.ceil(capacity / blockSlots));
     this.#seen = -1;
   }
 }

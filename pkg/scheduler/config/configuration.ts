@@ -31,6 +31,19 @@ export interface ProfileSpec {
   readonly check?: ArgsCheck;
 }
 
+/** How an extender is known over HTTPS, and by what it knows the scheduler. Data are PEM in base64 and come before files. */
+export interface ExtenderTls {
+  readonly insecure?: boolean;
+  /** The name in its certificate. Default: that of the URL. */
+  readonly serverName?: string;
+  readonly caFile?: string;
+  readonly caData?: string;
+  readonly certFile?: string;
+  readonly certData?: string;
+  readonly keyFile?: string;
+  readonly keyData?: string;
+}
+
 /** Of an HTTP service that is asked beside the plugins. */
 export interface ExtenderSpec {
   readonly urlPrefix: string;
@@ -41,8 +54,9 @@ export interface ExtenderSpec {
   readonly bindVerb?: string;
   /** How much its scores count. */
   readonly weight?: number;
+  /** Over HTTPS: an extender of which no authority is known is believed to be itself. */
   readonly enableHTTPS?: boolean;
-  readonly tlsConfig?: { readonly insecure?: boolean; readonly caFile?: string; readonly caData?: string };
+  readonly tlsConfig?: ExtenderTls;
   /** Longest wait for an answer, as Go writes durations. Default: 5s. */
   readonly httpTimeout?: string;
   /** Whether it knows the nodes by itself, so that names do. */

@@ -170,6 +170,21 @@ test.each<[string, object, string]>([
     'percentageOfNodesToScore: Invalid value: 101: not in valid range [0-100]',
   ],
   [
+    'a share of nodes in a profile',
+    { profiles: [{ percentageOfNodesToScore: -1 }] },
+    'profiles[0].percentageOfNodesToScore: Invalid value: -1: not in valid range [0-100]',
+  ],
+  [
+    'an extender that is to be known and believed whoever it is',
+    { extenders: [{ urlPrefix: 'https://a/', tlsConfig: { insecure: true, caFile: 'ca.crt' } }] },
+    'extenders[0].tlsConfig: Invalid value: "insecure": specifying a root certificates file with the insecure flag is not allowed',
+  ],
+  [
+    'an extender that is shown a certificate without a key',
+    { extenders: [{ urlPrefix: 'https://a/', tlsConfig: { certFile: 'own.crt' } }] },
+    'extenders[0].tlsConfig: Required value: a certificate and its key have to be given together',
+  ],
+  [
     'an extender whose scores do not count',
     { extenders: [{ urlPrefix: 'http://127.0.0.1:1/', prioritizeVerb: 'p' }] },
     'extenders[0].weight: Invalid value: 0: must have a positive weight applied to it',

@@ -93,6 +93,7 @@ const schema = object(
 interface Document extends Partial<SchedulerConfiguration> {
   readonly parallelism?: number;
   readonly percentageOfNodesToScore?: number;
+  readonly profiles?: readonly (ProfileSpec & { readonly percentageOfNodesToScore?: number })[];
 }
 
 function check(shape: JsonObject, document: unknown): readonly string[] {
@@ -137,9 +138,11 @@ function rangeProblems(document: Document, configuration: SchedulerConfiguration
   const problems: string[] = [];
   const { parallelism = 16, percentageOfNodesToScore: share = 0 } = document;
   const { podInitialBackoffSeconds: first, podMaxBackoffSeconds: most, profiles } = configuration;
+  const shares = [['percentageOfNodesToScore', share] as const, ...profileShares(document)];
   if (parallelism <= 0)
     problems.push(wrong('parallelism', parallelism, 'should be an integer value greater than zero'));
-  if (share < 0 || share > 100) problems.push(wrong('percentageOfNodesToScore', share, 'not in valid range [0-100]'));
+  for (const [path, value] of shares)
+    if (value < 0 || value > 100) problems.push(wrong(path, value, 'not in valid range [0-100]'));
   if (first <= 0) problems.push(wrong('podInitialBackoffSeconds', first, 'must be greater than 0'));
   if (most < first) {
     const why = 'must be greater than or equal to PodInitialBackoffSeconds';
@@ -147,6 +150,13 @@ function rangeProblems(document: Document, configuration: SchedulerConfiguration
   }
   if (profiles.length === 0) problems.push('profiles: Required value');
   return problems;
+}
+
+function profileShares({ profiles }: Document): readonly (readonly [path: string, share: number])[] {
+  return (profiles ?? []).map(({ percentageOfNodesToScore: share = 0 }, index) => [
+    `profiles[${index}].percentageOfNodesToScore`,
+    share,
+  ]);
 }
 
 function profilesProblems(profiles: readonly ProfileSpec[], table: readonly PluginEntry[]): readonly string[] {
@@ -219,6 +229,7 @@ function extenderProblems(extenders: readonly ExtenderSpec[]): readonly string[]
       found.push(wrong(`${path}.weight`, weight, 'must have a positive weight applied to it'));
     if (httpTimeout !== undefined && parseDurationMs(httpTimeout) === undefined)
       found.push(wrong(`${path}.httpTimeout`, httpTimeout, 'must be a duration such as 5s'));
+    found.push(...tlsProblems(extender, `${path}.tlsConfig`));
     for (const [at, { name }] of managedResources.entries()) {
       const place = `${path}.managedResources[${at}].name`;
       found.push(...qualifiedNameProblems(name).map((problem) => wrong(place, name, problem)));
@@ -232,5 +243,16 @@ function extenderProblems(extenders: readonly ExtenderSpec[]): readonly string[]
     const what = `found ${binders} extenders implementing bind`;
     problems.push(wrong('extenders', what, 'only one extender can implement bind'));
   }
+  return problems;
+}
+
+/** Source: client-go `TLSConfigFor`. */
+function tlsProblems({ tlsConfig = {} }: ExtenderSpec, path: string): readonly string[] {
+  const { insecure, caData, caFile, certData, certFile, keyData, keyFile } = tlsConfig;
+  const problems: string[] = [];
+  if (insecure === true && (caData || caFile))
+    problems.push(wrong(path, 'insecure', 'specifying a root certificates file with the insecure flag is not allowed'));
+  if (Boolean(certData || certFile) !== Boolean(keyData || keyFile))
+    problems.push(`${path}: Required value: a certificate and its key have to be given together`);
   return problems;
 }

@@ -80,14 +80,15 @@ export async function agreedRoom(
   if (asked.length === 0 || result.status.code !== 'Success' || result.candidates === undefined) return result;
   let { candidates } = result;
   for (const extender of asked) {
+    if (candidates.length === 0) break;
     try {
-      candidates = await extender.preempt(cycle.pod.pod, candidates, signal);
+      candidates = await extender.preempt(cycle, candidates, signal);
     } catch (error) {
       if (extender.spec.ignorable !== true) throw error;
       log.warn('An extender is ignored as it did not answer', { extender: extender.spec.urlPrefix, error });
     }
   }
-  const [best] = candidates;
+  const best = result.choose?.(candidates) ?? candidates[0];
   if (best === undefined)
     return { status: unschedulable('preemption: no extender agrees to it'), nominatedNodeName: '' };
   return { status: success, nominatedNodeName: best.nodeName, victims: best.victims };

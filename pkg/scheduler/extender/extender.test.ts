@@ -4,8 +4,12 @@ import { silentLogger } from '#pkg/base/logger.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { Nominator } from '../cache/nominator.ts';
+import { SchedulerCache } from '../cache/scheduler-cache.ts';
 import type { ExtenderSpec } from '../config/configuration.ts';
+import { CycleState } from '../framework/cycle.ts';
+import type { RoomCandidate } from '../framework/plugin.ts';
 import { cycleOf } from '../framework/plugin-tester.ts';
+import { success } from '../framework/status.ts';
 import { podInfoOf } from '../model/pod-info.ts';
 import { profileOver } from '../offline/profile-over.ts';
 import { pluginTable } from '../plugin-table.ts';
@@ -111,23 +115,77 @@ test('it is asked only of pods that ask for what it manages', () => {
   expect([extender.isInterested(asking), extender.isInterested(wanting)]).toEqual([false, true]);
 });
 
-test('it may choose among the ways of making room, and disagree with all', async () => {
-  const victim = (name: string) => podInfoOf(makePod(name).meta({ uid: name }).object);
+const victim = (name: string, priority = 0) => podInfoOf(makePod(name).meta({ uid: name }).spec({ priority }).object);
+
+/** A way of making room on either of two nodes, where the first is chosen if nobody has another opinion. */
+function roomOn() {
+  const cache = new SchedulerCache({ clock });
+  for (const node of nodes) cache.setNode(node);
+  const [x, y, z, other] = [victim('x'), victim('y', 5), victim('z', 1), victim('other', 9)];
+  cache.setPod(x, 'a');
+  for (const pod of [y, z, other]) cache.setPod(pod, 'b');
   const candidates = [
-    { nodeName: 'a', victims: [victim('x')], violations: 0 },
-    { nodeName: 'b', victims: [victim('y'), victim('z')], violations: 1 },
+    { nodeName: 'a', victims: [x], violations: 0 },
+    { nodeName: 'b', victims: [y, z], violations: 1 },
   ];
-  const result = { status: { code: 'Success', reasons: [] } as const, nominatedNodeName: 'a', candidates };
-  const answer = { NodeNameToMetaVictims: { b: { Pods: [{ UID: 'z' }], NumPDBViolations: 0 } } };
-  const chosen = extenderOf({ preemptVerb: 'preempt', nodeCacheCapable: true }, { preempt: answer });
-  const cycle = cycleOf(asking, { nodes });
-  const room = await agreedRoom(cycle, result, { extenders: [chosen.extender], log, signal });
+  const highest = ({ victims }: RoomCandidate): number => Math.max(...victims.map(({ priority }) => priority));
+  const choose = (given: readonly RoomCandidate[]) => given.toSorted((one, two) => highest(one) - highest(two))[0];
+  const result = { status: success, nominatedNodeName: 'a', candidates, choose };
+  const cycle = { pod: podInfoOf(asking), cluster: cache.table, state: new CycleState() };
+  return (...extenders: readonly Extender[]) => agreedRoom(cycle, result, { extenders, log, signal });
+}
+
+const preempting = { preemptVerb: 'preempt', nodeCacheCapable: true };
+const sacrificing = (victims: Readonly<Record<string, readonly string[]>>) => ({
+  preempt: {
+    NodeNameToMetaVictims: Object.fromEntries(
+      Object.entries(victims).map(([node, uids]) => [node, { Pods: uids.map((UID) => ({ UID })) }]),
+    ),
+  },
+});
+
+test('it may choose among the ways of making room and whom they cost, and disagree with all', async () => {
+  const agree = roomOn();
+  const { extender, asked } = extenderOf(preempting, sacrificing({ b: ['z'] }));
+  const room = await agree(extender);
   expect([room.nominatedNodeName, room.victims?.map(({ uid }) => uid)]).toEqual(['b', ['z']]);
-  expect(chosen.asked[0]?.body.NodeNameToMetaVictims).toEqual({
+  expect(asked[0]?.body.NodeNameToMetaVictims).toEqual({
     a: { Pods: [{ UID: 'x' }], NumPDBViolations: 0 },
     b: { Pods: [{ UID: 'y' }, { UID: 'z' }], NumPDBViolations: 1 },
   });
-  const against = extenderOf({ preemptVerb: 'preempt' }, { preempt: { NodeNameToMetaVictims: {} } });
-  const none = await agreedRoom(cycle, result, { extenders: [against.extender], log, signal });
-  expect([none.status.code, none.nominatedNodeName]).toEqual(['Unschedulable', '']);
+  const against = await agree(extenderOf({ preemptVerb: 'preempt' }, sacrificing({})).extender);
+  expect([against.status.code, against.nominatedNodeName]).toEqual(['Unschedulable', '']);
+});
+
+test('what is left costs what it then costs, and may take others of the node', async () => {
+  const agree = roomOn();
+  const { extender } = extenderOf(preempting, sacrificing({ b: ['y', 'other'], a: ['x'] }));
+  expect((await agree(extender)).nominatedNodeName).toBe('a');
+  const more = await agree(extenderOf(preempting, sacrificing({ b: ['other', 'z'] })).extender);
+  expect(more.victims?.map(({ uid }) => uid)).toEqual(['other', 'z']);
+});
+
+test.each<[string, Readonly<Record<string, readonly string[]>>, RegExp]>([
+  ['a pod that is not there', { a: ['y'] }, /pod \(UID: y\) on node: a, but the pod is not found there/],
+  ['a node that is none', { nowhere: ['x'] }, /claims to preempt on node "nowhere", which does not exist/],
+  ['nobody', { a: [] }, /expected at least one victim pod on node "a"/],
+])('one that would preempt %s fails the attempt, unless it may be ignored', async (_, victims, message) => {
+  const agree = roomOn();
+  await expect(agree(extenderOf(preempting, sacrificing(victims)).extender)).rejects.toThrow(message);
+  const ignored = extenderOf({ ...preempting, ignorable: true }, sacrificing({ ...victims, b: ['z'] })).extender;
+  expect((await agree(ignored)).nominatedNodeName).toBe(message.source.includes('at least') ? 'b' : 'a');
+});
+
+test('over HTTPS one of which no authority is known is believed to be itself', async () => {
+  const told: unknown[] = [];
+  const call: CallExtender = async ({ tls }) => {
+    told.push(tls);
+    return { status: 200, text: '[]' };
+  };
+  const rate = (spec: Partial<ExtenderSpec>) =>
+    new Extender({ spec: { urlPrefix, prioritizeVerb: 'rate', ...spec }, call, clock }).prioritize(asking, [], signal);
+  await rate({ enableHTTPS: true });
+  await rate({ enableHTTPS: true, tlsConfig: { caFile: 'ca.crt' } });
+  await rate({ tlsConfig: { serverName: 'extender' } });
+  expect(told).toEqual([{ insecure: true }, { caFile: 'ca.crt' }, { serverName: 'extender' }]);
 });

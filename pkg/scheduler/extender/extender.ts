@@ -8,9 +8,11 @@ import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { parseDurationMs } from '#pkg/apimachinery/time.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import type { ExtenderSpec } from '../config/configuration.ts';
+import type { ExtenderSpec, ExtenderTls } from '../config/configuration.ts';
+import type { Cycle } from '../framework/cycle.ts';
 import { type NodeRefusal, type RoomCandidate, scoreMax } from '../framework/plugin.ts';
 import { unresolvable, unschedulable } from '../framework/status.ts';
+import type { ClusterView } from '../model/cluster-view.ts';
 import type { NodeInfo } from '../model/node-info.ts';
 import type { PodInfo } from '../model/pod-info.ts';
 
@@ -18,7 +20,7 @@ import type { PodInfo } from '../model/pod-info.ts';
 export type CallExtender = (request: {
   readonly url: string;
   readonly body: string;
-  readonly tls: ExtenderSpec['tlsConfig'];
+  readonly tls: ExtenderTls;
   readonly signal: AbortSignal;
 }) => Promise<{ readonly status: number; readonly text: string }>;
 
@@ -44,12 +46,14 @@ export class Extender {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #managed: ReadonlySet<string>;
+  readonly #tls: ExtenderTls;
 
   constructor({ spec, call, clock }: ExtenderOptions) {
     this.spec = spec;
     this.#call = call;
     this.#clock = clock;
     this.#timeoutMs = parseDurationMs(spec.httpTimeout ?? '') || defaultTimeoutMs;
+    this.#tls = tlsOf(spec);
     this.#managed = new Set((spec.managedResources ?? []).map(({ name }) => name));
   }
 
@@ -105,9 +109,9 @@ export class Extender {
     return scores;
   }
 
-  /** Those of the candidates that it agrees to, each with the victims that it says. */
+  /** Those of the candidates that it agrees to, each with the victims that it says, which may be any pods of the node. */
   async preempt(
-    pod: Pod,
+    { pod: { pod }, cluster }: Pick<Cycle, 'cluster' | 'pod'>,
     candidates: readonly RoomCandidate[],
     signal: AbortSignal,
   ): Promise<readonly RoomCandidate[]> {
@@ -120,14 +124,29 @@ export class Extender {
     const byName = Object.fromEntries(candidates.map((candidate) => [candidate.nodeName, victimsOf(candidate)]));
     const field = nodeCacheCapable ? 'NodeNameToMetaVictims' : 'NodeNameToVictims';
     const answer = await this.#ask(preemptVerb, { Pod: pod, [field]: byName }, signal);
-    const agreed = isObject(answer.nodenametometavictims) ? answer.nodenametometavictims : {};
-    return candidates.flatMap((candidate) => {
-      const { pods, numpdbviolations } = lowered(agreed[candidate.nodeName]);
-      if (!Array.isArray(pods)) return [];
-      const uids = new Set(pods.map((one) => lowered(one).uid));
-      const victims = candidate.victims.filter(({ uid }) => uids.has(uid));
-      const violations = typeof numpdbviolations === 'number' ? numpdbviolations : candidate.violations;
-      return [{ ...candidate, victims, violations }];
+    const agreed = isObject(answer.nodenametometavictims) ? Object.entries(answer.nodenametometavictims) : [];
+    return agreed.flatMap(([nodeName, said]) => {
+      const victims = this.#victimsIn(lowered(said).pods, nodeName, cluster);
+      if (victims.length > 0) {
+        const { numpdbviolations: violations } = lowered(said);
+        return [{ nodeName, victims, violations: typeof violations === 'number' ? violations : 0 }];
+      }
+      if (this.spec.ignorable === true) return [];
+      throw new Error(`expected at least one victim pod on node "${nodeName}"`);
+    });
+  }
+
+  #victimsIn(said: unknown, nodeName: string, cluster: ClusterView): readonly PodInfo[] {
+    const who = `extender: ${this.spec.urlPrefix}`;
+    const node = cluster.node(nodeName);
+    if (node === undefined) throw new Error(`${who} claims to preempt on node "${nodeName}", which does not exist`);
+    return (Array.isArray(said) ? said : []).map((one) => {
+      const { uid } = lowered(one);
+      const victim = typeof uid === 'string' ? node.pods.get(uid) : undefined;
+      if (victim !== undefined) return victim;
+      throw new Error(
+        `${who} claims to preempt pod (UID: ${uid}) on node: ${nodeName}, but the pod is not found there`,
+      );
     });
   }
 
@@ -157,7 +176,7 @@ export class Extender {
     );
     try {
       const both = AbortSignal.any([signal, late.signal]);
-      const asked = this.#call({ url, body: JSON.stringify(body), tls: this.spec.tlsConfig, signal: both });
+      const asked = this.#call({ url, body: JSON.stringify(body), tls: this.#tls, signal: both });
       const { status, text } = await Promise.race([asked, aborting(both)]);
       if (status !== 200) throw new Error(`failed ${verb} with extender at URL ${url}, code ${status}`);
       return JSON.parse(text);
@@ -165,6 +184,12 @@ export class Extender {
       timer.cancel();
     }
   }
+}
+
+/** Source: kube-scheduler `makeTransport`. */
+function tlsOf({ enableHTTPS, tlsConfig = {} }: ExtenderSpec): ExtenderTls {
+  const isKnown = Boolean(tlsConfig.caData || tlsConfig.caFile);
+  return enableHTTPS === true && !isKnown ? { ...tlsConfig, insecure: true } : tlsConfig;
 }
 
 /** Rejects once the signal is aborted, whoever else minds it. */

@@ -38,6 +38,17 @@ function someNode(random: Random, index: number): Node {
   };
 }
 
+/** Many nodes of few shapes, each shape in a row, of which hardly any says more of itself. */
+function alikeNode(random: Random, index: number): Node {
+  const cpu = ['4', '8', '2'][Math.floor(index / 130) % 3] ?? '4';
+  return { ...makeNode(`n${index}`, { cpu }), spec: { unschedulable: randomInt(random, 40) === 0 } };
+}
+
+const fleets = {
+  mixed: { count: 50, make: someNode },
+  alike: { count: 390, make: alikeNode },
+} as const;
+
 const away = { labelSelector: { matchLabels: { app: 'web' } }, topologyKey: 'zone' };
 const byNode = { ...away, topologyKey: 'kubernetes.io/hostname' };
 const spread = { maxSkew: 2, topologyKey: 'zone', labelSelector: { matchLabels: { app: 'web' } } };
@@ -104,25 +115,28 @@ const isTimeOfPromises = (index: number): boolean => index > 150 && index < 300;
 interface Way {
   readonly scheduling: keyof typeof profiles;
   readonly isQuick: boolean;
+  readonly fleet: keyof typeof fleets;
 }
 
 /** What becomes of pods that come, nodes that come and go, promises, and pods that end, as text. */
-function history(seed: number, { scheduling, isQuick }: Way): readonly string[] {
+function history(seed: number, { scheduling, isQuick, fleet }: Way): readonly string[] {
   const random = new SeededRandom(seed);
   const cache = new SchedulerCache({ clock: new VirtualClock() });
   const nominator = new Nominator();
   const profile = profiles[scheduling];
+  const { count, make } = fleets[fleet];
+  const anyNode = (): number => randomInt(random, Math.ceil(count * 1.2));
   const decider = new Decider({ profile, table: cache.table, nominator, isQuick });
-  for (let index = 0; index < 50; index++) cache.setNode(someNode(random, index));
+  for (let index = 0; index < count; index++) cache.setNode(make(random, index));
   const told: string[] = [];
   for (let index = 0; index < 400; index++) {
     const what = randomInt(random, 20);
-    if (what === 0) cache.setNode(someNode(random, randomInt(random, 60)));
-    else if (what === 1) cache.removeNode(`n${randomInt(random, 60)}`);
+    if (what === 0) cache.setNode(make(random, anyNode()));
+    else if (what === 1) cache.removeNode(`n${anyNode()}`);
     else if (what < 5) cache.removePod(`p${randomInt(random, index + 1)}`);
     else if (what < 8 && isTimeOfPromises(index)) {
       const promised = podInfoOf(somePod(random, 1_000 + (index % 100), pick(random, [-5, 0, 10])));
-      nominator.set(promised, `n${randomInt(random, 60)}`);
+      nominator.set(promised, `n${anyNode()}`);
     }
     // Some are those that a node was promised to.
     const isPromised = randomInt(random, 5) === 0 && isTimeOfPromises(index);
@@ -139,17 +153,18 @@ function history(seed: number, { scheduling, isQuick }: Way): readonly string[] 
   return told;
 }
 
-const ways = [1, 2, 3, 4, 5, 6].flatMap((seed) => [
-  { seed, scheduling: 'packing' as const },
-  { seed, scheduling: 'spreading' as const },
-]);
+const ways = [1, 2, 3, 4, 5, 6].flatMap((seed) =>
+  (['packing', 'spreading'] as const).flatMap((scheduling) =>
+    (['mixed', 'alike'] as const).map((fleet) => ({ seed, scheduling, fleet })),
+  ),
+);
 
 test.each(ways)(
-  'pods get the nodes that every plugin asked about every node would give: $scheduling, seed $seed',
+  'pods get the nodes that every plugin asked about every node would give: $scheduling, $fleet, seed $seed',
   (way) => {
-    const { seed, scheduling } = way;
-    const quick = history(seed, { scheduling, isQuick: true });
-    expect(quick).toEqual(history(seed, { scheduling, isQuick: false }));
+    const { seed, ...rest } = way;
+    const quick = history(seed, { ...rest, isQuick: true });
+    expect(quick).toEqual(history(seed, { ...rest, isQuick: false }));
     expect(quick.filter((text) => text.startsWith('n')).length).toBeGreaterThan(100);
   },
 );

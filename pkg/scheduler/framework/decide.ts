@@ -106,6 +106,12 @@ export class Decider {
     return this.#promised.check(cycle, node);
   }
 
+  /** Equal for pods to which `check` says the same of a node that was promised to the same pods; undefined where it looks at other nodes too. */
+  signatureOf(cycle: Cycle): string | undefined {
+    const { fresh, signature } = checksOf(this.#profile, cycle, new Signatures(cycle.pod));
+    return fresh.length === 0 ? signature : undefined;
+  }
+
   /** All nodes, with kept answers. */
   #decideAll(cycle: Cycle): Decision {
     const { slots } = this.#table;

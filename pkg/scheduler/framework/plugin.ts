@@ -87,6 +87,10 @@ export interface PostFilterContext {
   readonly refusals: readonly NodeRefusal[];
   /** What all filters say with this node in place of the one of its name, pods that were promised it counted in. */
   readonly fits: NodeCheck;
+  /** Equal for pods about which `fits` says the same of a node that was promised to the same pods; absent where it looks at other nodes too. */
+  readonly signature?: string | undefined;
+  /** The pods that were promised a node and that `fits` counts in: the same list until one comes or goes. */
+  promisedOn(node: NodeInfo): readonly PodInfo[];
   /** The node that an earlier attempt promised to the pod. */
   readonly nominatedNodeName: string | undefined;
 }
@@ -107,8 +111,10 @@ export interface PostFilterResult {
   readonly nominatedNodeName?: string;
   /** The pods to evict. */
   readonly victims?: readonly PodInfo[];
-  /** All ways of making room that were found, the best first: who else has a say may choose another. Absent: there is one. */
+  /** All ways of making room that were found: who else has a say may take some away or change their victims. Absent: there is one. */
   readonly candidates?: readonly RoomCandidate[];
+  /** The one of them that costs least. */
+  choose?(candidates: readonly RoomCandidate[]): RoomCandidate | undefined;
 }
 
 /** Runs when no node passed; may choose how to make room. */

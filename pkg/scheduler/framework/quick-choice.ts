@@ -6,7 +6,7 @@
  * node will do, it says so and the decider goes its own way.
  */
 import type { NodeTable } from '../cache/node-table.ts';
-import { idleKindsMax, type RoomColumns } from '../cache/room-columns.ts';
+import { blockSlots, idleKindsMax, type RoomColumns } from '../cache/room-columns.ts';
 import type { NodeInfo } from '../model/node-info.ts';
 import { type Checks, type KeptCheck, slotChecksOf } from './checks.ts';
 import type { Cycle } from './cycle.ts';
@@ -135,12 +135,20 @@ export class QuickChoice {
 
   #firstBy({ isRefused, limit, promised, isFit, rate, isByRoom }: Pass): number | undefined {
     const { slots } = this.#table;
-    const { idleKind } = this.#room;
+    const { idleKind, idleKindOfBlock } = this.#room;
     const lookedAt = this.#lookedAt;
     const pass = ++this.#pass;
     let best: number | undefined;
     let most = refused;
+    const hasBlocks = isByRoom && promised === undefined;
     for (let slot = 0; slot < slots.length; slot++) {
+      if (hasBlocks && slot % blockSlots === 0) {
+        const kind = idleKindOfBlock[slot / blockSlots] ?? 0;
+        if (kind > 0 && lookedAt[kind] === pass) {
+          slot += blockSlots - 1;
+          continue;
+        }
+      }
       if (isRefused[slot] !== 0 || slots[slot] === undefined || limit?.(slot) === false) continue;
       const kind = isByRoom && promised?.slots.has(slot) !== true ? (idleKind[slot] ?? 0) : 0;
       if (kind > 0) {

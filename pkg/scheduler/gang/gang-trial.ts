@@ -1,6 +1,6 @@
 /** One try of a gang against the scheduler's belief: as it is, or with less important pods out of the way. Nothing of it is waited for. */
 import type { Attempt, Eviction } from '../attempt.ts';
-import { attributed } from '../bind-pod.ts';
+import { attributed, reserve } from '../bind-pod.ts';
 import { CycleState } from '../framework/cycle.ts';
 import type { Decision } from '../framework/decide.ts';
 import { isRejected } from '../framework/status.ts';
@@ -58,7 +58,7 @@ export class GangTrial implements Wanted {
     host.nominator.delete(cycle.pod.uid);
     this.places.set(attempt, nodeName);
     for (const plugin of by.profile.reserve) {
-      const status = plugin.reserve(cycle, nodeName);
+      const status = reserve(plugin, cycle, nodeName);
       if (status.code === 'Success') continue;
       this.#takeBack(host, attempt);
       const { reasons } = attributed(status, { plugin, point: 'Reserve' });

@@ -56,21 +56,27 @@ test('a failed pod returns after 1 s, doubling to 10 s', async () => {
   expect(waitsMs).toEqual([1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
 });
 
+const throwing = (): never => {
+  throw new Error('out of order');
+};
+
 test('a refused pod waits for an event that a plugin which refused it asked for', async () => {
   const { clock, queue, popNames } = makeQueue([
     ['Fit', onNodeAdd],
     ['Taints', [{ resource: 'Node', actions: ['UpdateNodeTaints'] }]],
     ['Picky', [{ resource: 'Node', actions: ['Add'], hint: () => 'Skip' }]],
+    ['Broken', [{ resource: 'Node', actions: ['Add'], hint: throwing }]],
   ]);
-  for (const name of ['fit', 'taints', 'picky', 'both']) queue.add(info(name));
+  for (const name of ['fit', 'taints', 'picky', 'both', 'broken']) queue.add(info(name));
   queue.refused(queue.pop()!, new Set(['Fit']));
   queue.refused(queue.pop()!, new Set(['Taints']));
   queue.refused(queue.pop()!, new Set(['Picky']));
   queue.refused(queue.pop()!, new Set(['Picky', 'Fit']));
+  queue.refused(queue.pop()!, new Set(['Broken']));
   await clock.advance(20_000);
   expect(popNames()).toEqual([]);
   queue.wake([nodeAdded]);
-  expect(popNames()).toEqual(['fit', 'both']);
+  expect(popNames()).toEqual(['fit', 'both', 'broken']);
 });
 
 test('a woken pod serves its back-off while others are active, and is tried early when none is', async () => {
@@ -90,6 +96,29 @@ test('a woken pod serves its back-off while others are active, and is tried earl
   expect(popNames()).toEqual([]);
   await clock.advance(100);
   expect(popNames()).toEqual(['c']);
+});
+
+test('a refused pod for which room was made does not serve its back-off, unless its attempt failed', async () => {
+  const made = new Set<string>();
+  const clock = new VirtualClock();
+  const events = new Map([['Fit', onNodeAdd]]);
+  const queue = new SchedulingQueue({ clock, sort: prioritySort, events, isRoomMade: ({ uid }) => made.has(uid) });
+  const refuse = (): void => queue.refused(queue.pop()!, new Set(['Fit']));
+  queue.add(info('a'));
+  refuse();
+  queue.wake([nodeAdded]);
+  queue.hurry('a');
+  expect([queue.counts.backoff, popAll(queue)]).toEqual([1, []]);
+  made.add('a');
+  queue.hurry('a');
+  const entry = queue.pop()!;
+  queue.wake([nodeAdded]);
+  queue.refused(entry, new Set(['Fit']));
+  expect(queue.counts.active).toBe(1);
+  queue.failed(queue.pop()!);
+  queue.hurry('a');
+  expect([queue.counts.errorBackoff, popAll(queue)]).toEqual([1, []]);
+  queue.close();
 });
 
 test('only so many pods are tried early at once', async () => {

@@ -1,7 +1,7 @@
 /**
  * The pods that wait for a node. A pod is in one of these places:
  * - active: ready to be tried, in the order of the profile's queue sort;
- * - backoff: was refused not long ago and may pass now: is tried once its back-off ends, or early while nothing is active;
+ * - backoff: was refused not long ago and may pass now: is tried once its back-off ends, or early while nothing is active, or at once when room was made for it;
  * - errorBackoff: an attempt failed not long ago: is tried once its back-off ends;
  * - unschedulable: refused; waits for an event that one of the plugins that refused it asked for, or for the flush;
  * - gated: a pre-enqueue plugin holds it; waits for a change of the pod itself.
@@ -14,12 +14,12 @@
 import { assert } from '#pkg/base/assert.ts';
 import { Deferred } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
-import { Heap } from '#pkg/base/heap.ts';
-import type { ClusterEvent, EventRegistration } from '../framework/events.ts';
+import type { ClusterEvent, EventRegistration, QueueingHint } from '../framework/events.ts';
 import type { PreEnqueuePlugin, QueueSortPlugin } from '../framework/plugin.ts';
 import type { PodInfo } from '../model/pod-info.ts';
 import { type Backoff, backoffEndMs, defaultBackoff } from './backoff.ts';
 import { InFlightEvents } from './in-flight-events.ts';
+import { LiveHeap, type Ticketed } from './live-heap.ts';
 
 /**
  * While nothing is active, so many refused pods are tried before their back-off ends, every so often. Upstream tries them at once and without
@@ -58,18 +58,12 @@ export interface QueuedPod {
   ticket: number;
 }
 
-interface Ticketed {
-  readonly entry: QueuedPod;
-  readonly ticket: number;
-  readonly pod: PodInfo;
-  readonly enqueuedMs: number;
-  readonly dueMs: number;
-}
-
 /** What the queue orders by, holds back by, and wakes by. */
 export interface SchedulingQueueOptions {
   readonly clock: Clock;
   readonly sort: QueueSortPlugin;
+  /** Whether room was made for a refused pod, which then need not serve its back-off. Default: for none. */
+  readonly isRoomMade?: (pod: PodInfo) => boolean;
   /** What may hold a pod back. Default: nothing does. */
   readonly preEnqueue?: (pod: PodInfo) => readonly PreEnqueuePlugin[];
   /** What each plugin waits for, by name; a plugin that is missing or undefined waits for everything. */
@@ -85,9 +79,9 @@ export class SchedulingQueue {
   readonly #clock: Clock;
   readonly #backoffTimes: Backoff;
   readonly #entries = new Map<string, QueuedPod>();
-  readonly #active: Heap<Ticketed>;
-  readonly #backoff: Heap<Ticketed>;
-  readonly #errorBackoff: Heap<Ticketed>;
+  readonly #active: LiveHeap<QueuedPod>;
+  readonly #backoff: LiveHeap<QueuedPod>;
+  readonly #errorBackoff: LiveHeap<QueuedPod>;
   readonly #inFlight = new InFlightEvents<QueuedPod>();
   /** The refused pods by each plugin that refused them; under `nobody` those that no plugin refused. */
   readonly #waiting = new Map<string, Set<QueuedPod>>();
@@ -109,10 +103,11 @@ export class SchedulingQueue {
     this.#options = options;
     this.#clock = options.clock;
     this.#backoffTimes = options.backoff ?? defaultBackoff;
-    const inOrder = (a: Ticketed, b: Ticketed): number => options.sort.compare(a, b) || a.ticket - b.ticket;
-    this.#active = new Heap(inOrder);
-    this.#backoff = new Heap((a, b) => a.dueMs - b.dueMs || inOrder(a, b));
-    this.#errorBackoff = new Heap((a, b) => a.dueMs - b.dueMs || a.ticket - b.ticket);
+    const inOrder = (a: Ticketed<QueuedPod>, b: Ticketed<QueuedPod>): number =>
+      options.sort.compare(a, b) || a.ticket - b.ticket;
+    this.#active = new LiveHeap(inOrder);
+    this.#backoff = new LiveHeap((a, b) => a.dueMs - b.dueMs || inOrder(a, b));
+    this.#errorBackoff = new LiveHeap((a, b) => a.dueMs - b.dueMs || a.ticket - b.ticket);
   }
 
   /** How many pods are in each place. */
@@ -180,9 +175,15 @@ export class SchedulingQueue {
     for (const entry of [...woken].sort((a, b) => a.ticket - b.ticket)) this.#retry(entry, eventName(events));
   }
 
+  /** Room may have been made for a pod: where it was, the pod does not serve the rest of its back-off. */
+  hurry(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry?.place === 'backoff' && this.#isRoomMade(entry)) this.#retry(entry, 'AssignedPodDelete');
+  }
+
   /** Takes the first active pod. */
   pop(): QueuedPod | undefined {
-    const entry = popLive(this.#active);
+    const entry = this.#active.pop();
     return entry === undefined ? undefined : this.#take(entry);
   }
 
@@ -285,7 +286,7 @@ export class SchedulingQueue {
         .map(
           ({ hint }) =>
             (pod: PodInfo) =>
-              !isOwn(pod) && (hint === undefined || hint(pod, event) === 'Queue'),
+              !isOwn(pod) && (hint === undefined || mayHelp(hint, pod, event)),
         );
     });
   }
@@ -294,10 +295,14 @@ export class SchedulingQueue {
   #retry(entry: QueuedPod, event: string): void {
     const { preEnqueue, onIncoming } = this.#options;
     const isGated = preEnqueue?.(entry.pod).some((plugin) => plugin.preEnqueue(entry.pod).code !== 'Success');
-    const isDue = backoffEndMs(entry, this.#backoffTimes) <= this.#clock.monotonicMs();
+    const isDue = backoffEndMs(entry, this.#backoffTimes) <= this.#clock.monotonicMs() || this.#isRoomMade(entry);
     const place = isGated ? 'gated' : isDue ? 'active' : entry.rejectors.size > 0 ? 'backoff' : 'errorBackoff';
     this.#move(entry, place);
     onIncoming?.(place === 'errorBackoff' ? 'backoff' : place, event);
+  }
+
+  #isRoomMade({ pod, rejectors }: QueuedPod): boolean {
+    return rejectors.size > 0 && this.#options.isRoomMade?.(pod) === true;
   }
 
   #move(entry: QueuedPod, place: Place): void {
@@ -340,7 +345,7 @@ export class SchedulingQueue {
   #armBackoff(): void {
     this.#backoffTimer?.cancel();
     this.#backoffTimer = undefined;
-    const dueMs = Math.min(firstDueMs(this.#backoff), firstDueMs(this.#errorBackoff));
+    const dueMs = Math.min(this.#backoff.firstDueMs(), this.#errorBackoff.firstDueMs());
     if (dueMs === Number.POSITIVE_INFINITY || this.#closed) return;
     const delayMs = Math.max(0, dueMs - this.#clock.monotonicMs());
     this.#backoffTimer = this.#clock.setTimeout(() => this.#endBackoffs(), delayMs);
@@ -349,8 +354,8 @@ export class SchedulingQueue {
   #endBackoffs(): void {
     const nowMs = this.#clock.monotonicMs();
     for (const heap of [this.#backoff, this.#errorBackoff]) {
-      while (firstDueMs(heap) <= nowMs) {
-        this.#move(popLive(heap)!, 'active');
+      while (heap.firstDueMs() <= nowMs) {
+        this.#move(heap.pop()!, 'active');
         this.#options.onIncoming?.('active', 'BackoffComplete');
       }
     }
@@ -367,32 +372,24 @@ export class SchedulingQueue {
     this.#earlyTimer = undefined;
     if (this.#counts.active > 0) return;
     for (let count = 0; count < earlyMax; count++) {
-      const entry = popLive(this.#backoff);
+      const entry = this.#backoff.pop();
       if (entry === undefined) break;
       this.#move(entry, 'active');
     }
   }
 }
 
-/** The first pod that is still where the heap has it. */
-function popLive(heap: Heap<Ticketed>): QueuedPod | undefined {
-  for (let first = heap.pop(); first !== undefined; first = heap.pop()) {
-    if (first.ticket === first.entry.ticket) return first.entry;
-  }
-  return undefined;
-}
-
-/** When the first back-off ends; infinite when there is none. */
-function firstDueMs(heap: Heap<Ticketed>): number {
-  for (let first = heap.peek(); first !== undefined; first = heap.peek()) {
-    if (first.ticket === first.entry.ticket) return first.dueMs;
-    heap.pop();
-  }
-  return Number.POSITIVE_INFINITY;
-}
-
 /** Source: upstream `framework.EventUnscheduled…`: what puts a pod back that was tried. */
 const scheduleFailure = 'ScheduleAttemptFailure';
+
+/** A hint that fails says nothing, so the pod is tried. */
+function mayHelp(hint: QueueingHint, pod: PodInfo, event: ClusterEvent): boolean {
+  try {
+    return hint(pod, event) === 'Queue';
+  } catch {
+    return true;
+  }
+}
 
 /** As upstream's metrics name an event of the cluster. */
 function eventName([event]: readonly ClusterEvent[]): string {

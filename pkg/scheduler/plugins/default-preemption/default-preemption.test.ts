@@ -2,14 +2,14 @@ import { expect, test } from 'vitest';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { PodDisruptionBudget } from '#pkg/api/types/policy-v1.ts';
 import { podDisruptionBudgets } from '#pkg/api/types/refs.ts';
-import { SeededRandom } from '#pkg/base/random.ts';
+import { randomInt, SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { Nominator } from '../../cache/nominator.ts';
 import { SchedulerCache } from '../../cache/scheduler-cache.ts';
 import { CycleState } from '../../framework/cycle.ts';
 import { Decider } from '../../framework/decide.ts';
-import type { PostFilterResult } from '../../framework/plugin.ts';
+import type { PostFilterContext, PostFilterResult } from '../../framework/plugin.ts';
 import { podInfoOf } from '../../model/pod-info.ts';
 import { ObjectSet } from '../../offline/object-set.ts';
 import { profileOver } from '../../offline/profile-over.ts';
@@ -57,6 +57,7 @@ function preempt(wanted: Pod, { nodes, placed, budgets = [], nominated = [] }: W
     cycle,
     refusals: decision.refusals,
     fits: (node) => decider.check(cycle, node),
+    promisedOn: ({ name }) => nominator.ahead(cycle.pod, name),
     nominatedNodeName: nominator.nodeOf(cycle.pod.uid),
   });
 }
@@ -215,4 +216,90 @@ test.each<{ readonly rule: string; readonly pod: Pod; readonly world: World; rea
   },
 ])('$rule', ({ pod: wanted, world, expected }) => {
   expect(summary(preempt(wanted, world))).toBe(expected);
+});
+
+/** More of them, each of 300 rounds, by `PREEMPTION_SEEDS=100`. */
+const seeds = Number(process.env.PREEMPTION_SEEDS ?? 4);
+
+test.each(Array.from({ length: seeds }, (_, seed) => seed + 1))(
+  'what is kept of nodes makes no difference, whatever happens to pods, promises and budgets in between, seed %i',
+  (seed) => {
+    const random = new SeededRandom(seed);
+    const cache = new SchedulerCache({ clock: new VirtualClock() });
+    const nominator = new Nominator();
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    for (const name of names) cache.setNode(makeNode(name, { cpu: '4' }));
+    let budgets: readonly PodDisruptionBudget[] = [];
+    const decider = new Decider({ profile: profileOver(pluginTable), table: cache.table, nominator });
+    const options = { budgets: () => budgets, random, args: preemptionDefaults };
+    const keeping = createDefaultPreemption(options);
+    const anyName = (): string => names[randomInt(random, names.length)]!;
+    const anyPod = (name: string): Pod => pod(name, String(1 + randomInt(random, 4)), randomInt(random, 4));
+    const placeAny = (): void => cache.setPod(podInfoOf(anyPod(`p${randomInt(random, 20)}`)), anyName());
+    const changes: readonly (() => void)[] = [
+      placeAny,
+      placeAny,
+      placeAny,
+      () => cache.removePod(`p${randomInt(random, 20)}`),
+      () => nominator.set(podInfoOf(anyPod(`w${randomInt(random, 4)}`)), anyName()),
+      () => nominator.delete(`w${randomInt(random, 4)}`),
+      () => {
+        budgets = randomInt(random, 2) === 0 ? [] : [budget(`p${randomInt(random, 20)}`, randomInt(random, 2))];
+      },
+      () => cache.setNode(makeNode(anyName(), { cpu: String(3 + randomInt(random, 2)) })),
+    ];
+    let compared = 0;
+    for (let round = 0; round < 300; round++) {
+      changes[randomInt(random, changes.length)]?.();
+      const cycle = { pod: podInfoOf(anyPod('wanted')), cluster: cache.table, state: new CycleState() };
+      const decision = decider.decide(cycle);
+      if (decision.kind !== 'unschedulable') continue;
+      const context: PostFilterContext = {
+        cycle,
+        refusals: decision.refusals,
+        fits: (node) => decider.check(cycle, node),
+        signature: decider.signatureOf(cycle),
+        promisedOn: ({ name }) => nominator.ahead(cycle.pod, name),
+        nominatedNodeName: undefined,
+      };
+      const anew = createDefaultPreemption(options).postFilter({ ...context, signature: undefined });
+      expect(summary(keeping.postFilter(context))).toBe(summary(anew));
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(50);
+  },
+);
+
+test('a node that many look at for room is looked into once', () => {
+  const cache = new SchedulerCache({ clock: new VirtualClock() });
+  for (const name of ['a', 'b', 'c']) {
+    cache.setNode(makeNode(name, { cpu: '4' }));
+    cache.setPod(podInfoOf(pod(`low-${name}`, '4', 0)), name);
+  }
+  const nominator = new Nominator();
+  const decider = new Decider({ profile: profileOver(pluginTable), table: cache.table, nominator });
+  const options = { budgets: () => [], random: new SeededRandom(1), args: preemptionDefaults };
+  const plugin = createDefaultPreemption(options);
+  const looks: number[] = [];
+  for (const name of ['x', 'y', 'z']) {
+    const cycle = { pod: podInfoOf(pod(name, '4', 10)), cluster: cache.table, state: new CycleState() };
+    const decision = decider.decide(cycle);
+    if (decision.kind !== 'unschedulable') throw new Error('It fits');
+    let count = 0;
+    const { nominatedNodeName = '' } = plugin.postFilter({
+      cycle,
+      refusals: decision.refusals,
+      fits: (node) => {
+        count++;
+        return decider.check(cycle, node);
+      },
+      signature: decider.signatureOf(cycle),
+      promisedOn: (node) => nominator.ahead(cycle.pod, node.name),
+      nominatedNodeName: undefined,
+    });
+    nominator.set(cycle.pod, nominatedNodeName);
+    looks.push(count);
+  }
+  // Twice for each of three nodes, and then once for the one that was promised to the pod before.
+  expect(looks).toEqual([6, 1, 1]);
 });

@@ -13,10 +13,7 @@ import type { NodeRefusal, PostFilterContext, PostFilterPlugin, PostFilterResult
 import { configurable } from '../../framework/plugin-args.ts';
 import { success, unschedulable } from '../../framework/status.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
-import { type Candidate, selectVictims, startOf } from './victims.ts';
-
-/** Added to each priority before they are summed, so that more victims never weigh less than fewer. */
-const priorityOffset = 2 ** 31;
+import { type Cost, costOf, KeptVictims } from './kept-victims.ts';
 
 /** What the choice of victims depends on beside the cycle. */
 export interface DefaultPreemptionOptions {
@@ -63,24 +60,26 @@ function preemptionProblems({ minCandidateNodesPercentage: share, minCandidateNo
 
 /** The plugin. */
 export function createDefaultPreemption(options: DefaultPreemptionOptions): PostFilterPlugin {
+  const kept = new KeptVictims();
   return {
     name: 'DefaultPreemption',
     events: [],
     postFilter(context) {
       const reason = whyNotEligible(context);
       if (reason !== undefined) return refused(reason);
-      const { candidates, reasonCounts } = dryRun(context, options);
-      if (candidates.length > 0) {
-        const costs = candidates.map(costOf);
-        const { nodeName, victims } = costs.reduce((best, one) => (compare(one, best) < 0 ? one : best)).candidate;
+      const { costs, reasonCounts } = dryRun(context, options, kept);
+      const least = leastOf(costs);
+      if (least !== undefined) {
+        const { nodeName, victims } = least.candidate;
         return {
           status: success,
           nominatedNodeName: nodeName,
           victims,
           // Only extenders ask for the others.
           get candidates() {
-            return costs.toSorted(compare).map(({ candidate }) => candidate);
+            return costs.map(({ candidate }) => candidate);
           },
+          choose: (candidates) => leastOf(candidates.map(costOf))?.candidate,
         };
       }
       const message = fitErrorMessage({ nodeCount: context.cycle.cluster.nodeCount, reasonCounts });
@@ -121,7 +120,8 @@ function isBeingPreempted({ pod }: PodInfo): boolean {
  * Tries nodes, from a random one on, until there are enough candidates, one of which spares all that a budget protects; every node that is no
  * candidate counts its reason.
  */
-function dryRun({ cycle, refusals, fits }: PostFilterContext, { budgets, random, args }: DefaultPreemptionOptions) {
+function dryRun(context: PostFilterContext, { budgets, random, args }: DefaultPreemptionOptions, kept: KeptVictims) {
+  const { cycle, refusals } = context;
   const potential = refusals.filter(({ status }) => status.code === 'Unschedulable');
   const reasonCounts = new Map<string, number>();
   const count = (reason: string, times: number): void => {
@@ -133,40 +133,18 @@ function dryRun({ cycle, refusals, fits }: PostFilterContext, { budgets, random,
     Math.floor((potential.length * args.minCandidateNodesPercentage) / 100),
   );
   const offset = potential.length === 0 ? 0 : randomInt(random, potential.length);
-  const options = { pod: cycle.pod, fits, budgets: budgets() };
-  const candidates: Candidate[] = [];
+  const costOn = kept.costs(context, budgets());
+  const costs: Cost[] = [];
   let isHarmless = false;
-  for (let index = 0; index < potential.length && (candidates.length < wanted || !isHarmless); index++) {
+  for (let index = 0; index < potential.length && (costs.length < wanted || !isHarmless); index++) {
     const { node }: NodeRefusal = potential[(offset + index) % potential.length]!;
-    const result = selectVictims(node, options);
-    if ('victims' in result) {
-      candidates.push(result);
-      isHarmless ||= result.violations === 0;
+    const result = costOn(node);
+    if ('candidate' in result) {
+      costs.push(result);
+      isHarmless ||= result.candidate.violations === 0;
     } else for (const reason of result.reasons) count(reason, 1);
   }
-  return { candidates, reasonCounts };
-}
-
-/** What a candidate costs. */
-interface Cost {
-  readonly candidate: Candidate;
-  readonly highest: number;
-  readonly sum: number;
-  /** The earliest of those with the highest priority. */
-  readonly start: string;
-}
-
-function costOf(candidate: Candidate): Cost {
-  const { victims } = candidate;
-  const highest = victims[0]?.priority ?? Number.NEGATIVE_INFINITY;
-  let sum = 0;
-  let start: string | undefined;
-  for (const victim of victims) {
-    sum += victim.priority + priorityOffset;
-    const own = startOf(victim);
-    if (victim.priority === highest && (start === undefined || own < start)) start = own;
-  }
-  return { candidate, highest, sum, start: start ?? '' };
+  return { costs, reasonCounts };
 }
 
 /**
@@ -180,6 +158,12 @@ function compare(a: Cost, b: Cost): number {
     a.sum - b.sum ||
     a.candidate.victims.length - b.candidate.victims.length;
   return byNumber || order(b.start, a.start) || order(a.candidate.nodeName, b.candidate.nodeName);
+}
+
+function leastOf(costs: readonly Cost[]): Cost | undefined {
+  let [least] = costs;
+  for (const cost of costs) if (least !== undefined && compare(cost, least) < 0) least = cost;
+  return least;
 }
 
 function order<T extends number | string>(a: T, b: T): number {

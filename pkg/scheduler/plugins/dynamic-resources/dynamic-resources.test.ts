@@ -184,6 +184,20 @@ test('what is allocated, or chosen for a pod that is about to be bound, is not t
   expect(filtered(plugin, asking('other'), { nodes })).toMatchObject({ large: refused });
 });
 
+test('a pod that shares a claim and is taken back leaves it to the pod for which its devices were chosen', () => {
+  const { plugin } = makeWorld({ claims: [claimOf('shared', one()), claimOf('other', one())] });
+  const only = { nodes: [makeNode('small')] };
+  const second = makePod('q')
+    .meta({ uid: 'q' })
+    .spec(asking('shared').spec ?? {}).object;
+  plugin.reserve(cycleOf(asking('shared'), only), 'small');
+  expect(plugin.reserve(cycleOf(second, only), 'small').code).toBe('Success');
+  plugin.unreserve(cycleOf(second, only), 'small');
+  expect(filtered(plugin, asking('other'), only)).toEqual({ small: refused });
+  plugin.unreserve(cycleOf(asking('shared'), only), 'small');
+  expect(filtered(plugin, asking('other'), only)).toEqual({ small: 'Success' });
+});
+
 test('a claim that was allocated and is free again between two looks is allocated anew', async () => {
   const claim = claimOf('c', one());
   const inVersion = (resourceVersion: string, finalizers: readonly string[] = []): ResourceClaim => ({

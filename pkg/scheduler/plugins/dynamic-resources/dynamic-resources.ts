@@ -71,10 +71,16 @@ export const dynamicResources = configurable<DynamicResourcesArgs>({
   },
 });
 
-/** What has been chosen for a claim that is not written down yet. */
-interface Assumed {
+/** What a claim can have. */
+interface Allocation {
   readonly claim: ResourceClaim;
   readonly allocation: AllocationResult;
+}
+
+/** What has been chosen for a claim that is not written down yet. */
+interface Assumed extends Allocation {
+  /** The uid of the pod that it was chosen for; others may share the claim. */
+  readonly owner: string;
 }
 
 const unavailable = unresolvable('resourceclaim not available on the node');
@@ -130,11 +136,12 @@ export function createDynamicResources(source: DeviceSource, writeClaims: WriteC
       const node = cluster.node(nodeName);
       if (claimNamesOf(pod).length === 0 || node === undefined) return success;
       const { status, allocations } = check(pod)(node);
-      if (status === success) for (const one of allocations) assumed.set(objectKey(one.claim), one);
+      if (status === success)
+        for (const one of allocations) assumed.set(objectKey(one.claim), { ...one, owner: pod.uid });
       return status;
     },
     unreserve({ pod }) {
-      for (const key of keysOf(pod)) if (!written.has(key)) assumed.delete(key);
+      for (const key of keysOf(pod)) if (!written.has(key) && assumed.get(key)?.owner === pod.uid) assumed.delete(key);
     },
     async preBind({ pod }, _nodeName, signal) {
       const keys = keysOf(pod);
@@ -209,7 +216,7 @@ function claimsOf(pod: PodInfo, source: DeviceSource): readonly ResourceClaim[] 
 
 interface NodeAnswer {
   readonly status: Status;
-  readonly allocations: readonly Assumed[];
+  readonly allocations: readonly Allocation[];
 }
 
 /** What each node can do for the pod's claims. */

@@ -12,6 +12,8 @@ export interface ClaimDecision {
   readonly claim: PersistentVolumeClaim;
   /** Undefined: one is to be made. */
   readonly volume: PersistentVolume | undefined;
+  /** Whether a pod before this one has it written: it is only waited for. */
+  readonly isShared: boolean;
 }
 
 /** Writes decisions, and resolves once all of the claims are bound. Rejects where they will not be. */
@@ -26,7 +28,8 @@ export const bindSecondsDefault = 600;
 /** Over the API; a pod waits for `secondsMax` at most. */
 export function bindClaimsBy(client: Client, secondsMax: number): BindClaims {
   return async (decisions, { nodeName, signal }) => {
-    for (const { claim, volume } of decisions) {
+    for (const { claim, volume, isShared } of decisions) {
+      if (isShared) continue;
       if (volume === undefined) await selectNode(client, claim, nodeName);
       else await promiseVolume(client, volume, claim);
     }

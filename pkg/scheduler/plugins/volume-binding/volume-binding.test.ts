@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
-import type { StorageClass } from '#pkg/api/types/storage-v1.ts';
+import type { CSIStorageCapacity, StorageClass } from '#pkg/api/types/storage-v1.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { cycleOf } from '../../framework/plugin-tester.ts';
 import { createVolumeBinding, type VolumeSource } from './volume-binding.ts';
@@ -11,6 +11,8 @@ const noVolumes: VolumeSource = {
   volume: () => undefined,
   volumes: () => [],
   storageClass: () => undefined,
+  driver: () => undefined,
+  capacities: () => [],
 };
 
 const bindNothing = async (): Promise<void> => undefined;
@@ -130,7 +132,7 @@ test('claims of one pod get different volumes that a node reaches, and those of 
   const plugin = createVolumeBinding(
     {
       ...noVolumes,
-      claim: (key) => ({ ...claim('', 'Pending', 'static'), metadata: { name: key } }),
+      claim: (key) => ({ ...claim('', 'Pending', 'static'), metadata: { namespace: 'default', name: key.slice(8) } }),
       volumes: () => volumes,
       storageClass: () => ({ provisioner: 'kubernetes.io/no-provisioner', volumeBindingMode: 'WaitForFirstConsumer' }),
     },
@@ -141,7 +143,7 @@ test('claims of one pod get different volumes that a node reaches, and those of 
       makePod(name).spec({
         volumes: Array.from({ length: claims }, (_, i) => ({
           name: `v${i}`,
-          persistentVolumeClaim: { claimName: `c${i}` },
+          persistentVolumeClaim: { claimName: `${name}-c${i}` },
         })),
       }).object,
       { nodes: [makeNode('a'), makeNode('b')] },
@@ -159,4 +161,109 @@ test('claims of one pod get different volumes that a node reaches, and those of 
   expect(bound).toEqual(['small', 'middle']);
   plugin.unreserve(first, 'a');
   expect(passed(second)).toBe('a');
+});
+
+const capacity = (
+  nodeName: string,
+  storageClassName: string,
+  sizes: Partial<CSIStorageCapacity>,
+): CSIStorageCapacity => ({
+  storageClassName,
+  nodeTopology: { matchLabels: { 'kubernetes.io/hostname': nodeName } },
+  ...sizes,
+});
+const capacities: readonly CSIStorageCapacity[] = [
+  capacity('a', 'lazy', { capacity: '5Gi' }),
+  capacity('b', 'lazy', { capacity: '9Gi', maximumVolumeSize: '1Gi' }),
+  capacity('c', 'other', { capacity: '9Gi' }),
+  { storageClassName: 'lazy', capacity: '9Gi' },
+];
+
+test.each<{ readonly rule: string; readonly says: boolean; readonly storage?: string; readonly passing: string }>([
+  { rule: 'where there is enough', says: true, storage: '4Gi', passing: 'a' },
+  { rule: 'where one may be as large', says: true, storage: '1Gi', passing: 'a b' },
+  { rule: 'nowhere, if it is larger than all', says: true, storage: '6Gi', passing: '' },
+  { rule: 'anywhere, as its driver does not say what it has', says: false, storage: '6Gi', passing: 'a b c' },
+  { rule: 'anywhere, if no size is asked for', says: true, passing: 'a b c' },
+])('a volume can be made $rule', ({ says, storage, passing }) => {
+  const { spec, ...rest } = claim('', 'Pending', 'lazy');
+  const resources = storage === undefined ? {} : { resources: { requests: { storage } } };
+  const plugin = createVolumeBinding(
+    {
+      ...noVolumes,
+      claim: () => ({ ...rest, spec: { ...spec, ...resources } }),
+      storageClass: (name) => ({ ...lazy, metadata: { name } }),
+      driver: () => ({ spec: { storageCapacity: says } }),
+      capacities: () => capacities,
+    },
+    bindNothing,
+  );
+  const cycle = cycleOf(pod, { nodes: ['a', 'b', 'c'].map((name) => makeNode(name)) });
+  const answers = Array.from(cycle.cluster.nodes(), (node) => ({
+    name: node.name,
+    said: plugin.filter(cycle)?.(node),
+  }));
+  const passed = answers.filter(({ said }) => said?.code === 'Success').map(({ name }) => name);
+  expect(passed.join(' ')).toBe(passing);
+  const reasons = new Set(answers.flatMap(({ said }) => said?.reasons ?? []));
+  expect([...reasons]).toEqual(passed.length === 3 ? [] : ['node(s) did not have enough free storage']);
+});
+
+test.each<[string, StorageClass]>([
+  ['its volume', { provisioner: 'kubernetes.io/no-provisioner', volumeBindingMode: 'WaitForFirstConsumer' }],
+  ['the node where one is made', lazy],
+])('pods that share a claim share %s, though the API does not show it yet', async (what, storageClass) => {
+  const volumes = ['first', 'second'].map(
+    (name): PersistentVolume => ({
+      ...onNodeA,
+      metadata: { name },
+      spec: { ...onNodeA.spec, storageClassName: 'lazy' },
+    }),
+  );
+  let shown = { ...claim('', 'Pending', 'lazy'), metadata: { name: 'data', namespace: 'default', uid: 'data' } };
+  const written: string[] = [];
+  const plugin = createVolumeBinding(
+    {
+      ...noVolumes,
+      claim: () => shown,
+      volume: () => volumes[0],
+      volumes: () => (what === 'its volume' ? volumes : []),
+      storageClass: () => storageClass,
+    },
+    async (decisions) => {
+      for (const { volume, isShared } of decisions) written.push(`${volume?.metadata?.name} ${isShared}`);
+    },
+  );
+  const podOf = (name: string) =>
+    cycleOf(
+      makePod(name)
+        .meta({ uid: name })
+        .spec(pod.spec ?? {}).object,
+      {
+        nodes: [makeNode('a'), makeNode('b')],
+      },
+    );
+  const passing = (cycle: ReturnType<typeof podOf>): string =>
+    Array.from(cycle.cluster.nodes())
+      .filter((node) => plugin.filter(cycle)?.(node).code === 'Success')
+      .map(({ name }) => name)
+      .join(' ');
+  const { signal } = new AbortController();
+  const [one, two, three] = [podOf('one'), podOf('two'), podOf('three')];
+  expect(plugin.reserve(one, 'a').code).toBe('Success');
+  expect(passing(two)).toBe('a');
+  expect(plugin.reserve(two, 'a').code).toBe('Success');
+  await plugin.preBind(two, 'a', signal);
+  await plugin.preBind(one, 'a', signal);
+  const name = what === 'its volume' ? 'first' : undefined;
+  expect(written).toEqual([`${name} true`, `${name} false`]);
+  // Bound, which the API shows a moment later.
+  expect(passing(three)).toBe('a');
+  shown = { ...shown, spec: { ...shown.spec, volumeName: 'first' }, status: { phase: 'Bound' } };
+  expect(passing(three)).toBe('a');
+  // One that could not be bound leaves the claim to the next.
+  shown = { ...shown, spec: { ...shown.spec, volumeName: '' }, status: { phase: 'Pending' } };
+  plugin.reserve(one, 'a');
+  plugin.unreserve(one, 'a');
+  expect(passing(three)).toBe(what === 'its volume' ? 'a' : 'a b');
 });

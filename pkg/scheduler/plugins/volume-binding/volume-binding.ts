@@ -12,7 +12,13 @@ import {
   volumeAnnotations,
 } from '#pkg/api/storage/volume-match.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
-import { persistentVolumeClaims, persistentVolumes, storageClasses } from '#pkg/api/types/refs.ts';
+import {
+  csiDrivers,
+  csiStorageCapacities,
+  persistentVolumeClaims,
+  persistentVolumes,
+  storageClasses,
+} from '#pkg/api/types/refs.ts';
 import type { StorageClass } from '#pkg/api/types/storage-v1.ts';
 import { invalid, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { FilterPlugin, PreBindPlugin, PreFilterPlugin, ReservePlugin } from '../../framework/plugin.ts';
@@ -22,10 +28,12 @@ import { type Status, success, unresolvable } from '../../framework/status.ts';
 import type { NodeInfo } from '../../model/node-info.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
 import { type WantedClaim, wantedClaimsOf } from '../../model/wanted-claims.ts';
+import { type AssumedClaim, AssumedClaims, claimKeyOf } from './assumed-claims.ts';
 import { type BindClaims, bindClaimsBy, bindSecondsDefault, type ClaimDecision } from './bind-claims.ts';
+import { type CapacitySource, roomFor } from './storage-capacity.ts';
 
 /** Where claims and volumes are found. */
-export interface VolumeSource {
+export interface VolumeSource extends CapacitySource {
   /** By `namespace/name`. */
   claim(key: string): PersistentVolumeClaim | undefined;
   volume(name: string): PersistentVolume | undefined;
@@ -38,6 +46,7 @@ type VolumeBinding = FilterPlugin & PreBindPlugin & PreFilterPlugin & ReservePlu
 const affinityRefusal = unresolvable("node(s) didn't match PersistentVolume's node affinity");
 const goneRefusal = unresolvable('node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)');
 const conflictRefusal = unresolvable("node(s) didn't find available persistent volumes to bind");
+const spaceRefusal = unresolvable('node(s) did not have enough free storage');
 const immediateRefusal = unresolvable('pod has unbound immediate PersistentVolumeClaims');
 
 interface VolumeBindingArgs {
@@ -65,30 +74,36 @@ export const volumeBinding: PluginEntry = configurable<VolumeBindingArgs>({
 
 /** The plugin over the claims, volumes and classes of the API. */
 function volumeBindingOf({ client, lister }: PluginContext, { bindTimeoutSeconds }: VolumeBindingArgs): VolumeBinding {
-  const [claims, volumes, classes] = [
+  const [claims, volumes, classes, drivers, capacities] = [
     lister(persistentVolumeClaims),
     lister(persistentVolumes),
     lister(storageClasses),
+    lister(csiDrivers),
+    lister(csiStorageCapacities),
   ];
   const source: VolumeSource = {
     claim: (key) => claims.get(key),
     volume: (name) => volumes.get(name),
     volumes: () => volumes.list(),
     storageClass: (name) => classes.get(name),
+    driver: (name) => drivers.get(name),
+    capacities: () => capacities.list(),
   };
   return createVolumeBinding(source, bindClaimsBy(client, bindTimeoutSeconds));
 }
 
 /** The plugin over a way to find claims and volumes, and one to bind them. */
 export function createVolumeBinding(source: VolumeSource, bindClaims: BindClaims): VolumeBinding {
-  /** Of pods that have a node and are not bound yet, by their uid. */
-  const assumed = new Map<string, readonly ClaimDecision[]>();
+  const assumed = new AssumedClaims();
   return {
     name: 'VolumeBinding',
     events: [
       { resource: 'PersistentVolumeClaim', actions: ['Add', 'Update'] },
       { resource: 'PersistentVolume', actions: ['Add', 'Update'] },
       { resource: 'StorageClass', actions: ['Add', 'Update'] },
+      { resource: 'CSIStorageCapacity', actions: ['Add', 'Update'] },
+      // It may no longer say how much room it has.
+      { resource: 'CSIDriver', actions: ['Update', 'Delete'] },
       { resource: 'Node', actions: ['Add', 'UpdateLabels'] },
     ],
     preFilter({ pod }) {
@@ -99,35 +114,28 @@ export function createVolumeBinding(source: VolumeSource, bindClaims: BindClaims
       return { status: success };
     },
     filter({ pod }) {
-      const check = checkOf(pod, source, takenBy(assumed));
+      const check = checkOf(pod, source, assumed);
       return check === undefined ? undefined : (node) => check(node).status;
     },
     reserve({ pod, cluster }, nodeName) {
-      const check = checkOf(pod, source, takenBy(assumed));
+      const check = checkOf(pod, source, assumed);
       const node = cluster.node(nodeName);
       if (check === undefined || node === undefined) return success;
       const { status, decisions } = check(node);
-      if (status === success && decisions.length > 0) assumed.set(pod.uid, decisions);
+      if (status === success && decisions.length > 0) assumed.set(pod.uid, { nodeName, decisions });
       return status;
     },
     unreserve({ pod }) {
       assumed.delete(pod.uid);
     },
     async preBind({ pod }, nodeName, signal) {
-      const decisions = assumed.get(pod.uid);
+      const decisions = assumed.decisionsOf(pod.uid);
       if (decisions === undefined) return success;
       await bindClaims(decisions, { nodeName, signal });
-      assumed.delete(pod.uid);
+      assumed.done(pod.uid);
       return success;
     },
   };
-}
-
-function takenBy(assumed: ReadonlyMap<string, readonly ClaimDecision[]>): ReadonlySet<string> {
-  const taken = new Set<string>();
-  for (const decisions of assumed.values())
-    for (const { volume } of decisions) if (volume !== undefined) taken.add(volume.metadata?.name ?? '');
-  return taken;
 }
 
 interface NodeAnswer {
@@ -139,7 +147,7 @@ interface NodeAnswer {
 function checkOf(
   pod: PodInfo,
   source: VolumeSource,
-  taken: ReadonlySet<string>,
+  assumed: AssumedClaims,
 ): ((node: NodeInfo) => NodeAnswer) | undefined {
   const wanted = wantedClaimsOf(pod);
   if (wanted.length === 0) return undefined;
@@ -148,7 +156,8 @@ function checkOf(
     .filter(({ spec }) => (spec?.volumeName ?? '') !== '')
     .map(({ spec }) => source.volume(spec?.volumeName ?? ''));
   const unbound = claims.filter(({ spec }) => (spec?.volumeName ?? '') === '');
-  const volumes = unbound.length === 0 ? [] : source.volumes();
+  const { taken, claims: promised } = assumed.look((key) => source.claim(key));
+  const chooses = unbound.map((claim) => chooserOf(claim, promised.get(claimKeyOf(claim)), source));
   const refused = (status: Status): NodeAnswer => ({ status, decisions: [] });
   return (node) => {
     for (const volume of bound) {
@@ -157,17 +166,41 @@ function checkOf(
     }
     const decisions: ClaimDecision[] = [];
     const used = new Set(taken);
-    for (const claim of unbound) {
-      const chosen = claim.metadata?.annotations?.[volumeAnnotations.selectedNode];
-      // Somebody is making its volume there.
-      if (chosen !== undefined && chosen !== node.name) return refused(conflictRefusal);
-      const volume = chosen === undefined ? matchVolume(claim, volumes, { node, taken: used }) : undefined;
-      if (volume === undefined && !isProvisionable(source.storageClass(storageClassOf(claim)), node))
-        return refused(conflictRefusal);
-      if (volume !== undefined) used.add(volume.metadata?.name ?? '');
-      decisions.push({ claim, volume });
+    for (const choose of chooses) {
+      const decision = choose(node, used);
+      if ('code' in decision) return refused(decision);
+      if (decision.volume !== undefined) used.add(decision.volume.metadata?.name ?? '');
+      decisions.push(decision);
     }
     return { status: success, decisions };
+  };
+}
+
+/** What becomes of a claim without a volume on a node where the volumes in `used` are taken, or why nothing can. */
+type Choose = (node: NodeInfo, used: ReadonlySet<string>) => ClaimDecision | Status;
+
+function chooserOf(claim: PersistentVolumeClaim, promised: AssumedClaim | undefined, source: VolumeSource): Choose {
+  if (promised !== undefined) return sharedChooser(claim, promised);
+  const volumes = source.volumes();
+  const storageClass = source.storageClass(storageClassOf(claim));
+  const hasRoom = storageClass === undefined ? undefined : roomFor(claim, storageClass, source);
+  const chosen = claim.metadata?.annotations?.[volumeAnnotations.selectedNode];
+  return (node, taken) => {
+    // Somebody is making its volume there.
+    if (chosen !== undefined && chosen !== node.name) return conflictRefusal;
+    const volume = chosen === undefined ? matchVolume(claim, volumes, { node, taken }) : undefined;
+    if (volume === undefined && !isProvisionable(storageClass, node)) return conflictRefusal;
+    if (volume === undefined && hasRoom?.(node) === false) return spaceRefusal;
+    return { claim, volume, isShared: false };
+  };
+}
+
+/** As a pod that shares the claim has it: by its volume, or where one is made. */
+function sharedChooser(claim: PersistentVolumeClaim, { nodeName, volume }: AssumedClaim): Choose {
+  const shared: ClaimDecision = { claim, volume, isShared: true };
+  return (node) => {
+    if (volume === undefined) return node.name === nodeName ? shared : conflictRefusal;
+    return isReachable(volume, node) ? shared : affinityRefusal;
   };
 }
 
