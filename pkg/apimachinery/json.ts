@@ -24,6 +24,11 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Whether a value is a number, of whatever size. */
+export function isNumeric(value: unknown): value is bigint | number {
+  return typeof value === 'number' || typeof value === 'bigint';
+}
+
 /** Equality of JSON values. Order of keys does not matter; a field that is undefined equals one that is absent. */
 export function deepEqual(a: unknown, b: unknown): boolean {
   if (a === b) return true;
@@ -145,6 +150,14 @@ export function jsonInteger(value: bigint): bigint | number {
   const rounded = Number(value);
   const isSame = BigInt(rounded) === value && String(rounded) === String(value);
   return isSame || BigInt.asIntN(64, value) !== value ? rounded : value;
+}
+
+/**
+ * An integer to compute with: rounded, where no double holds it. Fields of 64 bits are numbers to the types, and a `bigint` at run time where a client has sent one
+ * that is more than a double; such a value is kept and served as it came.
+ */
+export function doubleOf(value: bigint | number): number {
+  return Number(value);
 }
 
 /** The value of a JSON text of this server's own, or of a server that it asks, with its integers whole. Throws a `SyntaxError`. */

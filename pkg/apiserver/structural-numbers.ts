@@ -1,9 +1,4 @@
-/** Numbers of custom resources: doubles, and integers of 64 bits that are more than doubles. */
-
-/** Whether a value is a number. */
-export function isNumeric(value: unknown): value is bigint | number {
-  return typeof value === 'number' || typeof value === 'bigint';
-}
+/** Rules about numbers of custom resources: doubles, and integers of 64 bits that are more than doubles. */
 
 /** Whether a number is a multiple of `factor`, which is above zero; exactly so for integers. */
 export function isMultiple(value: bigint | number, factor: number): boolean {

@@ -20,11 +20,11 @@ import {
   tooMany,
   untyped,
 } from '#pkg/apimachinery/field-error.ts';
-import { deepEqual, goJson, isObject } from '#pkg/apimachinery/json.ts';
+import { deepEqual, goJson, isNumeric, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { valueFormats } from '#pkg/apimachinery/value-formats.ts';
 import { compilePattern } from '#pkg/cel/linear-pattern.ts';
-import { isMultiple, isNumeric } from './structural-numbers.ts';
+import { isMultiple } from './structural-numbers.ts';
 import { compileRules } from './structural-rules.ts';
 
 /** A structural schema in the words of OpenAPI v3. */

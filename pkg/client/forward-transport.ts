@@ -4,11 +4,13 @@
  * the connection; headers that concern one connection alone stay with it.
  * Upstream counterpart: `net/http/httputil` `ReverseProxy`, apimachinery `util/proxy/upgradeaware.go`.
  */
+
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { hopHeaders } from '#pkg/apimachinery/hop-headers.ts';
 import type { ApiRequest, ApiResponse, HttpHeaders, ResponseBody, UpgradedConnection } from '#pkg/apimachinery/http.ts';
+import { jsonText } from '#pkg/apimachinery/json.ts';
 import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Transport } from './client.ts';
@@ -153,7 +155,7 @@ interface Outgoing {
 async function sendBody({ body }: ApiRequest, outgoing: Outgoing): Promise<void> {
   if (body === undefined) outgoing.end();
   else if (body.kind === 'bytes') outgoing.end(body.bytes);
-  else if (body.kind === 'object') outgoing.end(JSON.stringify(body.object));
+  else if (body.kind === 'object') outgoing.end(jsonText(body.object));
   else {
     for await (const chunk of body.chunks()) {
       if (outgoing.destroyed) return;

@@ -2,10 +2,12 @@
  * The transport over HTTP/1.1 and TLS, on undici: kept-alive connections, bodies encoded as JSON, answers as bytes, watches and
  * logs as streams that are read only as fast as their consumer asks. undici is loaded with the first request, so that what runs in one process never pays for it.
  */
+
 import { isIP } from 'node:net';
 import { Readable } from 'node:stream';
 import type { Pool } from 'undici';
 import type { ApiRequest, ApiResponse, HttpHeaders, ResponseBody } from '#pkg/apimachinery/http.ts';
+import { jsonText } from '#pkg/apimachinery/json.ts';
 import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { neverAborted } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -124,7 +126,7 @@ function streams(request: ApiRequest): boolean {
 function encode({ body }: ApiRequest): Uint8Array | string | Readable | undefined {
   if (body === undefined) return undefined;
   if (body.kind === 'unread') return Readable.from(body.chunks());
-  return body.kind === 'bytes' ? body.bytes : JSON.stringify(body.object);
+  return body.kind === 'bytes' ? body.bytes : jsonText(body.object);
 }
 
 function flatHeaders(headers: Record<string, string | string[] | undefined>): HttpHeaders {

@@ -1,5 +1,6 @@
-/** Integers of 64 bits in custom resources: as they were sent in everything that is made of them. */
+/** Integers of 64 bits, in custom resources and in the API's own types: as they were sent in everything that is made of them. */
 import { expect, test } from 'vitest';
+import { decodeProtobuf, encodeProtobuf } from '#pkg/api/protobuf/codec.ts';
 import { decodeStored, encodeForWrite } from '#pkg/apiserver/storage/object-codec.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import { apiForEachTest } from './testing-api.ts';
@@ -8,7 +9,12 @@ const api = apiForEachTest();
 const peer = { address: '', certificate: { commonName: 'admin', organizations: ['system:masters'] } };
 
 /** Sends a text and returns the text of the answer. */
-async function send(method: string, target: string, text = '', headers: Readonly<Record<string, string>> = {}) {
+async function send(
+  method: string,
+  target: string,
+  text: string | Uint8Array = '',
+  headers: Readonly<Record<string, string>> = {},
+) {
   const [path = '', query = ''] = target.split('?');
   const answer = await api.handle({
     method,
@@ -17,11 +23,12 @@ async function send(method: string, target: string, text = '', headers: Readonly
     headers: { 'content-type': 'application/json', ...headers },
     peer,
     signal: new AbortController().signal,
-    body: { kind: 'bytes', bytes: Buffer.from(text) },
+    body: { kind: 'bytes', bytes: typeof text === 'string' ? Buffer.from(text) : text },
   });
   await api.clock.settle();
   const { body, status } = answer;
-  return { status, text: body.kind === 'object' ? Buffer.from(body.bytes()).toString() : '' };
+  const bytes = body.kind === 'object' ? Buffer.from(body.bytes()) : Buffer.alloc(0);
+  return { status, bytes, text: bytes.toString() };
 }
 
 const integer = (more: object = {}) => ({ type: 'integer', format: 'int64', ...more });
@@ -123,15 +130,83 @@ test('rules take them whole, numbers that may have a fraction are doubles', asyn
   expect(made.text).toContain('"checked":9007199254740995');
 });
 
-test('a field of the API’s own types takes none that would be rounded', async () => {
-  const refused = await send(
-    'POST',
-    '/api/v1/namespaces/default/pods',
-    `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{"activeDeadlineSeconds":${whole},"containers":[{"name":"c","image":"i"}]}}`,
-  );
-  expect(refused.status).toBe(400);
-  expect(JSON.parse(refused.text).message).toContain(`cannot unmarshal number ${whole} into Go struct field`);
+const pods = '/api/v1/namespaces/default/pods';
+const container = '"containers":[{"name":"c","image":"i"}]';
+const toleration = `{"key":"k","operator":"Exists","effect":"NoExecute","tolerationSeconds":${whole}}`;
+const pod = (spec: string): string => `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{${spec}}}`;
+const patient = `"terminationGracePeriodSeconds":${whole}`;
+
+test('fields of the API’s own types keep them in every form and through every sort of change', async () => {
+  const made = await send('POST', pods, pod(`${container},${patient},"tolerations":[${toleration}]`));
+  expect(made.status, made.text).toBe(201);
+  expect(made.text).toContain(patient);
+  expect(made.text).toContain(`"tolerationSeconds":${whole}`);
+  expect((await send('GET', pods)).text).toContain(patient);
+  const yaml = await send('GET', `${pods}/a`, '', { accept: 'application/yaml' });
+  expect(yaml.text).toContain(`terminationGracePeriodSeconds: ${whole}\n`);
+  const again = await send('PUT', `${pods}/a`, made.text);
+  expect(again.text).toBe(made.text);
+  const patch = (type: string, text: string, query = '') =>
+    send('PATCH', `${pods}/a${query}`, text, { 'content-type': `application/${type}` });
+  const labelled = await patch('strategic-merge-patch+json', '{"metadata":{"labels":{"x":"y"}}}');
+  expect(labelled.text).toContain(patient);
+  const step = `[{"op":"test","path":"/spec/terminationGracePeriodSeconds","value":${whole}}]`;
+  expect((await patch('json-patch+json', step)).status).toBe(200);
+  const configuration = `{apiVersion: v1, kind: Pod, spec: {${patient.replace(':', ': ')}}}`;
+  const applied = await patch('apply-patch+yaml', configuration, '?fieldManager=m');
+  expect(applied.status, applied.text).toBe(200);
+  expect(applied.text).toContain(patient);
+  expect((await send('DELETE', `${pods}/a`)).status).toBe(200);
 });
+
+test('protobuf carries them both ways', async () => {
+  const spec = { terminationGracePeriodSeconds: 9007199254740993n, containers: [{ name: 'c', image: 'i' }] };
+  const bytes = encodeProtobuf({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, spec });
+  const protobuf = 'application/vnd.kubernetes.protobuf';
+  const made = await send('POST', pods, bytes, { 'content-type': protobuf });
+  expect(made.status, made.text).toBe(201);
+  expect(made.text).toContain(patient);
+  const read = await send('GET', `${pods}/a`, '', { accept: protobuf });
+  const kept = { terminationGracePeriodSeconds: 9007199254740993n };
+  expect(decodeProtobuf(read.bytes)).toMatchObject({ object: { spec: kept } });
+});
+
+const ids = 'must be between 0 and 2147483647, inclusive';
+
+test.each<readonly [string, number, string]>([
+  [`"activeDeadlineSeconds":${whole}`, 422, 'must be between 1 and 2147483647, inclusive'],
+  [`"securityContext":{"runAsUser":${whole}}`, 422, ids],
+  [`"securityContext":{"supplementalGroups":[${whole}]}`, 422, ids],
+  [
+    `"priority":${whole}`,
+    400,
+    `cannot unmarshal number ${whole} into Go struct field PodSpec.spec.priority of type int32`,
+  ],
+  ['"terminationGracePeriodSeconds":9223372036854775808', 400, 'cannot unmarshal number 9223372036854775808'],
+])('what is too much for a field is refused: %s', async (spec, status, why) => {
+  const refused = await send('POST', pods, pod(`${container},${spec}`));
+  expect(refused.status, refused.text).toBe(status);
+  expect(JSON.parse(refused.text).message).toContain(why);
+});
+
+test('a number below zero is one, however long', async () => {
+  const template = `"jobTemplate":{"spec":{"template":{"spec":{"restartPolicy":"Never",${container}}}}}`;
+  const spec = `"schedule":"* * * * *","startingDeadlineSeconds":-${whole},${template}`;
+  const text = `{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"a"},"spec":{${spec}}}`;
+  const refused = await send('POST', '/apis/batch/v1/namespaces/default/cronjobs', text);
+  expect(refused.status).toBe(422);
+  expect(JSON.parse(refused.text).message).toContain(`Invalid value: -${whole}: must be greater than or equal to 0`);
+});
+
+test.each([whole, '99999999999999'])(
+  'a pod may be given %s seconds for its end, in nanoseconds of 64 bits',
+  async (seconds) => {
+    await send('POST', pods, pod(`"nodeName":"n",${container}`));
+    const ended = await send('DELETE', `${pods}/a`, `{"gracePeriodSeconds":${seconds}}`);
+    expect(ended.status, ended.text).toBe(200);
+    expect(ended.text).toContain(`"deletionGracePeriodSeconds":${seconds}`);
+  },
+);
 
 test('what is stored says that it has some, and is decoded so', async () => {
   const store = createMemoryStore({ clock: api.clock });

@@ -15,7 +15,7 @@
  * Deletions of objects that have a controller are not told from those by their controllers, and are consequences.
  * A replica count that an autoscaler has written is a cause, as what it measured is not known.
  */
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, jsonText } from '#pkg/apimachinery/json.ts';
 import { controllerOf, type JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Change } from './history.ts';
 import { kubeOf, placeOf } from './object-place.ts';
@@ -118,7 +118,7 @@ class CauseReader {
     }
     if (known === undefined && isFinished(object) && type === 'STATE') return;
     const cleaned = causeOf(object);
-    const text = JSON.stringify(cleaned);
+    const text = jsonText(cleaned);
     if (text === known) return;
     if (known !== undefined && isOwnWrite(object, user)) return;
     this.#put.set(place, text);
@@ -141,7 +141,7 @@ class CauseReader {
       unschedulable: spec.unschedulable === true,
     };
     const isSilent = list(status.conditions).some(({ type: of, status: is }) => of === 'Ready' && is === 'Unknown');
-    const text = JSON.stringify(facts);
+    const text = jsonText(facts);
     // It says what it has once its kubelet has looked.
     if (known === undefined && Object.keys(facts.capacity).length === 0) return;
     if (known === undefined) this.causes.push({ ms, act: 'join', node, facts });

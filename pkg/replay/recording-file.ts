@@ -6,7 +6,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { finished, pipeline } from 'node:stream/promises';
 import { constants, createGunzip, createGzip, type Gzip } from 'node:zlib';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, jsonText } from '#pkg/apimachinery/json.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import {
   type Change,
@@ -40,7 +40,7 @@ export class RecordingWriter {
   /** Throws what went wrong with the file before. */
   write(record: Change | HistoryHeader | Renewals): void {
     if (this.#failure !== undefined) throw this.#failure;
-    this.#gzip.write(`${JSON.stringify(record)}\n`);
+    this.#gzip.write(`${jsonText(record)}\n`);
   }
 
   /** Resolves once all that was written can be read by others. */

@@ -68,15 +68,16 @@ export async function definitionBars({ cluster, clients, serverPid, say }: Stage
   const before = residentMb(serverPid());
   for (let n = 0; n < count; n++) await servedMs(n);
   await sleep(clock, 5_000);
-  say(`${count} definitions add to the API server`, `${(residentMb(serverPid()) - before).toFixed(0)} MB`, '60 MB');
+  say({
+    figure: `${count} definitions add to the API server`,
+    value: residentMb(serverPid()) - before,
+    unit: 'MB',
+    most: 60,
+  });
   const times: number[] = [];
   for (let n = count; n < count + more; n++) times.push(await servedMs(n));
-  const half = `half of them ${median(times).toFixed(1)} ms`;
-  say(
-    `a definition is served after, p99 of ${more} beside them (${half})`,
-    `${quantile(times, 0.99).toFixed(1)} ms`,
-    '50 ms',
-  );
+  say({ figure: `a definition is served after, median of ${more} beside them`, value: median(times), unit: 'ms' });
+  say({ figure: 'the same, p99', value: quantile(times, 0.99), unit: 'ms', most: 50 });
   const withAll = [await startOf(), await startOf(), await startOf()];
   const [again] = await openAll(readTarget(cluster.kubeconfig), 1);
   if (again === undefined) return;
@@ -86,5 +87,10 @@ export async function definitionBars({ cluster, clients, serverPid, say }: Stage
   again.close();
   const without = [await startOf(), await startOf(), await startOf()];
   const added = Math.min(...withAll) - Math.min(...without);
-  say(`${count + more} definitions add to the start (fastest of three)`, `${added.toFixed(0)} ms`, '30 ms');
+  say({
+    figure: `${count + more} definitions add to the start (fastest of three)`,
+    value: added,
+    unit: 'ms',
+    most: 30,
+  });
 }

@@ -32,10 +32,15 @@ export async function podBars({ clients, target, serverPid, say }: Stage): Promi
   const { bodyBytes } = await client.request({ method: 'GET', path: `${path}/probe` });
   const padding = Math.max(0, bytesEach - bodyBytes);
   await sendAll(clients, count, (n) => make(`p${n}`, padding));
-  say(`API server with ${count} pods of ${bytesEach} bytes, at once`, `${residentMb(pid).toFixed(0)} MB`, '600 MB');
+  say({
+    figure: `API server with ${count} pods of ${bytesEach} bytes, at once`,
+    value: residentMb(pid),
+    unit: 'MB',
+    most: 600,
+  });
   await sleep(clock, restMs);
   const before = residentMb(pid);
-  say(`the same after ${restMs / 1_000} s`, `${before.toFixed(0)} MB`, '600 MB');
+  say({ figure: `the same after ${restMs / 1_000} s`, value: before, unit: 'MB', most: 600 });
   let peak = before;
   const watching = new AbortController();
   const watch = (async () => {
@@ -44,22 +49,17 @@ export async function podBars({ clients, target, serverPid, say }: Stage): Promi
   const tookMs = await timed(client, { method: 'GET', path });
   watching.abort();
   await watch;
-  say(
-    `a list of all of them adds at most (it took ${(tookMs / 1_000).toFixed(1)} s)`,
-    `${(peak - before).toFixed(0)} MB`,
-    '50 MB',
-  );
+  say({ figure: 'a list of all of them adds at most', value: peak - before, unit: 'MB', most: 50 });
+  say({ figure: 'it takes', value: tookMs, unit: 'ms' });
   const alone = await getsP99(client);
   const lists = await Promise.all(Array.from({ length: listers }, () => openList(target)));
   const beside = await getsP99(client);
   const peakMb = residentMb(pid);
   for (const list of lists) list.close();
-  const ratio = `${(beside / alone).toFixed(2)} x`;
-  say(
-    `p99 of gets beside ${listers} open lists (${alone.toFixed(1)} to ${beside.toFixed(1)} ms, ${peakMb.toFixed(0)} MB)`,
-    ratio,
-    '2 x',
-  );
+  say({ figure: 'p99 of gets alone', value: alone, unit: 'ms' });
+  say({ figure: `p99 of gets beside ${listers} open lists`, value: beside, unit: 'ms' });
+  say({ figure: 'the same as a multiple of it', value: beside / alone, unit: 'x', most: 2 });
+  say({ figure: 'API server with those lists open', value: peakMb, unit: 'MB' });
 }
 
 async function getsP99(client: Connection): Promise<number> {

@@ -112,18 +112,13 @@ export async function webhookBars(stage: Stage): Promise<void> {
   const bare = await bareCalls(url, authority.certificate);
   server.close();
   server.closeAllConnections();
-  const asText = ({ answer, cpu }: Cost): string => `${answer.toFixed(2)} (${cpu.toFixed(2)} of CPU)`;
-  stage.say(`a create ${asText(without)} ms, with a webhook`, `${asText(withIt)} ms`, '');
-  stage.say(
-    `a webhook adds beyond itself, which takes ${bare.toFixed(2)} ms`,
-    `${(withIt.answer - without.answer - bare).toFixed(2)} ms`,
-    '1 ms',
-  );
-  stage.say(
-    'a webhook adds to the processor time of the server',
-    `${(withIt.cpu - without.cpu).toFixed(2)} ms`,
-    '1 ms',
-  );
+  stage.say({ figure: 'a create', value: without.answer, unit: 'ms' });
+  stage.say({ figure: 'a create with a webhook', value: withIt.answer, unit: 'ms' });
+  stage.say({ figure: 'the webhook by itself', value: bare, unit: 'ms' });
+  const beyond = withIt.answer - without.answer - bare;
+  stage.say({ figure: 'a webhook adds beyond itself', value: beyond, unit: 'ms', most: 1 });
+  const cpu = withIt.cpu - without.cpu;
+  stage.say({ figure: 'a webhook adds to the processor time of the server', value: cpu, unit: 'ms', most: 1 });
 }
 
 /** Median of what a review takes that is sent to the webhook directly. */
@@ -188,14 +183,9 @@ export async function policyBars(stage: Stage): Promise<void> {
   };
   const create = (n: number) => ({ path: pods, body: podBody(`v${n}`, { paddingBytes: 0 }) });
   const { withIt, without } = await inTurns(stage, { add, remove, create });
-  stage.say(
-    `${policies} policies add to a create of a pod (${without.answer.toFixed(2)} to ${withIt.answer.toFixed(2)} ms)`,
-    `${(withIt.answer - without.answer).toFixed(2)} ms`,
-    '0.3 ms',
-  );
-  stage.say(
-    `${policies} policies add to the processor time of a create (${without.cpu.toFixed(2)} ms)`,
-    `${(withIt.cpu - without.cpu).toFixed(2)} ms`,
-    '0.3 ms',
-  );
+  stage.say({ figure: 'a create of a pod', value: without.answer, unit: 'ms' });
+  const added = withIt.answer - without.answer;
+  stage.say({ figure: `${policies} policies add to it`, value: added, unit: 'ms', most: 0.3 });
+  const cpu = withIt.cpu - without.cpu;
+  stage.say({ figure: `${policies} policies add to its processor time`, value: cpu, unit: 'ms', most: 0.3 });
 }

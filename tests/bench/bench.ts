@@ -35,11 +35,11 @@ export function print(text: string): void {
 
 /** Starts a cluster of a program, which ends with the benchmark, and says how long that took. */
 export async function startFor(bench: Bench, program: Program): Promise<Server> {
-  const { store, profile } = bench.options;
+  const { store, profile, audit } = bench.options;
   const isOurs = program === ours;
   const { checkout, name } = program;
   const { signal } = bench;
-  const cluster = await startCluster({ checkout, name, store, signal, ...(isOurs && { profile }) });
+  const cluster = await startCluster({ checkout, name, store, audit, signal, ...(isOurs && { profile }) });
   bench.ending.defer(cluster.stop);
   return cluster;
 }
@@ -47,11 +47,11 @@ export async function startFor(bench: Bench, program: Program): Promise<Server> 
 /** The rows about starts of programs, when they are asked for. */
 export async function startRows(bench: Bench, programs: readonly Program[]): Promise<readonly StartsRow[]> {
   const { clients, signal } = bench;
-  const { store, sizes, starts: rounds, peakPods } = bench.options;
+  const { store, audit, sizes, starts: rounds, peakPods } = bench.options;
   if (rounds === 0) return [];
   for (const { checkout } of programs) await precompile(checkout, signal);
   const isWanted = (name: string): boolean => wants(bench, name);
-  return measureStarts({ clients, programs, store, rounds, sizes, wants: isWanted, peakPods, signal });
+  return measureStarts({ clients, programs, store, audit, rounds, sizes, wants: isWanted, peakPods, signal });
 }
 
 /** A server that somebody else started and will end. */

@@ -1,7 +1,7 @@
 /** A cluster of a checkout's own code, in a temporary folder, started and ended with that checkout's command. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -22,6 +22,8 @@ export interface ClusterOptions {
   /** Part of the cluster's name, so that two can run side by side. Default: none. */
   readonly name?: string;
   readonly store: string;
+  /** Whether requests are audited, where the code can. */
+  readonly audit: boolean;
   /** Folder for a CPU profile. */
   readonly profile?: string | undefined;
   readonly signal: AbortSignal;
@@ -65,9 +67,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   try {
     const port = await freePort();
     const place = ['--kubeconfig', kubeconfig, '--api-port', String(port), '--store', options.store];
+    const audit = options.audit ? auditFlags(checkout, folder) : [];
     const startMs = clock.monotonicMs();
     options.onBegin?.({ port, dataDir, startMs });
-    await coxswain(['up', ...which, ...place, '--detach', '--wait', `${startSeconds}s`], {
+    await coxswain(['up', ...which, ...place, ...audit, '--detach', '--wait', `${startSeconds}s`], {
       env: environmentFor(options.profile),
       signal,
     });
@@ -78,6 +81,18 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await stop();
     throw error;
   }
+}
+
+/** Flags that have all requests audited; none for code that knows no audit. */
+function auditFlags(checkout: string, folder: string): readonly string[] {
+  if (!existsSync(join(checkout, 'pkg/cluster/audit'))) return [];
+  const file = join(folder, 'audit-policy.json');
+  writeFileSync(
+    file,
+    JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules: [{ level: 'Metadata' }] }),
+  );
+  const flags = { 'audit-policy-file': file, 'audit-log-path': join(folder, 'audit.log') };
+  return Object.entries(flags).flatMap(([name, value]) => ['--extra-config', `kube-apiserver.${name}=${value}`]);
 }
 
 /** What a command said that ended with a code: on a busy machine a part is not well for a moment, and still has its process. */

@@ -24,8 +24,8 @@ export async function measureOnce(bench: Bench): Promise<boolean> {
 }
 
 async function ownCluster(bench: Bench): Promise<Server> {
-  const { store, profile } = bench.options;
-  const cluster = await startCluster({ checkout: ours.checkout, store, profile, signal: bench.signal });
+  const { store, profile, audit } = bench.options;
+  const cluster = await startCluster({ checkout: ours.checkout, store, profile, audit, signal: bench.signal });
   bench.ending.defer(cluster.stop);
   print(`up --detach took ${(cluster.startMs / 1000).toFixed(2)} s\n`);
   return cluster;

@@ -6,6 +6,7 @@ const defaults = {
   store: 'lmdb',
   only: [''],
   profile: undefined,
+  audit: false,
   against: undefined,
   isInTurns: false,
   pairs: 9,
@@ -22,6 +23,7 @@ test.each([
     ['--seconds', '0.5', '--only', 'get', '--only', 'list'],
     { only: ['get', 'list'], sizes: { ...defaults.sizes, rowMs: 500 } },
   ],
+  [['--audit'], { audit: true }],
   [['--ceiling'], { isInTurns: true, sizes: { ...defaults.sizes, rowMs: 1_000 } }],
   [
     ['--against', 'HEAD', '--fail-under', '0.97'],

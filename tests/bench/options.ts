@@ -16,6 +16,7 @@ Measures a server over HTTPS, alone or in turns with others.
   --nodes <n>           Nodes of the scheduling rows. Default: 5000.
   --pods <n>            Pods of the scheduling rows. Default: 5000.
   --profile <folder>    Write a CPU profile of the own cluster there.
+  --audit               Audit all requests at the level Metadata into a file, in the own clusters whose code can.
   --help                Print this.
 
 In turns:
@@ -37,6 +38,7 @@ export interface BenchOptions {
   /** A row is measured when its name contains one of these. */
   readonly only: readonly string[];
   readonly profile: string | undefined;
+  readonly audit: boolean;
   readonly against: string | undefined;
   readonly isInTurns: boolean;
   readonly pairs: number;
@@ -61,6 +63,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
       nodes: { ...string, default: '5000' },
       pods: { ...string, default: '5000' },
       profile: string,
+      audit: boolean,
       against: string,
       ceiling: boolean,
       pairs: { ...string, default: '9' },
@@ -94,6 +97,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
     store: values.store,
     only: values.only,
     profile: values.profile,
+    audit: values.audit,
     against,
     isInTurns,
     pairs,

@@ -26,6 +26,7 @@ export interface StartsPlan {
   readonly clients: Clients;
   readonly programs: readonly Program[];
   readonly store: string;
+  readonly audit: boolean;
   readonly rounds: number;
   readonly sizes: BenchSizes;
   readonly wants: (name: string) => boolean;
@@ -87,6 +88,7 @@ async function measureStart(
   const options = {
     ...program,
     store: plan.store,
+    audit: plan.audit,
     signal: plan.signal,
     onBegin: (place: ClusterPlace): void => {
       polling = pollStart(place, ended.signal);

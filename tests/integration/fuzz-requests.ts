@@ -2,7 +2,7 @@
 
 import { typeSchema } from '#pkg/api/facts.ts';
 import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, jsonText } from '#pkg/apimachinery/json.ts';
 import { apiVersionOf, type JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Random, randomInt } from '#pkg/base/random.ts';
 import { baseObject, oddValue, pick, spoil } from './fuzz-objects.ts';
@@ -76,7 +76,7 @@ function bodyOf(
   random: Random,
 ): Pick<FuzzRequest, 'headers' | 'text'> | Pick<FuzzRequest, 'headers' | 'object'> {
   const kind = randomInt(random, 20);
-  const json = JSON.stringify(object) ?? '';
+  const json = jsonText(object) ?? '';
   // Components have no halves of characters: what they send they have read, and decoding puts them right.
   if (kind === 0 && !/\\ud[89a-f]/.test(json)) return { headers: {}, object };
   if (kind === 1) return { headers: { 'content-type': 'application/yaml' }, text: json };
@@ -164,7 +164,7 @@ function patchRequest(one: Known, random: Random): FuzzRequest {
     patchTypes.filter((name) => one.info.kind !== 'Event' || !name.includes('apply')),
   );
   const value = type.includes('json-patch') ? jsonPatch(one.object, random) : partOf(one, type, random);
-  const text = JSON.stringify(value) ?? '';
+  const text = jsonText(value) ?? '';
   const query = type.includes('apply')
     ? `fieldManager=m${randomInt(random, 3)}&force=${pick(random, ['true', 'false'])}`
     : '';
@@ -246,7 +246,7 @@ function deleteRequest(one: Known, random: Random): FuzzRequest {
 const deleteOptions: Readonly<Record<string, readonly unknown[]>> = {
   kind: ['DeleteOptions', 'Pod', '', 5],
   apiVersion: ['v1', 'meta.k8s.io/v1', 'a/b/c', null],
-  gracePeriodSeconds: [0, -5, 30, 'x', 1.5, null],
+  gracePeriodSeconds: [0, -5, 30, 1e14, 2n ** 53n + 1n, 'x', 1.5, null],
   propagationPolicy: ['Orphan', 'Foreground', 'Background', 'X', 5],
   orphanDependents: [true, false, 'x'],
   dryRun: [['All'], ['X'], 'All', [null]],

@@ -7,7 +7,7 @@
 import { typeSchema } from '#pkg/api/facts.ts';
 import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
-import { canonicalJson, isObject } from '#pkg/apimachinery/json.ts';
+import { canonicalJson, isObject, jsonText } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { omitEmpty } from '#pkg/apimachinery/omit-empty.ts';
 import { withUnset } from '#pkg/apimachinery/write-unset.ts';
@@ -127,7 +127,7 @@ class Run {
   }
 
   #nameIn({ text, object }: FuzzRequest): string {
-    const match = /"name":"(f\d)"/.exec(typeof text === 'string' ? text : JSON.stringify(object ?? {}));
+    const match = /"name":"(f\d)"/.exec(typeof text === 'string' ? text : jsonText(object ?? {}));
     return match?.[1] ?? 'f0';
   }
 
@@ -247,8 +247,7 @@ class Run {
   }
 
   #fault(what: string, { method, path, query, headers, text, object }: FuzzRequest, seen: Seen): void {
-    const sent =
-      text === undefined ? JSON.stringify(object) : typeof text === 'string' ? text : Buffer.from(text).toString();
+    const sent = text === undefined ? jsonText(object) : typeof text === 'string' ? text : Buffer.from(text).toString();
     const line = `${method} ${path}?${query} ${JSON.stringify(headers)}\n  ${sent?.slice(0, 700)}`;
     this.faults.push(`${what}\n  ${line}\n  -> ${seen.status} ${seen.text.slice(0, 700)}`);
   }

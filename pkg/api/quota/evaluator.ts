@@ -3,6 +3,7 @@
  * Adding one is an entry of the table below. Upstream counterpart: `pkg/quota/v1/evaluator/core`, apiserver `quota/v1/generic`.
  */
 
+import { doubleOf } from '#pkg/apimachinery/json.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { type Quantity, quantityOf, zeroQuantity } from '#pkg/apimachinery/quantity.ts';
 import { isPodTerminal } from '../core/pod.ts';
@@ -165,7 +166,7 @@ function isCharged(pod: Pod, nowMs: number): boolean {
   if (isPodTerminal(pod)) return false;
   const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata ?? {};
   if (deletionTimestamp === undefined || deletionGracePeriodSeconds === undefined) return true;
-  return nowMs <= Date.parse(deletionTimestamp) + deletionGracePeriodSeconds * 1_000;
+  return nowMs <= Date.parse(deletionTimestamp) + doubleOf(deletionGracePeriodSeconds) * 1_000;
 }
 
 function computeUsage(requests: Amounts, limits: Amounts): Amounts {
@@ -264,7 +265,7 @@ const resourceClaimEvaluator: Evaluator<ResourceClaim> = {
         ...(exactly ? [exactly] : []),
         ...(firstAvailable ?? []),
       ]) {
-        const wanted = allocationMode === 'All' ? allDevices : (count ?? 1);
+        const wanted = allocationMode === 'All' ? allDevices : doubleOf(count ?? 1);
         most.set(deviceClassName, Math.max(most.get(deviceClassName) ?? 0, wanted));
       }
       for (const [name, count] of most) devices.set(name, (devices.get(name) ?? 0) + count);

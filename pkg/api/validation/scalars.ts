@@ -81,10 +81,10 @@ export function convertNumberText(value: unknown, type: ScalarType, text: string
 }
 
 function convertInteger(value: unknown, bound: number): ScalarResult {
-  // Fields of the API's own types are doubles: what does not fit is refused rather than rounded.
+  // What no double holds stays what it is.
   if (typeof value === 'bigint') {
-    const rounded = Number(value);
-    return BigInt(rounded) === value ? convertInteger(rounded, bound) : { ok: false, found: `number ${value}` };
+    const limit = BigInt(bound);
+    return value < limit && value >= -limit ? accept(value) : { ok: false, found: `number ${value}` };
   }
   if (typeof value !== 'number') return mismatch;
   if (Number.isInteger(value) && value < bound && value >= -bound) return accept(value === 0 ? 0 : value);

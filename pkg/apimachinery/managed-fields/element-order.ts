@@ -3,6 +3,7 @@
  * A set in this order is the same text wherever it came from, so that nothing changes hands by being written again.
  * Does not look at what sets mean. Upstream counterpart: structured-merge-diff `fieldpath.PathElement.Compare`, `value.Compare`.
  */
+import { isNumeric } from '../json.ts';
 
 /** A level of a set: path elements, each with the level below it. */
 type Level = { readonly [element: string]: Level };
@@ -95,10 +96,6 @@ function compareKeys(ours: KeyFields, theirs: KeyFields): number {
     if (order !== 0) return order;
   }
   return ours.length - theirs.length;
-}
-
-function isNumeric(value: unknown): value is bigint | number {
-  return typeof value === 'number' || typeof value === 'bigint';
 }
 
 /** Types in upstream's order; lists and maps, which no schema takes as keys, are alike. */

@@ -125,8 +125,7 @@ function readValue(reader: Reader, wireType: number, field: MessageField, depth:
     case 'integer':
     case 'boolean': {
       if (wireType !== wireVarint) throw new WireError(`wrong wireType = ${wireType} for field ${field.name}`);
-      const value = reader.varint();
-      return field.type === 'boolean' ? value !== 0 : value;
+      return field.type === 'boolean' ? reader.varint() !== 0 : reader.integer();
     }
     case 'double':
       if (wireType !== wireFixed64) throw new WireError(`wrong wireType = ${wireType} for field ${field.name}`);
@@ -172,7 +171,7 @@ function readContent(bytes: Buffer, field: MessageField, depth: number): unknown
 
 /** JSON within a message, to which the limits of JSON apply. */
 function readJson(text: string): unknown {
-  const decoded = decodeJson(Buffer.from(text));
+  const decoded = decodeJson(Buffer.from(text), { wholeIntegers: true });
   if (!decoded.ok) throw new WireError(decoded.error);
   return decoded.value;
 }

@@ -2,7 +2,7 @@
  * Encoding of JSON objects as protocol buffers, to the byte as Go's generated code does: a field that is no pointer is written whatever its
  * value, zero values of absent ones included; a pointer, a list, a map and bytes when they are there.
  */
-import { isObject } from '../json.ts';
+import { isObject, jsonText } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import { parseDuration, parseTime } from '../time.ts';
 import type { DelimitedType, Message, MessageField, PlainType } from './message.ts';
@@ -116,7 +116,7 @@ function writeText(writer: BackwardWriter, text: string, number: number): void {
   writer.delimit(number, before);
 }
 
-function writeInteger(writer: BackwardWriter, value: number, number: number): void {
+function writeInteger(writer: BackwardWriter, value: bigint | number, number: number): void {
   writer.varint(value);
   writer.tag(number, wireVarint);
 }
@@ -124,7 +124,7 @@ function writeInteger(writer: BackwardWriter, value: number, number: number): vo
 function writeField(writer: BackwardWriter, value: unknown, field: MessageField): void {
   switch (field.type) {
     case 'integer':
-      writeInteger(writer, value as number, field.number);
+      writeInteger(writer, value as bigint | number, field.number);
       return;
     case 'boolean':
       writeInteger(writer, value === true ? 1 : 0, field.number);
@@ -158,7 +158,7 @@ function writeContent(writer: BackwardWriter, value: unknown, field: MessageFiel
       writeText(writer, String(value), 1);
       break;
     case 'raw':
-      if (value !== null) writeText(writer, JSON.stringify(value), 1);
+      if (value !== null) writeText(writer, jsonText(value), 1);
       break;
     case 'stringList':
       for (const item of ((value ?? []) as readonly string[]).toReversed()) writeText(writer, item, 1);

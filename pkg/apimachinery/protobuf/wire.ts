@@ -4,6 +4,8 @@
  * Source: protobuf.dev, "Encoding".
  */
 
+import { jsonInteger } from '../json.ts';
+
 /** Wire type of integers and booleans. */
 export const wireVarint = 0;
 /** Wire type of doubles. */
@@ -43,8 +45,8 @@ export class BackwardWriter {
     this.#start = start;
   }
 
-  varint(value: number): void {
-    if (value < 0 || value > Number.MAX_SAFE_INTEGER) {
+  varint(value: bigint | number): void {
+    if (typeof value === 'bigint' || value < 0 || value > Number.MAX_SAFE_INTEGER) {
       this.#bigVarint(BigInt.asUintN(64, BigInt(value)));
       return;
     }
@@ -131,6 +133,16 @@ export class Reader {
       factor *= 128;
     }
     throw new WireError('integer overflow');
+  }
+
+  /** The same for one that may be any: a `bigint` where no double holds it. */
+  integer(): bigint | number {
+    const start = this.#position;
+    this.#skipVarint();
+    const size = this.#position - start;
+    this.#position = start;
+    // Seven bits a byte: seven of them are less than a double holds.
+    return size <= 7 ? this.varint() : jsonInteger(this.bigVarint());
   }
 
   /** A signed 64-bit number, whatever it is. */

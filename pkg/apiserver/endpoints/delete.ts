@@ -218,17 +218,22 @@ function markDeleted(
   if (finalizers.length > 0) metadata.finalizers = [...finalizers];
   else delete metadata.finalizers;
   if (isFirst) {
-    metadata.deletionTimestamp = formatTimestamp(nowMs + (grace ?? 0) * 1_000);
+    metadata.deletionTimestamp = formatTimestamp(nowMs + graceMs(grace ?? 0));
     metadata.deletionGracePeriodSeconds = grace ?? 0;
     if (metadata.generation !== undefined) metadata.generation = (metadata.generation as number) + 1;
     scope.served.strategy.prepareForDelete?.(draft);
   } else if (grace !== undefined) {
     const startMs =
-      Date.parse(metadata.deletionTimestamp as string) - (metadata.deletionGracePeriodSeconds as number) * 1_000;
-    metadata.deletionTimestamp = formatTimestamp(startMs + grace * 1_000);
+      Date.parse(metadata.deletionTimestamp as string) - graceMs(old.metadata?.deletionGracePeriodSeconds ?? 0);
+    metadata.deletionTimestamp = formatTimestamp(startMs + graceMs(grace));
     metadata.deletionGracePeriodSeconds = grace;
   }
   return draft;
+}
+
+/** A grace period as Go has it: as nanoseconds of 64 bits, which those of three hundred years or more pass. */
+function graceMs(seconds: bigint | number): number {
+  return Number(BigInt.asIntN(64, BigInt(seconds) * 1_000_000_000n)) / 1e6;
 }
 
 function sameMarks(draft: JsonObject, old: KubeObject): boolean {

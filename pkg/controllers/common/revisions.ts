@@ -5,7 +5,7 @@
 import type { ControllerRevision } from '#pkg/api/types/apps-v1.ts';
 import type { PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
 import { controllerRevisions } from '#pkg/api/types/refs.ts';
-import { canonicalJson, deepEqual } from '#pkg/apimachinery/json.ts';
+import { canonicalJson, deepEqual, doubleOf } from '#pkg/apimachinery/json.ts';
 import { controllerOf, type KubeObject, type ResourceRef } from '#pkg/apimachinery/object.ts';
 import { controllerReference, hashObject } from '#pkg/apimachinery/owner.ts';
 import { isAlreadyExists, isNotFound } from '#pkg/apimachinery/status-error.ts';
@@ -37,13 +37,13 @@ export function isRevisionOf(revision: ControllerRevision, data: Readonly<Record
 /** Lowest number first; of one number the one that was made first, then by name. */
 function byRevision(a: ControllerRevision, b: ControllerRevision): number {
   const age = (one: ControllerRevision): number => Date.parse(one.metadata?.creationTimestamp ?? '');
-  const order = a.revision - b.revision || age(a) - age(b);
+  const order = doubleOf(a.revision) - doubleOf(b.revision) || age(a) - age(b);
   return order || ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1);
 }
 
 /** The highest number; 0 without revisions. */
 export function latestNumber(revisions: readonly ControllerRevision[]): number {
-  return revisions.reduce((most, { revision }) => Math.max(most, revision), 0);
+  return revisions.reduce((most, { revision }) => Math.max(most, doubleOf(revision)), 0);
 }
 
 /** Whose past, and by which client it is written. */

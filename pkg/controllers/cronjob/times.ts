@@ -1,6 +1,8 @@
 /** Which run of a cron job is due, and when the next one is. Pure. Upstream counterpart: `pkg/controller/cronjob/utils.go`. */
+
 import type { Schedule } from '#pkg/api/batch/schedule.ts';
 import type { CronJob } from '#pkg/api/types/batch-v1.ts';
+import { doubleOf } from '#pkg/apimachinery/json.ts';
 import { timeMs } from '../common/pod.ts';
 
 /** More missed runs than this are spoken of: clocks may be wrong, and old runs hardly matter. Source: upstream. */
@@ -18,7 +20,7 @@ export function dueRun(cronJob: CronJob, schedule: Schedule, nowMs: number): Due
   const { startingDeadlineSeconds } = cronJob.spec;
   const sinceMs = lastRunMs(cronJob);
   if (startingDeadlineSeconds === undefined) return latestRun(schedule, sinceMs, nowMs);
-  return latestRun(schedule, Math.max(sinceMs, nowMs - startingDeadlineSeconds * 1_000), nowMs);
+  return latestRun(schedule, Math.max(sinceMs, nowMs - doubleOf(startingDeadlineSeconds) * 1_000), nowMs);
 }
 
 function lastRunMs({ metadata, status }: CronJob): number {

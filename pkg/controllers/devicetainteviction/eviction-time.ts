@@ -1,8 +1,10 @@
 /** When pods that use devices have to leave them for their taints. Pure. Source: API reference, `DeviceToleration` v1. */
+
 import { type DeviceName, taintsDevice } from '#pkg/api/scheduling/device-taints.ts';
 import { toleratesTaint } from '#pkg/api/scheduling/tolerations.ts';
 import type { DeviceTaint, DeviceToleration, ResourceClaim, ResourceSlice } from '#pkg/api/types/resource-v1.ts';
 import type { DeviceTaintRule } from '#pkg/api/types/resource-v1beta2.ts';
+import { doubleOf } from '#pkg/apimachinery/json.ts';
 import { timeMs } from '../common/pod.ts';
 
 /** That somebody has to go. */
@@ -45,7 +47,7 @@ export function evictionOf(claims: readonly ResourceClaim[], sources: TaintSourc
 
 /** The devices that the newest slices of a pool have. */
 export function newestDevices(slices: readonly ResourceSlice[]) {
-  const newest = Math.max(...slices.map(({ spec }) => spec.pool.generation));
+  const newest = slices.reduce((most, { spec }) => (spec.pool.generation > most ? spec.pool.generation : most), 0);
   return slices.filter(({ spec }) => spec.pool.generation === newest).flatMap(({ spec }) => spec.devices ?? []);
 }
 
@@ -65,7 +67,7 @@ function toleratedMs(tolerations: readonly DeviceToleration[], taint: DeviceTain
     if (!toleratesTaint(toleration, taint)) continue;
     const { effect, tolerationSeconds } = toleration;
     if (effect !== 'NoExecute' || tolerationSeconds === undefined) return Number.POSITIVE_INFINITY;
-    leastMs = Math.min(leastMs ?? Number.POSITIVE_INFINITY, Math.max(0, tolerationSeconds * 1_000));
+    leastMs = Math.min(leastMs ?? Number.POSITIVE_INFINITY, Math.max(0, doubleOf(tolerationSeconds) * 1_000));
   }
   return leastMs ?? 0;
 }

@@ -4,6 +4,7 @@ import { podCondition } from '#pkg/api/core/pod.ts';
 import type { Job } from '#pkg/api/types/batch-v1.ts';
 import type { ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
 import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
+import { doubleOf } from '#pkg/apimachinery/json.ts';
 import { timeMs } from '../common/pod.ts';
 
 /** Keeps a pod until its job has counted it. */
@@ -102,7 +103,7 @@ export function finishedMs(pod: Pod): number {
   const ready = podCondition(pod, 'Ready');
   if (ready?.status === 'False' && ready.lastTransitionTime) return timeMs(ready.lastTransitionTime);
   const { deletionTimestamp, deletionGracePeriodSeconds = 0, creationTimestamp } = pod.metadata ?? {};
-  if (deletionTimestamp !== undefined) return timeMs(deletionTimestamp) - deletionGracePeriodSeconds * 1_000;
+  if (deletionTimestamp !== undefined) return timeMs(deletionTimestamp) - doubleOf(deletionGracePeriodSeconds) * 1_000;
   return timeMs(creationTimestamp);
 }
 

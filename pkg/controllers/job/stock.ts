@@ -7,6 +7,7 @@ import { isPodActive } from '#pkg/api/core/pod.ts';
 import type { Job, JobCondition } from '#pkg/api/types/batch-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { findCondition, isConditionTrue } from '#pkg/apimachinery/conditions.ts';
+import { doubleOf } from '#pkg/apimachinery/json.ts';
 import { timeMs } from '../common/pod.ts';
 import { type BackoffRecord, nextRecord } from './backoff.ts';
 import { hasIndex, type IndexSet, noIndexes, parseIndexSet, sizeOf, withIndexes } from './indexes.ts';
@@ -196,7 +197,7 @@ export function deadlineInMs(job: Job, nowMs: number): number | undefined {
   if (activeDeadlineSeconds === undefined || started === undefined || isSuspended(job)) return undefined;
   // Its time begins anew when it is seen to have been resumed.
   if (isConditionTrue(job.status?.conditions, 'Suspended')) return undefined;
-  return timeMs(started) + activeDeadlineSeconds * 1_000 - nowMs;
+  return timeMs(started) + doubleOf(activeDeadlineSeconds) * 1_000 - nowMs;
 }
 
 function indexFailure(job: Job, { succeededIndexes, failedIndexes }: Indexes): Why | undefined {

@@ -2,7 +2,9 @@
  * Resources of containers that change while a pod runs: what is asked for (`spec`), what the node has allotted, and what is in force may differ
  * from each other. Pure. Source: KEP-1287.
  */
+
 import type { Container, Pod, ResourceRequirements } from '#pkg/api/types/core-v1.ts';
+import { jsonText } from '#pkg/apimachinery/json.ts';
 import { quantityValue } from './amounts.ts';
 
 /** Why the node has not allotted what is asked for. `Deferred`: not now, as others have it. `Infeasible`: never. */
@@ -78,7 +80,7 @@ export function resizeSummary(pod: Pod, error?: string): string {
       name,
       resources: { limits: resources.limits, requests: resources.requests },
     }));
-  return JSON.stringify({
+  return jsonText({
     ...(initContainers.length === 0 ? {} : { initContainers: listed(initContainers) }),
     containers: listed(containers),
     generation: pod.metadata?.generation,

@@ -1,5 +1,7 @@
 /** Lifecycle hooks: exec, HTTP and sleep; others fail with a clear error. Source: kubelet `lifecycle/handlers.go`. */
+
 import type { Container, LifecycleHandler } from '#pkg/api/types/core-v1.ts';
+import { doubleOf } from '#pkg/apimachinery/json.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { ContainerView } from '../model/pod-view.ts';
@@ -34,7 +36,7 @@ const httpTimeoutMs = 30_000;
 export async function runHook(options: HookOptions): Promise<void> {
   const { context, hook, runtime, view, signal } = options;
   if (hook.sleep !== undefined) {
-    await sleep(context.clock, hook.sleep.seconds * 1000, signal);
+    await sleep(context.clock, doubleOf(hook.sleep.seconds) * 1000, signal);
     return;
   }
   if (hook.exec !== undefined) {

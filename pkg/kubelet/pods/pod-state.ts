@@ -2,7 +2,9 @@
  * What one pod worker knows of its pod, in parts: each has its own file, holds what it knows to itself, and is the only one that changes it. Here is
  * only what is of the pod as a whole. Changed between awaits only.
  */
+
 import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { doubleOf } from '#pkg/apimachinery/json.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import { allContainers, type PodView } from '../model/pod-view.ts';
 import type { PodProbers } from '../probes/pod-probers.ts';
@@ -89,7 +91,7 @@ export class PodState implements PodFacts {
     this.mounts.podChanged(before);
     const graceSeconds = pod.metadata?.deletionGracePeriodSeconds;
     if (graceSeconds !== undefined && graceSeconds < (before.metadata?.deletionGracePeriodSeconds ?? Infinity)) {
-      this.ending.shorten(graceSeconds * 1000);
+      this.ending.shorten(doubleOf(graceSeconds) * 1000);
     }
   }
 

@@ -1,5 +1,7 @@
 /** One step of a pod that should run: volumes, sandbox, containers, as `computePodActions` decides. */
+
 import type { Container } from '#pkg/api/types/core-v1.ts';
+import { doubleOf } from '#pkg/apimachinery/json.ts';
 import { type ContainerView, containerFieldPath, findContainer, podDescription } from '../model/pod-view.ts';
 import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import { HookError, runHook } from './hooks.ts';
@@ -102,7 +104,7 @@ async function publishHostPorts({ hostPorts, sandbox }: PodState): Promise<numbe
 
 function deadlineOf(state: PodState): number | undefined {
   const seconds = state.pod.spec?.activeDeadlineSeconds;
-  return seconds === undefined ? undefined : state.startTimeMs + seconds * 1000;
+  return seconds === undefined ? undefined : state.startTimeMs + doubleOf(seconds) * 1000;
 }
 
 function earliest(a: number | undefined, b: number | undefined): number | undefined {
@@ -125,7 +127,7 @@ async function killAll(state: PodState, actions: PodActions): Promise<void> {
     const probe = cause === 'livenessProbe' ? container?.livenessProbe : container?.startupProbe;
     const own =
       cause === 'livenessProbe' || cause === 'startupProbe' ? probe?.terminationGracePeriodSeconds : undefined;
-    const graceMs = (own ?? pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
+    const graceMs = doubleOf(own ?? pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
     state.probers.stop(name);
     await killAndSettle(state, view, { container, message, graceMs });
   };
@@ -254,7 +256,7 @@ async function postStart(state: PodState, container: Container, view: ContainerV
       message: 'PostStartHook failed',
       fieldPath: containerFieldPath(pod, container.name),
     });
-    const graceMs = (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
+    const graceMs = doubleOf(pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
     await killAndSettle(state, view, { container, message: 'FailedPostStartHook', graceMs });
     return false;
   }

@@ -3,6 +3,7 @@
  * address and volumes. Logs stay until the pod is gone from the API. Source: kubelet `SyncTerminatingPod`, `SyncTerminatedPod`.
  */
 
+import { doubleOf } from '#pkg/apimachinery/json.ts';
 import { allContainers, type ContainerView, findContainer, isSidecar } from '../model/pod-view.ts';
 import { killContainer } from './kill.ts';
 import type { PodState } from './pod-state.ts';
@@ -35,7 +36,7 @@ function graceMsOf(state: PodState): number {
     metadata?.deletionTimestamp === undefined
       ? spec?.terminationGracePeriodSeconds
       : (metadata.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds);
-  return Math.min(Math.max(1, seconds ?? graceSecondsDefault) * 1000, state.ending.graceMsMax);
+  return Math.min(Math.max(1, doubleOf(seconds ?? graceSecondsDefault)) * 1000, state.ending.graceMsMax);
 }
 
 async function endContainers(state: PodState): Promise<void> {

@@ -1,4 +1,5 @@
 /** Gathers the errors of one object, with the checks that come up again and again. */
+
 import {
   type FieldError,
   type FieldPath,
@@ -8,6 +9,7 @@ import {
   required,
   tooMany,
 } from '#pkg/apimachinery/field-error.ts';
+import { isNumeric } from '#pkg/apimachinery/json.ts';
 import type { Problems } from '#pkg/apimachinery/names.ts';
 import { semanticallySame } from '../draft.ts';
 import { notNegativeErrors } from './numbers.ts';
@@ -55,7 +57,7 @@ export class Collector {
 
   /** Refuses a number that is not above zero; a missing one passes. */
   positive(field: FieldPath, value: unknown, detail = notPositiveDetail): void {
-    if (typeof value === 'number' && value <= 0) this.errors.push(invalid(field, value, detail));
+    if (isNumeric(value) && value <= 0) this.errors.push(invalid(field, value, detail));
   }
 
   /** Refuses a string that is not one of `values`, which the message lists in their order. A missing one passes. */

@@ -1,5 +1,7 @@
 /** Rules about numbers that many kinds share. Source: upstream `pkg/apis/core/validation`, `pkg/apis/apps/validation`. */
+
 import { type FieldError, type FieldPath, invalid } from '#pkg/apimachinery/field-error.ts';
+import { isNumeric } from '#pkg/apimachinery/json.ts';
 import { percentProblems } from '#pkg/apimachinery/names.ts';
 
 /** What upstream says of a number below zero. */
@@ -7,7 +9,7 @@ export const notNegativeDetail = 'must be greater than or equal to 0';
 
 /** Refuses a number below zero; a missing one passes. */
 export function notNegativeErrors(value: unknown, field: FieldPath): FieldError[] {
-  return typeof value === 'number' && value < 0 ? [invalid(field, value, notNegativeDetail)] : [];
+  return isNumeric(value) && value < 0 ? [invalid(field, value, notNegativeDetail)] : [];
 }
 
 /** Refuses what is neither a count of zero or more nor a percentage. */

@@ -2,6 +2,7 @@
  * The nodes in numbered slots, so that what is kept per node can live in plain arrays. A slot number stays with its node while the
  * node exists; freed numbers are used again, lowest first.
  */
+import { doubleOf } from '#pkg/apimachinery/json.ts';
 import { Heap } from '#pkg/base/heap.ts';
 import type { ClusterView, ImageUse } from '../model/cluster-view.ts';
 import type { NodeInfo } from '../model/node-info.ts';
@@ -136,7 +137,7 @@ function imagesOf(nodes: Iterable<NodeInfo>): Map<string, ImageUse> {
     for (const { names, sizeBytes = 0 } of node?.status?.images ?? []) {
       for (const name of names ?? []) {
         const known = images.get(name);
-        images.set(name, { bytes: known?.bytes ?? sizeBytes, nodes: (known?.nodes ?? 0) + 1 });
+        images.set(name, { bytes: known?.bytes ?? doubleOf(sizeBytes), nodes: (known?.nodes ?? 0) + 1 });
       }
     }
   }

@@ -4,7 +4,7 @@
  * Upstream counterpart: kube-scheduler `extender.go`, `extender/v1/types.go`.
  */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, jsonText } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { parseDurationMs } from '#pkg/apimachinery/time.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -176,7 +176,7 @@ export class Extender {
     );
     try {
       const both = AbortSignal.any([signal, late.signal]);
-      const asked = this.#call({ url, body: JSON.stringify(body), tls: this.#tls, signal: both });
+      const asked = this.#call({ url, body: jsonText(body), tls: this.#tls, signal: both });
       const { status, text } = await Promise.race([asked, aborting(both)]);
       if (status !== 200) throw new Error(`failed ${verb} with extender at URL ${url}, code ${status}`);
       return JSON.parse(text);

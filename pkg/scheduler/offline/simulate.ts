@@ -2,6 +2,7 @@
 
 import { matchesRequiredNodeAffinity } from '#pkg/api/scheduling/node-selector.ts';
 import { untoleratedTaint } from '#pkg/api/scheduling/tolerations.ts';
+import { jsonText } from '#pkg/apimachinery/json.ts';
 import type { NodeInfo } from '../model/node-info.ts';
 import type { PodInfo } from '../model/pod-info.ts';
 import { type LowerBound, lowerBound, type PodGroup } from './lower-bound.ts';
@@ -92,7 +93,7 @@ function groupsOf(nodes: readonly NodeInfo[]): readonly PodGroup[] {
 
 function wishOf({ pod }: PodInfo): string {
   const { nodeSelector, affinity, tolerations } = pod.spec ?? {};
-  return JSON.stringify([nodeSelector, affinity?.nodeAffinity, tolerations]);
+  return jsonText([nodeSelector, affinity?.nodeAffinity, tolerations]);
 }
 
 /** A pod that is on a node may be there, even if it could not come to it any more. */

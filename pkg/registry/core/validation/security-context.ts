@@ -2,6 +2,7 @@
  * Rules for the identities and confinements of containers and pods.
  * Source: upstream `ValidateSecurityContext`, `validatePodSpecSecurityContext` and the functions they call.
  */
+
 import type { AppArmorProfile, PodSpec, SeccompProfile, SecurityContext, Sysctl } from '#pkg/api/types/core-v1.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
@@ -14,6 +15,7 @@ import {
   required,
   tooLong,
 } from '#pkg/apimachinery/field-error.ts';
+import { doubleOf, isNumeric } from '#pkg/apimachinery/json.ts';
 import { userIdProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Collector } from '../../validation/collector.ts';
@@ -29,7 +31,7 @@ function checkIds(
 ): void {
   for (const field of fields) {
     const id = context[field];
-    if (typeof id === 'number') into.problems(child(path, field), id, userIdProblems(id));
+    if (isNumeric(id)) into.problems(child(path, field), id, userIdProblems(doubleOf(id)));
   }
 }
 

@@ -2,6 +2,7 @@
  * Which devices claims get: the first way that satisfies all requests of all of them, found by trying devices in order and going back where a constraint fails. Pure.
  * Source: `dynamic-resource-allocation/structured` `Allocator`; KEP-4381.
  */
+
 import { toleratesTaint } from '#pkg/api/scheduling/tolerations.ts';
 import type {
   DeviceClass,
@@ -11,6 +12,7 @@ import type {
   ExactDeviceRequest,
   ResourceClaim,
 } from '#pkg/api/types/resource-v1.ts';
+import { doubleOf, jsonText } from '#pkg/apimachinery/json.ts';
 import { addQuantity, compareQuantity, parseQuantity, zeroQuantity } from '#pkg/apimachinery/quantity.ts';
 import type { PooledDevice } from './device-pools.ts';
 import { isSelected } from './device-selector.ts';
@@ -96,7 +98,7 @@ class Search {
     return wishes.some((wish) => {
       const next = { ...into, goOn: () => this.#requests(requests, at + 1, into) };
       if (wish.wish.allocationMode === 'All') return this.#all(wish, next);
-      return this.#count(wish, { left: wish.wish.count ?? 1, from: 0 }, next);
+      return this.#count(wish, { left: doubleOf(wish.wish.count ?? 1), from: 0 }, next);
     });
   }
 
@@ -223,5 +225,5 @@ function keeps(constraint: DeviceConstraint, chosen: readonly ChosenDevice[], ba
 function attributeText({ device, driver }: PooledDevice, name: string): string | undefined {
   const short = name.startsWith(`${driver}/`) ? name.slice(driver.length + 1) : name;
   const attribute = device.attributes?.[name] ?? device.attributes?.[short];
-  return attribute === undefined ? undefined : JSON.stringify(attribute);
+  return attribute === undefined ? undefined : jsonText(attribute);
 }

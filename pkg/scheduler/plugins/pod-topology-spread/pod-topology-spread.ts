@@ -5,6 +5,7 @@
 
 import { matchesRequiredNodeAffinity } from '#pkg/api/scheduling/node-selector.ts';
 import { untoleratedTaint } from '#pkg/api/scheduling/tolerations.ts';
+import { jsonText } from '#pkg/apimachinery/json.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Cycle, StateKey } from '../../framework/cycle.ts';
 import { type ClusterEvent, podOf } from '../../framework/events.ts';
@@ -252,7 +253,7 @@ function wishOf({ spec }: Constraint, { pod }: PodInfo): string {
   const { nodeSelector, affinity, tolerations } = pod.spec ?? {};
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   const where = spec.nodeAffinityPolicy === 'Ignore' || (!nodeSelector && !required) ? '' : [nodeSelector, required];
-  return JSON.stringify([where, spec.nodeTaintsPolicy === 'Honor' ? (tolerations ?? []) : '']);
+  return jsonText([where, spec.nodeTaintsPolicy === 'Honor' ? (tolerations ?? []) : '']);
 }
 
 function countsNode({ spec }: Constraint, { pod }: PodInfo, node: NodeInfo): boolean {

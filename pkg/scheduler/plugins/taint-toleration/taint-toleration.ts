@@ -5,6 +5,7 @@
 
 import { toleratesTaint, untoleratedTaint } from '#pkg/api/scheduling/tolerations.ts';
 import type { Toleration } from '#pkg/api/types/core-v1.ts';
+import { jsonText } from '#pkg/apimachinery/json.ts';
 import { hintOfPassing } from '../../framework/events.ts';
 import { normalizeLowest } from '../../framework/normalize.ts';
 import type { FilterPlugin, Memo, NormalizeScorePlugin, ScorePlugin } from '../../framework/plugin.ts';
@@ -13,7 +14,7 @@ import type { PodInfo } from '../../model/pod-info.ts';
 
 const refusal = unresolvable('node(s) had untolerated taint(s)');
 
-const memo: Memo = { dependsOn: 'node', sign: (pod) => JSON.stringify(tolerationsOf(pod)) };
+const memo: Memo = { dependsOn: 'node', sign: (pod) => jsonText(tolerationsOf(pod)) };
 
 /** The plugin. */
 export const taintToleration: FilterPlugin & NormalizeScorePlugin & ScorePlugin = {
