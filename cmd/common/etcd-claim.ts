@@ -12,6 +12,8 @@ export type ClaimResult =
       readonly kind: 'held';
       readonly dataDir: string;
       readonly id: string;
+      /** Whether writes are to be on the disk once they are acknowledged. */
+      readonly waitsForDisk: boolean;
       readonly gone: Promise<void>;
       release(): void;
     }
@@ -57,8 +59,9 @@ function readAnswer(
   if (statusCode === 409) return { kind: 'refused', message: text.trim() };
   if (statusCode !== 200) return { kind: 'other' };
   try {
-    const { dataDir, id }: { readonly dataDir?: unknown; readonly id?: unknown } = JSON.parse(text);
-    if (typeof dataDir === 'string' && typeof id === 'string') return { kind: 'held', dataDir, id, ...hold };
+    const { dataDir, id, waitsForDisk = true }: Readonly<Record<string, unknown>> = JSON.parse(text);
+    if (typeof dataDir === 'string' && typeof id === 'string')
+      return { kind: 'held', dataDir, id, waitsForDisk: waitsForDisk !== false, ...hold };
   } catch {
     // Some other server that has a page there.
   }

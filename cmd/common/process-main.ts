@@ -9,6 +9,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { type Random, SystemRandom } from '#pkg/base/random.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { countFeatures, featuresOf } from '#pkg/component/feature-gates.ts';
 import { type FlagTable, type FlagValues, fieldOf, helpText, integer, parseFlags, text } from '#pkg/component/flags.ts';
 import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogFormat, type LogLevel, logLevels } from '#pkg/component/logger.ts';
@@ -105,6 +106,8 @@ async function serve<T extends FlagTable>(
   });
   const health = new HealthChecks();
   const metrics = new Metrics();
+  const given: Readonly<Record<string, unknown>> = values;
+  if (Object.hasOwn(given, 'feature-gates')) countFeatures(metrics, featuresOf(given['feature-gates']));
   const held =
     values['process-file'] === ''
       ? undefined

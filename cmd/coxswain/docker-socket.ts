@@ -53,7 +53,7 @@ export async function dockerSocket(world: World, args: readonly string[]): Promi
   const [unexpected] = parsed.rest;
   if (unexpected !== undefined) throw new UserError(`unexpected argument: ${unexpected} ${hint}`);
   const { values } = parsed;
-  const folder = placeOfImages(world, values);
+  const folder = await placeOfImages(world, values);
   const socket = values.socket === '' ? join(folder, 'docker.sock') : resolve(values.socket);
   if (Buffer.byteLength(socket) > pathBytesMax)
     throw new UserError(

@@ -119,15 +119,11 @@ test.each([
 });
 
 test.each([
-  ['GangScheduling=true', '--feature-gates: GangScheduling needs GenericWorkload=true'],
   [
-    'Teleport=true',
-    '--feature-gates: "Teleport=true" is none of GenericWorkload, GangScheduling, DRADeviceTaintRules with =true or =false',
+    'GangScheduling=true',
+    '--feature-gates: GangScheduling is enabled, but depends on features that are disabled: [GenericWorkload]',
   ],
-  [
-    'GangScheduling',
-    '--feature-gates: "GangScheduling" is none of GenericWorkload, GangScheduling, DRADeviceTaintRules with =true or =false',
-  ],
+  ['Teleport=true', '--feature-gates: unrecognized feature gate: Teleport'],
 ])('feature gates of the scheduler that cannot be are refused: %s', async (gates, message) => {
   await expect(schedulerSettings({ 'feature-gates': gates }, [])).rejects.toThrow(message);
 });

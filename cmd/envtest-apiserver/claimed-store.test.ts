@@ -21,7 +21,7 @@ function held(id: string): Held {
   const it: Held = {
     gone,
     isReleased: false,
-    claim: { kind: 'held', dataDir: '/data', id, gone: gone.promise, release },
+    claim: { kind: 'held', dataDir: '/data', id, waitsForDisk: true, gone: gone.promise, release },
   };
   return it;
 }

@@ -28,7 +28,6 @@ const values: readonly string[] = [
   'etcd-readycheck-timeout',
   'event-ttl',
   'external-hostname',
-  'feature-gates',
   'goaway-chance',
   'http2-max-streams-per-connection',
   'kubelet-preferred-address-types',

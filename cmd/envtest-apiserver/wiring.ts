@@ -73,7 +73,9 @@ async function openClaimed(values: StandInValues, { clock, random, log }: Proces
   const claim = await claimWithin(address, clock);
   if (claim === undefined) return undefined;
   try {
-    const store = await openStore({ store: 'lmdb', folder: join(claim.dataDir, 'member'), clock, random, log });
+    const { dataDir, waitsForDisk } = claim;
+    const folder = join(dataDir, 'member');
+    const store = await openStore({ store: 'lmdb', folder, clock, random, log, waitsForDisk });
     return claimedStore({ store, address, claim, clock });
   } catch (error) {
     claim.release();

@@ -28,10 +28,10 @@ try {
 }
 
 /** Listens, and ends at the first signal that asks for it: what it keeps is on the disk, written by its claimant. */
-async function serve({ dataDir, clientUrls }: EtcdOptions): Promise<void> {
+async function serve({ dataDir, clientUrls, waitsForDisk }: EtcdOptions): Promise<void> {
   const folder = resolve(dataDir);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const all = standInServers({ dataDir: folder, id: idOf(folder) }, clientUrls);
+  const all = standInServers({ dataDir: folder, id: idOf(folder), waitsForDisk }, clientUrls);
   const end = (): void => {
     for (const { server } of all) {
       server.close();

@@ -11,15 +11,19 @@ test.each([
       '--listen-peer-urls=http://127.0.0.1:41002',
       '--unsafe-no-fsync=true',
     ],
-    { dataDir: '/data', clientUrls: ['http://127.0.0.1:41001'] },
+    { dataDir: '/data', clientUrls: ['http://127.0.0.1:41001'], waitsForDisk: false },
   ],
   [
     'those of jenvtest, with one dash and values of their own',
     ['-data-dir', '/data', '-wal-dir', '/wal', '--listen-client-urls', 'http://0.0.0.0:41001', '--unsafe-no-fsync'],
-    { dataDir: '/data', clientUrls: ['http://0.0.0.0:41001'] },
+    { dataDir: '/data', clientUrls: ['http://0.0.0.0:41001'], waitsForDisk: false },
   ],
-  ['none: as etcd itself', [], { dataDir: 'default.etcd', clientUrls: ['http://localhost:2379'] }],
-  ['a name, which names the folder', ['--name', 'm1'], { dataDir: 'm1.etcd', clientUrls: ['http://localhost:2379'] }],
+  ['none: as etcd itself', [], { dataDir: 'default.etcd', clientUrls: ['http://localhost:2379'], waitsForDisk: true }],
+  [
+    'a name, which names the folder, and a switch that is off',
+    ['--name', 'm1', '--unsafe-no-fsync=false'],
+    { dataDir: 'm1.etcd', clientUrls: ['http://localhost:2379'], waitsForDisk: true },
+  ],
 ])('takes %s', (_what, args, options) => {
   expect(etcdArguments(args)).toEqual({ kind: 'run', options });
 });

@@ -8,6 +8,8 @@ export interface EtcdOptions {
   readonly dataDir: string;
   /** Where it listens, as URLs. */
   readonly clientUrls: readonly string[];
+  /** Whether writes are on the disk once they are acknowledged. */
+  readonly waitsForDisk: boolean;
 }
 
 /** What came of reading the arguments; a refusal is one line. */
@@ -17,9 +19,12 @@ export type EtcdArguments =
   | { readonly kind: 'version' }
   | { readonly kind: 'refused'; readonly message: string };
 
+/** The switch with which nothing waits for the disk. */
+const unsafeSwitch = 'unsafe-no-fsync';
+
 /** Flags of etcd that may stand without a value. */
 const switches: ReadonlySet<string> = new Set([
-  'unsafe-no-fsync',
+  unsafeSwitch,
   'force-new-cluster',
   'strict-reconfig-check',
   'pre-vote',
@@ -90,7 +95,9 @@ export function etcdArguments(args: readonly string[]): EtcdArguments {
   if (wrong !== undefined)
     return refused(`Cannot listen at ${JSON.stringify(wrong)} of --listen-client-urls: it must be http://ADDRESS:PORT`);
   const dataDir = given.get('data-dir') || `${given.get('name') ?? 'default'}.etcd`;
-  return { kind: 'run', options: { dataDir, clientUrls } };
+  // As Go reads a truth: what is none of its words for one waits.
+  const waitsForDisk = !/^(1|t|T|true|TRUE|True)$/.test(given.get(unsafeSwitch) ?? '');
+  return { kind: 'run', options: { dataDir, clientUrls, waitsForDisk } };
 }
 
 function isKnown(name: string): boolean {
@@ -103,8 +110,12 @@ function refused(message: string): EtcdArguments {
 
 /** The text of `--help`, each flag at the head of a line. */
 export function etcdHelp(): string {
-  const used = { 'data-dir': 'Folder of the data.', 'listen-client-urls': 'Where to listen, as http://ADDRESS:PORT.' };
-  const ignored = [...switches, ...withoutEffect].sort();
+  const used = {
+    'data-dir': 'Folder of the data.',
+    'listen-client-urls': 'Where to listen, as http://ADDRESS:PORT.',
+    [unsafeSwitch]: 'Acknowledge writes that are not on the disk yet.',
+  };
+  const ignored = [...switches, ...withoutEffect].filter((name) => name !== unsafeSwitch).sort();
   return [
     'Usage: etcd [flags]',
     '',

@@ -2,7 +2,7 @@
  * The `etcd` stand-in as a server: the health pages that those look at who start an etcd, and the claim by which one kube-apiserver stand-in has its
  * data.
  *
- * A claim is a request whose answer begins with one line, the folder of the data and its id, and does not end while both processes live. So each
+ * A claim is a request whose answer begins with one line, the folder of the data, its id and whether writes wait for the disk, and does not end while both processes live. So each
  * side knows at once when the other is gone, whatever ended it. Laws: one claim at a time; the id is made with the folder and stays in it; the
  * files in the folder are the claimant's alone. All else that is asked of an etcd is refused in words.
  */
@@ -15,6 +15,8 @@ export interface StandIn {
   readonly dataDir: string;
   /** Tells this folder from every other that was at its path. */
   readonly id: string;
+  /** Whether writes are on the disk once they are acknowledged. */
+  readonly waitsForDisk: boolean;
 }
 
 /** A server, and where it is to listen. */

@@ -4,6 +4,7 @@ import { kubeconfigFlag } from '#cmd/common/connection.ts';
 import { kernelFlags } from '#pkg/cluster/kernel-flags.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { proxyBackendTable } from '#pkg/cluster/proxy-backends.ts';
+import { featureGatesFlag } from '#pkg/component/feature-gates.ts';
 import { type FlagTable, list, text, toggle } from '#pkg/component/flags.ts';
 
 /** The table: each flag with its help, default and limits. */
@@ -34,6 +35,7 @@ export const proxyFlags = {
     allowed: Object.keys(networkTable),
   }),
   ...kernelFlags,
+  ...featureGatesFlag,
   'machine-nodes': list({
     help: 'Nodes of this machine that have network namespaces of their own.',
     fallback: [],

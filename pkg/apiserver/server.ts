@@ -15,6 +15,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { MetricFamily } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
+import { countFeatures, type Features, featuresOf } from '#pkg/component/feature-gates.ts';
 import type { AboutComponent } from '#pkg/component/zpages.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { createStoreFeed } from '#pkg/storage/store-feed.ts';
@@ -90,6 +91,8 @@ export interface ApiServerOptions {
   readonly faults?: FaultPoint | undefined;
   /** Pages of what only some servers have. Default: none. */
   readonly ownPages?: OwnPages | undefined;
+  /** Which features are on. Default: as in 1.36. */
+  readonly features?: Features;
   /** What the server's process uses, for its metrics. Default: nothing is told of it. */
   readonly processMetrics?: () => readonly MetricFamily[];
   /** What `/statusz` and `/flagz` tell. Default: a server without flags, from now on. */
@@ -164,6 +167,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const catalog = createCatalog(options, caches);
   const reader = registryReader(() => catalog);
   const counts = new ServerCounts(networkClock);
+  const features = options.features ?? featuresOf([]);
+  countFeatures(counts.metrics, features);
   const core: ServerCore = {
     catalog,
     clock,
@@ -182,6 +187,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     aggregation: options.aggregation,
     faults: options.faults,
     ownPages: options.ownPages,
+    features,
     stopping: stopping.signal,
   };
   const tell = (resource: FollowSubject, sink: FollowSink): Promise<void> =>

@@ -14,6 +14,7 @@ import { textBefore } from '#pkg/base/text-before.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { ForwardTransport } from '#pkg/client/forward-transport.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { featuresOf } from '#pkg/component/feature-gates.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import { createAddressRepair } from '#pkg/controllers/service-cidrs/address-repair.ts';
@@ -226,6 +227,7 @@ async function givenOf(options: ApiPartOptions): Promise<Partial<LocalApiOptions
       : {
           requests: requestSettings(flags),
           runtimeConfig,
+          features: featuresOf(flags['feature-gates']),
           admissionSettings: await admissionSettings(flags),
         }),
     grants: [...(grants ?? []), ...onDemandGrants(runtimeConfig)],

@@ -13,6 +13,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import { type MetricFamily, Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import { countFeatures, featuresOf } from '#pkg/component/feature-gates.ts';
 import type { HealthChecks } from '#pkg/component/health.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { AccessFiles, clusterAccess } from './access-files.ts';
@@ -263,6 +264,7 @@ function hostOf(
   { settings, folder, clock: networkClock, random, log, metrics = new Metrics() }: ClusterOptions,
   { tables, pki, api, clock, hold, members, onNodesReady }: HostParts,
 ): ClusterHost {
+  countFeatures(metrics, featuresOf(settings.componentFlags['kube-controller-manager']?.['feature-gates']));
   const open = Object.values(tables.components).filter(({ opensSockets }) => opensSockets);
   return {
     settings,

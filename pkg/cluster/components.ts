@@ -206,6 +206,7 @@ export const componentTable: ComponentTable = {
         ? {}
         : { ...kernelFlagValues(settings), network: settings.network, 'machine-nodes': nodeNamesOf(settings) }),
     }),
+    options: async () => (await import('#pkg/component/feature-gates.ts')).featureGatesFlag,
     // What holds pods to network policies and gives load balancers addresses, on networks of the kernel.
     rights: [
       'list,watch core namespaces,pods',

@@ -17,6 +17,7 @@ import type { Client } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
+import type { Features } from '#pkg/component/feature-gates.ts';
 import type { OptionalParts } from '#pkg/registry/admission/optional/table.ts';
 import { createRegisteredAdmission, type RegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
@@ -93,6 +94,8 @@ export interface LocalApiOptions {
   readonly faults?: ApiServerOptions['faults'];
   /** Pages of what only some servers have. Default: none. */
   readonly ownPages?: ApiServerOptions['ownPages'];
+  /** Which features are on. Default: as in 1.36. */
+  readonly features?: Features;
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
   readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
@@ -137,7 +140,7 @@ function pluginsOf(
 }
 
 function strategiesOf(
-  { store, grants, serviceCidr, port }: LocalApiOptions,
+  { store, grants, serviceCidr, port, features }: LocalApiOptions,
   {
     issuer,
     hasRoles,
@@ -156,6 +159,7 @@ function strategiesOf(
     servesUsage: true,
     issuer,
     ...(hasRoles ? { grants: grants ?? [] } : {}),
+    scalesToZero: features?.isOn('HPAScaleToZero') ?? false,
     ...(serviceCidr === undefined ? {} : { serviceCidr }),
     ...(port === undefined ? {} : { apiServerPort: port }),
   });
@@ -191,12 +195,20 @@ function storageVersionsOnDemand(identity: string, parts: RegistrationOptions): 
 }
 
 /** What the server is given as it is. */
-function passedOn({ process, faults, ownPages, audit, runtimeConfig }: LocalApiOptions): Partial<ApiServerOptions> {
+function passedOn({
+  process,
+  faults,
+  ownPages,
+  audit,
+  runtimeConfig,
+  features,
+}: LocalApiOptions): Partial<ApiServerOptions> {
   return {
     ...process,
     faults,
     ownPages,
     ...(audit === undefined ? {} : { audit }),
+    ...(features === undefined ? {} : { features }),
     ...(runtimeConfig === undefined ? {} : { runtimeConfig }),
   };
 }

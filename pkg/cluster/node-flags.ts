@@ -1,5 +1,6 @@
 /** Flags of kubelets that people may set, whether nodes are processes or all in one. */
 
+import { featureGatesFlag } from '#pkg/component/feature-gates.ts';
 import { type FlagTable, text } from '#pkg/component/flags.ts';
 import { cpuFlags } from './cpu-flags.ts';
 import { criEndpointDefault, criEndpointProblem } from './cri-endpoint.ts';
@@ -38,4 +39,5 @@ export const nodeFlags = {
   ...evictionFlags,
   ...imageCollectionFlags,
   ...podPidsFlags,
+  ...featureGatesFlag,
 } satisfies FlagTable;

@@ -1,8 +1,8 @@
 /** Flags of the scheduler that people may set, whether it is a process of its own or in one with all others, and what they come to. */
 import { readFile } from 'node:fs/promises';
 import { errorCode } from '#pkg/base/error-code.ts';
-import { featureGates } from '#pkg/component/feature-gates.ts';
-import { type FlagTable, list, text } from '#pkg/component/flags.ts';
+import { featureGatesFlag, featuresOf } from '#pkg/component/feature-gates.ts';
+import { type FlagTable, text } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { SchedulerConfiguration } from '#pkg/scheduler/config/configuration.ts';
 import type { PluginEntry, Scheduling } from '#pkg/scheduler/framework/plugin-context.ts';
@@ -24,14 +24,8 @@ export const schedulerOptionFlags = {
     help: 'A KubeSchedulerConfiguration file: profiles, their plugins with weights and arguments, extenders.',
     placeholder: 'file',
   }),
-  'feature-gates': list({
-    help: 'Features that are off by default: GenericWorkload and GangScheduling, with which pods of a gang are scheduled as a whole, where the API server serves scheduling.k8s.io/v1alpha2; DRADeviceTaintRules, with which DeviceTaintRules keep pods off devices, where it serves resource.k8s.io/v1beta2.',
-    placeholder: 'NAME=true,…',
-  }),
+  ...featureGatesFlag,
 } satisfies FlagTable;
-
-/** Features of upstream's that there are here. The second needs the first. */
-const gates: readonly string[] = ['GenericWorkload', 'GangScheduling', 'DRADeviceTaintRules'];
 
 /** How a scheduler is started. */
 export interface SchedulerSettings {
@@ -50,10 +44,8 @@ export async function schedulerSettings(
   plugins: readonly PluginEntry[],
 ): Promise<SchedulerSettings> {
   const scheduling = schedulings.find((way) => way === values.scheduling) ?? defaultScheduling;
-  const on = featureGates(gates, values['feature-gates']);
-  if (on.has('GangScheduling') && !on.has('GenericWorkload'))
-    throw new UserError('--feature-gates: GangScheduling needs GenericWorkload=true');
-  const features = { hasGangs: on.has('GangScheduling'), hasTaintRules: on.has('DRADeviceTaintRules') };
+  const { isOn } = featuresOf(values['feature-gates']);
+  const features = { hasGangs: isOn('GangScheduling'), hasTaintRules: isOn('DRADeviceTaintRules') };
   const path = values['scheduler-config'];
   if (typeof path !== 'string' || path === '') return { scheduling, ...features };
   return { scheduling, ...features, configuration: await readConfigurationFile(path, plugins) };

@@ -1,5 +1,6 @@
 /** Flags of the API server that people may set, whether it is a process of its own or in one with all others. */
 import { readsMaxDefault, writesMaxDefault } from '#pkg/apiserver/flow/in-flight.ts';
+import { featureGatesFlag } from '#pkg/component/feature-gates.ts';
 import { type FlagTable, type FlagValues, integer, list, parseFlags, text, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { auditFlags } from './audit/audit-flags.ts';
@@ -47,6 +48,7 @@ export const serverFlags = {
     help: 'Admission plugins that do not run, of those that do by default.',
     placeholder: 'Name,Name',
   }),
+  ...featureGatesFlag,
   'runtime-config': list({
     help: 'Versions that are served beyond the default, or not served: api/all, api/beta, api/alpha, GROUP/VERSION or GROUP/VERSION/RESOURCE with =true or =false.',
     placeholder: 'NAME=true,…',

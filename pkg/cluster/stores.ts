@@ -25,6 +25,8 @@ export interface StorePlace extends EtcdFiles {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Whether writes wait for the disk, where the driver has one of its own. Default true. */
+  readonly waitsForDisk?: boolean;
 }
 
 /** One driver, and which values of `--store` it answers to. */
@@ -60,10 +62,10 @@ export const storeTable: StoreTable = {
     where: ({ folder }) => join(folder, 'store'),
     needsFolder: true,
     isShared: false,
-    open: async ({ folder, clock, log }) => {
+    open: async ({ folder, clock, log, waitsForDisk }) => {
       const directory = join(folder, 'store');
       await checkStoreFile(join(directory, 'data.mdb'), { folder, where: directory });
-      return openLmdb({ directory, log, clock });
+      return openLmdb({ directory, log, clock, waitsForDisk });
     },
     snapshot: async ({ folder }) => {
       const { openLmdbSnapshot } = await import('#pkg/storage/drivers/lmdb/lmdb-snapshot.ts');

@@ -116,9 +116,13 @@ export function integer(
   };
 }
 
-/** A flag that may be given several times, or once with commas between the values. */
+/** A flag that may be given several times, or once with commas between the values, each of which `problem` says what it must be. */
 export function list(
-  options: Common & { fallback?: readonly string[]; placeholder?: string },
+  options: Common & {
+    fallback?: readonly string[];
+    placeholder?: string;
+    problem?: (value: string) => string | undefined;
+  },
 ): Flag<readonly string[]> {
   return {
     ...options,
@@ -126,7 +130,11 @@ export function list(
     placeholder: options.placeholder ?? 'a,b',
     schema: { type: ['array', 'string'], items: { type: 'string' } },
     expects: 'must be a list of strings',
-    parse: (value, previous) => good([...(previous ?? []), ...value.split(',').filter((part) => part !== '')]),
+    parse: (value, previous) => {
+      const values = value.split(',').filter((part) => part !== '');
+      const wrong = values.map((one) => options.problem?.(one)).find((problem) => problem !== undefined);
+      return wrong === undefined ? good([...(previous ?? []), ...values]) : bad(wrong);
+    },
   };
 }
 

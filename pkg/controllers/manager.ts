@@ -11,6 +11,7 @@ import type { Informers } from '#pkg/client/informer.ts';
 import { type LeaderElectionOptions, runWithLeaderElection } from '#pkg/client/leader-election.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import { type Features, featureGatesFlag, featuresOf } from '#pkg/component/feature-gates.ts';
 import { type FlagTable, list } from '#pkg/component/flags.ts';
 import type { ControllerContext, ControllerOptions, ControllerTable } from './common/controller.ts';
 import { accountOf } from './common/controller-accounts.ts';
@@ -46,6 +47,7 @@ const managerFlags = {
     fallback: ['*'],
     placeholder: '*,-name',
   }),
+  ...featureGatesFlag,
 };
 
 /** The flags of the manager and of all controllers of a table. Throws where two have one of the same name. */
@@ -64,14 +66,15 @@ export function controllerFlags(table: ControllerTable = controllerTable): FlagT
   return all;
 }
 
-/** The manager. Throws at once for a controller that does not exist, and for two with one flag. */
+/** The manager. Throws at once for a controller that does not exist, two with one flag, and features that cannot be. */
 export function createControllerManager(options: ControllerManagerOptions): Component {
   const { table = controllerTable } = options;
   const names = options.controllers ?? chosen(options.flags?.controllers, table);
   for (const name of names)
     if (!Object.hasOwn(table, name)) throw new Error(`Cannot start controller ${name} as there is none`);
   controllerFlags(table);
-  const runAll = (signal: AbortSignal): Promise<void> => runControllers(options, names, signal);
+  const features = featuresOf(options.flags?.['feature-gates']);
+  const runAll = (signal: AbortSignal): Promise<void> => runControllers(options, { names, features }, signal);
   const { leaderElect, deps } = options;
   if (leaderElect === undefined) return { run: runAll };
   const { client, clock, random, log } = deps;
@@ -98,7 +101,7 @@ function chosen(wish: unknown, table: ControllerTable): readonly string[] {
 
 async function runControllers(
   options: ControllerManagerOptions,
-  names: readonly string[],
+  { names, features }: { readonly names: readonly string[]; readonly features: Features },
   signal: AbortSignal,
 ): Promise<void> {
   const { deps } = options;
@@ -119,7 +122,7 @@ async function runControllers(
       recorders.set(component, known);
       return known;
     };
-    return { ...own, options: options.options ?? {}, recorder };
+    return { ...own, options: options.options ?? {}, features, recorder };
   };
   const components = names.map((name) => makeController(options, name, contextOf(name)));
   const running = [deps.informers.run(stop.signal)];

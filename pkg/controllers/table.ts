@@ -10,10 +10,7 @@ import { createCsrCleanerController } from './csrcleaner/csrcleaner.ts';
 import { createCsrSigningController } from './csrsigning/csrsigning.ts';
 import { createDaemonSetController } from './daemon/daemon.ts';
 import { createDeploymentController } from './deployment/deployment.ts';
-import {
-  createDeviceTaintEvictionController,
-  deviceTaintEvictionFlags,
-} from './devicetainteviction/devicetainteviction.ts';
+import { createDeviceTaintEvictionController } from './devicetainteviction/devicetainteviction.ts';
 import { createDisruptionController } from './disruption/disruption.ts';
 import { createEndpointController } from './endpoint/endpoint.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
@@ -61,7 +58,7 @@ export const controllerTable: ControllerTable = {
   'node-ipam-controller': withFlags(nodeIpamFlags, createNodeIpamController),
   'node-lifecycle-controller': withFlags(nodeLifecycleFlags, createNodeLifecycleController),
   'taint-eviction-controller': createTaintEvictionController,
-  'device-taint-eviction-controller': withFlags(deviceTaintEvictionFlags, createDeviceTaintEvictionController),
+  'device-taint-eviction-controller': createDeviceTaintEvictionController,
   'deployment-controller': createDeploymentController,
   'replicaset-controller': createReplicaSetController,
   'replicationcontroller-controller': createReplicationController,

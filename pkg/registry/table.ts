@@ -19,7 +19,7 @@ import { replicaSetStrategy } from './apps/replica-set.ts';
 import { statefulSetStrategy } from './apps/stateful-set.ts';
 import type { ServiceAccountIssuer } from './authentication/service-account-issuer.ts';
 import { reviewStrategies } from './authorization/reviews.ts';
-import { horizontalPodAutoscalerStrategy } from './autoscaling/horizontal-pod-autoscaler.ts';
+import { createHorizontalPodAutoscalerStrategy } from './autoscaling/horizontal-pod-autoscaler.ts';
 import { cronJobStrategy } from './batch/cron-job.ts';
 import { jobStrategy } from './batch/job.ts';
 import { certificateSigningRequestStrategy } from './certificates/certificate-signing-request.ts';
@@ -84,6 +84,8 @@ export interface StrategyOptions {
   readonly issuer?: ServiceAccountIssuer;
   /** Whether `metrics.k8s.io` is served, for which kubelets are asked. Default false. */
   readonly servesUsage?: boolean;
+  /** Whether an autoscaler may take the last replica away. Default false. */
+  readonly scalesToZero?: boolean;
   /** What is granted beside the roles and bindings that every cluster has, which are then made at the start. Absent: none of them are made. */
   readonly grants?: readonly Grant[];
 }
@@ -157,7 +159,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
       template: ({ spec }: Given<CronJob>) => spec?.jobTemplate?.spec?.template,
       namesPods: true,
     }),
-    horizontalPodAutoscalerStrategy,
+    createHorizontalPodAutoscalerStrategy(options.scalesToZero),
     podDisruptionBudgetStrategy,
     ...(options.grants === undefined ? rbacStrategies : strategiesWithPolicy(options.grants)),
     ...createNetworkingStrategies(ipRules, ranges),

@@ -40,7 +40,7 @@ export interface TestClusterOptions {
   readonly capacity?: Readonly<Record<string, string>>;
   /** Names of the controllers that run, none where the list is empty. Default: all. */
   readonly controllers?: readonly string[];
-  /** Flags of components that differ from their defaults, as `up --extra-config` takes them: `{ 'kube-scheduler': { scheduling: 'spreading' } }`. Of the API server's it is `runtime-config`, on virtual time. */
+  /** Flags of components that differ from their defaults, as `up --extra-config` takes them: `{ 'kube-scheduler': { scheduling: 'spreading' } }`. Of the API server's they are `runtime-config` and `feature-gates`, on virtual time. */
   readonly flags?: ComponentFlags;
   /** Files and folders of CustomResourceDefinitions that are established before anything else is applied. Default: none. */
   readonly crds?: readonly string[];

@@ -14,7 +14,7 @@ import { runTogether } from '#pkg/component/signals.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import type { TestCluster, TestClusterOptions } from './cluster.ts';
 import { Composition, faultsOf, testSettings } from './composition.ts';
-import { servedVersions } from './served-versions.ts';
+import { serverOptions } from './server-options.ts';
 
 /** Virtual time that `until` lets pass at most unless it is told otherwise. */
 const untilMsDefault = 600_000;
@@ -40,7 +40,7 @@ export async function startVirtualCluster(cluster: TestClusterOptions): Promise<
     random,
     log: cluster.log ?? silentLogger,
     serviceCidr: testSettings.serviceCidr,
-    ...(await servedVersions(cluster)),
+    ...(await serverOptions(cluster)),
     ...(cluster.callWebhook === undefined ? {} : { callWebhook: cluster.callWebhook }),
     ...(cluster.connectRemote === undefined ? {} : { connectRemote: cluster.connectRemote }),
   });

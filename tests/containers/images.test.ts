@@ -174,6 +174,20 @@ describe.skipIf(impossible !== undefined)('images', () => {
     expect(await coxswain('image', 'load', compressed)).toContain(id.slice(7, 19));
   });
 
+  test('the history has a step for each layer; what lost its tag goes with a prune, and what has one stays', async () => {
+    const steps: unknown = JSON.parse(await coxswain('image', 'history', '-o', 'json', name));
+    expect(steps).toEqual([expect.objectContaining({ sizeBytes: expect.any(Number) }), expect.any(Object)]);
+    expect(await coxswain('image', 'history', name)).toMatch(/^CREATED +SIZE +CREATED BY +COMMENT\n/);
+    const other = join(folder, 'other.tar');
+    writeBusyboxArchive(other, 'coxswain-pruned-test:1');
+    await coxswain('image', 'load', other, '--data-dir', join(folder, 'pruned'));
+    const prune = (...flags: readonly string[]): Promise<string> =>
+      coxswain('image', 'prune', '--data-dir', join(folder, 'pruned'), ...flags);
+    expect(await prune()).toMatch(/^Freed .*B\.\n$/);
+    expect(await prune('--all')).toMatch(/^Removed docker\.io\/library\/coxswain-pruned-test:1\nFreed .*B\.\n$/);
+    expect(await coxswain('image', 'ls', '-o', 'json', '--data-dir', join(folder, 'pruned'))).toBe('[]\n');
+  });
+
   describe.skipIf(noEngine !== undefined)('with the engine', () => {
     afterAll(async () => {
       await run('docker', [

@@ -41,6 +41,17 @@ async function gatewayAddress(): Promise<string> {
   return `http://${await kubectl('get', 'gateway', 'shop', '-o', jsonpath)}/`;
 }
 
+test('the objects of an addon are shown as they would be applied, whether the cluster has it or not', async () => {
+  const before = (await cluster.coxswain(['addon', 'list', '-o', 'json'])).stdout;
+  for (const name of ['gateway', 'logs']) {
+    const { code, stdout } = await cluster.coxswain(['addon', 'show', name]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^kind: \w+$/m)]);
+    const checked = await cluster.tryKubectl('35', ['apply', '--dry-run=client', '-f', '-'], { input: stdout });
+    expect(checked).toMatchObject({ code: 0, stdout: expect.stringMatching(/\(dry run\)/) });
+  }
+  expect((await cluster.coxswain(['addon', 'list', '-o', 'json'])).stdout).toBe(before);
+});
+
 test('what is no addon, or none for this cluster, is refused with one line', async () => {
   const refused = async (...args: readonly string[]) => {
     const { code, stdout, stderr } = await cluster.coxswain(['addon', ...args]);

@@ -148,6 +148,30 @@ test('the same sources are the same image, and a change that breaks its acceptan
   shop.edit('greeting.js', 'Goodbye', 'Ahoy');
 });
 
+test('a step that waits for somebody goes on once it is approved, by its name', async () => {
+  const approval = (value: string) => {
+    const patch = JSON.stringify([{ op: 'replace', path: '/spec/steps/4/deploy/approval', value }]);
+    return cluster.kubectl(kubectl, ['patch', 'pipeline/shop', '-n', 'ci', '--type=json', '-p', patch]);
+  };
+  await approval('Manual');
+  await shop.git('commit', '-q', '--allow-empty', '-m', 'Wait for somebody');
+  const commit = await shop.pushCommit();
+  const [waiting] = await eventually(
+    () => shop.runs(commit),
+    ([run]) => run?.status?.steps?.some(({ phase }) => phase === 'Approval') === true,
+    runMs,
+  );
+  const name = waiting?.metadata?.name ?? '';
+  const approve = (step: string) => cluster.coxswain(['pipeline', 'approve', name, step, '-n', 'ci']);
+  expect(await approve('build')).toMatchObject({
+    code: 1,
+    stderr: `coxswain: the run ${name} has no step "build" that waits for an approval\n`,
+  });
+  expect(await approve('production')).toMatchObject({ code: 0, stdout: `production of ${name} is approved\n` });
+  expect(await shop.ended(commit)).toEqual({ phase: 'Succeeded', reason: undefined, steps: all() });
+  await approval('Automatic');
+});
+
 test('a version that goes bad in production only is taken back by its metric', async () => {
   const before = await productionImage();
   const asked = load();

@@ -26,7 +26,6 @@ const absent: readonly (readonly [names: RegExp, why: string])[] = [
   [/^apiserver_validation_declarative_/, 'there is one validation'],
   [/^apiserver_storage_size_bytes$/, 'stores do not tell their size'],
   [/^(disabled|hidden|registered)_metrics_total$/, 'no metric can be switched off'],
-  [/^kubernetes_feature_enabled$/, 'there are no feature gates'],
   [/^kube_pod_resource_/, 'the scheduler serves no /metrics/resources'],
   [/^statefulset_controller_/, 'not counted yet'],
 ];

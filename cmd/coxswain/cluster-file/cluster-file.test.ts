@@ -81,6 +81,7 @@ test(
       manifests: ['object.yaml'],
       addons: ['prometheus'],
     };
+    const gates = { 'feature-gates': 'GenericWorkload=true,GangScheduling=true' };
     const path = fileWith(fields, others);
     const folder = join(path, '..');
     const said = await readUpArguments(['--config', path]);
@@ -95,7 +96,9 @@ test(
       apiPort: 7000,
       controlPlanes: 2,
       componentFlags: {
-        'kube-controller-manager': { 'node-monitor-period': '2s' },
+        'kube-controller-manager': { 'node-monitor-period': '2s', ...gates },
+        kubelet: gates,
+        'kube-proxy': gates,
         'kube-apiserver': {
           'audit-policy-file': join(folder, 'audit.yaml'),
           'audit-log-path': '-',
@@ -105,11 +108,12 @@ test(
           'disable-admission-plugins': 'PodSecurity,Priority',
           'runtime-config': 'api/alpha=true,batch/v1=false',
           'encryption-provider-config': join(folder, 'sub/keys.yaml'),
+          ...gates,
         },
         'kube-scheduler': {
           scheduling: 'spreading',
           'scheduler-config': join(folder, 'profiles.yaml'),
-          'feature-gates': 'GenericWorkload=true,GangScheduling=true',
+          ...gates,
         },
       },
     });
@@ -210,8 +214,9 @@ test.each<[object, string]>([
   ],
   [{ apiServer: { runtimeConfig: { 'a b': true } } }, 'apiServer.runtimeConfig: "a b=true" is not a version'],
   [{ apiServer: { runtimeConfig: { v1: 'yes' } } }, 'apiServer.runtimeConfig.v1: must be boolean'],
-  [{ featureGates: { Teleport: true } }, 'featureGates: "Teleport=true" is none of '],
-  [{ featureGates: { GangScheduling: true } }, 'featureGates: GangScheduling needs GenericWorkload=true'],
+  [{ featureGates: { Teleport: true } }, 'featureGates: unrecognized feature gate: Teleport'],
+  [{ featureGates: { GangScheduling: true } }, 'featureGates: GangScheduling is enabled, but depends on '],
+  [{ featureGates: { EnvFiles: true } }, 'featureGates: cannot set feature gate EnvFiles to true, as '],
   [
     { featureGates: { GenericWorkload: true }, components: { 'kube-scheduler': { featureGates: '' } } },
     'featureGates: components.kube-scheduler.featureGates says it too',

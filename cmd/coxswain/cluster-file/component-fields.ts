@@ -6,17 +6,18 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { AccessFiles } from '#pkg/cluster/access-files.ts';
 import { type AdmissionFlags, admissionSettings, pluginsNamed } from '#pkg/cluster/admission-flags.ts';
 import { flagsOfComponent } from '#pkg/cluster/component-flags.ts';
-import { schedulerSettings } from '#pkg/cluster/scheduler-flags.ts';
-import { runtimeConfigOf, serverFlagValues } from '#pkg/cluster/server-flags.ts';
+import { runtimeConfigOf, type ServerFlagValues, serverFlagValues } from '#pkg/cluster/server-flags.ts';
 import type { ComponentFlags } from '#pkg/cluster/settings.ts';
 import type { ClusterTables } from '#pkg/cluster/tables.ts';
+import { featuresOf } from '#pkg/component/feature-gates.ts';
 import { fieldOf, flagOf } from '#pkg/component/flags.ts';
 
 /** A field that is a flag of a component. */
 interface OwnField {
   /** Its path in the file. */
   readonly path: string;
-  readonly component: string;
+  /** All are told the same. */
+  readonly components: readonly string[];
   readonly flag: string;
   /** What it holds: the path of a file, words, or names that are true or false. */
   readonly sort: 'file' | 'switches' | 'words';
@@ -24,40 +25,45 @@ interface OwnField {
 
 /** All of them: the file is read and written by this table. */
 const ownFields: readonly OwnField[] = [
-  { path: 'apiServer.auditPolicyFile', component: 'kube-apiserver', flag: 'audit-policy-file', sort: 'file' },
+  { path: 'apiServer.auditPolicyFile', components: ['kube-apiserver'], flag: 'audit-policy-file', sort: 'file' },
   {
     path: 'apiServer.authenticationConfigFile',
-    component: 'kube-apiserver',
+    components: ['kube-apiserver'],
     flag: 'authentication-config',
     sort: 'file',
   },
   {
     path: 'apiServer.authorizationConfigFile',
-    component: 'kube-apiserver',
+    components: ['kube-apiserver'],
     flag: 'authorization-config',
     sort: 'file',
   },
-  { path: 'apiServer.auditLogPath', component: 'kube-apiserver', flag: 'audit-log-path', sort: 'file' },
+  { path: 'apiServer.auditLogPath', components: ['kube-apiserver'], flag: 'audit-log-path', sort: 'file' },
   {
     path: 'apiServer.admissionConfigFile',
-    component: 'kube-apiserver',
+    components: ['kube-apiserver'],
     flag: 'admission-control-config-file',
     sort: 'file',
   },
   {
     path: 'apiServer.enableAdmissionPlugins',
-    component: 'kube-apiserver',
+    components: ['kube-apiserver'],
     flag: 'enable-admission-plugins',
     sort: 'words',
   },
   {
     path: 'apiServer.disableAdmissionPlugins',
-    component: 'kube-apiserver',
+    components: ['kube-apiserver'],
     flag: 'disable-admission-plugins',
     sort: 'words',
   },
-  { path: 'apiServer.runtimeConfig', component: 'kube-apiserver', flag: 'runtime-config', sort: 'switches' },
-  { path: 'featureGates', component: 'kube-scheduler', flag: 'feature-gates', sort: 'switches' },
+  { path: 'apiServer.runtimeConfig', components: ['kube-apiserver'], flag: 'runtime-config', sort: 'switches' },
+  {
+    path: 'featureGates',
+    components: ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'kubelet', 'kube-proxy'],
+    flag: 'feature-gates',
+    sort: 'switches',
+  },
 ];
 
 /** The field `components` of a file of flags, with files below `folder`; none where the file says nothing of components. */
@@ -88,10 +94,10 @@ export async function componentsIn(document: JsonObject, folder: string, tables:
 
 /** What is wrong with fields that stand for flags, and in the files of access that they name below `folder`, each with its path. */
 export async function ownFieldProblems(document: JsonObject, folder: string): Promise<readonly string[]> {
-  const doubled = ownFields.flatMap(({ path, component, flag }) => {
-    const other = `components.${component}.${fieldOf(flag)}`;
-    const isDoubled = valueAt(document, path) !== undefined && valueAt(document, other) !== undefined;
-    return isDoubled ? [`${path}: ${other} says it too`] : [];
+  const doubled = ownFields.flatMap(({ path, components, flag }) => {
+    if (valueAt(document, path) === undefined) return [];
+    const others = components.map((component) => `components.${component}.${fieldOf(flag)}`);
+    return others.flatMap((other) => (valueAt(document, other) === undefined ? [] : [`${path}: ${other} says it too`]));
   });
   const set = ownFlags(document, folder);
   const access = async (flag: keyof AccessFiles): Promise<void> => {
@@ -99,12 +105,15 @@ export async function ownFieldProblems(document: JsonObject, folder: string): Pr
     const path = set['kube-apiserver']?.[flag] ?? '';
     if (path !== '') await (await import('#pkg/cluster/access-files.ts')).clusterAccess({ ...none, [flag]: path });
   };
+  // What is wrong with gates is said of their own field alone.
+  const { 'feature-gates': gates = '', ...ofServer } = set['kube-apiserver'] ?? {};
+  const server = (): ServerFlagValues => serverFlagValues({ 'kube-apiserver': ofServer });
   const checks: Readonly<Record<string, () => unknown>> = {
-    ...admissionChecks(() => serverFlagValues(set)),
-    'apiServer.runtimeConfig': () => runtimeConfigOf(serverFlagValues(set)),
+    ...admissionChecks(server),
+    'apiServer.runtimeConfig': () => runtimeConfigOf(server()),
     'apiServer.authenticationConfigFile': () => access('authentication-config'),
     'apiServer.authorizationConfigFile': () => access('authorization-config'),
-    featureGates: () => schedulerSettings(set['kube-scheduler'] ?? {}, []),
+    featureGates: () => featuresOf(gates),
   };
   const problems: string[] = [...doubled];
   for (const [path, check] of Object.entries(checks)) {
@@ -141,8 +150,9 @@ function admissionChecks(values: () => AdmissionFlags): Readonly<Record<string, 
 /** The fields of a file for flags of components that have some: the inverse of reading them. */
 export function ownFieldsOf(set: ComponentFlags, under: string): JsonObject {
   return Object.fromEntries(
-    ownFields.flatMap(({ path, component, flag, sort }) => {
-      const text = set[component]?.[flag];
+    ownFields.flatMap((field) => {
+      const { path, sort } = field;
+      const text = commonText(set, field);
       const name = path.startsWith(under) ? path.slice(under.length) : '';
       if (text === undefined || text === '' || name === '' || name.includes('.')) return [];
       return [[name, fieldValue(text, sort)] as const];
@@ -150,18 +160,25 @@ export function ownFieldsOf(set: ComponentFlags, under: string): JsonObject {
   );
 }
 
-/** Whether a flag has a field of its own. */
-export function hasOwnField(component: string, flag: string): boolean {
-  return ownFields.some((field) => field.component === component && field.flag === flag);
+/** Whether what a flag is set to is said by a field of its own. */
+export function hasOwnField(set: ComponentFlags, component: string, flag: string): boolean {
+  const field = ownFields.find((one) => one.flag === flag && one.components.includes(component));
+  return field !== undefined && commonText(set, field) !== undefined;
+}
+
+/** What all of its components are told; undefined where that differs. */
+function commonText(set: ComponentFlags, { components, flag }: OwnField): string | undefined {
+  const [first, ...others] = components.map((component) => set[component]?.[flag]);
+  return others.every((text) => text === first) ? first : undefined;
 }
 
 /** Their flags, as text; what names nothing sets none. */
 function ownFlags(document: JsonObject, folder: string): ComponentFlags {
   const set: Record<string, Record<string, string>> = {};
-  for (const { path, component, flag, sort } of ownFields) {
+  for (const { path, components, flag, sort } of ownFields) {
     const text = textOf(valueAt(document, path), sort, folder);
     if (text === '') continue;
-    set[component] = { ...set[component], [flag]: text };
+    for (const component of components) set[component] = { ...set[component], [flag]: text };
   }
   return set;
 }

@@ -176,7 +176,7 @@ export const fileSchema: FieldSchema = object(
       configFile: text('A KubeSchedulerConfiguration file with profiles and extenders.'),
     }),
     featureGates: map(
-      'Features of the scheduler that are off by default: GenericWorkload, GangScheduling, DRADeviceTaintRules.',
+      'Feature gates of all components, by name: those of Kubernetes 1.36, each in a state that it can be in here.',
       'boolean',
     ),
     components: {

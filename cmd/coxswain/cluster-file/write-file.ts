@@ -102,7 +102,7 @@ async function componentsOf({ componentFlags }: ClusterSettings, tables: Cluster
   const result: Record<string, unknown> = {};
   for (const component of Object.keys(componentFlags)) {
     const fields = Object.entries(await componentFields(componentFlags, component, tables))
-      .filter(([flag]) => !upFields[component]?.has(flag) && !hasOwnField(component, flag))
+      .filter(([flag]) => !upFields[component]?.has(flag) && !hasOwnField(componentFlags, component, flag))
       .map(([flag, value]) => [fieldOf(flag), value] as const);
     if (fields.length > 0) result[component] = Object.fromEntries(fields);
   }

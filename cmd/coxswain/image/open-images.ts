@@ -1,8 +1,12 @@
 /** Opens the images of a cluster for a command. */
 import { openClusterImages } from '#pkg/cluster/images.ts';
+import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { text } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import type { LocalImages } from '#pkg/images/local/local-image-store.ts';
 import { clusterFlags } from '../cluster-flags.ts';
+import { type ClusterRegistry, clusterRegistry } from '../cluster-registry.ts';
+import { ClusterFolder } from '../folder.ts';
 import { checkName, dataFolder, type World } from '../world.ts';
 
 /** By which the commands of images find them. */
@@ -21,18 +25,34 @@ export interface ImagesPlace {
   readonly registries: string;
 }
 
-/** The folder of a cluster's data. */
-export function placeOfImages(
+/**
+ * The folder of a cluster's data. A cluster that a person has named is found where it is; one that is nowhere yet will be in the folder of its name.
+ * Throws `UserError` where several have the name.
+ */
+export async function placeOfImages(
   world: World,
   { name, 'data-dir': dataDir }: Pick<ImagesPlace, 'data-dir' | 'name'>,
-): string {
+  registry?: Pick<ClusterRegistry, 'clusters'>,
+): Promise<string> {
   checkName(name);
-  return dataFolder(world, { name, dataDir });
+  const usual = dataFolder(world, { name, dataDir });
+  if (dataDir !== '' || name === defaultSettings.name) return usual;
+  const isThere = await new ClusterFolder(usual).read().then(
+    (record) => record !== undefined,
+    () => true,
+  );
+  if (isThere) return usual;
+  const known = await (registry ?? (await clusterRegistry(world))).clusters();
+  const [first, ...others] = known.filter(({ settings }) => settings.name === name).map(({ folder }) => folder);
+  if (others.length === 0) return first ?? usual;
+  throw new UserError(
+    `Cannot tell which cluster ${name} is meant, as it is the name of those in ${[first, ...others].join(', ')}: say --data-dir`,
+  );
 }
 
 /** Opens the images of a cluster, which need not run, nor be there yet. */
-export function openImages(world: World, place: ImagesPlace): Promise<LocalImages> {
-  return openImagesIn(placeOfImages(world, place), world, place.registries === '' ? undefined : place.registries);
+export async function openImages(world: World, place: ImagesPlace): Promise<LocalImages> {
+  return openImagesIn(await placeOfImages(world, place), world, place.registries === '' ? undefined : place.registries);
 }
 
 /** Opens the images in a folder of a cluster's data. */

@@ -67,7 +67,7 @@ export const registry = imageCommand({
   },
   async run(world, values) {
     const { clock, random } = world;
-    const data = placeOfImages(world, values);
+    const data = await placeOfImages(world, values);
     const folder = join(data, 'registry');
     const served = await openRegistry({
       folder,

@@ -35,7 +35,7 @@ async function getComputed(scope: Scope, computed: ComputedResource): Promise<Ap
 
 async function listComputed(scope: Scope, computed: ComputedResource): Promise<ApiResponse> {
   const { served, info } = scope;
-  const matches = objectSelection(served, parseListOptions(info.query, false));
+  const matches = objectSelection(served, parseListOptions(info.query, { isWatch: false }));
   const found = await computed.list(scope, { namespace: info.namespace, matches });
   const items = found
     .filter(matches)

@@ -51,7 +51,7 @@ function warnOfOrphans({ served, warnings }: Scope, { propagationPolicy, orphanD
 export async function deleteCollection(scope: Scope): Promise<ApiResponse> {
   const options = parseDeleteOptions(scope);
   warnOfOrphans(scope, options);
-  const listOptions = parseListOptions(scope.info.query, false);
+  const listOptions = parseListOptions(scope.info.query, { isWatch: false });
   const listed = await readList(scope, listOptions, parseSelection(scope.served, listOptions));
   const items: JsonObject[] = [];
   for (const entry of listed.entries) {

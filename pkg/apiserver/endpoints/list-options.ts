@@ -33,8 +33,15 @@ export interface ListOptions {
   readonly timeoutSeconds: number | undefined;
 }
 
+/** What options are of. */
+interface ReadKind {
+  readonly isWatch: boolean;
+  /** Whether a watch can begin with what there is. */
+  readonly sendsInitial?: boolean;
+}
+
 /** Reads the options of a list or a watch. Throws BadRequest or Invalid. */
-export function parseListOptions(query: URLSearchParams, isWatch: boolean): ListOptions {
+export function parseListOptions(query: URLSearchParams, { isWatch, sendsInitial = false }: ReadKind): ListOptions {
   const initial = query.get('sendInitialEvents');
   const options = {
     resourceVersion: query.get('resourceVersion') ?? '',
@@ -48,7 +55,7 @@ export function parseListOptions(query: URLSearchParams, isWatch: boolean): List
     timeoutSeconds: integer(query, 'timeoutSeconds'),
   };
   if (query.size === 0) return options;
-  const errors = isWatch ? watchErrors(options) : listErrors(options);
+  const errors = isWatch ? watchErrors(options, sendsInitial) : listErrors(options);
   if (errors.length > 0) throw invalidObject({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', errors);
   return options;
 }
@@ -95,12 +102,16 @@ function listErrors(options: ListOptions): FieldError[] {
   return errors;
 }
 
-function watchErrors(options: ListOptions): FieldError[] {
+function watchErrors(options: ListOptions, sendsInitial: boolean): FieldError[] {
   const errors: FieldError[] = [];
   if (options.sendInitialEvents !== undefined) {
     if (options.match !== 'NotOlderThan') {
       const why = 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan';
       errors.push(forbiddenField(field('resourceVersionMatch'), why));
+    }
+    if (!sendsInitial) {
+      const why = 'sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled';
+      errors.push(forbiddenField(field('sendInitialEvents'), why));
     }
   } else if (options.match !== '') {
     const why = 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided';

@@ -115,7 +115,7 @@ function listKind(scope: Scope): string {
 
 /** Answers a list. */
 export async function listObjects(scope: Scope): Promise<ApiResponse> {
-  const options = parseListOptions(scope.info.query, false);
+  const options = parseListOptions(scope.info.query, { isWatch: false });
   const selection = parseSelection(scope.served, options);
   const listed = await readList(scope, options, selection);
   return { status: 200, headers: jsonHeaders, body: new ListBody(listed, scope) };

@@ -5,6 +5,7 @@ import type { Awaitable } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { Features } from '#pkg/component/feature-gates.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
 import type { Aggregation } from '../aggregation.ts';
 import type { AuditTrail } from '../audit/audit-trail.ts';
@@ -58,6 +59,7 @@ export interface ServerCore {
   readonly faults: FaultPoint | undefined;
   /** Pages of what only some servers have; undefined where there are none. */
   readonly ownPages: OwnPages | undefined;
+  readonly features: Pick<Features, 'isOn'>;
   /** Aborted when the server shuts down: long answers end. */
   readonly stopping: AbortSignal;
 }

@@ -42,7 +42,8 @@ function watchError(error: unknown): StatusError {
 /** Answers a watch. */
 export async function watchObjects(scope: Scope): Promise<ApiResponse> {
   const { core, served, request } = scope;
-  const options = withName(scope, parseListOptions(scope.info.query, true));
+  const sendsInitial = core.features.isOn('WatchList');
+  const options = withName(scope, parseListOptions(scope.info.query, { isWatch: true, sendsInitial }));
   const selection = parseSelection(served, options);
   const initial = wantsInitial(options);
   const after =

@@ -6,6 +6,7 @@ import type { RateLimiterOptions } from '#pkg/client/rate-limiter.ts';
 import { runReconcileLoop } from '#pkg/client/reconcile-loop.ts';
 import type { Reconcile, WorkQueue } from '#pkg/client/work-queue.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { Features } from '#pkg/component/feature-gates.ts';
 import type { FlagTable, FlagValues } from '#pkg/component/flags.ts';
 
 /** What follows from the cluster that controllers are part of. What else one of them can be told is its own flags (`withFlags`). */
@@ -25,6 +26,7 @@ export interface ControllerOptions {
 /** What a controller is made with. */
 export interface ControllerContext extends ComponentDeps {
   readonly options: ControllerOptions;
+  readonly features: Pick<Features, 'isOn'>;
   /** The recorder of one controller: events name it as their source. */
   recorder(component: string): EventRecorder;
 }

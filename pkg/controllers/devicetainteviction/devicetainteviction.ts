@@ -22,8 +22,6 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { ReconcileResult, WorkQueue } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
-import { featureGates } from '#pkg/component/feature-gates.ts';
-import { type FlagTable, type FlagValues, list } from '#pkg/component/flags.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
 import { evictTainted } from '../common/evict-tainted.ts';
 import { timeMs } from '../common/pod.ts';
@@ -45,21 +43,9 @@ const why = {
   message: 'Device Taint manager: deleting due to NoExecute taint',
 };
 
-/** Its flags. */
-export const deviceTaintEvictionFlags = {
-  'feature-gates': list({
-    help: 'Features that are off by default: DRADeviceTaintRules, with which DeviceTaintRules evict pods. The API server must serve resource.k8s.io/v1beta2.',
-    placeholder: 'NAME=true,…',
-  }),
-} satisfies FlagTable;
-
-/** The controller. Throws `UserError` for a feature that there is not. */
-export function createDeviceTaintEvictionController(
-  context: ControllerContext,
-  values: FlagValues<typeof deviceTaintEvictionFlags>,
-): Component {
-  const hasRules = featureGates(['DRADeviceTaintRules'], values['feature-gates']).has('DRADeviceTaintRules');
-  return new DeviceTaintEviction(context, hasRules).component;
+/** The controller. */
+export function createDeviceTaintEvictionController(context: ControllerContext): Component {
+  return new DeviceTaintEviction(context).component;
 }
 
 class DeviceTaintEviction {
@@ -76,13 +62,13 @@ class DeviceTaintEviction {
   /** How many pods went for a rule, by its uid. */
   readonly #evicted = new Map<string, number>();
 
-  constructor(context: ControllerContext, hasRules: boolean) {
+  constructor(context: ControllerContext) {
     this.#context = context;
     const { informers } = context;
     this.#pods = informers.informer(pods);
     this.#claims = informers.informer(resourceClaims);
     this.#slices = informers.informer(resourceSlices);
-    this.#rules = hasRules ? informers.informer(deviceTaintRules) : undefined;
+    this.#rules = context.features.isOn('DRADeviceTaintRules') ? informers.informer(deviceTaintRules) : undefined;
     this.#events = context.recorder('device-taint-eviction-controller');
     this.#claims.addIndex(userIndex, ({ status }) => (status?.reservedFor ?? []).map(({ uid }) => uid));
     this.#claims.addIndex(poolIndex, (claim) => [...new Set(devicesOf(claim).map(poolKey))]);

@@ -7,13 +7,17 @@ import type {
   HPAScalingRules,
 } from '#pkg/api/types/autoscaling-v2.ts';
 import { horizontalPodAutoscalers } from '#pkg/api/types/refs.ts';
-import type { Draft } from '#pkg/apimachinery/draft.ts';
-import { rulesOf } from '#pkg/apiserver/strategy.ts';
+import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
+import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
 import { setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
 import { hpaConverter } from './converter.ts';
 import { horizontalPodAutoscalerTable } from './table.ts';
-import { validateHorizontalPodAutoscaler, validateHorizontalPodAutoscalerStatus } from './validation.ts';
+import {
+  minReplicasErrors,
+  validateHorizontalPodAutoscaler,
+  validateHorizontalPodAutoscalerStatus,
+} from './validation.ts';
 
 const defaultCpuPercent = 80;
 
@@ -48,14 +52,20 @@ function withDefaults(
   return filled;
 }
 
-/** Autoscalers in the form of `autoscaling/v2`; a converter serves the older one. */
-export const horizontalPodAutoscalerStrategy = rulesOf(horizontalPodAutoscalers, {
-  nameRule: 'dns1123Subdomain',
-  tracksGeneration: false,
-  setDefaults,
-  ...ownStatus<HorizontalPodAutoscalerStatus>({ desiredReplicas: 0, currentMetrics: null }),
-  validate: validateHorizontalPodAutoscaler,
-  subresources: { status: { validateUpdate: validateHorizontalPodAutoscalerStatus } },
-  versions: { v1: { converter: hpaConverter, stored: 'autoscaling/v2' } },
-  table: horizontalPodAutoscalerTable,
-});
+/** Autoscalers in the form of `autoscaling/v2`; a converter serves the older one. `scalesToZero`: whether one may take the last replica away. */
+export function createHorizontalPodAutoscalerStrategy(scalesToZero = false): Strategy {
+  const lowest = (old?: Given<HorizontalPodAutoscaler>): 0 | 1 =>
+    scalesToZero || old?.spec?.minReplicas === 0 ? 0 : 1;
+  return rulesOf(horizontalPodAutoscalers, {
+    nameRule: 'dns1123Subdomain',
+    tracksGeneration: false,
+    setDefaults,
+    ...ownStatus<HorizontalPodAutoscalerStatus>({ desiredReplicas: 0, currentMetrics: null }),
+    validate: validateHorizontalPodAutoscaler,
+    validateCreate: (draft) => minReplicasErrors(draft, lowest()),
+    validateUpdate: (draft, old) => minReplicasErrors(draft, lowest(old)),
+    subresources: { status: { validateUpdate: validateHorizontalPodAutoscalerStatus } },
+    versions: { v1: { converter: hpaConverter, stored: 'autoscaling/v2' } },
+    table: horizontalPodAutoscalerTable,
+  });
+}

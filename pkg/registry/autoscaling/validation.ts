@@ -31,15 +31,19 @@ const field = pathsOf<HorizontalPodAutoscaler>();
 const periodSecondsMax = 1800;
 const windowSecondsMax = 3600;
 
-/** What is wrong with a `HorizontalPodAutoscaler`. Source: upstream `ValidateHorizontalPodAutoscaler`. */
+/** What is wrong with an autoscaler that is to leave `lowest` replicas at least. Source: upstream `minReplicasLowerBound`. */
+export function minReplicasErrors(draft: Given<HorizontalPodAutoscaler>, lowest: 0 | 1): readonly FieldError[] {
+  const min = draft.spec?.minReplicas;
+  if (min === undefined || min >= lowest) return [];
+  return [invalid(field('spec.minReplicas'), min, `must be greater than or equal to ${lowest}`)];
+}
+
+/** What is wrong with a `HorizontalPodAutoscaler` but for that. Source: upstream `ValidateHorizontalPodAutoscaler`. */
 export function validateHorizontalPodAutoscaler(draft: Given<HorizontalPodAutoscaler>): readonly FieldError[] {
   const into = new Collector();
   const spec = draft.spec ?? {};
   const min = spec.minReplicas;
   const max = spec.maxReplicas ?? 0;
-  if (min !== undefined && min < 1) {
-    into.add(invalid(field('spec.minReplicas'), min, 'must be greater than or equal to 1'));
-  }
   if (max < 1) into.add(invalid(field('spec.maxReplicas'), max, 'must be greater than 0'));
   if (min !== undefined && max < min) {
     into.add(invalid(field('spec.maxReplicas'), max, 'must be greater than or equal to `minReplicas`'));
@@ -47,6 +51,11 @@ export function validateHorizontalPodAutoscaler(draft: Given<HorizontalPodAutosc
   checkReference(into, spec.scaleTargetRef ?? {}, field('spec.scaleTargetRef'));
   for (const [index, metric] of (spec.metrics ?? []).entries())
     checkMetric(into, metric, at(field('spec.metrics'), index));
+  // What pods use says nothing where there are none.
+  if (min === 0 && !(spec.metrics ?? []).some(({ type }) => type === 'Object' || type === 'External')) {
+    const detail = 'must specify at least one Object or External metric to support scaling to zero replicas';
+    into.add(forbiddenField(field('spec.metrics'), detail));
+  }
   for (const direction of fields('scaleUp', 'scaleDown')) {
     const rules = spec.behavior?.[direction];
     if (rules !== undefined) checkScaling(into, rules, child(field('spec.behavior'), direction));

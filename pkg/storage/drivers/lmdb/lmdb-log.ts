@@ -6,7 +6,8 @@
  * either at once (`compact`) or with the appends that come (`doom`), which costs least: lmdb goes through all that is free at each commit, and
  * gives to an append what it took out itself.
  *
- * Invariant: an append is on the disk (synced) when its promise resolves.
+ * Invariant: an append is on the disk (synced) when its promise resolves; of a log that does not wait for the disk, it is with the system, and outlives
+ * the process.
  */
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
@@ -104,7 +105,7 @@ export class LmdbLog {
   #isClosed = false;
 
   /** Opens the log in a folder, which this process must have locked. */
-  constructor(directory: string) {
+  constructor(directory: string, { waitsForDisk = true }: { readonly waitsForDisk?: boolean | undefined } = {}) {
     this.#directory = directory;
     this.#room = new DiskRoom(() => freeBytes(directory));
     const damage = findDamage(join(directory, 'data.mdb'));
@@ -118,6 +119,7 @@ export class LmdbLog {
       encoding: 'binary',
       maxDbs: 8,
       overlappingSync: false,
+      noSync: !waitsForDisk,
       eventTurnBatching: false,
     } as const;
     this.#root = open<Buffer, number>(options);

@@ -56,11 +56,10 @@ export interface LmdbStoreOptions {
   readonly log: Logger;
   /** By which keys expire. */
   readonly clock: Clock;
-  /**
-   * Keys whose values stay on the disk and cost no memory; reading one costs some 5 µs. Settled when the folder is
-   * made; a folder that is there keeps its own. Default: none.
-   */
+  /** Keys whose values stay on the disk and cost no memory; reading one costs some 5 µs. Settled when the folder is made. Default: none. */
   readonly cold?: ColdKeys;
+  /** Whether a write is on the disk once it is acknowledged. False: it outlives the process, and an end of the machine may leave a folder that cannot be used. Default true. */
+  readonly waitsForDisk?: boolean | undefined;
   /** For a new folder: its revisions are greater than this, and all up to it count as compacted. Default: they begin at 1. */
   readonly startRevision?: number;
 }
@@ -73,7 +72,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     lock = lockFolder(directory);
-    log = new LmdbLog(directory);
+    log = new LmdbLog(directory, options);
     // lmdb makes its files as the umask says, and Secrets are in them.
     for (const name of ['data.mdb', 'lock.mdb']) chmodSync(join(directory, name), 0o600);
     await log.start(options.cold ?? { prefixes: [], sample: '' }, options.startRevision);
