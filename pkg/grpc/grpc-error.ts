@@ -39,6 +39,9 @@ export class GrpcError extends Error {
   }
 }
 
+/** What a call ends with that has succeeded: the same for all, as an error costs as much to make as the rest of a call. */
+export const endedWell: GrpcError = new GrpcError('', { code: 0, wasSent: true });
+
 /** The connection, or the time for its answer, is over. */
 export function lostError(message: string, wasSent: boolean): GrpcError {
   return new GrpcError(message, { code: grpcCodes.unavailable, wasSent, isLost: true });
