@@ -187,6 +187,10 @@ class SimulatedMachine implements Machine {
     return this.memory.takeDirty();
   }
 
+  touchedPages(): readonly number[] {
+    return this.memory.touchedPages;
+  }
+
   stopDirtyLog(): void {
     this.memory.logging = false;
   }
