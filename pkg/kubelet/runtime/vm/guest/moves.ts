@@ -75,9 +75,9 @@ export class Moves {
 
   /** Once, in a thread that did not begin with a machine of its own. What goes wrong in it does not matter. */
   #rehearse(): Promise<void> {
-    const { start, clock } = this.#deps;
+    const { start, clock, host } = this.#deps;
     if (start.waits !== true) return Promise.resolve();
-    this.#rehearsal ??= rehearse({ start, clock }).catch(() => undefined);
+    this.#rehearsal ??= rehearse({ start, clock, modules: host.modules }).catch(() => undefined);
     return this.#rehearsal;
   }
 
@@ -172,6 +172,7 @@ export class Moves {
       accept: (config) => this.#refusal(config.memory),
       ...(this.#deps.start.seat === undefined ? {} : { seat: this.#deps.start.seat }),
       ...this.#pieces(),
+      modules: host.modules,
       makeDisk: (blocks) => {
         this.#disk = GuestDisk.ofBlocks(blocks);
         return this.#disk.store();
