@@ -35,6 +35,8 @@ export class GuestMemory {
   /** Pages that were written before `dirty` began anew. */
   private readonly written: Uint8Array;
   readonly code: Uint8Array;
+  /** 1 for pages that were read or written, or whose code was run, since the log began anew: translation buffers are emptied then, so that whoever uses a page is noted. */
+  readonly touched: Uint8Array;
   /** 1 for lines of 64 bytes of such a page that hold decoded instructions: data beside them may be written. */
   private readonly codeLines: Uint8Array;
   /** 1 for pages that translation buffers were given while they were lent. */
@@ -63,6 +65,7 @@ export class GuestMemory {
     this.written = new Uint8Array(this.pages);
     this.shown = new Uint8Array(this.pages);
     this.code = new Uint8Array(this.pages);
+    this.touched = new Uint8Array(this.pages);
     this.codeLines = new Uint8Array(this.pages * LINES);
   }
 
@@ -75,6 +78,7 @@ export class GuestMemory {
   readable(address: number): number {
     const page = (address - MEMORY_BASE) >>> 12;
     if (this.missing[page] === 1) this.miss(page);
+    this.touched[page] = 1;
     return this.offsetOf(page) + (address & (PAGE_SIZE - 1));
   }
 
@@ -84,6 +88,7 @@ export class GuestMemory {
     if (this.missing[page] === 1) this.miss(page);
     if (this.lent[page] === 1) this.own(page);
     this.dirty[page] = 1;
+    this.touched[page] = 1;
     if (this.code[page] === 1 && this.holdsCode(page, address & (PAGE_SIZE - 1), length)) this.dropCode(page);
     return this.offsetOf(page) + (address & (PAGE_SIZE - 1));
   }
@@ -95,6 +100,7 @@ export class GuestMemory {
 
   /** Notes that a translation buffer lets loads through to a page. */
   shows(page: number): void {
+    this.touched[page] = 1;
     if (this.lent[page] === 1) this.shown[page] = 1;
   }
 
@@ -187,6 +193,7 @@ export class GuestMemory {
   startDirtyLog(): void {
     this.logging = true;
     this.clearDirty();
+    this.touched.fill(0);
     this.version++;
   }
 
@@ -202,10 +209,14 @@ export class GuestMemory {
   }
 
   takeDirty(): readonly number[] {
-    const pages: number[] = [];
-    for (let page = this.dirty.indexOf(1); page >= 0; page = this.dirty.indexOf(1, page + 1)) pages.push(page);
+    const pages = numbersOf(this.dirty);
     this.startDirtyLog();
     return pages;
+  }
+
+  /** Pages that were used since the log began anew, ascending. */
+  get touchedPages(): readonly number[] {
+    return numbersOf(this.touched);
   }
 
   /** Whether a translation buffer may let stores to a page through without asking. */
@@ -254,6 +265,13 @@ export class GuestMemory {
     this.missingPage = page;
     throw MISSING_PAGE;
   }
+}
+
+/** Numbers of the pages whose flag is 1. */
+function numbersOf(flags: Uint8Array): readonly number[] {
+  const pages: number[] = [];
+  for (let page = flags.indexOf(1); page >= 0; page = flags.indexOf(1, page + 1)) pages.push(page);
+  return pages;
 }
 
 /** Whether bytes that there are lie in one page. */

@@ -132,6 +132,8 @@ export interface Machine {
   /** Pages written since the start of the log or the last call, ascending; begins anew. */
   takeDirty(): readonly number[];
   stopDirtyLog(): void;
+  /** Pages that guest and devices read, wrote or ran since the log began anew, ascending: those that it will need first. A hint. */
+  touchedPages(): readonly number[];
 
   /** Looks for pages that are as others of this host are, up to `count` of those that may be, from where it ended last, and keeps those once. The guest sees nothing of it; does nothing for a machine that has its memory to itself. Says how many pages are behind it now, those that needed no look too. */
   sharePages(count: number): number;

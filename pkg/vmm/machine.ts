@@ -7,6 +7,7 @@ import { Board } from './board.ts';
 import { load } from './boot/load.ts';
 import { checkConfig } from './check-config.ts';
 import { Compiler } from './compile/compiler.ts';
+import type { ModuleShelf } from './compile/module-shelf.ts';
 import type { VirtioTransport } from './devices/virtio/transport.ts';
 import { NO_FRAME } from './frames/page-frames.ts';
 import { type PageUse, SeatFrames, type SeatParts } from './frames/seat.ts';
@@ -43,6 +44,8 @@ export interface MachineTuning {
   readonly compileAfter?: number;
   /** Where its pages are, beside those of other machines. Default: in a buffer of its own. */
   readonly seat?: SeatParts;
+  /** What was compiled for machines before. Default: nothing is kept for others. */
+  readonly modules?: ModuleShelf;
 }
 
 /** One machine; see the contract. */
@@ -91,7 +94,8 @@ class SimulatedMachine implements Machine {
     const cache = new CodeCache(this.memory);
     const interpreter = new Interpreter(this.harts, cache);
     const parts = { memory: this.memory, cache, interpreter, harts: this.harts };
-    const compiler = config.engine === 'compile' ? new Compiler(parts, tuning.compileAfter ?? HOT) : undefined;
+    const compiler =
+      config.engine === 'compile' ? new Compiler(parts, tuning.compileAfter ?? HOT, tuning.modules) : undefined;
     this.engine = compiler ?? interpreter;
     this.compiler = compiler;
   }
@@ -185,6 +189,10 @@ class SimulatedMachine implements Machine {
 
   takeDirty(): readonly number[] {
     return this.memory.takeDirty();
+  }
+
+  touchedPages(): readonly number[] {
+    return this.memory.touchedPages;
   }
 
   stopDirtyLog(): void {

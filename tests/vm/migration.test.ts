@@ -1,14 +1,20 @@
-/** A machine that serves HTTP moves between kubelets that are processes of their own. More of it under load: `COXSWAIN_MOVES=100 node tests/run.ts vm tests/vm/migration.test.ts`. */
+/**
+ * A machine that serves HTTP moves between kubelets that are processes of their own. More of it under load, and QEMU's own migration of the same guest under the same load beside it:
+ * `COXSWAIN_MOVES=100 node tests/run.ts vm tests/vm/migration.test.ts`.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually, hookMs } from '#tests/e2e/running-cluster.ts';
 import { MovingCluster, port } from './moving-cluster.ts';
-import { moveUnderLoad } from './moving-load.ts';
+import { moveQemuUnderLoad, moveUnderLoad } from './moving-load.ts';
+import { qemuMovesMissing } from './qemu-moves.ts';
 import { SteadyClient } from './steady-client.ts';
 
-const moves = Number(process.env.COXSWAIN_MOVES ?? 1);
+const { COXSWAIN_MOVES: asked } = process.env;
+const moves = Number(asked ?? 1);
+const isHeavy = asked !== undefined;
 let moving: MovingCluster;
 
 beforeAll(async () => {
@@ -22,9 +28,18 @@ afterAll(async () => {
 test('no client of a machine that moves live sees more than a wait', {
   timeout: 300_000 + moves * 60_000,
 }, async () => {
-  await moveUnderLoad(moving, { moves, isHeavy: process.env.COXSWAIN_MOVES !== undefined });
+  await moveUnderLoad(moving, { moves, isHeavy });
   expect(await moving.status('runs')).toBe('1');
 });
+
+if (isHeavy && qemuMovesMissing !== undefined) console.log(`Without QEMU: ${qemuMovesMissing}`);
+test.skipIf(!isHeavy || qemuMovesMissing !== undefined)(
+  'QEMU moves the same guest under the same load',
+  { timeout: 300_000 + moves * 30_000 },
+  async () => {
+    await moveQemuUnderLoad(moves);
+  },
+);
 
 /** The machine's status says soon after its migration where it is: it is the same run. */
 async function expectMovedFrom(node: string): Promise<void> {

@@ -1,20 +1,14 @@
 /**
- * Migrations under load, as its clients see them: the machine is asked all the time, by `wrk` where it is installed and by clients of ours beside it, straight at the address that it had when it
- * began and through its Service, over connections that stay and over one for each question. What a handover costs is the longest that one of our clients waits meanwhile; what that is on this
- * machine without any handover is printed beside it, of as many answers.
+ * Migrations under load, as its clients see them: the machine is asked all the time, straight at the address that it had when it began and through its Service, over connections that stay and over one for
+ * each question. What a handover costs is the longest that one of the clients waits meanwhile; what that is on this machine without any handover is printed beside it, of as many answers.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { expect } from 'vitest';
 import { type MovingCluster, port } from './moving-cluster.ts';
-import { SteadyClient } from './steady-client.ts';
+import { QemuMoves } from './qemu-moves.ts';
+import { SteadyLoad, type Waits, waitsText } from './steady-load.ts';
 
 /** How a machine moves while it runs. */
 const liveModes = ['pre-copy', 'post-copy', 'hybrid'] as const;
-
-/** After a move each client has so many more answers before the next. */
-const answersBetween = 10;
-/** A machine that is slow has this long for them. */
-const patienceMs = 120_000;
 
 /**
  * Moves the machine so many times in each live mode, and prints what the clients saw; with `wrk` that loads it besides, where that is installed. Fails with the first question that had no answer, or
@@ -26,101 +20,81 @@ export async function moveUnderLoad(
 ): Promise<void> {
   const service = await moving.kubectl('get', 'service', 'store', '-o', 'jsonpath={.spec.clusterIP}');
   const address = await moving.status('address');
-  const clients = [
-    new SteadyClient({ host: address, port }),
-    ...Array.from({ length: 4 }, () => new SteadyClient({ host: service, port })),
-    new SteadyClient({ host: service, port, isFresh: true }),
-  ];
-  const load = isHeavy ? startWrk(`http://${service}:${port}/healthz`) : undefined;
+  const load = loadOn({ host: service, port }, { first: address, isHeavy });
+  const waits = new Map<(typeof liveModes)[number], Waits>(liveModes.map((mode) => [mode, { moving: [], atRest: [] }]));
   try {
-    await moveAll(moving, { moves, clients, comparesRest: isHeavy });
+    for (let move = 0; move < moves; move++)
+      for (const [mode, own] of waits)
+        await load.measure(() => (isHeavy ? moving.move(mode) : migrate(moving, mode)), {
+          moves: 1,
+          looksAtRest: isHeavy,
+          waits: own,
+        });
   } finally {
-    const text = await load?.stop();
-    const seen = await Promise.all(clients.map((client) => client.stop()));
-    expect(seen.flatMap(({ problems }) => problems)).toEqual([]);
-    expect(seen.slice(0, -1).map(({ connections }) => connections)).toEqual([1, 1, 1, 1, 1]);
+    for (const [mode, own] of waits) console.log(waitsText(mode, own.moving));
+    if (isHeavy)
+      console.log(
+        waitsText(
+          'at rest between',
+          [...waits.values()].flatMap(({ atRest }) => atRest),
+        ),
+      );
+    const { all, text } = await load.stop();
+    expect(all.seen.slice(0, -1).map(({ connections }) => connections)).toEqual([1, 1, 1, 1, 1]);
     if (text !== undefined) expectCalm(text);
   }
 }
 
-async function moveAll(
-  moving: MovingCluster,
-  {
-    moves,
-    clients,
-    comparesRest,
-  }: { readonly moves: number; readonly clients: readonly SteadyClient[]; readonly comparesRest: boolean },
-): Promise<void> {
-  const waits = new Map<string, number[]>();
-  const rests: number[] = [];
-  for (let move = 0; move < moves * liveModes.length; move++) {
-    const mode = liveModes[move % liveModes.length] ?? 'pre-copy';
-    await answerAll(clients, answersBetween);
-    longestOf(clients);
-    const before = answersOf(clients);
-    const { code, stdout, stderr } = await moving.migrate('--mode', mode);
-    const why = code === 0 ? '' : await moving.kubectl('get', 'vmm,pods', '-o', 'jsonpath={.items[*].status}');
-    expect([code, stdout], `${mode}: ${stderr}${why}`).toEqual([
-      0,
-      expect.stringMatching(/^store moved from \S+ to \S+: /),
-    ]);
-    await answerAll(clients, answersBetween);
-    waits.set(mode, [...(waits.get(mode) ?? []), longestOf(clients)]);
-    if (!comparesRest) continue;
-    await answerAll(clients, Math.ceil((answersOf(clients) - before) / clients.length));
-    rests.push(longestOf(clients));
+/** The same of QEMU's own migration of the same guest, by pre-copy; its clients are on the guest's network. */
+export async function moveQemuUnderLoad(moves: number): Promise<void> {
+  const qemu = new QemuMoves();
+  try {
+    await qemu.start();
+    const { host, port: there, within } = qemu;
+    const load = loadOn({ host, port: there }, { first: host, isHeavy: true, within });
+    const waits: Waits = { moving: [], atRest: [] };
+    try {
+      for (let at = 0; at < moves; at++)
+        await load.measure(await qemu.prepare(), { moves: 1, looksAtRest: true, waits });
+    } finally {
+      console.log(waitsText('QEMU, pre-copy', waits.moving));
+      console.log(waitsText('QEMU, at rest between', waits.atRest));
+      console.log(waitsText('QEMU, as it says itself', qemu.saysMs));
+      await load.stop();
+    }
+  } finally {
+    await qemu.stop();
   }
-  for (const [mode, all] of waits) console.log(`${mode}: ${summary(all)}`);
-  if (comparesRest) console.log(`at rest between ${summary(rests)}`);
 }
 
-function answersOf(clients: readonly SteadyClient[]): number {
-  return clients.reduce((sum, { seen }) => sum + seen.answers, 0);
-}
-
-/** The longest that one of them waited since this was asked the last time. */
-function longestOf(clients: readonly SteadyClient[]): number {
-  return Math.max(...clients.map((client) => client.takeLongestMs()));
-}
-
-/** Every client gets so many more answers, or has found what is wrong. */
-async function answerAll(clients: readonly SteadyClient[], more: number): Promise<void> {
-  const before = clients.map(({ seen }) => seen.answers);
-  const lacking = (): readonly number[] =>
-    clients.flatMap(({ seen }, at) =>
-      seen.problems.length > 0 || seen.answers >= (before[at] ?? 0) + more ? [] : [at],
-    );
-  await expect.poll(lacking, { timeout: patienceMs }).toEqual([]);
-  expect(clients.flatMap(({ seen }) => seen.problems)).toEqual([]);
-}
-
-/** The load of `wrk`; undefined where it is not installed. */
-function startWrk(url: string): { stop(): Promise<string> } | undefined {
-  if (spawnSync('wrk', ['--version']).error !== undefined) return undefined;
-  const child: ChildProcess = spawn('wrk', ['-t1', '-c2', '-d24h', '--timeout', '10m', '--latency', url]);
-  let text = '';
-  child.stdout?.on('data', (bytes: Buffer) => {
-    text += bytes.toString();
+/** One client at an address of its own, four over connections that stay, one with a connection for each question. */
+function loadOn(
+  { host, port }: { readonly host: string; readonly port: number },
+  {
+    first,
+    isHeavy,
+    within = [],
+  }: { readonly first: string; readonly isHeavy: boolean; readonly within?: readonly string[] },
+): SteadyLoad {
+  return new SteadyLoad({
+    within,
+    clients: [
+      { host: first, port },
+      ...Array.from({ length: 4 }, () => ({ host, port })),
+      { host, port, isFresh: true },
+    ],
+    ...(isHeavy ? { url: `http://${host}:${port}/healthz` } : {}),
   });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  return {
-    stop: async () => {
-      child.kill('SIGINT');
-      await ended;
-      return text;
-    },
-  };
+}
+
+async function migrate(moving: MovingCluster, mode: string): Promise<void> {
+  const { code, stdout, stderr } = await moving.migrate('--mode', mode);
+  expect([code, stdout], `${mode}: ${stderr}`).toEqual([0, expect.stringMatching(/^store moved from \S+ to \S+: /)]);
 }
 
 /** Fails where `wrk` says that connections broke or answers were other than good. */
-function expectCalm(text: string): void {
+export function expectCalm(text: string): void {
   console.log(text);
   expect(text).toMatch(/[1-9]\d* requests in/);
   expect(text).not.toMatch(/Socket errors|Non-2xx/);
-}
-
-function summary(waits: readonly number[]): string {
-  const sorted = waits.toSorted((a, b) => a - b);
-  const at = (part: number): string => (sorted[Math.ceil(part * sorted.length) - 1] ?? 0).toFixed(1);
-  return `${waits.length} moves; the longest that a client waited: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`;
 }

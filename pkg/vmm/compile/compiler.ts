@@ -13,6 +13,7 @@ import { READ, WRITE } from '../hart/mmu.ts';
 import type { CodeCache, PageCode } from '../isa/code-cache.ts';
 import { hartLayout, MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
 import { ENDS, emitRegion } from './emit.ts';
+import type { ModuleShelf } from './module-shelf.ts';
 import { findRegion } from './region.ts';
 
 /** Regions compiled at a time; when there are more, all are dropped and made anew as they are needed. Each costs some 30 KiB. */
@@ -51,13 +52,15 @@ export class Compiler implements Engine {
   private readonly parts: CompilerParts;
   private pages = new WeakMap<PageCode, CompiledPage>();
   private readonly hot: number;
+  private readonly modules: ModuleShelf | undefined;
   private live = 0;
   private readonly imports: { readonly m: { readonly m: WebAssembly.Memory; readonly f: CompilerFill } };
 
-  /** A place is compiled when it is come to for the `hot`th time. */
-  constructor(parts: CompilerParts, hot: number) {
+  /** A place is compiled when it is come to for the `hot`th time; `modules`: what was compiled before. */
+  constructor(parts: CompilerParts, hot: number, modules?: ModuleShelf) {
     this.parts = parts;
     this.hot = hot;
+    this.modules = modules;
     this.imports = { m: { m: parts.memory.wasm, f: (base, lo, hi, kind) => this.fill(base, lo, hi, kind) } };
   }
 
@@ -147,9 +150,12 @@ export class Compiler implements Engine {
       this.live = 0;
       return undefined;
     }
-    const module = new WebAssembly.Module(
-      emitRegion(region, { pages: memory.wasm.buffer.byteLength / 65_536, isShared: memory.frames.isShared }),
-    );
+    const kind = { pages: memory.wasm.buffer.byteLength / 65_536, isShared: memory.frames.isShared };
+    const make = (): WebAssembly.Module => new WebAssembly.Module(emitRegion(region, kind));
+    // A region is of one page and depends on nothing but its bytes.
+    const module =
+      this.modules?.moduleOf({ page: memory.readPage(code.page), offset, memory: JSON.stringify(kind) }, make) ??
+      make();
     const run = new WebAssembly.Instance(module, this.imports).exports['r'];
     if (!isRegion(run)) return undefined;
     this.compiled++;

@@ -177,8 +177,21 @@ export class WasmWriter {
   }
 }
 
-const section = (id: number, bytes: readonly number[]): readonly number[] => [id, ...unsigned(bytes.length), ...bytes];
-const list = (items: readonly (readonly number[])[]): readonly number[] => [...unsigned(items.length), ...items.flat()];
+type Bytes = Uint8Array | readonly number[];
+
+/** By length first: a region has thousands of bytes, and is waited for. */
+function joined(...pieces: readonly Bytes[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+const section = (id: number, bytes: Bytes): Bytes => joined([id], unsigned(bytes.length), bytes);
+const list = (items: readonly Bytes[]): Bytes => joined(unsigned(items.length), ...items);
 const name = (text: string): readonly number[] => [...unsigned(text.length), ...Buffer.from(text)];
 const functionType = (parameters: readonly number[], results: readonly number[]): readonly number[] => [
   0x60,
@@ -215,16 +228,16 @@ export function moduleOf(region: WasmFunction, mulhu: WasmFunction, { pages, isS
     functionType([i64, i64], [i64]),
   ];
   const memory = [...name('m'), ...name('m'), 2, isShared ? 3 : 1, ...unsigned(pages), ...unsigned(pages)];
-  const body = ({ i64Locals, i32Locals, bytes }: WasmFunction): readonly number[] => {
+  const body = ({ i64Locals, i32Locals, bytes }: WasmFunction): Bytes => {
     const locals = [2, ...unsigned(i64Locals), i64, ...unsigned(i32Locals), i32];
-    return [...unsigned(locals.length + bytes.length + 1), ...locals, ...bytes, wasm.end];
+    return joined(unsigned(locals.length + bytes.length + 1), locals, bytes, [wasm.end]);
   };
-  return Uint8Array.from([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, list(types)),
-    ...section(2, list([memory, [...name('m'), ...name('f'), 0, 0]])),
-    ...section(3, list([[1], [2]])),
-    ...section(7, list([[...name('r'), 0, ...unsigned(functions.region)]])),
-    ...section(10, list([body(region), body(mulhu)])),
-  ]);
+  return joined(
+    [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    section(1, list(types)),
+    section(2, list([memory, [...name('m'), ...name('f'), 0, 0]])),
+    section(3, list([[1], [2]])),
+    section(7, list([[...name('r'), 0, ...unsigned(functions.region)]])),
+    section(10, list([body(region), body(mulhu)])),
+  );
 }

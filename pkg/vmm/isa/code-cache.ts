@@ -31,6 +31,7 @@ export class CodeCache implements CodeKeeper {
   /** The page that holds a physical address of memory. */
   pageAt(address: number): PageCode {
     const page = (address - MEMORY_BASE) >>> 12;
+    this.memory.touched[page] = 1;
     const known = this.pages.get(page);
     if (known !== undefined) return known;
     this.memory.readable(address);

@@ -24,6 +24,7 @@
  * 5. The same events in the same order give the same effects.
  * 6. A round is acknowledged when all of it is in the target's memory and the code that the source has compiled is compiled there too; what a source says of its code changes nothing but time.
  */
+import type { ModuleShelf } from '../compile/module-shelf.ts';
 import type { SeatParts } from '../frames/seat.ts';
 import type { Machine, MachineConfig, MachineShape } from '../machine-contract.ts';
 import type { PieceStore } from './piece-tree.ts';
@@ -198,10 +199,11 @@ export type CreateSource = (options: {
   readonly cpuMs?: () => number;
 }) => MigrationEnd;
 
-/** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not; `seat` is where its pages are then (default: in a buffer of its own). */
+/** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not; `seat` is where its pages are then (default: in a buffer of its own), `modules` what was compiled for machines before. */
 export type CreateTarget = (options: {
   readonly accept: (config: MachineShape) => string | undefined;
   readonly seat?: SeatParts;
+  readonly modules?: ModuleShelf;
   readonly pieces?: PieceStore;
   readonly makeDisk?: (blocks: number) => BlockStore;
 }) => MigrationEnd;

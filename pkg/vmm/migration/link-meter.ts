@@ -1,9 +1,13 @@
 /** Measures what a link carries: only stretches in which something waited throughout count, as the rest says what was offered. */
 
+import { PAGE_SIZE } from '../memory-map.ts';
+
 /** A stretch is at least so long. */
 const stretchMs = 20;
 /** Weight of the newest stretch. */
 const newest = 0.4;
+/** What reading, telling and writing a page costs, beside the time on the link. */
+const pageMs = 0.02;
 
 /** Bandwidth of one link, in bytes a second; what was meant until there was a stretch. */
 export class LinkMeter {
@@ -17,6 +21,16 @@ export class LinkMeter {
 
   get bandwidth(): number {
     return this.rate;
+  }
+
+  /** How long so many bytes take that tell so many pages, in ms. */
+  msFor(bytes: number, pages: number): number {
+    return (bytes * 1000) / this.rate + pages * pageMs;
+  }
+
+  /** How many pages go in so many ms, each as it is. */
+  pagesWithin(ms: number): number {
+    return Math.floor(ms / this.msFor(PAGE_SIZE, 1));
   }
 
   /** So much was given to the host in all, and so much waits there. */

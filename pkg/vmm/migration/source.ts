@@ -26,6 +26,7 @@ import { PageEncoder } from './page-encoder.ts';
 import { zeroSum } from './page-format.ts';
 import { firstPages, isLive, writtenPages } from './page-sets.ts';
 import { Paging } from './paging.ts';
+import { PostCopyStart } from './post-copy-start.ts';
 import { nextStep } from './pre-copy-plan.ts';
 import { TreeSender } from './tree-transfer.ts';
 import { Fields, type Frame, FrameReader, reasonBytes, reasonOf, u32Bytes, WireError } from './wire.ts';
@@ -34,8 +35,6 @@ import { Fields, type Frame, FrameReader, reasonBytes, reasonOf, u32Bytes, WireE
 const acceptMs = 10_000;
 /** Without news of the target for so long after the handover, this end asks whose the machine is. */
 const commitMs = 3000;
-/** What reading, telling and writing a page costs, beside the time on the link. */
-const pageMs = 0.02;
 
 type Options = Parameters<CreateSource>[0];
 
@@ -68,8 +67,7 @@ class MigrationSource implements MigrationEnd {
   private reason = '';
   private isRoundAsked = false;
   private dirtyBefore = Number.POSITIVE_INFINITY;
-  /** Of a post-copy: the pages that were written before it began. */
-  private written: readonly number[] = [];
+  private ahead: PostCopyStart | undefined;
   /** Pages that are not told until the target runs. */
   private missing: Uint8Array;
 
@@ -214,7 +212,7 @@ class MigrationSource implements MigrationEnd {
   private startCopying(): void {
     const { mode } = this.settings;
     this.phase = 'copying';
-    if (mode === 'post-copy') this.written = writtenPages(this.machine);
+    if (mode === 'post-copy') this.ahead = new PostCopyStart(writtenPages(this.machine), this.encoder);
     this.copier.start(firstPages(this.machine, mode), this.nowMs);
     if (isLive(mode)) return;
     this.stop([]);
@@ -227,13 +225,14 @@ class MigrationSource implements MigrationEnd {
   private endRound(): void {
     const { settings, copier, share, nowMs } = this;
     this.isRoundAsked = false;
+    const used = this.machine.touchedPages();
     const { pages, bytes } = copier.endRound(nowMs);
     const step = nextStep({
       settings,
       rounds: copier.rounds.length,
       dirtyPages: pages.length,
       dirtyBefore: this.dirtyBefore,
-      restMs: (bytes * 1000) / this.meter.bandwidth + pages.length * pageMs,
+      restMs: this.meter.msFor(bytes, pages.length),
       share,
     });
     this.dirtyBefore = pages.length;
@@ -249,26 +248,23 @@ class MigrationSource implements MigrationEnd {
         this.stop(pages);
         return;
       case 'post-copy':
-        this.leave(pages);
+        this.leave(pages, used);
         return;
       default:
         step satisfies never;
     }
   }
 
-  /** Stops for the target to go on without some pages; `dirty`: those that were written in the last round. What it has just written the guest will need first: a post-copy has that go along. */
-  private leave(dirty: readonly number[]): void {
-    const { settings, encoder } = this;
-    const isFirst = settings.mode === 'post-copy';
-    const along = isFirst ? dirty.slice(0, this.pagesWithin(settings.downtimeMs / 2)) : [];
-    for (const page of this.written) if (!encoder.hasSent(page)) this.missing[page] = 1;
-    for (const page of dirty) this.missing[page] = 1;
-    for (const page of along) this.missing[page] = 0;
-    this.stop(along);
-  }
-
-  private pagesWithin(ms: number): number {
-    return Math.floor(ms / ((PAGE_SIZE * 1000) / this.meter.bandwidth + pageMs));
+  /** Stops for the target to go on without some pages, unless there is something to be sent before: the guest wrote `dirty` in the last round, and used `used`. */
+  private leave(dirty: readonly number[], used: readonly number[]): void {
+    const { ahead, missing, settings } = this;
+    const more = ahead?.more({ dirty, used }) ?? [];
+    if (more.length > 0) {
+      this.copier.begin(more, this.nowMs);
+      return;
+    }
+    if (ahead === undefined) for (const page of dirty) missing[page] = 1;
+    this.stop(ahead?.leave(missing, this.meter.pagesWithin(settings.downtimeMs / 2)) ?? []);
   }
 
   private throttle(share: number): void {

@@ -143,6 +143,10 @@ class MonitoredMachine implements Machine {
 
   stopDirtyLog(): void {}
 
+  touchedPages(): readonly number[] {
+    return [];
+  }
+
   saveState(): never {
     return stays();
   }

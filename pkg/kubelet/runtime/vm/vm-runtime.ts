@@ -194,7 +194,9 @@ class VmRuntime implements MachineRuntime {
     const kept = await this.#beginning(sandboxId, this.#startOf(image, config));
     return this.#pods.add(sandboxId, (id, sandbox) => {
       const waits = sandbox.config.annotations[waitsForMachine] !== undefined;
-      const start = { ...kept, ...(waits ? { waits: true as const } : {}) };
+      const { folder = '' } = this.#deps;
+      const pieces = folder === '' ? {} : { pieces: join(folder, 'pieces') };
+      const start = { ...kept, ...pieces, ...(waits ? { waits: true as const } : {}) };
       return new VmContainer({
         id,
         sandbox,

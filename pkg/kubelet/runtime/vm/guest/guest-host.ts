@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import process from 'node:process';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
+import { ModuleShelf } from '#pkg/vmm/compile/module-shelf.ts';
 import { slots, UserNetwork } from '#pkg/vmm/host/user-network.ts';
 import { createMachine } from '#pkg/vmm/machine.ts';
 import { type Machine, type MachineConfig, staysWithMonitor } from '#pkg/vmm/machine-contract.ts';
@@ -35,6 +36,8 @@ const awaitedMs = 60_000;
 export interface GuestHostDeps {
   readonly start: GuestStart;
   readonly clock: Clock;
+  /** What was compiled for machines of this thread. Default: nothing yet. */
+  readonly modules?: ModuleShelf;
   /** The machine that it begins as, if that has been made already. */
   readonly machine?: Machine | undefined;
   tell(message: FromGuest): void;
@@ -54,6 +57,7 @@ export interface MachineWatcher {
 export class GuestHost {
   readonly network: UserNetwork;
   readonly relay: GuestRelay;
+  readonly modules: ModuleShelf;
   readonly wire: GuestWire;
   /** What the machine gives off, on its way out. */
   readonly output = new HeldOutput();
@@ -74,7 +78,8 @@ export class GuestHost {
   #awaitedUntilMs = 0;
 
   constructor(deps: GuestHostDeps) {
-    const { start, machine } = deps;
+    const { start, machine, modules = new ModuleShelf() } = deps;
+    this.modules = modules;
     this.#deps = deps;
     this.network = new UserNetwork(start.mac);
     this.wire = new GuestWire(this.network);
@@ -85,7 +90,7 @@ export class GuestHost {
     );
     if (start.waits === true) return;
     this.#disk = start.disk === undefined ? undefined : new GuestDisk(start.disk);
-    this.#run(machine ?? newMachine(start));
+    this.#run(machine ?? newMachine(start, modules));
   }
 
   get machine(): Machine | undefined {
@@ -277,7 +282,7 @@ export class GuestHost {
         this.#watcher?.sliced();
       },
       onEnd: (stop) => {
-        if (stop.reason === 'reset') this.#run(newMachine(start));
+        if (stop.reason === 'reset') this.#run(newMachine(start, this.modules));
         else if (stop.reason === 'off') end(stop.code, '');
         else end(faultExitCode, stop.message);
       },
@@ -343,9 +348,9 @@ export function machineConfig(start: GuestStart): MachineConfig {
   return { memory, harts: 1, ...begins, commandLine, mac, ...disks, engine: 'compile' };
 }
 
-/** A machine that is about to run its kernel's first instruction. */
-export function newMachine(start: GuestStart): Machine {
-  return createMachine(machineConfig(start), undefined, start);
+/** A machine that is about to run its kernel's first instruction; `modules`: what was compiled for others before. */
+export function newMachine(start: GuestStart, modules?: ModuleShelf): Machine {
+  return createMachine(machineConfig(start), undefined, { ...start, ...(modules === undefined ? {} : { modules }) });
 }
 
 /** By names that are one word, as they are told on. */

@@ -5,6 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import { ModuleShelf } from '#pkg/vmm/compile/module-shelf.ts';
 import type { Machine } from '#pkg/vmm/machine-contract.ts';
 import { GuestHost, machineConfig } from './guest-host.ts';
 import type { Moves } from './moves.ts';
@@ -17,6 +18,8 @@ type Asked = Exclude<ToGuest, { readonly type: 'begin' }>;
 
 const { rehearsal }: ThreadData = workerData;
 const clock = new SystemClock();
+/** Of the rehearsals too: a machine begins with what they have had compiled. */
+const modules = new ModuleShelf();
 const began = new AbortController();
 /** What was asked before there was a host to do it. */
 let early: Asked[] | undefined = [];
@@ -48,7 +51,7 @@ async function save(): Promise<SavedGuest> {
 
 async function restored(image: Uint8Array): Promise<Machine> {
   const { restoreImage } = await import('#pkg/vmm/migration/image.ts');
-  return restoreImage(machineConfig(start), image, start);
+  return restoreImage(machineConfig(start), image, { ...start, modules });
 }
 
 /** What the thread's machine begins as, where it does not begin with its kernel's first instruction on a plain machine. */
@@ -63,7 +66,7 @@ async function beginning(): Promise<Machine | undefined> {
 async function begin(): Promise<void> {
   try {
     const machine = await beginning();
-    host = new GuestHost({ start, clock, machine, tell, end });
+    host = new GuestHost({ start, clock, modules, machine, tell, end });
     // Who asks for it is there first: the listening would come after the first slices of a machine that runs.
     host.loop?.pause('ports');
     const asked = early ?? [];
@@ -158,4 +161,4 @@ function act(message: Asked): void {
 
 parentPort?.on('message', received);
 if (rehearsal !== undefined)
-  await rehearseOften({ start: rehearsal, clock, signal: began.signal }).catch(() => undefined);
+  await rehearseOften({ start: rehearsal, clock, modules, signal: began.signal }).catch(() => undefined);

@@ -16,6 +16,7 @@ import { Drive, type HostEffect } from './drive.ts';
 import { GuestDisk } from './guest-disk.ts';
 import type { GuestHost } from './guest-host.ts';
 import { type Accepted, connectToNode, type LinkIdentity, listenForNodes } from './link.ts';
+import { PieceFiles } from './piece-files.ts';
 import type { Arrival, Departure, FromGuest, GuestStart, MigrationSide } from './protocol.ts';
 import { rehearse } from './rehearsal.ts';
 
@@ -74,9 +75,9 @@ export class Moves {
 
   /** Once, in a thread that did not begin with a machine of its own. What goes wrong in it does not matter. */
   #rehearse(): Promise<void> {
-    const { start, clock } = this.#deps;
+    const { start, clock, host } = this.#deps;
     if (start.waits !== true) return Promise.resolve();
-    this.#rehearsal ??= rehearse({ start, clock }).catch(() => undefined);
+    this.#rehearsal ??= rehearse({ start, clock, modules: host.modules }).catch(() => undefined);
     return this.#rehearsal;
   }
 
@@ -94,6 +95,7 @@ export class Moves {
       config: machine.config,
       ...(disk === undefined ? {} : { disk: disk.store() }),
       cpuMs: threadMs,
+      ...this.#pieces(),
     };
     const end =
       settings.mode === 'standby'
@@ -132,6 +134,12 @@ export class Moves {
     this.#move?.drive.happened({ type: 'claimed', owner });
   }
 
+  /** Where the node keeps pieces of suspended machines, if it does. */
+  #pieces(): { readonly pieces?: PieceFiles } {
+    const { start, clock } = this.#deps;
+    return start.pieces === undefined ? {} : { pieces: new PieceFiles(start.pieces, { clock }) };
+  }
+
   #listen({ identity, host }: { readonly identity: LinkIdentity; readonly host: string }) {
     this.#listening ??= listenForNodes(identity, {
       host,
@@ -163,6 +171,8 @@ export class Moves {
     const end = (isStandby ? createStandbyTarget : createTarget)({
       accept: (config) => this.#refusal(config.memory),
       ...(this.#deps.start.seat === undefined ? {} : { seat: this.#deps.start.seat }),
+      ...this.#pieces(),
+      modules: host.modules,
       makeDisk: (blocks) => {
         this.#disk = GuestDisk.ofBlocks(blocks);
         return this.#disk.store();
@@ -258,6 +268,7 @@ export class Moves {
         if (this.#move?.drive === drive) this.#move = undefined;
         this.#arrival = undefined;
         host.watch(undefined);
+        if (drive.end.figures.mode === 'suspend') this.#pieces().pieces?.trim();
         if (side === 'source' && outcome === 'aborted') host.loop?.resume('migration');
         tell({ type: 'migration', migration, side, figures: drive.end.figures, outcome, reason });
         if (side === 'target' && outcome === 'aborted' && host.machine !== undefined) host.lost(reason);

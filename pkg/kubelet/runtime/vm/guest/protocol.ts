@@ -27,6 +27,8 @@ export interface GuestStart {
   readonly seat?: SeatParts;
   /** A monitor that the guest runs under; absent: none. */
   readonly monitor?: MonitoredStart;
+  /** Folder in which the node keeps pieces of suspended machines; absent: it keeps none. */
+  readonly pieces?: string;
   /** No machine is made: one comes from another node. */
   readonly waits?: true;
 }

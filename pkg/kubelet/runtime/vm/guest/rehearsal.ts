@@ -4,6 +4,7 @@
  * each machine boots from its first instruction, and it reaches nobody: it has no disk, and a network of its own. Bounded by time; what goes wrong in it does not matter.
  */
 import type { Clock } from '#pkg/base/clock.ts';
+import type { ModuleShelf } from '#pkg/vmm/compile/module-shelf.ts';
 import { UserNetwork } from '#pkg/vmm/host/user-network.ts';
 import { newMachine } from './guest-host.ts';
 import { GuestLoop } from './guest-loop.ts';
@@ -27,6 +28,8 @@ const answersPerBoot = 5;
 interface RehearsalOptions {
   readonly start: GuestStart;
   readonly clock: Clock;
+  /** Keeps what is compiled, for the machine that comes. Default: nothing does. */
+  readonly modules?: ModuleShelf;
   /** Aborted, it is over. */
   readonly signal?: AbortSignal;
   /** So many answers are enough. */
@@ -44,6 +47,7 @@ export async function rehearseOften(options: RehearsalOptions & { readonly signa
 export async function rehearse({
   start,
   clock,
+  modules,
   signal,
   answers: enough = answersMax,
 }: RehearsalOptions): Promise<void> {
@@ -53,7 +57,7 @@ export async function rehearse({
   const network = new UserNetwork(mac);
   const over = Promise.withResolvers<void>();
   const nothing = (): void => undefined;
-  const machine = newMachine(diskless);
+  const machine = newMachine(diskless, modules);
   const loop = new GuestLoop({
     machine,
     network: new GuestWire(network),
