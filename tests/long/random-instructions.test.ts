@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { differences, qemuMissing, runOurs, runQemu } from '#tests/vm/compare.ts';
 import { randomGuest } from '#tests/vm/random-guest.ts';
 
-const BATCH = 2_000;
+const BATCH = 4_000;
 const programs = Number(process.env.VM_PROGRAMS ?? 1_000_000);
 const firstSeed = Number(process.env.VM_SEED ?? 1_000);
 

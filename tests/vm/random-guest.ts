@@ -1,6 +1,7 @@
 /**
- * A guest of random programs, from a seed. Each program loads all registers from a table, runs some instructions (traps are noted and passed over), and mixes what
- * all registers, its memory and its traps became into one number; at the end the guest prints those numbers, one per line, and switches itself off.
+ * A guest of random programs, from a seed. Each program is given all registers from a table, runs some instructions (traps are noted and passed over), and what
+ * all registers, its memory and its traps became is mixed into one number; at the end the guest prints those numbers, one per line, and switches itself off.
+ * What gives and mixes is there once, so that of a program no more is to be translated than the program.
  * Left out is what QEMU 7.2 does otherwise than the manuals, and what depends on time.
  */
 import { atomicOperations } from '#pkg/vmm/isa/atomic.ts';
@@ -17,9 +18,14 @@ const REACH = 256;
 const DUMP = 512;
 const DUMP_WORDS = 65;
 const DATA = MEMORY_BASE + 0x80_0000;
-const RESULTS = DATA + 0x1000;
-const TABLE_BYTES = 8 * 66;
+/** Of a program, in words: general registers, in the first of which its number is put; those for floating point; their control; where it is. */
+const TABLE_WORDS = 66;
+const TABLE_BYTES = 8 * TABLE_WORDS;
 const TABLES = MEMORY_BASE + 0x100_0000;
+/** After the data pointer: where the table of the program that runs is. */
+const CURRENT = 2000;
+/** Jumps reach so far, in bytes. */
+const CODE_MAX = 1 << 20;
 
 type Random = () => number;
 
@@ -70,6 +76,11 @@ class Code {
       this.bytes.push(word & 255, (word >>> 8) & 255);
       if ((word & 3) === 3) this.bytes.push((word >>> 16) & 255, (word >>> 24) & 255);
     }
+  }
+
+  /** Another word in the place of one. */
+  patch(at: number, word: number): void {
+    for (let byte = 0; byte < 4; byte++) this.bytes[at - MEMORY_BASE + byte] = (word >>> (8 * byte)) & 255;
   }
 
   /** Puts an address near to the code into a register. */
@@ -228,17 +239,42 @@ function prologue(code: Code): void {
   code.address(5, trap);
   code.word(iType(0x73, 1, 0, 5, 0x305));
   code.address(2, DATA);
-  code.address(3, RESULTS);
-  code.word(0x0000_60b7, 0x3000_a073, sd(3, 2, 2000));
+  code.address(3, TABLES);
+  code.word(sd(3, 2, CURRENT));
+}
+
+/** Begins the program whose table is the current one, by a return from a trap, which needs no register; behind the last one it leads to `over`. */
+function begin(code: Code, { tables, over }: { readonly tables: number; readonly over: number }): void {
+  code.word(ld(31, 2, CURRENT));
+  code.address(30, tables);
+  code.word(bType(0x1063, 31, 30, 8), jType(0, over - code.at - 4));
+  // mepc; then machine mode again, without interrupts, with floating point.
+  code.word(ld(5, 31, 8 * 65), iType(0x73, 1, 0, 5, 0x341));
+  code.word(0x0000_82b7, addi(5, 5, -0x800), iType(0x73, 1, 0, 5, 0x300));
+  for (let register = 0; register < 32; register++) code.word(iType(0x07, 3, register, 31, 256 + 8 * register));
+  code.word(ld(1, 31, 512), iType(0x13, 7, 1, 1, 127), iType(0x73, 1, 0, 1, 3));
+  for (let register = 1; register < 32; register++) if (register !== 2) code.word(ld(register, 31, 8 * register));
+  code.word(0x3020_0073);
+}
+
+/** Mixes what a program has left into its number, and goes on with the next at `next`. */
+function conclude(code: Code, next: number): void {
+  for (let register = 0; register < 32; register++) code.word(sd(register, 2, DUMP + 8 * register));
+  for (let register = 0; register < 32; register++) code.word(sType(0x27, 3, 2, register, DUMP + 256 + 8 * register));
+  code.word(iType(0x73, 2, 10, 0, 3), 0x9e37_7737, addi(14, 14, 0x7b1));
+  mix(code, -REACH, REACH + 8);
+  mix(code, DUMP, DUMP + 8 * DUMP_WORDS);
+  code.word(ld(3, 2, CURRENT), sd(10, 3, 0), addi(3, 3, TABLE_BYTES), sd(3, 2, CURRENT));
+  code.word(jType(0, next - code.at));
 }
 
 /** Waits until the port at x7 takes a byte, and gives it x10. */
 const send = [iType(0x03, 4, 12, 7, 5), iType(0x13, 7, 12, 12, 0x20), bType(0x63, 12, 0, -8), sType(0x23, 0, 7, 10, 0)];
 
 /** Prints the results as hexadecimal lines and ends. */
-function epilogue(code: Code, count: number): void {
-  code.address(5, RESULTS);
-  code.address(6, RESULTS + 8 * count);
+function epilogue(code: Code, tables: number): void {
+  code.address(5, TABLES);
+  code.address(6, tables);
   code.word(0x1000_03b7);
   const next = code.at;
   code.word(ld(8, 5, 0), addi(9, 0, 60));
@@ -247,36 +283,37 @@ function epilogue(code: Code, count: number): void {
   code.word(0x0094_5533, iType(0x13, 7, 10, 10, 15), iType(0x13, 3, 11, 10, 10), addi(10, 10, 87));
   code.word(bType(0x63, 11, 0, 8), addi(10, 10, -39), ...send, addi(9, 9, -4));
   code.word(bType(0x5063, 9, 0, digit - code.at));
-  code.word(addi(10, 0, 10), ...send, addi(5, 5, 8));
+  code.word(addi(10, 0, 10), ...send, addi(5, 5, TABLE_BYTES));
   code.word(bType(0x1063, 5, 6, next - code.at));
   code.word(0x0010_02b7, 0x0000_5337, addi(6, 6, 0x555), sType(0x23, 2, 5, 6, 0), 0x6f);
 }
 
-/** An ELF file of `count` programs (at most 4,000, for which there is room). */
+/** An ELF file of `count` programs (at most some 6,000, for which there is room). */
 export function randomGuest(seed: number, count: number): Uint8Array {
   const random = randomOf(seed);
   const code = new Code();
   const tables = new DataView(new ArrayBuffer(count * TABLE_BYTES));
+  const end = TABLES + count * TABLE_BYTES;
   prologue(code);
+  const first = code.at;
+  code.word(jType(0, 4));
+  epilogue(code, end);
+  const next = code.at;
+  begin(code, { tables: end, over: first + 4 });
+  const done = code.at;
+  conclude(code, next);
+  code.patch(first, jType(0, next - first));
   for (let index = 0; index < count; index++) {
-    for (let word = 0; word < 66; word++)
-      tables.setBigUint64(index * TABLE_BYTES + 8 * word, BigInt.asUintN(64, valueOf64(random)), true);
-    code.address(31, TABLES + index * TABLE_BYTES);
-    for (let register = 0; register < 32; register++) code.word(iType(0x07, 3, register, 31, 256 + 8 * register));
-    code.word(ld(1, 31, 512), iType(0x13, 7, 1, 1, 127), iType(0x73, 1, 0, 1, 3));
-    for (let register = 1; register < 32; register++) if (register !== 2) code.word(ld(register, 31, 8 * register));
+    const table = index * TABLE_BYTES;
+    for (let word = 0; word < TABLE_WORDS - 1; word++)
+      tables.setBigUint64(table + 8 * word, BigInt.asUintN(64, valueOf64(random)), true);
+    tables.setBigUint64(table + 8 * (TABLE_WORDS - 1), BigInt(code.at), true);
     program(random, code);
-    for (let register = 0; register < 32; register++) code.word(sd(register, 2, DUMP + 8 * register));
-    for (let register = 0; register < 32; register++) code.word(sType(0x27, 3, 2, register, DUMP + 256 + 8 * register));
-    code.word(iType(0x73, 2, 10, 0, 3), 0x9e37_7737, addi(14, 14, 0x7b1));
-    mix(code, -REACH, REACH + 8);
-    mix(code, DUMP, DUMP + 8 * DUMP_WORDS);
-    code.word(ld(3, 2, 2000), sd(10, 3, 0), addi(3, 3, 8), sd(3, 2, 2000));
+    code.word(jType(0, done - code.at));
   }
-  epilogue(code, count);
   const bytes = code.done();
   const image = new Uint8Array(TABLES - MEMORY_BASE + tables.byteLength);
-  if (bytes.length > DATA - MEMORY_BASE - REACH) throw new Error(`${count} programs do not fit`);
+  if (bytes.length > CODE_MAX) throw new Error(`${count} programs do not fit`);
   image.set(bytes);
   image.set(new Uint8Array(tables.buffer), TABLES - MEMORY_BASE);
   return elfOf(image);
