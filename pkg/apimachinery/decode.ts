@@ -9,6 +9,7 @@
  */
 import { jsonInteger, setOwn } from './json.ts';
 import { duplicateFields } from './json-duplicates.ts';
+import { outlineOf } from './json-outline.ts';
 import { jsonSyntaxError } from './json-syntax.ts';
 import { duplicatesText, numberError, readYaml, YamlError, yamlNestingMax } from './yaml.ts';
 
@@ -57,22 +58,20 @@ function decodeJsonText(text: string, options: DecodeOptions = {}): Decoded {
   } catch {
     return { ok: false, error: jsonSyntaxError(text) };
   }
-  // Each level takes two characters at least, so a short text cannot be too deep.
-  const opener = text.length > 2 * nestingMax ? tooDeepAt(value, nestingMax) : undefined;
+  const { keys, depth, hasUnusualNumber } = outlineOf(text);
+  // Of a key that comes twice only the last value is there.
+  const opener = depth > nestingMax ? tooDeepAt(value, nestingMax) : undefined;
   if (opener !== undefined) return { ok: false, error: `invalid character '${opener}' exceeded max depth` };
   let numbers: NumberTexts | undefined;
-  if (unusualNumber.test(text)) {
+  if (hasUnusualNumber) {
     const looked = withNumberTexts(text, options.wholeIntegers === true);
     if (looked.fault !== undefined) return { ok: false, error: looked.fault };
     ({ value, numbers } = looked);
   }
-  if (loneSurrogate.test(text)) value = wellFormed(value);
-  const duplicates = options.findDuplicates ? duplicateFields(text, value) : [];
+  if (text.includes('\\u') && loneSurrogate.test(text)) value = wellFormed(value);
+  const duplicates = options.findDuplicates ? duplicateFields(text, value, keys) : [];
   return numbers === undefined ? { ok: true, value, duplicates } : { ok: true, value, duplicates, numbers };
 }
-
-/** A number with a fraction, an exponent or many digits. A few strings look like one, so a closer look follows. */
-const unusualNumber = /\d(?:[.eE][\d+-][\deE+-]*\s*(?:[,}\]]|$)|\d{15})/;
 
 /**
  * Parses once more, keeping how numbers are written that are no plain integers. The fault is the first number that would not come out as

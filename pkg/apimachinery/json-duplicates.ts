@@ -4,13 +4,14 @@
  * First the keys in the text are counted and compared with those of the parsed value: equal numbers mean no duplicates, so
  * that the scan with paths is made for bad input only.
  */
+import { stringEnd } from './json-outline.ts';
 
 /** Most duplicates reported, as upstream's strict decoder has it. */
 const duplicatesMax = 100;
 
-/** Paths of duplicate keys, in the order of the text. */
-export function duplicateFields(text: string, value: unknown): readonly string[] {
-  if (countKeysInText(text) === countKeys(value)) return [];
+/** Paths of duplicate keys, in the order of the text, which has so many `keys`. */
+export function duplicateFields(text: string, value: unknown, keys: number): readonly string[] {
+  if (keys === countKeys(value)) return [];
   const duplicates = new Set<string>();
   scanKeys(text, (path, isRepeated) => {
     if (isRepeated) duplicates.add(path);
@@ -47,30 +48,6 @@ function countKeys(value: unknown): number {
     if (typeof field === 'object') count += countKeys(field);
   }
   return count;
-}
-
-/** The position of the quote that ends the string whose first character is at `start`. */
-function stringEnd(text: string, start: number): number {
-  let end = text.indexOf('"', start);
-  for (;;) {
-    let backslashes = 0;
-    while (text.charCodeAt(end - 1 - backslashes) === 92 && end - 1 - backslashes >= start) backslashes++;
-    if (backslashes % 2 === 0) return end;
-    end = text.indexOf('"', end + 1);
-  }
-}
-
-/** Each key is a string followed by a colon, and no colon stands elsewhere outside of strings. */
-function countKeysInText(text: string): number {
-  let count = 0;
-  let position = 0;
-  for (;;) {
-    const open = text.indexOf('"', position);
-    const end = open < 0 ? text.length : open;
-    for (let i = position; i < end; i++) if (text.charCodeAt(i) === 58) count++;
-    if (open < 0) return count;
-    position = stringEnd(text, open + 1) + 1;
-  }
 }
 
 /** One object or list that the scan is inside of. */

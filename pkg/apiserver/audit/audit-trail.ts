@@ -50,6 +50,7 @@ export class AuditTrail implements AuditNotes {
   readonly #host: TrailHost;
   readonly #request: ApiRequest;
   readonly #receivedMs: number;
+  #receivedAt: string | undefined;
   #decision: AuditDecision | undefined;
   #info: RequestInfo | undefined;
   #user: UserInfo | undefined;
@@ -196,6 +197,8 @@ export class AuditTrail implements AuditNotes {
     const { level, omitStages } = this.#decision ?? nothing;
     if (level === 'None' || omitStages.has(stage)) return true;
     this.#text ??= this.#requestText(level);
+    this.#receivedAt ??= microTime(this.#receivedMs);
+    const receivedAt = this.#receivedAt;
     return this.#host.record(
       auditEvent({
         request: this.#text,
@@ -204,8 +207,8 @@ export class AuditTrail implements AuditNotes {
         status: this.#status,
         requestObject: this.#requestObject,
         responseObject: this.#responseObject,
-        receivedAt: microTime(this.#receivedMs),
-        stageAt: microTime(atMs),
+        receivedAt,
+        stageAt: atMs === this.#receivedMs ? receivedAt : microTime(atMs),
         annotations: this.#annotations,
       }),
     );

@@ -120,8 +120,9 @@ function encode({ request, stage, object, status, requestObject, responseObject,
 
 function annotationsJson(annotations: Readonly<Record<string, string>>): string {
   let text = '';
-  for (const key of Object.keys(annotations).sort()) text += `,${quote(key)}:${quote(annotations[key] ?? '')}`;
-  return `{${text.slice(1)}}`;
+  const inOrder = inKeyOrder(annotations);
+  for (const key in inOrder) text += `${text === '' ? '{' : ','}${quote(key)}:${quote(inOrder[key] ?? '')}`;
+  return text === '' ? '{}' : `${text}}`;
 }
 
 /** What stands in JSON as it is, in Go's too. */
@@ -132,9 +133,19 @@ function quote(text: string): string {
   return plain.test(text) ? `"${text}"` : goJson(text);
 }
 
-/** Written by hand, and not kept for the user: most requests bring an object of their own. */
+let lastUser: UserInfo | undefined;
+let lastUserText = '{}';
+
+/** That of the user who was told of last is kept: who is known by a certificate is the same object with each request, others bring one of their own. */
 function userJson(user: UserInfo | undefined): string {
-  if (user === undefined) return '{}';
+  if (user !== lastUser) {
+    lastUserText = user === undefined ? '{}' : userText(user);
+    lastUser = user;
+  }
+  return lastUserText;
+}
+
+function userText(user: UserInfo): string {
   const { name, uid = '', groups, extra } = user;
   let text = name === '' ? '' : `,"username":${quote(name)}`;
   if (uid !== '') text += `,"uid":${quote(uid)}`;

@@ -1,5 +1,6 @@
 /**
  * Audit events as lines of a file. `blocking` and `blocking-strict` write them before the answer of their request leaves; `batch` lets them wait in a bounded buffer and writes many at once.
+ * What `blocking` has to write of requests that end together is one write: it is made before any promise that one of them waits for is settled, so before their answers.
  * Upstream counterpart: apiserver `plugin/pkg/audit/log`.
  */
 import type { AuditEvent } from '#pkg/apiserver/audit/event.ts';
@@ -44,6 +45,8 @@ export function logSink({ file, mode, batching, truncate, losses }: LogSinkOptio
   // Requests whose answer is still to come: what is told of their arrival is written with what is told next, at the latest in the next turn of the event loop.
   let pending = '';
   let pendingCount = 0;
+  let isFlushing = false;
+  let isTimed = false;
   const flush = (): boolean => {
     if (pendingCount === 0) return true;
     const lines = pending;
@@ -51,6 +54,23 @@ export function logSink({ file, mode, batching, truncate, losses }: LogSinkOptio
     pending = '';
     pendingCount = 0;
     return write(lines, count);
+  };
+  /** Before what was answered by the caller is heard of: its answer is a promise, and this one is older. */
+  const flushSoon = (): void => {
+    if (isFlushing) return;
+    isFlushing = true;
+    void Promise.resolve().then(() => {
+      isFlushing = false;
+      flush();
+    });
+  };
+  const flushByTimer = (): void => {
+    if (isTimed) return;
+    isTimed = true;
+    batching.clock.setTimeout(() => {
+      isTimed = false;
+      flush();
+    }, 0);
   };
   return {
     record(event: AuditEvent) {
@@ -60,11 +80,12 @@ export function logSink({ file, mode, batching, truncate, losses }: LogSinkOptio
         batches.add(json);
         return true;
       }
-      if (pendingCount === 0 && event.isFirst && mode === 'blocking') batching.clock.setTimeout(flush, 0);
       pending += `${json}\n`;
       pendingCount++;
-      if (event.isFirst && mode === 'blocking') return true;
-      return flush() || mode !== 'blocking-strict';
+      if (mode === 'blocking-strict') return flush();
+      if (event.isFirst) flushByTimer();
+      else flushSoon();
+      return true;
     },
     async end() {
       await batches?.end();

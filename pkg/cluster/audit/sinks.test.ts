@@ -97,12 +97,15 @@ function logOf(mode: 'batch' | 'blocking' | 'blocking-strict', write: (lines: st
 test('blocking modes write within the request; what cannot be written ends a strict one only', async () => {
   const lines: string[] = [];
   expect(logOf('blocking', (text) => lines.push(text)).sink.record(event('a'))).toBe(true);
+  await Promise.resolve();
   expect(lines).toEqual(['{"name":"a"}\n']);
   const { sink: both, clock } = logOf('blocking', (text) => lines.push(text));
   both.record({ ...event('arrives'), isFirst: true });
   expect(lines).toHaveLength(1);
   both.record(event('ends'));
-  expect(lines.splice(0)).toEqual(['{"name":"a"}\n', '{"name":"arrives"}\n{"name":"ends"}\n']);
+  both.record(event('ends too'));
+  await Promise.resolve();
+  expect(lines.splice(0)).toEqual(['{"name":"a"}\n', '{"name":"arrives"}\n{"name":"ends"}\n{"name":"ends too"}\n']);
   both.record({ ...event('arrives'), isFirst: true });
   await clock.advance(0);
   expect(lines).toEqual(['{"name":"arrives"}\n']);
@@ -111,6 +114,7 @@ test('blocking modes write within the request; what cannot be written ends a str
   };
   const { sink, losses } = logOf('blocking', full);
   expect(sink.record(event('a'))).toBe(true);
+  await Promise.resolve();
   expect(losses.counts).toEqual({ log: 1 });
   expect(logOf('blocking-strict', full).sink.record(event('a'))).toBe(false);
 });
