@@ -5,7 +5,8 @@ import { errorStatus } from './bind-pod.ts';
 import type { Nominator } from './cache/nominator.ts';
 import { evict } from './eviction.ts';
 import { agreedRoom } from './extender/extended-decision.ts';
-import type { NodeRefusal, PostFilterContext, PostFilterResult } from './framework/plugin.ts';
+import type { PostFilterContext, PostFilterResult } from './framework/plugin.ts';
+import type { Refusals } from './framework/refusals.ts';
 import { unschedulable } from './framework/status.ts';
 
 /** What room is made with. */
@@ -24,7 +25,7 @@ export class RoomMaker {
   }
 
   /** The answer of the first post-filter that makes some, else why none does; `refusals` has why each node was refused. */
-  ask(attempt: Attempt, refusals: readonly NodeRefusal[]): PostFilterResult {
+  ask(attempt: Attempt, refusals: Refusals): PostFilterResult {
     const { clock, log } = this.#options.deps;
     const startMs = clock.monotonicMs();
     let result: PostFilterResult;
@@ -38,7 +39,7 @@ export class RoomMaker {
     return result;
   }
 
-  #askAll({ cycle, by }: Attempt, refusals: readonly NodeRefusal[]): PostFilterResult {
+  #askAll({ cycle, by }: Attempt, refusals: Refusals): PostFilterResult {
     const { nominator } = this.#options;
     const context: PostFilterContext = {
       cycle,
@@ -46,6 +47,7 @@ export class RoomMaker {
       fits: (node) => by.decider.check(cycle, node),
       signature: by.decider.signatureOf(cycle),
       promisedOn: ({ name }) => nominator.ahead(cycle.pod, name),
+      changedSince: (position) => by.decider.changedSince(position),
       nominatedNodeName: nominator.nodeOf(cycle.pod.uid),
     };
     const reasons: string[] = [];

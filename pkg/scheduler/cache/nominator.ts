@@ -7,6 +7,9 @@ import type { PodInfo } from '../model/pod-info.ts';
 
 const nobody: readonly PodInfo[] = [];
 
+/** Changes that are remembered; who is further behind starts anew. */
+const logMax = 4_096;
+
 interface Promised {
   readonly pod: PodInfo;
   readonly nodeName: string;
@@ -26,6 +29,21 @@ export class Nominator {
   readonly #byPod = new Map<string, Promised>();
   /** Each list is replaced, never changed. */
   readonly #byNode = new Map<string, readonly PodInfo[]>();
+  /** Names of nodes that were promised, or are no longer, from the change `#logFrom` on. */
+  #log: string[] = [];
+  #logFrom = 0;
+
+  /** How many changes there were: the position that a reader remembers. */
+  get head(): number {
+    return this.#logFrom + this.#log.length;
+  }
+
+  /** Calls `visit` with the name of each node of which a promise changed since `position`; false (and no calls) when that is too long ago. */
+  since(position: number, visit: (nodeName: string) => void): boolean {
+    if (position < this.#logFrom) return false;
+    for (let at = position - this.#logFrom; at < this.#log.length; at++) visit(this.#log[at] ?? '');
+    return true;
+  }
 
   get isEmpty(): boolean {
     return this.#byPod.size === 0;
@@ -43,6 +61,7 @@ export class Nominator {
     const kept = before?.nodeName === nodeName ? before.victims : nobody;
     this.#byPod.set(pod.uid, { pod, nodeName, victims: victims ?? kept });
     this.#byNode.set(nodeName, [...(this.#byNode.get(nodeName) ?? []), pod]);
+    this.#note(nodeName);
   }
 
   delete(uid: string): void {
@@ -52,6 +71,15 @@ export class Nominator {
     const others = (this.#byNode.get(known.nodeName) ?? []).filter((pod) => pod.uid !== uid);
     if (others.length === 0) this.#byNode.delete(known.nodeName);
     else this.#byNode.set(known.nodeName, others);
+    this.#note(known.nodeName);
+  }
+
+  #note(nodeName: string): void {
+    if (this.#log.length >= logMax) {
+      this.#logFrom += this.#log.length;
+      this.#log = [];
+    }
+    this.#log.push(nodeName);
   }
 
   /** The node promised to a pod. */
@@ -84,6 +112,7 @@ export class Nominator {
   /** The pods that `pod` must leave room for on a node: those of at least its priority. Mostly all, which is the same list until one comes or goes. */
   ahead(pod: PodInfo, nodeName: string): readonly PodInfo[] {
     const pods = this.on(nodeName);
+    if (pods.length === 0) return pods;
     const isAhead = (other: PodInfo): boolean => other.uid !== pod.uid && other.priority >= pod.priority;
     return pods.every(isAhead) ? pods : pods.filter(isAhead);
   }

@@ -6,7 +6,8 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Cycle } from '../framework/cycle.ts';
 import type { Decision } from '../framework/decide.ts';
 import { assess, type ExplainOptions, type RatedNode } from '../framework/explain.ts';
-import type { NodeRefusal, PostFilterResult } from '../framework/plugin.ts';
+import type { PostFilterResult } from '../framework/plugin.ts';
+import { type NodeRefusal, refusalsOf } from '../framework/refusals.ts';
 import { success, unschedulable } from '../framework/status.ts';
 import type { Extender } from './extender.ts';
 
@@ -27,7 +28,7 @@ export async function decideWithExtenders(cycle: Cycle, options: ExtendedOptions
   const { nodeCount } = cycle.cluster;
   if (refusedWhole !== undefined) {
     const diagnosis = { nodeCount, preFilterMessage: refusedWhole.reasons.join(', '), reasonCounts: new Map() };
-    const refusals = Array.from(cycle.cluster.nodes(), (node) => ({ node, status: refusedWhole }));
+    const refusals = refusalsOf(Array.from(cycle.cluster.nodes(), (node) => ({ node, status: refusedWhole })));
     return { kind: 'unschedulable', diagnosis, rejectors: new Set([refusedWhole.plugin ?? '']), refusals };
   }
   const refusals: NodeRefusal[] = [...refused];
@@ -101,5 +102,5 @@ function unschedulableBy(nodeCount: number, refusals: readonly NodeRefusal[]): D
     rejectors.add(status.plugin ?? '');
     for (const reason of status.reasons) reasonCounts.set(reason, (reasonCounts.get(reason) ?? 0) + 1);
   }
-  return { kind: 'unschedulable', diagnosis: { nodeCount, reasonCounts }, rejectors, refusals };
+  return { kind: 'unschedulable', diagnosis: { nodeCount, reasonCounts }, rejectors, refusals: refusalsOf(refusals) };
 }

@@ -75,7 +75,7 @@ test('nodes that it refuses are refused with its words, for good where it says s
     'Insufficient cpu': 1,
   });
   expect([...decision.rejectors]).toEqual(['NodeResourcesFit', 'Extender']);
-  expect(decision.refusals.map(({ node, status }) => `${node.name} ${status.code}`)).toEqual([
+  expect([...decision.refusals].map(({ node, status }) => `${node.name} ${status.code}`)).toEqual([
     'c UnschedulableAndUnresolvable',
     'a Unschedulable',
     'b UnschedulableAndUnresolvable',

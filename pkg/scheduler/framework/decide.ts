@@ -13,10 +13,11 @@ import type { Answer } from './column.ts';
 import type { Cycle } from './cycle.ts';
 import type { Diagnosis } from './fit-error.ts';
 import { KeptAnswers, Signatures } from './kept-answers.ts';
-import type { NodeRefusal } from './plugin.ts';
+import type { ChangedNodes, ChangePosition } from './plugin.ts';
 import type { Profile, WeightedScore } from './profile.ts';
 import { type PromisedLimit, PromisedNodes } from './promised-nodes.ts';
-import { QuickChoice, type QuickPod } from './quick-choice.ts';
+import { QuickChoice } from './quick-choice.ts';
+import { type NodeRefusal, NumberedRefusals, type Refusals, refusalsOf } from './refusals.ts';
 import { allOf } from './slots.ts';
 import { isRejected, type Status, success } from './status.ts';
 
@@ -31,8 +32,8 @@ export type Decision =
       readonly diagnosis: Diagnosis;
       /** Names of the plugins that refused the pod or a node of it. */
       readonly rejectors: ReadonlySet<string>;
-      /** The nodes with their refusals. */
-      readonly refusals: readonly NodeRefusal[];
+      /** The nodes with their refusals, right until the cluster changes. */
+      readonly refusals: Refusals;
     }
   | { readonly kind: 'error'; readonly message: string };
 
@@ -61,8 +62,6 @@ export class Decider {
   /** Absent where nothing is quick. */
   readonly #room: RoomColumns | undefined;
   readonly #promised: PromisedNodes;
-  /** By slot: the last of its node. */
-  #refusals: NodeRefusal[] = [];
   /** Refusals by number; 0 is success. */
   #statuses: Status[] = [success];
   #numbers = new Map<string, number>();
@@ -112,13 +111,31 @@ export class Decider {
     return fresh.length === 0 ? signature : undefined;
   }
 
+  /** Where `check` may say something else than at a position; see `PostFilterContext`. */
+  changedSince(position: ChangePosition | undefined): ChangedNodes {
+    const { podChanges, slots } = this.#table;
+    const at = { pods: podChanges.head, promises: this.#nominator.head };
+    const nodes = new Set<NodeInfo>();
+    const note = (node: NodeInfo | undefined): void => {
+      if (node !== undefined) nodes.add(node);
+    };
+    const isKnown =
+      position !== undefined &&
+      at.pods - position.pods <= slots.length &&
+      podChanges.since(position.pods, (slot) => note(slots[slot])) &&
+      this.#nominator.since(position.promises, (name) => note(this.#table.node(name)));
+    return { at, nodes: isKnown ? nodes : undefined };
+  }
+
   /** All nodes, with kept answers. */
   #decideAll(cycle: Cycle): Decision {
     const { slots } = this.#table;
+    const own = this.#ownNode(cycle);
+    if (own !== undefined) return { kind: 'node', nodeName: own.name };
     const signs = new Signatures(cycle.pod);
     const checks = checksOf(this.#profile, cycle, signs);
     const promised = this.#promised.limit(cycle, checks);
-    const quick = this.#quickSlot({ cycle, checks, signs, promised });
+    const quick = this.#quick?.slotOf({ cycle, checks, signs, promised });
     const node = quick === undefined || quick < 0 ? undefined : slots[quick];
     if (node !== undefined) return { kind: 'node', nodeName: node.name };
     if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
@@ -131,35 +148,14 @@ export class Decider {
       if (verdicts[slot] === 0 && slots[slot] !== undefined) feasible[count++] = slot;
     }
     if (count > 0) return this.#best(cycle, count, signs);
-    return this.#unschedulable(this.#refusalsBy(verdicts), undefined);
+    return this.#unschedulableBy(verdicts);
   }
 
-  /** The pod's own node where one was promised to it and takes it, else what the quick way finds. */
-  #quickSlot(pod: QuickPod): number | undefined {
-    const { cycle } = pod;
-    if (this.#quick === undefined) return undefined;
-    const own = this.#table.slotOf(this.#nominator.nodeOf(cycle.pod.uid) ?? '');
-    const node = own === undefined ? undefined : this.#table.slots[own];
-    if (node !== undefined && this.check(cycle, node) === success) return own;
-    return this.#quick.slotOf(pod);
-  }
-
-  /** Those of many pods are the same again and again: they are made once. */
-  #refusalsBy(verdicts: Float64Array): readonly NodeRefusal[] {
-    const { slots } = this.#table;
-    const refusals: NodeRefusal[] = [];
-    for (let slot = 0; slot < slots.length; slot++) {
-      const node = slots[slot];
-      const status = this.#statuses[verdicts[slot] ?? 0] ?? success;
-      if (node === undefined) continue;
-      let refusal = this.#refusals[slot];
-      if (refusal?.node !== node || refusal.status !== status) {
-        refusal = { node, status };
-        this.#refusals[slot] = refusal;
-      }
-      refusals.push(refusal);
-    }
-    return refusals;
+  /** The node that was promised to the pod, where it takes it; what is not quick finds the same in the end. */
+  #ownNode(cycle: Cycle): NodeInfo | undefined {
+    const name = this.#quick === undefined ? undefined : this.#nominator.nodeOf(cycle.pod.uid);
+    const node = name === undefined ? undefined : this.#table.node(name);
+    return node !== undefined && this.check(cycle, node) === success ? node : undefined;
   }
 
   /** Where it can be found without a word why nodes are refused: how many pass, whose slots are then the first of `#feasible`. Else 0. */
@@ -312,37 +308,25 @@ export class Decider {
         reasonCounts: new Map(),
       },
       rejectors: new Set([plugin]),
-      refusals: Array.from(this.#table.nodes(), (node) => ({ node, status: { ...status, plugin } })),
+      refusals: refusalsOf(Array.from(this.#table.nodes(), (node) => ({ node, status: { ...status, plugin } }))),
     };
   }
 
-  #unschedulable(refusals: readonly NodeRefusal[], limiting: readonly string[] | undefined): Decision {
+  #unschedulableBy(verdicts: Float64Array): Decision {
+    const refusals = new NumberedRefusals(this.#table.slots, { numbers: verdicts, statuses: this.#statuses });
+    const reasons = new Reasons();
+    for (const { status, count } of refusals.counts) reasons.add(status, count);
+    return reasons.decision(this.#table.nodeCount, refusals);
+  }
+
+  /** Of the nodes that pre-filters left, where these plugins did not leave all. */
+  #unschedulable(refusals: readonly NodeRefusal[], limiting: readonly string[]): Decision {
     const { nodeCount } = this.#table;
-    const reasonCounts = new Map<string, number>();
-    const rejectors = new Set<string>();
-    // Neighbours are mostly refused for the same.
-    let last: Status = success;
-    let times = 0;
-    const count = (): void => {
-      if (last.plugin !== undefined) rejectors.add(last.plugin);
-      for (const reason of last.reasons) reasonCounts.set(reason, (reasonCounts.get(reason) ?? 0) + times);
-    };
-    for (const { status } of refusals) {
-      if (status === last) {
-        times++;
-        continue;
-      }
-      count();
-      last = status;
-      times = 1;
-    }
-    count();
+    const reasons = new Reasons();
+    for (const { status } of refusals) reasons.add(status, 1);
     const left = nodeCount - refusals.length;
-    if (limiting !== undefined && left > 0) {
-      for (const plugin of limiting) rejectors.add(plugin);
-      reasonCounts.set(`node(s) didn't satisfy plugin(s) [${limiting.join(' ')}]`, left);
-    }
-    return { kind: 'unschedulable', diagnosis: { nodeCount, reasonCounts }, rejectors, refusals };
+    if (left > 0) reasons.addLimiting(limiting, left);
+    return reasons.decision(nodeCount, refusalsOf(refusals));
   }
 
   #grow(capacity: number): void {
@@ -354,9 +338,31 @@ export class Decider {
 
   #forgetAnswers(): void {
     this.#statuses = [success];
-    this.#refusals = [];
     this.#numbers = new Map();
     this.#numberOf = new WeakMap();
     this.#kept.clear();
+  }
+}
+
+/** Why nodes were refused, summed up. */
+class Reasons {
+  readonly #counts = new Map<string, number>();
+  readonly #rejectors = new Set<string>();
+
+  /** `times` nodes were refused so. */
+  add({ plugin, reasons }: Status, times: number): void {
+    if (plugin !== undefined) this.#rejectors.add(plugin);
+    for (const reason of reasons) this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + times);
+  }
+
+  /** So many were not even looked at, for the sake of these plugins. */
+  addLimiting(plugins: readonly string[], times: number): void {
+    for (const plugin of plugins) this.#rejectors.add(plugin);
+    this.#counts.set(`node(s) didn't satisfy plugin(s) [${plugins.join(' ')}]`, times);
+  }
+
+  decision(nodeCount: number, refusals: Refusals): Decision {
+    const diagnosis = { nodeCount, reasonCounts: this.#counts };
+    return { kind: 'unschedulable', diagnosis, rejectors: this.#rejectors, refusals };
   }
 }

@@ -5,8 +5,8 @@
 import type { Nominator } from '../cache/nominator.ts';
 import type { NodeInfo } from '../model/node-info.ts';
 import { type Cycle, CycleState } from './cycle.ts';
-import type { NodeRefusal } from './plugin.ts';
 import type { Profile } from './profile.ts';
+import type { NodeRefusal } from './refusals.ts';
 import { isRejected, type Status, success, unresolvable } from './status.ts';
 import { whatIf } from './what-if.ts';
 

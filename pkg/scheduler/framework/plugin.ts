@@ -11,6 +11,7 @@ import type { PodInfo } from '../model/pod-info.ts';
 import type { Room } from '../model/room.ts';
 import type { Cycle } from './cycle.ts';
 import type { EventRegistration } from './events.ts';
+import type { Refusals } from './refusals.ts';
 import type { Status } from './status.ts';
 
 /** What every plugin has: a name, unique in its profile, and what wakes the pods it refused. */
@@ -75,22 +76,32 @@ export interface FilterPlugin extends Plugin {
   filterByRoom?(cycle: Cycle, room: Room): SlotCheck | undefined;
 }
 
-/** One node and why it was refused. */
-export interface NodeRefusal {
-  readonly node: NodeInfo;
-  readonly status: Status;
+/** How much has happened to nodes, the pods on them and what was promised to pods. */
+export interface ChangePosition {
+  readonly pods: number;
+  readonly promises: number;
+}
+
+/** What has changed since a position, but for nodes that are gone. */
+export interface ChangedNodes {
+  /** The position now. */
+  readonly at: ChangePosition;
+  /** Undefined when it is not known: all may have. */
+  readonly nodes: ReadonlySet<NodeInfo> | undefined;
 }
 
 /** What a post-filter may look at to make room. */
 export interface PostFilterContext {
   readonly cycle: Cycle;
-  readonly refusals: readonly NodeRefusal[];
+  readonly refusals: Refusals;
   /** What all filters say with this node in place of the one of its name, pods that were promised it counted in. */
   readonly fits: NodeCheck;
   /** Equal for pods about which `fits` says the same of a node that was promised to the same pods; absent where it looks at other nodes too. */
   readonly signature?: string | undefined;
-  /** The pods that were promised a node and that `fits` counts in: the same list until one comes or goes. */
+  /** The pods that were promised a node and that `fits` counts in. */
   promisedOn(node: NodeInfo): readonly PodInfo[];
+  /** About which nodes `fits` may say something else than it did at a position. */
+  changedSince(position: ChangePosition | undefined): ChangedNodes;
   /** The node that an earlier attempt promised to the pod. */
   readonly nominatedNodeName: string | undefined;
 }

@@ -53,6 +53,10 @@ export class PromisedNodes {
   readonly #table: NodeTable;
   readonly #nominator: Nominator;
   readonly #crowded = new Map<string, Crowded>();
+  readonly #slots = new Set<number>();
+  /** Positions in the logs of nodes and of promises up to which `#slots` is right. */
+  #nodesSeen = -1;
+  #promisesSeen = 0;
   /** The filters for the pod that was asked about last. */
   #asked: { readonly cycle: Cycle; readonly filters: NodeCheck } | undefined;
 
@@ -73,16 +77,31 @@ export class PromisedNodes {
   /** What promises mean for the pod of a cycle; undefined where nothing was promised to anybody. Right until the cluster changes. */
   limit(cycle: Cycle, checks: Checks): PromisedLimit | undefined {
     if (this.#nominator.isEmpty) return undefined;
-    const slots = new Set<number>();
-    for (const name of this.#nominator.nodeNames()) {
-      const slot = this.#table.slotOf(name);
-      if (slot !== undefined) slots.add(slot);
-    }
+    const slots = this.#refreshSlots();
     const statusOf = (slot: number): Status => {
       const node = slots.has(slot) ? this.#table.slots[slot] : undefined;
       return node === undefined ? success : this.#checkAlike(cycle, checks, node);
     };
     return { slots, statusOf, passes: (slot) => statusOf(slot) === success };
+  }
+
+  /** The slots of the promised nodes, by what has changed since they were asked for last. */
+  #refreshSlots(): ReadonlySet<number> {
+    const slots = this.#slots;
+    const update = (name: string): void => {
+      const slot = this.#table.slotOf(name);
+      if (slot === undefined) return;
+      if (this.#nominator.on(name).length > 0) slots.add(slot);
+      else slots.delete(slot);
+    };
+    const { head } = this.#table.nodeChanges;
+    if (this.#nodesSeen !== head || !this.#nominator.since(this.#promisesSeen, update)) {
+      slots.clear();
+      for (const name of this.#nominator.nodeNames()) update(name);
+    }
+    this.#nodesSeen = head;
+    this.#promisesSeen = this.#nominator.head;
+    return slots;
   }
 
   /** As `check`, of a node as it is, once for pods of the same signature where nothing else has a say. */

@@ -5,7 +5,8 @@ import type { Nominator } from '../cache/nominator.ts';
 import type { SchedulerCache } from '../cache/scheduler-cache.ts';
 import type { Failure } from '../failure-report.ts';
 import type { Decision } from '../framework/decide.ts';
-import type { NodeRefusal, PostFilterResult } from '../framework/plugin.ts';
+import type { PostFilterResult } from '../framework/plugin.ts';
+import type { Refusals } from '../framework/refusals.ts';
 import type { InFlight } from '../in-flight.ts';
 import type { QueuedPod, SchedulingQueue } from '../queue/scheduling-queue.ts';
 import type { Agreement } from './agreement.ts';
@@ -21,7 +22,7 @@ export interface GangHost {
   readonly signal: AbortSignal;
   attemptOf(entry: QueuedPod): Attempt;
   decide(attempt: Attempt): Decision;
-  askForRoom(attempt: Attempt, refusals: readonly NodeRefusal[]): PostFilterResult;
+  askForRoom(attempt: Attempt, refusals: Refusals): PostFilterResult;
   /** What becomes of a single pod. */
   follow(attempt: Attempt, decision: Decision): Promise<void> | undefined;
   /** Binds a pod that counts on its node; never rejects. */

@@ -3,6 +3,7 @@ import type { Attempt, Eviction } from '../attempt.ts';
 import { attributed, reserve } from '../bind-pod.ts';
 import { CycleState } from '../framework/cycle.ts';
 import type { Decision } from '../framework/decide.ts';
+import { refusalsOf } from '../framework/refusals.ts';
 import { isRejected } from '../framework/status.ts';
 import type { PodInfo } from '../model/pod-info.ts';
 import type { GangHost } from './gang-host.ts';
@@ -47,7 +48,8 @@ export class GangTrial implements Wanted {
   #place(host: TrialHost, attempt: Attempt): boolean {
     const decision = host.decide(attempt);
     if (decision.kind !== 'node') {
-      this.refused.set(attempt, decision);
+      const isRefused = decision.kind === 'unschedulable';
+      this.refused.set(attempt, isRefused ? { ...decision, refusals: refusalsOf([...decision.refusals]) } : decision);
       return false;
     }
     const { cycle, by } = attempt;
@@ -67,7 +69,9 @@ export class GangTrial implements Wanted {
       const rejectors = new Set([plugin.name]);
       this.refused.set(
         attempt,
-        isRejected(status) ? { kind: 'unschedulable', diagnosis, rejectors, refusals: [] } : { kind: 'error', message },
+        isRejected(status)
+          ? { kind: 'unschedulable', diagnosis, rejectors, refusals: refusalsOf([]) }
+          : { kind: 'error', message },
       );
       return false;
     }

@@ -58,6 +58,7 @@ function preempt(wanted: Pod, { nodes, placed, budgets = [], nominated = [] }: W
     refusals: decision.refusals,
     fits: (node) => decider.check(cycle, node),
     promisedOn: ({ name }) => nominator.ahead(cycle.pod, name),
+    changedSince: (position) => decider.changedSince(position),
     nominatedNodeName: nominator.nodeOf(cycle.pod.uid),
   });
 }
@@ -260,6 +261,7 @@ test.each(Array.from({ length: seeds }, (_, seed) => seed + 1))(
         fits: (node) => decider.check(cycle, node),
         signature: decider.signatureOf(cycle),
         promisedOn: ({ name }) => nominator.ahead(cycle.pod, name),
+        changedSince: (position) => decider.changedSince(position),
         nominatedNodeName: undefined,
       };
       const anew = createDefaultPreemption(options).postFilter({ ...context, signature: undefined });
@@ -295,6 +297,7 @@ test('a node that many look at for room is looked into once', () => {
       },
       signature: decider.signatureOf(cycle),
       promisedOn: (node) => nominator.ahead(cycle.pod, node.name),
+      changedSince: (position) => decider.changedSince(position),
       nominatedNodeName: undefined,
     });
     nominator.set(cycle.pod, nominatedNodeName);

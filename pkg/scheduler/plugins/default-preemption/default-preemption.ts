@@ -9,11 +9,15 @@ import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { type FieldError, invalid, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import { type Random, randomInt } from '#pkg/base/random.ts';
 import { fitErrorMessage } from '../../framework/fit-error.ts';
-import type { NodeRefusal, PostFilterContext, PostFilterPlugin, PostFilterResult } from '../../framework/plugin.ts';
+import type { PostFilterContext, PostFilterPlugin, PostFilterResult } from '../../framework/plugin.ts';
 import { configurable } from '../../framework/plugin-args.ts';
 import { success, unschedulable } from '../../framework/status.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
-import { type Cost, costOf, KeptVictims } from './kept-victims.ts';
+import { type Cost, compareCosts, costOf } from './cost.ts';
+import { KeptVictims } from './kept-victims.ts';
+
+/** How many more candidates are looked for than have to be, as a share of these. */
+const spareShare = 0.25;
 
 /** What the choice of victims depends on beside the cycle. */
 export interface DefaultPreemptionOptions {
@@ -67,8 +71,8 @@ export function createDefaultPreemption(options: DefaultPreemptionOptions): Post
     postFilter(context) {
       const reason = whyNotEligible(context);
       if (reason !== undefined) return refused(reason);
-      const { costs, reasonCounts } = dryRun(context, options, kept);
-      const least = leastOf(costs);
+      const { known, found, reasonCounts } = dryRun(context, options, kept);
+      const least = leastOf([...known.slice(0, 1), ...found]);
       if (least !== undefined) {
         const { nodeName, victims } = least.candidate;
         return {
@@ -77,7 +81,7 @@ export function createDefaultPreemption(options: DefaultPreemptionOptions): Post
           victims,
           // Only extenders ask for the others.
           get candidates() {
-            return costs.map(({ candidate }) => candidate);
+            return [...known, ...found].map(({ candidate }) => candidate);
           },
           choose: (candidates) => leastOf(candidates.map(costOf))?.candidate,
         };
@@ -100,8 +104,8 @@ function whyNotEligible({
 }: PostFilterContext): string | undefined {
   if (pod.pod.spec?.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
   if (nominatedNodeName === undefined) return undefined;
-  const refusal = refusals.find(({ node }) => node.name === nominatedNodeName);
-  if (refusal?.status.code === 'UnschedulableAndUnresolvable') return undefined;
+  for (const { node, status } of refusals)
+    if (node.name === nominatedNodeName && status.code === 'UnschedulableAndUnresolvable') return undefined;
   for (const other of cluster.node(nominatedNodeName)?.pods.values() ?? []) {
     if (other.priority < pod.priority && isBeingPreempted(other)) {
       return 'not eligible due to a terminating pod on the nominated node.';
@@ -117,55 +121,44 @@ function isBeingPreempted({ pod }: PodInfo): boolean {
 }
 
 /**
- * Tries nodes, from a random one on, until there are enough candidates, one of which spares all that a budget protects; every node that is no
- * candidate counts its reason.
+ * Tries nodes, from a random one on, until there are enough candidates with those that are known, one of which spares all that a budget protects; where there are none, every
+ * node counts its reason.
  */
 function dryRun(context: PostFilterContext, { budgets, random, args }: DefaultPreemptionOptions, kept: KeptVictims) {
   const { cycle, refusals } = context;
-  const potential = refusals.filter(({ status }) => status.code === 'Unschedulable');
+  const potential = refusals.resolvableCount;
   const reasonCounts = new Map<string, number>();
   const count = (reason: string, times: number): void => {
     if (times > 0) reasonCounts.set(reason, (reasonCounts.get(reason) ?? 0) + times);
   };
-  count('Preemption is not helpful for scheduling', cycle.cluster.nodeCount - potential.length);
+  count('Preemption is not helpful for scheduling', cycle.cluster.nodeCount - potential);
   const wanted = Math.max(
     args.minCandidateNodesAbsolute,
-    Math.floor((potential.length * args.minCandidateNodesPercentage) / 100),
+    Math.floor((potential * args.minCandidateNodesPercentage) / 100),
   );
-  const offset = potential.length === 0 ? 0 : randomInt(random, potential.length);
-  const costOn = kept.costs(context, budgets());
-  const costs: Cost[] = [];
-  let isHarmless = false;
-  for (let index = 0; index < potential.length && (costs.length < wanted || !isHarmless); index++) {
-    const { node }: NodeRefusal = potential[(offset + index) % potential.length]!;
-    const result = costOn(node);
+  const offset = potential === 0 ? 0 : randomInt(random, potential);
+  const { known, of: costOn } = kept.costs(context, budgets());
+  // Fewer violations come first.
+  let isHarmless = known[0]?.candidate.violations === 0;
+  const found: Cost[] = [];
+  if (known.length >= wanted && isHarmless) return { known, found, reasonCounts };
+  const nodes = refusals.resolvable();
+  // Some more, lest each pod that is alike has to look for the one that this one takes away.
+  const most = wanted + Math.ceil(wanted * spareShare);
+  for (let index = 0; index < nodes.length && (known.length + found.length < most || !isHarmless); index++) {
+    const node = nodes[(offset + index) % nodes.length];
+    const result = node === undefined ? undefined : costOn(node);
+    if (result === undefined) continue;
     if ('candidate' in result) {
-      costs.push(result);
+      found.push(result);
       isHarmless ||= result.candidate.violations === 0;
     } else for (const reason of result.reasons) count(reason, 1);
   }
-  return { costs, reasonCounts };
-}
-
-/**
- * Negative when `a` costs less: fewer budgets violated, a lower highest priority, a lower sum of priorities, fewer victims, and a later start
- * of those with the highest priority; then by name, so that the choice is the same each time.
- */
-function compare(a: Cost, b: Cost): number {
-  const byNumber =
-    a.candidate.violations - b.candidate.violations ||
-    order(a.highest, b.highest) ||
-    a.sum - b.sum ||
-    a.candidate.victims.length - b.candidate.victims.length;
-  return byNumber || order(b.start, a.start) || order(a.candidate.nodeName, b.candidate.nodeName);
+  return { known, found, reasonCounts };
 }
 
 function leastOf(costs: readonly Cost[]): Cost | undefined {
   let [least] = costs;
-  for (const cost of costs) if (least !== undefined && compare(cost, least) < 0) least = cost;
+  for (const cost of costs) if (least !== undefined && compareCosts(cost, least) < 0) least = cost;
   return least;
-}
-
-function order<T extends number | string>(a: T, b: T): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -14,7 +14,8 @@ export interface Candidate {
   readonly violations: number;
 }
 
-const noVictims = unresolvable('No preemption victims found for incoming pod');
+/** Said of a node where nobody matters less than the pod. */
+export const noVictims = unresolvable('No preemption victims found for incoming pod');
 
 /** A start time later than any: a pod that has not started is the least loss. */
 const notStarted = '9999';
