@@ -54,6 +54,8 @@ test('watchers that are told the same are given the same frames, and encode them
 
 test('watchers that wait for the same frames are given the same, and those who wait for other ones their own', () => {
   const [one, other, late] = [makeStream(), makeStream(), makeStream()];
+  // As those of the network are, whose frames are written together.
+  for (const stream of [one, other, late]) stream.onReady(() => {});
   const told = [[added('a')], [added('b'), added('c')], [added('d')]];
   for (const [turn, events] of told.entries()) {
     for (const stream of turn === 0 ? [one, other] : [one, other, late]) stream.onEvents(events);
@@ -62,6 +64,16 @@ test('watchers that wait for the same frames are given the same, and those who w
   expect(namesOf(frames)).toEqual(['ADDED a', 'ADDED b', 'ADDED c', 'ADDED d']);
   expect(other.take()).toBe(frames);
   expect(late.take()).toEqual(frames.slice(1));
+});
+
+test('readers in this process, which share nothing that they wait for, are given all of it in order', async () => {
+  const [one, other] = [makeStream(), makeStream()];
+  for (const events of [[added('a')], [added('b'), added('c')], [added('d')]])
+    for (const stream of [one, other]) stream.onEvents(events);
+  for (const stream of [one, other]) {
+    const { value } = await stream.next();
+    expect(namesOf(value as readonly WatchFrame[])).toEqual(['ADDED a', 'ADDED b', 'ADDED c', 'ADDED d']);
+  }
 });
 
 test('chunks are as HTTP wants them', () => {

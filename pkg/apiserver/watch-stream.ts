@@ -35,7 +35,7 @@ function plainFrames(events: readonly CacheEvent[], view: VersionView): readonly
   return frames;
 }
 
-/** Frames that watchers who wait for the same ones share, as they are written together; whoever waits for more is by itself. */
+/** Frames that watchers of the network who wait for the same ones share, as they are written together; whoever waits for more is by itself. */
 const sharedFramesMax = 64;
 
 /** What frames are with the ones after them, made once for all that wait for the same. */
@@ -186,7 +186,7 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
       this.#pending = frames;
       return;
     }
-    const isShared = !this.#isOwn && this.#options.selection === undefined;
+    const isShared = this.#listener !== undefined && !this.#isOwn && this.#options.selection === undefined;
     if (isShared && this.#pending.length < sharedFramesMax) {
       this.#pending = appended(this.#pending, frames);
       return;

@@ -11,7 +11,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Metrics } from '#pkg/base/metrics.ts';
 import { ReconcileMetrics } from './reconcile-metrics.ts';
-import { type Reconcile, TerminalError, type WorkQueue } from './work-queue.ts';
+import { type Reconcile, type ReconcileTurn, TerminalError, type WorkQueue } from './work-queue.ts';
 
 /** The queue, and what is done with its keys. */
 export interface ReconcileLoopOptions {
@@ -72,7 +72,12 @@ class Loop {
     const { queue, reconcile } = this.#options;
     const reconcileId = ++this.#turns;
     try {
-      const result = await reconcile(key, signal, this.#turn(key, { reconcileId, signal }));
+      const { log, name } = this.#options;
+      const result = await reconcile(
+        key,
+        signal,
+        new Turn(signal, { log, fields: { controller: name, key, reconcileId } }),
+      );
       queue.forget(key);
       this.#metrics?.count(result === undefined ? 'success' : 'requeue_after');
       if (result !== undefined) queue.addAfter(key, result.requeueAfterMs);
@@ -80,19 +85,6 @@ class Loop {
       if (signal.aborted) return;
       this.#failed(key, { error, reconcileId });
     }
-  }
-
-  /** Its log is made when somebody first writes a line: most turns write none. */
-  #turn(key: string, { reconcileId, signal }: { readonly reconcileId: number; readonly signal: AbortSignal }) {
-    const { log, name } = this.#options;
-    let own: Logger | undefined;
-    return {
-      signal,
-      get log(): Logger {
-        own ??= log.with({ controller: name, key, reconcileId });
-        return own;
-      },
-    };
   }
 
   #failed(key: string, { error, reconcileId }: { readonly error: unknown; readonly reconcileId: number }): void {
@@ -112,5 +104,27 @@ class Loop {
       log.error('Reconcile broke off by a fault of the program, trying again', fields);
     } else log.warn('Reconcile failed, trying again', fields);
     queue.addRateLimited(key);
+  }
+}
+
+interface TurnLog {
+  readonly log: Logger;
+  readonly fields: { readonly controller: string; readonly key: string; readonly reconcileId: number };
+}
+
+/** One turn. Its log is made when somebody first writes a line: most turns write none. */
+class Turn implements ReconcileTurn {
+  readonly signal: AbortSignal;
+  readonly #parts: TurnLog;
+  #log: Logger | undefined;
+
+  constructor(signal: AbortSignal, parts: TurnLog) {
+    this.signal = signal;
+    this.#parts = parts;
+  }
+
+  get log(): Logger {
+    this.#log ??= this.#parts.log.with(this.#parts.fields);
+    return this.#log;
   }
 }

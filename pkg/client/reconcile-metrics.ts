@@ -2,7 +2,7 @@
  * What a reconcile loop says of itself, under the names that operators know. Upstream's own controllers count their queues alone.
  * Source: controller-runtime `pkg/internal/controller/metrics`.
  */
-import type { Histogram, Metrics, Tallies, Tally } from '#pkg/base/metrics.ts';
+import type { Histogram, Metrics, Tally } from '#pkg/base/metrics.ts';
 
 const labels = ['controller'];
 
@@ -12,12 +12,11 @@ const buckets = [
   2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50, 60,
 ];
 
-const results = ['error', 'requeue_after', 'success'] as const;
+type Result = 'error' | 'requeue_after' | 'success';
 
 /** The counts of one loop. */
 export class ReconcileMetrics {
-  readonly #name: string;
-  readonly #results: Tallies;
+  readonly #results: Readonly<Record<Result, Tally>>;
   readonly #errors: Tally;
   readonly #terminal: Tally;
   readonly #panics: Tally;
@@ -29,13 +28,16 @@ export class ReconcileMetrics {
     const prefix = 'controller_runtime';
     const counter = (what: string, help: string): Tally =>
       metrics.counter({ name: `${prefix}_${what}`, help, labels }).of(name);
-    this.#name = name;
-    this.#results = metrics.counter({
+    const turns = metrics.counter({
       name: `${prefix}_reconcile_total`,
       help: 'Turns of a controller by their result',
       labels: ['controller', 'result'],
     });
-    for (const result of results) this.#results.of(name, result);
+    this.#results = {
+      error: turns.of(name, 'error'),
+      requeue_after: turns.of(name, 'requeue_after'),
+      success: turns.of(name, 'success'),
+    };
     this.#errors = counter('reconcile_errors_total', 'Turns that failed');
     this.#terminal = counter('terminal_reconcile_errors_total', 'Turns that failed and are not tried again');
     this.#panics = counter('reconcile_panics_total', 'Turns that a fault of the program ended');
@@ -55,8 +57,8 @@ export class ReconcileMetrics {
     this.#times.observe(seconds);
   }
 
-  count(result: (typeof results)[number]): void {
-    this.#results.of(this.#name, result).value++;
+  count(result: Result): void {
+    this.#results[result].value++;
     if (result === 'error') this.#errors.value++;
   }
 

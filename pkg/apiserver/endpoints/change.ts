@@ -288,7 +288,7 @@ function swap(scope: Scope, change: Change, state: Swap): Tried {
   metadata.resourceVersion = old.metadata?.resourceVersion;
   if (change.isApply) keepTimes(metadata, draft, old);
   const released = isReleased(scope, draft);
-  if (!released && deepEqual(draft, old) && !rewrites(scope, change, entry))
+  if (!released && !isNotedAnew(metadata, old) && deepEqual(draft, old) && !rewrites(scope, change, entry))
     return unwritten(scope, entry, () => answerOf(scope, change, entry));
   if (change.dryRun) return unwritten(scope, entry, () => draftAnswer(change, asIfStored(served.view, draft)));
   if (released || served.strategy.begin !== undefined) return swapReserved(scope, change, state, { released });
@@ -296,6 +296,12 @@ function swap(scope: Scope, change: Change, state: Swap): Tried {
   const answer = (result: PutResult): ApiResponse | undefined =>
     result.ok ? answerOf(scope, change, result.entry) : undefined;
   return putting instanceof Promise ? putting.then(answer) : answer(putting);
+}
+
+/** Whether a manager has another time than before: then something has changed, and need not be looked for. */
+function isNotedAnew({ managedFields }: JsonObject, { metadata }: KubeObject): boolean {
+  const [entries, before] = [managedFields as readonly ManagedFieldsEntry[] | undefined, metadata?.managedFields];
+  return entries !== before && entries?.some(({ time }, index) => time !== before?.[index]?.time) === true;
 }
 
 /** Whether what changes nothing is written all the same: sealed otherwise than now, or in a version that was stored before. Source: `GuaranteedUpdate`. */

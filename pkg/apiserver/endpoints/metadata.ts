@@ -54,7 +54,7 @@ export function stampNew(scope: Scope, metadata: JsonObject): void {
 export function keepServerMetadata(metadata: JsonObject, old: KubeObject): void {
   const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation, generateName } =
     old.metadata ?? {};
-  delete metadata.selfLink;
+  restore(metadata, 'selfLink', undefined);
   restore(metadata, 'uid', uid);
   restore(metadata, 'creationTimestamp', creationTimestamp);
   restore(metadata, 'deletionTimestamp', deletionTimestamp);
@@ -64,6 +64,7 @@ export function keepServerMetadata(metadata: JsonObject, old: KubeObject): void 
 }
 
 function restore(metadata: JsonObject, field: string, value: unknown): void {
+  if (metadata[field] === value) return;
   if (value === undefined) delete metadata[field];
   else metadata[field] = value;
 }

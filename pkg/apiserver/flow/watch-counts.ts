@@ -8,8 +8,8 @@ import type { RequestInfo } from '../request-info.ts';
 /** Watches of one resource. Only places that are watched have an entry. */
 interface OfResource {
   readonly group: string;
-  /** By `<namespace>/<name>`, either of which may be empty. */
-  readonly places: Map<string, number>;
+  /** By namespace and then by name, either of which may be empty: each write looks, and puts no text together. */
+  readonly places: Map<string, Map<string, number>>;
 }
 
 /** The watches that go on at one server. */
@@ -20,12 +20,15 @@ export class WatchCounts {
   /** A watch has begun; what is returned ends it, once. */
   add(info: RequestInfo): () => void {
     const { places } = this.#of(info) ?? this.#make(info);
-    const place = `${info.namespace}/${info.name}`;
-    places.set(place, (places.get(place) ?? 0) + 1);
+    const { namespace, name } = info;
+    const names = places.get(namespace) ?? new Map<string, number>();
+    places.set(namespace, names);
+    names.set(name, (names.get(name) ?? 0) + 1);
     return () => {
-      const left = (places.get(place) ?? 0) - 1;
-      if (left > 0) places.set(place, left);
-      else places.delete(place);
+      const left = (names.get(name) ?? 0) - 1;
+      if (left > 0) names.set(name, left);
+      else names.delete(name);
+      if (names.size === 0 && places.get(namespace) === names) places.delete(namespace);
     };
   }
 
@@ -34,9 +37,10 @@ export class WatchCounts {
     const places = this.#of(info)?.places;
     if (places === undefined || places.size === 0) return 0;
     const { namespace, name } = info;
-    let count = places.get('/') ?? 0;
-    if (namespace !== '') count += places.get(`${namespace}/`) ?? 0;
-    if (name !== '') count += places.get(`${namespace}/${name}`) ?? 0;
+    const ofAll = places.get('');
+    const ofNamespace = namespace === '' ? undefined : places.get(namespace);
+    let count = (ofAll?.get('') ?? 0) + (ofNamespace?.get('') ?? 0);
+    if (name !== '') count += (namespace === '' ? ofAll : ofNamespace)?.get(name) ?? 0;
     return count;
   }
 
@@ -48,7 +52,7 @@ export class WatchCounts {
   }
 
   #make({ group, resource }: RequestInfo): OfResource {
-    const made = { group, places: new Map<string, number>() };
+    const made: OfResource = { group, places: new Map() };
     const all = this.#resources.get(resource);
     if (all === undefined) this.#resources.set(resource, [made]);
     else all.push(made);

@@ -23,13 +23,13 @@ export function readyCondition(node: Node): NodeCondition | undefined {
   return findCondition(node.status?.conditions, 'Ready');
 }
 
-/** The heartbeat now, given the one before. */
+/** The heartbeat now, given the one before and the node's Ready condition. */
 export function nextHeartbeat(
   before: Heartbeat | undefined,
-  seen: { readonly node: Node; readonly lease: Lease | undefined; readonly nowMs: number },
+  seen: { readonly ready: NodeCondition | undefined; readonly lease: Lease | undefined; readonly nowMs: number },
 ): Heartbeat {
   const lease = seen.lease?.spec?.renewTime;
-  const ready = readyCondition(seen.node);
+  const { ready } = seen;
   // Unknown was written by this controller, not by the kubelet.
   const status = ready?.status === 'Unknown' ? before?.status : (ready?.lastHeartbeatTime ?? undefined);
   if (before !== undefined && before.lease === lease && before.status === status) return before;

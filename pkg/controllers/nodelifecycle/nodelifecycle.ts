@@ -5,7 +5,7 @@
 
 import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { Lease } from '#pkg/api/types/coordination-v1.ts';
-import type { Node, Pod, Taint } from '#pkg/api/types/core-v1.ts';
+import type { Node, NodeCondition, Pod, Taint } from '#pkg/api/types/core-v1.ts';
 import { leases, nodes, pods } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
@@ -38,6 +38,8 @@ export const nodeLifecycleFlags = {
 interface Look {
   readonly node: Node;
   readonly name: string;
+  /** Its Ready condition. */
+  readonly ready: NodeCondition | undefined;
   /** Of its lease in the lister. */
   readonly leaseKey: string;
 }
@@ -171,14 +173,14 @@ class NodeLifecycle implements Component {
     let index = -1;
     for (const look of looks) {
       index++;
-      const { node, name } = look;
+      const { node } = look;
       const dueMs = this.#silentFromMs(look);
       const isSilent = this.#context.clock.monotonicMs() > dueMs;
       if (!isSilent) untilMs = Math.min(untilMs, dueMs);
       const silent = isSilent ? silentConditions(node, () => timestamp(this.#context.clock)) : undefined;
       if (silent !== undefined) isIdle = false;
       const seen = silent === undefined ? node : await this.#writeSilence(node, silent);
-      this.#noteReadiness(name, seen);
+      this.#noteReadiness(seen === node ? look : { ...look, node: seen, ready: readyCondition(seen) });
       if (seen === node) continue;
       changed ??= looks.map((one) => one.node);
       changed[index] = seen;
@@ -205,7 +207,7 @@ class NodeLifecycle implements Component {
       const sorted = [...listed].sort(byName);
       const looks = sorted.map((node): Look => {
         const name = objectKey(node);
-        return { node, name, leaseKey: `${leaseNamespace}/${name}` };
+        return { node, name, ready: readyCondition(node), leaseKey: `${leaseNamespace}/${name}` };
       });
       this.#ordered = { listed, nodes: sorted, looks };
     }
@@ -213,14 +215,13 @@ class NodeLifecycle implements Component {
   }
 
   /** When a node has been silent for too long, should it say nothing until then. */
-  #silentFromMs({ node, name, leaseKey }: Look): number {
+  #silentFromMs({ name, ready, leaseKey }: Look): number {
     const nowMs = this.#context.clock.monotonicMs();
     const before = this.#heartbeats.get(name);
     const lease = this.#leases.lister.get(leaseKey);
-    const heartbeat = nextHeartbeat(before, { node, lease, nowMs });
+    const heartbeat = nextHeartbeat(before, { ready, lease, nowMs });
     if (heartbeat !== before) this.#heartbeats.set(name, heartbeat);
-    const isNew = readyCondition(node) === undefined;
-    const graceMs = this.#values[isNew ? 'node-startup-grace-period' : 'node-monitor-grace-period'];
+    const graceMs = this.#values[ready === undefined ? 'node-startup-grace-period' : 'node-monitor-grace-period'];
     return heartbeat.seenMs + graceMs;
   }
 
@@ -237,8 +238,8 @@ class NodeLifecycle implements Component {
     }
   }
 
-  #noteReadiness(name: string, node: Node): void {
-    const isReady = readyCondition(node)?.status === 'True';
+  #noteReadiness({ name, node, ready }: Look): void {
+    const isReady = ready?.status === 'True';
     if (!this.#known.has(name)) {
       this.#known.add(name);
       const message = `Node ${name} event: Registered Node ${name} in Controller`;

@@ -5,6 +5,7 @@
  */
 import type { SeatCounts } from '#pkg/apiserver/flow/queue-set.ts';
 import type { Histogram, Histograms, Metrics, Tallies, Tally } from '#pkg/base/metrics.ts';
+import type { DemandStats } from './priority-level.ts';
 
 const prefix = 'apiserver_flowcontrol';
 /** Source: upstream's buckets. Seconds. */
@@ -58,6 +59,8 @@ const levelGauges: Readonly<Record<LevelGauge, string>> = {
 export class FairnessMetrics {
   readonly #metrics: Metrics;
   readonly #gauges: ReadonlyMap<string, Tallies>;
+  /** The numbers of a level that change with each period, found once. */
+  readonly #demands = new Map<string, Readonly<Record<keyof DemandStats, Tally>>>();
   readonly #fraction: Tally;
 
   constructor(metrics: Metrics) {
@@ -85,8 +88,28 @@ export class FairnessMetrics {
     }
   }
 
+  /** What a level wanted in the last period. */
+  setDemand(level: string, { highest, average, deviation, smoothed }: DemandStats): void {
+    let tallies = this.#demands.get(level);
+    if (tallies === undefined) {
+      const of = (name: LevelGauge): Tally => this.#gauges.get(name)?.of(level) ?? { value: 0 };
+      tallies = {
+        highest: of('demand_seats_high_watermark'),
+        average: of('demand_seats_average'),
+        deviation: of('demand_seats_stdev'),
+        smoothed: of('demand_seats_smoothed'),
+      };
+      this.#demands.set(level, tallies);
+    }
+    tallies.highest.value = highest;
+    tallies.average.value = average;
+    tallies.deviation.value = deviation;
+    tallies.smoothed.value = smoothed;
+  }
+
   /** A level that is no more. */
   forgetLevel(level: string): void {
+    this.#demands.delete(level);
     for (const gauge of this.#gauges.values()) gauge.delete(level);
   }
 

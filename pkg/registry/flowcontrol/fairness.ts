@@ -26,8 +26,11 @@ import type { RequestMatcher } from './matching.ts';
 import { levelSpecOf, PriorityLevel } from './priority-level.ts';
 import { SeatLending } from './seat-lending.ts';
 
-/** Rules by which a user's requests are sorted, in order. */
-type UserRules = readonly { readonly schema: UsedSchema; readonly matches: RequestMatcher }[];
+/** Rules by which a user's requests are sorted, in order, and what they made of the last one: components of this process ask the same again and again. */
+interface UserRules {
+  readonly rules: readonly { readonly schema: UsedSchema; readonly matches: RequestMatcher }[];
+  last: { readonly info: RequestInfo; readonly flow: FairFlow } | undefined;
+}
 
 const readVerbs: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
 const writeVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'patch', 'update']);
@@ -93,16 +96,20 @@ export class Fairness implements FlowControl<FairFlow>, PlaceOwner {
 
   flowOf(user: UserInfo, info: RequestInfo): FairFlow {
     if (this.#isChanged) this.#digest();
-    let rules = this.#users.get(user);
-    if (rules === undefined) {
-      rules = this.#schemas.flatMap((schema) => {
+    let own = this.#users.get(user);
+    if (own === undefined) {
+      const rules = this.#schemas.flatMap((schema) => {
         const matches = schema.matcherFor(user);
         return matches === undefined ? [] : [{ schema, matches }];
       });
-      this.#users.set(user, rules);
+      own = { rules, last: undefined };
+      this.#users.set(user, own);
     }
-    for (const { schema, matches } of rules) if (matches(info)) return schema.flowOf(user, info);
-    return this.#fallback().flowOf(user, info);
+    if (own.last?.info === info) return own.last.flow;
+    const found = own.rules.find(({ matches }) => matches(info))?.schema ?? this.#fallback();
+    const flow = found.flowOf(user, info);
+    own.last = { info, flow };
+    return flow;
   }
 
   enter(flow: FairFlow, entering: Entering): Place | undefined {

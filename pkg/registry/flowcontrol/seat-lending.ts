@@ -19,6 +19,8 @@ export class SeatLending {
   readonly #metrics: FairnessMetrics;
   #levels: readonly PriorityLevel[] = [];
   #nominalSum = 0;
+  /** What the levels wanted when seats were divided last. */
+  #wishes: readonly SeatWish[] = [];
   #nextMs: number;
 
   constructor(total: number, metrics: FairnessMetrics, nowMs: number) {
@@ -43,7 +45,7 @@ export class SeatLending {
       });
     }
     this.#note(nowMs);
-    this.#divide(nowMs);
+    this.#divide(levels.map(wishOf), nowMs);
   }
 
   /** To be called before a request is judged: costs a comparison unless a period is over. */
@@ -61,7 +63,10 @@ export class SeatLending {
       }
       this.#nextMs = endMs + periodMs;
     }
-    this.#divide(nowMs);
+    const wishes = this.#levels.map(wishOf);
+    // As long as all want what they wanted, which mostly is nothing, they keep what they have.
+    if (!wishes.every((wish, at) => isSameWish(wish, this.#wishes[at]))) this.#divide(wishes, nowMs);
+    else for (const level of this.#levels) this.#tell(level);
   }
 
   #note(atMs: number): void {
@@ -71,7 +76,8 @@ export class SeatLending {
     }
   }
 
-  #divide(nowMs: number): void {
+  #divide(all: readonly SeatWish[], nowMs: number): void {
+    this.#wishes = all;
     const limited = this.#levels.filter(({ isExempt }) => !isExempt);
     let left = this.#nominalSum;
     for (const level of this.#levels) {
@@ -80,7 +86,7 @@ export class SeatLending {
       left -= seats;
       this.#give(level, seats, { nowMs, target: seats });
     }
-    const wishes = limited.map(wishOf);
+    const wishes = all.filter((_, at) => this.#levels[at]?.isExempt === false);
     const shared = this.#share(left, limited, wishes);
     this.#metrics.setFraction(shared.fraction);
     limited.forEach((level, at) => {
@@ -113,21 +119,22 @@ export class SeatLending {
   ): void {
     level.current = seats;
     level.queues.configure(level.spec.waiting, seats, nowMs);
-    const { highest, average, deviation, smoothed } = level.stats;
-    this.#metrics.setLevel(level.spec.name, {
-      current_limit_seats: seats,
-      demand_seats_high_watermark: highest,
-      demand_seats_average: average,
-      demand_seats_stdev: deviation,
-      demand_seats_smoothed: smoothed,
-      target_seats: target,
-    });
+    this.#metrics.setLevel(level.spec.name, { current_limit_seats: seats, target_seats: target });
+    this.#tell(level);
+  }
+
+  #tell({ spec, stats }: PriorityLevel): void {
+    this.#metrics.setDemand(spec.name, stats);
   }
 }
 
 /** The fewest seats that a level has now: what it used lately, but no more than it is entitled to, and no less than it keeps. */
 function leastOf({ isExempt, lower, nominal, stats }: PriorityLevel): number {
   return Math.max(lower, isExempt ? stats.highest : Math.min(nominal, stats.highest));
+}
+
+function isSameWish(a: SeatWish, b: SeatWish | undefined): boolean {
+  return a.lower === b?.lower && a.upper === b.upper && a.target === b.target;
 }
 
 function wishOf(level: PriorityLevel): SeatWish {
