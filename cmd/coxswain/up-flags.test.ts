@@ -84,9 +84,9 @@ test('the flags that a running cluster cannot follow are known (fault 46)', () =
 test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string]>([
   [
     'a network that one of the runtimes knows nothing of',
-    ['--network=bridge', '--runtime=container,vm'],
+    ['--network=bridge', '--runtime=vm,inprocess'],
     undefined,
-    'Cannot use the runtime vm on the network bridge as its pods have no network namespaces: name another with --runtime',
+    'Cannot use the runtime inprocess on the network bridge as its pods have no network namespaces: name another with --runtime',
   ],
   [
     'virtual time with programs',

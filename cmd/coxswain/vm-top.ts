@@ -38,6 +38,17 @@ const amounts = [
   ['balloonBytes', 'BALLOON'],
 ] as const;
 
+/** What went through its network and its disk, by names of counters: amounts in bytes, and counts. */
+const deviceNames = [
+  ['networkInBytes', 'NETWORK IN', bytesText],
+  ['networkOutBytes', 'NETWORK OUT', bytesText],
+  ['framesLost', 'FRAMES LOST', String],
+  ['diskReadBytes', 'DISK READ', bytesText],
+  ['diskWrittenBytes', 'DISK WRITTEN', bytesText],
+  ['diskRequests', 'DISK REQUESTS', String],
+  ['diskRequestsHeld', 'HELD BACK', String],
+] as const;
+
 interface Summary {
   readonly pods?: readonly {
     readonly podRef: { readonly name: string; readonly namespace: string };
@@ -84,6 +95,9 @@ export async function printCounters(
   const tables = [
     [amounts.map(([, heading]) => heading), amounts.map(([name]) => bytesText(amountOf(name)))],
     countersTable(names, amountOf),
+    ...(metrics.some(({ name }) => name === deviceNames[0][0])
+      ? [[deviceNames.map(([, heading]) => heading), deviceNames.map(([name, , text]) => text(amountOf(name)))]]
+      : []),
     ...(metrics.some(({ name }) => name === monitorNames[0][0]) ? [countersTable(monitorNames, amountOf)] : []),
     ...(exits.length === 0 ? [] : [[['EXITED FOR', 'TIMES'], ...exits]]),
   ];

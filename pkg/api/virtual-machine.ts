@@ -27,6 +27,13 @@ export interface VirtualMachine extends KubeObject {
     readonly memory?: string;
     /** What it may use at most; without, all that it gets. */
     readonly cpu?: string;
+    /** What its network and its disk carry a second at most: bits, and bytes and requests. Without, all that they can. */
+    readonly limits?: {
+      readonly ingressBandwidth?: string;
+      readonly egressBandwidth?: string;
+      readonly diskBytesPerSecond?: string;
+      readonly diskRequestsPerSecond?: string;
+    };
     readonly ports?: readonly { readonly name?: string; readonly port: number }[];
     readonly nodeSelector?: Readonly<Record<string, string>>;
     readonly runtimeClassName?: string;

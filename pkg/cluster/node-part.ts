@@ -189,11 +189,11 @@ function withMachines(
   const run = async (signal: AbortSignal): Promise<void> => {
     const deps = depsOf(context, 'kubelet');
     const { createMachineKeeper } = await import('#pkg/kubelet/machines/machine-keeper.ts');
-    const parts = [createMachineKeeper({ deps, nodeName, machines })];
-    if (link !== undefined) {
-      const { createMachineMover } = await import('#pkg/kubelet/machines/machine-mover.ts');
-      parts.push(createMachineMover({ deps, nodeName, nodeAddress, machines, identity: link }));
-    }
+    const { createMachineMover } = await import('#pkg/kubelet/machines/machine-mover.ts');
+    const parts = [
+      createMachineKeeper({ deps, nodeName, machines }),
+      createMachineMover({ deps, nodeName, nodeAddress, machines, identity: link }),
+    ];
     const all: Component = { run: (inner) => runTogether(parts, inner) };
     await withInformers(deps, all).run(signal);
   };

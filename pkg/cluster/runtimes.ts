@@ -105,12 +105,15 @@ export const runtimeTable: RuntimeTable = {
   },
   vm: {
     isSimulated: false,
-    sharesNetwork: true,
     open: async (place) => {
-      const { createVmRuntime } = await import('#pkg/kubelet/runtime/vm/vm-runtime.ts');
+      const [{ createVmRuntime }, { discard }] = await Promise.all([
+        import('#pkg/kubelet/runtime/vm/vm-runtime.ts'),
+        // Needs what not every Node has.
+        import('#pkg/kubelet/runtime/vm/discard.ts').catch(() => ({ discard: undefined })),
+      ]);
       const machineBytesMax = machineBytesOf(place.machineMemory);
       const images = place.imagesFolder === '' ? {} : { images: () => machineImages(place) };
-      const runtime = createVmRuntime({ ...place, ...images, machineBytesMax, keepsSpare: true });
+      const runtime = createVmRuntime({ ...place, ...images, machineBytesMax, discard, keepsSpare: true });
       return { runtime, machines: runtime.machines, close: () => runtime.close() };
     },
   },

@@ -10,7 +10,7 @@ import { Compiler } from './compile/compiler.ts';
 import type { ModuleShelf } from './compile/module-shelf.ts';
 import type { VirtioTransport } from './devices/virtio/transport.ts';
 import { NO_FRAME } from './frames/page-frames.ts';
-import { type PageUse, SeatFrames, type SeatParts } from './frames/seat.ts';
+import { type Discard, type PageUse, SeatFrames, type SeatParts } from './frames/seat.ts';
 import { GuestMemory, MISSING_PAGE } from './guest-memory.ts';
 import { Hart } from './hart/hart.ts';
 import { MTIP, STIP } from './hart/hart-state.ts';
@@ -46,6 +46,8 @@ export interface MachineTuning {
   readonly seat?: SeatParts;
   /** What was compiled for machines before. Default: nothing is kept for others. */
   readonly modules?: ModuleShelf;
+  /** Frames that it gives back there go to the system by this. Default: others of the bank have them, and the system does not. */
+  readonly discard?: Discard | undefined;
 }
 
 /** One machine; see the contract. */
@@ -70,7 +72,10 @@ class SimulatedMachine implements Machine {
 
   constructor(config: MachineConfig, tuning: MachineTuning) {
     this.config = config;
-    this.seat = tuning.seat === undefined ? undefined : new SeatFrames(tuning.seat, config);
+    this.seat =
+      tuning.seat === undefined
+        ? undefined
+        : new SeatFrames(tuning.seat, { harts: config.harts, discard: tuning.discard });
     this.memory = new GuestMemory(config.memory, config.harts, this.seat);
     this.pages = this.memory.pages;
     this.turn = config.harts === 1 ? TURN_ALONE : TURN;

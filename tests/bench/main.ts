@@ -9,6 +9,7 @@ import { print } from './bench.ts';
 import { Clients } from './clients.ts';
 import { measureDecisions } from './decisions.ts';
 import { measureGuest } from './guest.ts';
+import { measureServingGuest } from './guest-server.ts';
 import { measureInTurns } from './in-turns.ts';
 import { measureMachines } from './machines.ts';
 import { measureOnce } from './once.ts';
@@ -20,7 +21,10 @@ async function main(signal: AbortSignal): Promise<number> {
     print(usage);
     return 0;
   }
-  if (options.only.every((text) => text === 'guest')) return measureGuest() ? 0 : 1;
+  if (options.only.every((text) => text === 'guest')) {
+    const results = [measureGuest(), await measureServingGuest()];
+    return results.every(Boolean) ? 0 : 1;
+  }
   if (options.only.every((text) => text === 'decisions')) return measureDecisions() ? 0 : 1;
   if (options.only.every((text) => text === 'machines')) return (await measureMachines()) ? 0 : 1;
   const ending = new AsyncDisposableStack();

@@ -17,6 +17,7 @@ import { findImage } from '#pkg/kubelet/runtime/vm/images.ts';
 import { MachineMemory } from '#pkg/kubelet/runtime/vm/machine-memory.ts';
 import { createVmRuntime } from '#pkg/kubelet/runtime/vm/vm-runtime.ts';
 import { makeContainerConfig, makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
+import { elfOfWords } from '#pkg/vmm/test-guests.ts';
 import { eventually } from '#tests/e2e/running-cluster.ts';
 
 const makeRuntime = () => createVmRuntime({ clock: new SystemClock(), random: new SystemRandom() });
@@ -148,6 +149,23 @@ test('machines of a node keep the pages that they have alike once', async () => 
   );
 });
 
+test('a guest that is lost ends, others go on, and its container says why', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'coxswain-vm-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'lost');
+  await writeFile(file, elfOfWords([0]));
+  const { exit, runtime } = await run({ image: pathToFileURL(file).href });
+  expect(await exit).toMatchObject({
+    exitCode: 139,
+    reason: 'Error',
+    message: expect.stringMatching(/^hart 0: trap 1 in the first instruction of its trap handler at 0x0/),
+  });
+  const sandbox = await runtime.sandboxes.run(makeSandboxConfig({ podName: 'other' }));
+  const id = await runtime.containers.create(sandbox.id, makeContainerConfig({ image: 'coxswain.dev/vm/echo' }));
+  await runtime.containers.start(id);
+  expect(await runtime.containers.status(id)).toMatchObject({ state: 'running' });
+});
+
 test('what no machine of the node can run is refused before it starts', async () => {
   const runtime = createVmRuntime({ clock: new SystemClock(), random: new SystemRandom(), memoryBytesMax: 1 << 30 });
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-vm-'));
@@ -246,16 +264,19 @@ test('a thread is kept for the next machine once it is quiet, and that machine b
   const runOne = async () => {
     const ended = Promise.withResolvers<number>();
     let said = '';
-    const thread = new GuestThread(start, await workers.take(), {
-      console: (bytes) => {
-        said += Buffer.from(bytes).toString();
+    const thread = new GuestThread(
+      { start, worker: await workers.take() },
+      {
+        console: (bytes) => {
+          said += Buffer.from(bytes).toString();
+        },
+        taken: () => undefined,
+        ended: ({ exitCode }) => ended.resolve(exitCode),
+        presence: () => undefined,
+        claim: () => undefined,
+        migration: () => undefined,
       },
-      taken: () => undefined,
-      ended: ({ exitCode }) => ended.resolve(exitCode),
-      presence: () => undefined,
-      claim: () => undefined,
-      migration: () => undefined,
-    });
+    );
     await thread.started;
     return { exitCode: await ended.promise, said };
   };

@@ -1,4 +1,5 @@
 /** The pod in which a virtual machine runs, or in which one waits for it. */
+import { bandwidthAnnotations, diskAnnotations } from '#pkg/api/share-annotations.ts';
 import type { Node, Pod, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
 import { machineLabel, type VirtualMachine } from '#pkg/api/virtual-machine.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
@@ -8,9 +9,13 @@ const containerName = 'machine';
 /** The pod of a run. */
 export function machineTemplate({ metadata, spec }: VirtualMachine): PodTemplateSpec {
   const { image = '', args = [], memory = '64Mi', cpu, ports = [], nodeSelector, labels } = spec ?? {};
+  const annotations = shareAnnotations(spec?.limits);
   const limits = { memory, ...(cpu === undefined ? {} : { cpu }) };
   return {
-    metadata: { labels: { ...labels, [machineLabel]: metadata?.name ?? '' } },
+    metadata: {
+      labels: { ...labels, [machineLabel]: metadata?.name ?? '' },
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+    },
     spec: {
       // A run is a pod: the next one is another.
       restartPolicy: 'Never',
@@ -30,6 +35,19 @@ export function machineTemplate({ metadata, spec }: VirtualMachine): PodTemplate
       ],
     },
   };
+}
+
+/** What its node is to keep it to, as its kubelet reads it. */
+function shareAnnotations(
+  limits: NonNullable<VirtualMachine['spec']>['limits'] = {},
+): Readonly<Record<string, string>> {
+  const all = [
+    [bandwidthAnnotations.toPod, limits.ingressBandwidth],
+    [bandwidthAnnotations.fromPod, limits.egressBandwidth],
+    [diskAnnotations.bytesPerSecond, limits.diskBytesPerSecond],
+    [diskAnnotations.requestsPerSecond, limits.diskRequestsPerSecond],
+  ] as const;
+  return Object.fromEntries(all.flatMap(([name, amount]) => (amount === undefined ? [] : [[name, String(amount)]])));
 }
 
 /** Whether a node is not there, or not heard of any more. */

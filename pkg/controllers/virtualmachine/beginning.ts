@@ -33,7 +33,10 @@ export function beginningOf(machine: VirtualMachine, snapshot: VirtualMachineSna
   const nodeAffinity = { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] } };
   return {
     template: {
-      metadata: { ...metadata, annotations: { [beginsFromSnapshot]: snapshot?.metadata?.uid ?? '' } },
+      metadata: {
+        ...metadata,
+        annotations: { ...metadata?.annotations, [beginsFromSnapshot]: snapshot?.metadata?.uid ?? '' },
+      },
       ...(spec === undefined ? {} : { spec: { ...spec, affinity: { nodeAffinity } } }),
     },
   };

@@ -96,7 +96,7 @@ function problemOf(node: Node, { machine, runtimeClass }: MigrationView): Refusa
 function targetPod({ migration, machine }: MigrationView, from: string): Pod {
   const { name = '', namespace = '' } = machine.metadata ?? {};
   const { targetNode } = migration.spec ?? {};
-  const { spec } = machineTemplate(machine);
+  const { metadata: own, spec } = machineTemplate(machine);
   const where =
     targetNode === undefined ? { operator: 'NotIn', values: [from] } : { operator: 'In', values: [targetNode] };
   const term = { matchFields: [{ key: 'metadata.name', ...where }] };
@@ -107,7 +107,7 @@ function targetPod({ migration, machine }: MigrationView, from: string): Pod {
       name: madePodName(migration, name),
       namespace,
       labels: { [machineLabel]: name },
-      annotations: { [waitsForMachine]: 'incoming' },
+      annotations: { ...own?.annotations, [waitsForMachine]: 'incoming' },
       ownerReferences: [controllerReference(machine, virtualMachines)],
     },
     ...(spec === undefined

@@ -22,12 +22,13 @@ import {
   type RootOwner,
   type StoredImage,
 } from '../image-store.ts';
-import { type ImageReference, parseReference } from '../reference.ts';
-import { checkingSnapshotter } from '../snapshots/checking.ts';
+import { parseReference } from '../reference.ts';
+import { checkingSnapshotter, rootlessKind as heldKind } from '../snapshots/checking.ts';
 import { copySnapshotter } from '../snapshots/copy.ts';
 import { overlayProblem, overlaySnapshotter } from '../snapshots/overlay.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { type AdmittingParts, admit, namesOf, storedLayers } from './admission.ts';
+import { referencesOf } from './archive-names.ts';
 import { BuildCache } from './build-cache.ts';
 import { type BuildingParts, buildStore } from './build-store.ts';
 import { type CollectableParts, collect } from './collect.ts';
@@ -64,6 +65,10 @@ export interface LocalImages extends ImageStore {
   readonly snapshotter: { readonly kind: string; readonly problem: string | undefined };
   /** Files of an image, by id, that lie in its uppermost folder; no root is made for it. */
   files(imageId: string, wish: ImageFilesWish): Promise<ReadonlyMap<string, Buffer>>;
+  /** Has an image's contents stay under a key, without a root; `release` lets them go. */
+  hold(key: string, imageId: string): Promise<void>;
+  /** Lets go of all that is held under keys that begin so: of a process that has ended. */
+  releaseHeld(prefix: string): Promise<void>;
   /** How an image was made, last step first. */
   history(reference: string): Promise<readonly ImageStep[]>;
   /** Writes images to one archive, which other engines load too. The names are those that were asked for. */
@@ -250,6 +255,19 @@ class LocalImageStore implements LocalImages {
     });
   }
 
+  hold(key: string, imageId: string): Promise<void> {
+    return asStoreErrors(`hold ${imageId}`, async () => {
+      const { roots, lock } = this.#parts;
+      await using _lock = await roots.lock(key);
+      await lock.run(() => this.#addRoot(key, imageId, heldKind));
+    });
+  }
+
+  async releaseHeld(prefix: string): Promise<void> {
+    for (const { record } of await this.#parts.roots.list())
+      if (record.snapshotter === heldKind && record.key.startsWith(prefix)) await this.release(record.key);
+  }
+
   release(key: string): Promise<void> {
     return asStoreErrors(`release the root ${key}`, async () => {
       const { roots } = this.#parts;
@@ -327,11 +345,11 @@ class LocalImageStore implements LocalImages {
     );
   }
 
-  async #addRoot(key: string, imageId: string): Promise<RootRecord> {
-    const { roots, snapshotter } = this.#parts;
+  async #addRoot(key: string, imageId: string, kind = this.#parts.snapshotter.kind): Promise<RootRecord> {
+    const { roots } = this.#parts;
     const contents = await this.#lookup.byId(imageId);
     const { diffIds } = contents.document;
-    const record = { key, imageId, targetDigest: contents.targetDigest, diffIds, snapshotter: snapshotter.kind };
+    const record = { key, imageId, targetDigest: contents.targetDigest, diffIds, snapshotter: kind };
     await roots.add(record);
     return record;
   }
@@ -378,18 +396,4 @@ class LocalImageStore implements LocalImages {
   #stored(contents: ImageContents): Promise<StoredImage> {
     return this.#lookup.stored(contents);
   }
-}
-
-/** Names of an archive's image: whole ones as they are; a mere tag says nothing of where it belongs, so a name that was given stands in for it. */
-function referencesOf(names: readonly string[], fallback: ImageReference | undefined): readonly ImageReference[] {
-  const whole = names.filter((name) => /[/:]/.test(name)).map(parseReference);
-  if (whole.length > 0) return whole;
-  if (fallback !== undefined) return [fallback];
-  const [bare] = names;
-  throw new ImageStoreError(
-    'invalidName',
-    bare === undefined
-      ? 'image of the archive has no name: say which it is to have'
-      : `image of the archive has only the tag "${bare}": say which name it is to have`,
-  );
 }

@@ -4,10 +4,13 @@ import { ImageStoreError } from '../image-store.ts';
 import { decompressed } from '../layers/decompress.ts';
 import type { Snapshotter } from './snapshotter.ts';
 
+/** What records say where there is no root. */
+export const rootlessKind = 'none';
+
 /** A snapshotter that makes no roots, for this reason. */
 export function checkingSnapshotter(reason: string): Snapshotter {
   return {
-    kind: 'none',
+    kind: rootlessKind,
     folderKeys: () => [],
     async unpack(layers, signal) {
       for (const layer of layers) {

@@ -26,6 +26,8 @@ import type { MachineClaim, Machines, PodName } from '../runtime/vm/machines.ts'
 
 /** A pod that is not there yet is looked for again so often. */
 const retryMs = 50;
+const noIdentity =
+  'this node has no certificate by which others would know it: kubelets that are processes of their own have';
 
 /** What a mover is made of. */
 export interface MachineMoverOptions {
@@ -34,7 +36,8 @@ export interface MachineMoverOptions {
   /** Where other nodes reach this one. */
   readonly nodeAddress: string;
   readonly machines: Machines;
-  readonly identity: LinkIdentity;
+  /** By which other nodes know this one; absent: no machine moves, which is said of each that is to. */
+  readonly identity: LinkIdentity | undefined;
 }
 
 /** A mover; nothing happens before `run`. */
@@ -126,8 +129,9 @@ class MachineMover implements Component {
       if (current?.metadata?.uid !== uid || phase !== 'Preparing' || targetPod !== pod.name) return;
       try {
         const whence = { migration: uid, sourceNode, isStandby: isStandby(migration) };
-        const arrival = { ...whence, node: nodeName, host: nodeAddress, identity };
-        const port = await machines.receive(pod, arrival);
+        machines.checkMoves(pod);
+        if (identity === undefined) throw new RuntimeError('failed', noIdentity);
+        const port = await machines.receive(pod, { ...whence, node: nodeName, host: nodeAddress, identity });
         await this.#write(current, 'target', { node: nodeName, address: `${nodeAddress}:${port}` });
         return;
       } catch (error) {
@@ -147,6 +151,7 @@ class MachineMover implements Component {
     const address = status?.target?.address ?? '';
     const at = address.lastIndexOf(':');
     try {
+      if (identity === undefined) throw new RuntimeError('failed', noIdentity);
       machines.migrate(pod, {
         migration: uid,
         target: { host: address.slice(0, at), port: Number(address.slice(at + 1)), node: status?.targetNode ?? '' },

@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest';
 import { events, pods } from '#pkg/api/types/refs.ts';
 import { createLoopbackNetwork } from '#pkg/network/loopback/loopback-network.ts';
+import { podBandwidth } from '#pkg/network/pod-bandwidth.ts';
 import type { PodBandwidth, PodNetwork } from '#pkg/network/pod-network.ts';
 import { pod, start } from '../testing/virtual-node.ts';
-import { podBandwidth } from './pod-bandwidth.ts';
 
 const ingress = 'kubernetes.io/ingress-bandwidth';
 const egress = 'kubernetes.io/egress-bandwidth';

@@ -1,11 +1,12 @@
 /** The sandboxes of one pod: the one that its containers are in, with its addresses, and those that still hold something in the runtime. */
+
+import { podBandwidth } from '#pkg/network/pod-bandwidth.ts';
 import { PodNetworkError } from '#pkg/network/pod-network.ts';
 import type { PodView } from '../model/pod-view.ts';
 import type { ContainerResources } from '../runtime/container-config.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
 import { sandboxConfig } from './container-config.ts';
 import { podDns } from './dns-config.ts';
-import { podBandwidth } from './pod-bandwidth.ts';
 import type { FoundPod, PodFacts } from './pod-facts.ts';
 
 /** Time to the next try when there is none. */
@@ -117,14 +118,14 @@ export class PodSandbox {
     { id, networkNamespace }: { readonly id: string; readonly networkNamespace?: string },
     ending: AbortSignal,
   ): Promise<readonly string[]> {
-    const { context, pod, uid } = this.#facts;
+    const { context, pod, uid, runtime } = this.#facts;
     if (pod.spec?.hostNetwork === true) return context.hostIps;
     const namespacePath = networkNamespace === undefined ? {} : { namespacePath: networkNamespace };
     const bandwidth = podBandwidth(pod);
     const { network } = context;
     if (bandwidth === undefined) return network.attach({ owner: uid, id, ...namespacePath }, ending);
     const addresses = await network.attach({ owner: uid, id, ...namespacePath, bandwidth }, ending);
-    if (!network.limitsBandwidth) {
+    if (!network.limitsBandwidth && !runtime.capabilities.features.has('bandwidth')) {
       const message = `The network ${network.kind} does not hold pods to a bandwidth`;
       context.recorder.record(pod, { type: 'Warning', reason: 'NotEnforced', message });
     }

@@ -50,7 +50,8 @@ export type RuntimeFeature =
   | 'imageVolumes'
   | 'mountPropagation'
   | 'recursiveReadOnly'
-  // Limits that are kept. A container beyond its memory limit ends with reason `OOMKilled`.
+  // Limits that are kept. A container beyond its memory limit ends with reason `OOMKilled`. `bandwidth`: whatever the pod's network does.
+  | 'bandwidth'
   | 'cpuLimits'
   | 'cpusets'
   | 'hugepages'

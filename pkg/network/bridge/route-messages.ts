@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import { parseIp } from '#pkg/apimachinery/ip.ts';
 
 const headerBytes = 16;
-const types = { newLink: 16, deleteLink: 17, newAddress: 20, newRoute: 24 } as const;
+const types = { newLink: 16, deleteLink: 17, newAddress: 20, newRoute: 24, newQueue: 36, newFilter: 44 } as const;
 const flags = { request: 1, acknowledge: 4, exclusive: 0x200, create: 0x400 } as const;
 const families = { 4: 2, 16: 10 } as const;
 const link = { name: 3, master: 10, info: 18, namespaceFd: 28 } as const;
@@ -19,6 +19,15 @@ const mainTable = 254;
 const bootProtocol = 3;
 const scopes = { universe: 0, link: 253 } as const;
 const unicast = 1;
+/** Where what a link receives is looked at before anything else sees it. Source: `linux/pkt_sched.h`. */
+const ingress = { handle: 0xffff0000, parent: 0xfffffff1 } as const;
+/** Of a filter: first, for frames of all protocols (as a network has the number). */
+const firstOfAll = (1 << 16) | 0x0300;
+const traffic = { kind: 1, options: 2 } as const;
+/** Source: `linux/pkt_cls.h`. */
+const filter = { selector: 5, actions: 7 } as const;
+/** Source: `linux/tc_act/tc_mirred.h`. */
+const redirection = { parameters: 2, toSend: 1, stolen: 4 } as const;
 
 /** A pair of links, one here and on a bridge, the other in the namespace that is open as a descriptor. The one here is down. */
 export function addPair(
@@ -84,6 +93,35 @@ export function addRoutes(index: number, gateway: string): readonly [near: Buffe
   return [route(bytes.length * 8, near, attribute(1, bytes)), route(0, scopes.universe, attribute(5, bytes))];
 }
 
+/** Has what a link receives looked at by filters. */
+export function addIngress(index: number): Buffer {
+  return request(types.newQueue, flags.create | flags.exclusive, [
+    trafficHeader(index, { ...ingress, info: 0 }),
+    attribute(traffic.kind, text('ingress')),
+  ]);
+}
+
+/** All that a link receives is sent by another in place of being received: a filter that everything matches. */
+export function redirectAll(from: number, to: number): Buffer {
+  // One key of zeros, which ends the search.
+  const selector = Buffer.alloc(32);
+  selector.set([1, 0, 1]);
+  const action = Buffer.alloc(28);
+  action.writeInt32LE(redirection.stolen, 8);
+  action.writeInt32LE(redirection.toSend, 20);
+  action.writeUInt32LE(to, 24);
+  const redirect = attribute(
+    1,
+    attribute(traffic.kind, text('mirred')),
+    attribute(traffic.options, attribute(redirection.parameters, action)),
+  );
+  return request(types.newFilter, flags.create | flags.exclusive, [
+    trafficHeader(from, { handle: 0, parent: ingress.handle, info: firstOfAll }),
+    attribute(traffic.kind, text('u32')),
+    attribute(traffic.options, attribute(filter.selector, selector), attribute(filter.actions, redirect)),
+  ]);
+}
+
 /** What the kernel says to the request of a number: 0 for done, else the number of an error; undefined where this is no answer to it. */
 export function answerTo(sequence: number, message: Buffer): number | undefined {
   const error = 2;
@@ -110,6 +148,18 @@ function linkHeader(state = 0): Buffer {
   const header = Buffer.alloc(16);
   header.writeUInt32LE(state, 8);
   header.writeUInt32LE(state, 12);
+  return header;
+}
+
+function trafficHeader(
+  index: number,
+  { handle, parent, info }: { readonly handle: number; readonly parent: number; readonly info: number },
+): Buffer {
+  const header = Buffer.alloc(20);
+  header.writeInt32LE(index, 4);
+  header.writeUInt32LE(handle, 8);
+  header.writeUInt32LE(parent, 12);
+  header.writeUInt32LE(info, 16);
   return header;
 }
 

@@ -23,6 +23,15 @@ const spec = {
     args: { type: 'array', items: text },
     memory: { ...quantity, default: '64Mi' },
     cpu: quantity,
+    limits: {
+      type: 'object',
+      properties: {
+        ingressBandwidth: quantity,
+        egressBandwidth: quantity,
+        diskBytesPerSecond: quantity,
+        diskRequestsPerSecond: quantity,
+      },
+    },
     ports: {
       type: 'array',
       items: {

@@ -74,6 +74,22 @@ export class FrameBank {
     return this.frames - Math.floor(this.frames * RESERVED_PART);
   }
 
+  /** Of so many frames from one on. */
+  bytesOf(frame: number, count: number): Uint8Array {
+    return this.bytes.subarray(frame * PAGE_SIZE, (frame + count) * PAGE_SIZE);
+  }
+
+  /** Runs of the frames that a machine has to itself. */
+  *runsOf(machine: number): Generator<{ readonly frame: number; readonly count: number }> {
+    const { owners } = this.parts;
+    for (let frame = owners.indexOf(machine); frame >= 0; frame = owners.indexOf(machine, frame)) {
+      let end = frame + 1;
+      while (owners[end] === machine) end++;
+      yield { frame, count: end - frame };
+      frame = end;
+    }
+  }
+
   /** Takes a free frame for a machine, whatever it holds. Throws NO_FRAME. */
   take(machine: number): number {
     const { mark } = this.parts;

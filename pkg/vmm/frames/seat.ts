@@ -29,6 +29,9 @@ export interface PageUse {
   readonly sharedPart: number;
 }
 
+/** Tells the system that bytes of a bank, whole frames, hold nothing any more; they may be anything when they are next read. */
+export type Discard = (bytes: Uint8Array) => void;
+
 /** A seat for a machine of `size` bytes at a bank. */
 export function newSeat(
   bank: BankParts,
@@ -48,9 +51,14 @@ export class SeatFrames implements PageFrames {
   private readonly machine: number;
   /** Sums of pages as they were looked at last; 0 is not known. */
   private readonly sums: Int32Array;
+  private readonly discard: Discard | undefined;
   private nextPage = 0;
 
-  constructor({ bank, machine, offsets }: SeatParts, { harts }: { readonly harts: number }) {
+  constructor(
+    { bank, machine, offsets }: SeatParts,
+    { harts, discard }: { readonly harts: number; readonly discard?: Discard | undefined },
+  ) {
+    this.discard = discard;
     this.bank = new FrameBank(bank);
     this.machine = machine;
     this.wasm = bank.wasm;
@@ -78,7 +86,7 @@ export class SeatFrames implements PageFrames {
   drop(page: number): void {
     const frame = this.frameOf(page);
     this.offsets[page] = 0;
-    if (this.lent[page] === 0) this.bank.free(frame);
+    if (this.lent[page] === 0) this.free(frame);
     else this.bank.giveBack(frame);
     this.lent[page] = 1;
   }
@@ -116,6 +124,12 @@ export class SeatFrames implements PageFrames {
     return { pages: this.lent.length, owned, zero, shared, sharedPart };
   }
 
+  /** While it is still the machine's, so that nobody has written it yet. */
+  private free(frame: number): void {
+    this.discard?.(this.bank.bytesOf(frame, 1));
+    this.bank.free(frame);
+  }
+
   private frameOf(page: number): number {
     return (this.offsets[page] ?? 0) / PAGE_SIZE;
   }
@@ -127,7 +141,7 @@ export class SeatFrames implements PageFrames {
     const equal = sum === 0 ? 0 : bank.borrowEqual(frame, sum);
     if (equal !== undefined) {
       offsets[page] = equal * PAGE_SIZE;
-      bank.free(frame);
+      this.free(frame);
     } else if (this.sums[page] === sum) bank.lend(frame, sum);
     else {
       this.sums[page] = sum;

@@ -71,6 +71,19 @@ export function readFrame(frame: Uint8Array): Frame | undefined {
   return { kind: 'tcp', sender, target, segment };
 }
 
+/** The address that a frame is for, or asks for; undefined for what is neither IPv4 nor ARP. */
+export function receiverOf(frame: Uint8Array): number | undefined {
+  if (frame.length < ETHERNET + IP) return undefined;
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  if (view.getUint16(12) === IPV4) return view.getUint32(30);
+  return view.getUint16(12) === ARP && frame.length >= 42 ? view.getUint32(38) : undefined;
+}
+
+/** An address of four numbers as the number that it is. */
+export function addressNumber(address: string): number {
+  return address.split('.').reduce((number, part) => number * 256 + Number(part), 0);
+}
+
 /** An answer to who asked for an address. */
 export function arpAnswer(from: Station, to: Station): Uint8Array {
   const frame = new Uint8Array(42);

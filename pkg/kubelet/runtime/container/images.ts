@@ -5,7 +5,13 @@ import {
   type ImageStoreErrorReason,
   type StoredImage,
 } from '#pkg/images/image-store.ts';
-import { type ImageInfo, type ImageService, RuntimeError, type RuntimeErrorReason } from '../runtime.ts';
+import {
+  type ImageInfo,
+  type ImageRemoval,
+  type ImageService,
+  RuntimeError,
+  type RuntimeErrorReason,
+} from '../runtime.ts';
 
 const reasons: Readonly<Partial<Record<ImageStoreErrorReason, RuntimeErrorReason>>> = {
   invalidName: 'invalidImage',
@@ -36,16 +42,21 @@ export function imageService(store: ImageStore): ImageService {
       return imageInfo(found);
     },
     list: async () => (await store.list()).map(imageInfo),
-    removal: {
-      inUse: () => fromStore(store.inUse()),
-      remove: async (id) => {
-        try {
-          return await store.remove(id);
-        } catch (error) {
-          if (error instanceof ImageStoreError && error.reason === 'notFound') return 0;
-          return fromStore(Promise.reject(error));
-        }
-      },
+    removal: imageRemoval(store),
+  };
+}
+
+/** Taking images of a store away. */
+export function imageRemoval(store: Pick<ImageStore, 'inUse' | 'remove'>): ImageRemoval {
+  return {
+    inUse: () => fromStore(store.inUse()),
+    remove: async (id) => {
+      try {
+        return await store.remove(id);
+      } catch (error) {
+        if (error instanceof ImageStoreError && error.reason === 'notFound') return 0;
+        return fromStore(Promise.reject(error));
+      }
     },
   };
 }

@@ -7,8 +7,6 @@ import { BytePipe } from '#pkg/base/byte-pipe.ts';
 import { RuntimeError } from '../runtime.ts';
 import type { ProcessStreams } from '../streams.ts';
 
-/** Where an agent listens. */
-export const agentPort = 1;
 /** Output of a command that nobody has read; beyond it the command waits, as TCP does. */
 const unreadBytesMax = 64 * 1024;
 /** Bytes of a piece's head: what it is, and its length. */

@@ -3,7 +3,7 @@
  * refused.
  */
 import { connect, type Socket } from 'node:net';
-import type { Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Owner } from '#pkg/vmm/migration/contract.ts';
 import { RuntimeError } from '../runtime.ts';
@@ -33,6 +33,13 @@ export interface GuestThreadEvents {
 /** How a migration goes, as one end tells. */
 export type MigrationNews = Omit<Extract<FromGuest, { readonly type: 'migration' }>, 'type'>;
 
+/** What a thread is for. */
+export interface GuestThreadStart {
+  readonly start: GuestStart;
+  readonly worker: Worker;
+  readonly transfer?: readonly MessagePort[];
+}
+
 /** One guest's thread. */
 export class GuestThread {
   readonly #worker: Worker;
@@ -46,8 +53,8 @@ export class GuestThread {
   #requests = 0;
   #isOver = false;
 
-  /** `worker`: one that runs `guestMain` and has not been told of a machine yet. */
-  constructor(start: GuestStart, worker: Worker, events: GuestThreadEvents) {
+  /** `worker`: one that runs `guestMain` and has not been told of a machine yet. `transfer`: what of `start` goes there and is nowhere else then. */
+  constructor({ start, worker, transfer = [] }: GuestThreadStart, events: GuestThreadEvents) {
     this.#events = events;
     this.#started.promise.catch(() => {});
     this.#worker = worker;
@@ -56,7 +63,7 @@ export class GuestThread {
       this.#end({ exitCode: 1, message: `the machine's thread failed: ${errorText(error)}` }),
     );
     this.#worker.on('exit', () => this.#end({ exitCode: killedExitCode, message: '' }));
-    this.#send({ type: 'begin', start });
+    this.#worker.postMessage({ type: 'begin', start } satisfies ToGuest, transfer);
   }
 
   /** Resolves once the machine runs and its ports are listened on. Rejects when it ends before. */

@@ -15,6 +15,8 @@ import type { MachineMemory } from './machine-memory.ts';
 const heapMiB = 64;
 /** So long nothing has begun: a node has started, a machine has booted and is asked its first questions. */
 const quietMs = 2000;
+/** One that has a tap uses what Node calls experimental. */
+const flags = ['--disable-warning=ExperimentalWarning'];
 const rehearsalImage = 'coxswain.dev/vm/kernel';
 const rehearsalPort = 8080;
 const rehearsalBytes = 8 << 20;
@@ -110,7 +112,7 @@ function startWorker(sources: Sources, data: ThreadData): Worker {
     eval: true,
     workerData: { ...data, sources, main: guestMain },
     resourceLimits: { maxOldGenerationSizeMb: heapMiB, maxYoungGenerationSizeMb: 2 },
-    execArgv: [],
+    execArgv: flags,
     env: {},
   });
 }

@@ -46,6 +46,8 @@ export interface GuestImage {
   readonly ports: readonly number[];
   /** It runs under a monitor alone. */
   readonly isMonitored?: true;
+  /** It is of the node's store, where it is held as long as a machine is made of it. */
+  readonly isStored?: true;
 }
 
 /** The parts of an image that is not built in. */

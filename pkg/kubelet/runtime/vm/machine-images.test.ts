@@ -22,6 +22,10 @@ function layer(files: Readonly<Record<string, Uint8Array | string>>): Buffer {
 }
 
 async function imagesWith(image: ReturnType<typeof testImage>) {
+  return (await storeWith(image)).images;
+}
+
+async function storeWith(image: ReturnType<typeof testImage>) {
   const registries = fakeRegistries();
   registries.add(`${registry}echo:v1`, image);
   const store = await openImageStore({
@@ -34,7 +38,7 @@ async function imagesWith(image: ReturnType<typeof testImage>) {
     snapshotter: 'auto',
     isRoot: false,
   });
-  return new MachineImages(async () => store);
+  return { store, images: new MachineImages({ open: async () => store, holder: 'node-1' }) };
 }
 
 const none = new AbortController().signal;
@@ -63,10 +67,35 @@ test.each([
 });
 
 test('built-in images need no store, and what is nowhere is not found', async () => {
-  const images = new MachineImages(undefined);
+  const images = new MachineImages({});
   expect((await images.find('coxswain.dev/vm/echo'))?.ports).toEqual([8080]);
   expect(await images.find('busybox')).toBeUndefined();
   await expect(images.service.pull('busybox', { annotations: {}, signal: none })).rejects.toMatchObject({
     reason: 'imageNotFound',
   });
+});
+
+test('an image stays in the store as long as a machine is made of it, and a node that begins again holds nothing', async () => {
+  const { store, images } = await storeWith(testImage([layer({ 'kernel.elf': kernel })], { platform: riscv }));
+  const pulled = await images.service.pull(`${registry}echo:v1`, { annotations: {}, signal: none });
+  const { removal } = images.service;
+  const builtIn = (await new MachineImages({}).service.list()).map(({ id }) => id);
+  const used = async () => [...((await removal?.inUse()) ?? [])].filter((id) => !builtIn.includes(id));
+  const found = await images.find(`${registry}echo:v1`);
+  const letGo = found && (await images.hold(found));
+  expect(await used()).toEqual([pulled.id]);
+  // Its names go; its contents stay.
+  expect(await removal?.remove(pulled.id)).toBe(0);
+  await letGo?.();
+  expect(await used()).toEqual([]);
+  expect(await store.collect()).toBeGreaterThan(10_000);
+
+  const again = await images.service.pull(`${registry}echo:v1`, { annotations: {}, signal: none });
+  await images.hold((await images.find(`${registry}echo:v1`))!);
+  expect(await used()).toEqual([again.id]);
+  const next = new MachineImages({ open: async () => store, holder: 'node-1' });
+  await next.find(`${registry}echo:v1`);
+  expect([...((await next.service.removal?.inUse()) ?? [])].filter((id) => !builtIn.includes(id))).toEqual([]);
+  expect(await next.service.removal?.remove(again.id)).toBeGreaterThan(10_000);
+  expect(await next.find(`${registry}echo:v1`)).toBeUndefined();
 });

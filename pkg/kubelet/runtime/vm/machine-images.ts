@@ -4,8 +4,8 @@
  */
 import type { ImageStore, StoredImage } from '#pkg/images/image-store.ts';
 import type { ImageFilesWish } from '#pkg/images/local/image-files.ts';
-import { fromStore, imageInfo } from '../container/images.ts';
-import { type ImageInfo, type ImageService, RuntimeError } from '../runtime.ts';
+import { fromStore, imageInfo, imageRemoval } from '../container/images.ts';
+import { type ImageInfo, type ImageRemoval, type ImageService, RuntimeError } from '../runtime.ts';
 import { builtInImages, fileBytesMax, findImage, type GuestImage, guestImage, imagesHint } from './images.ts';
 
 /** The architecture of machines, as images name it. */
@@ -13,19 +13,29 @@ export const machineArchitecture = 'riscv64';
 const names = ['kernel.elf', 'Image', 'initrd', 'disk.img', 'cmdline'];
 
 /** What machines need of a store. */
-export interface MachineImageStore extends Pick<ImageStore, 'find' | 'list' | 'pull'> {
+export interface MachineImageStore extends Pick<ImageStore, 'find' | 'inUse' | 'list' | 'pull' | 'release' | 'remove'> {
   files(imageId: string, wish: ImageFilesWish): Promise<ReadonlyMap<string, Uint8Array>>;
+  hold(key: string, imageId: string): Promise<void>;
+  releaseHeld(prefix: string): Promise<void>;
+}
+
+/** Where they come from, and for whom. */
+export interface MachineImagesOptions {
+  /** Opens the store. Absent: there is none. */
+  readonly open?: (() => Promise<MachineImageStore>) | undefined;
+  /** Of all that is held here: what a process held that was the same node's is let go of. Default: nothing is. */
+  readonly holder?: string;
 }
 
 /** Images of machines, as the runtime serves them. */
 export class MachineImages {
   readonly service: ImageService;
-  readonly #open: (() => Promise<MachineImageStore>) | undefined;
+  readonly #options: MachineImagesOptions;
   #store: Promise<MachineImageStore> | undefined;
+  #holds = 0;
 
-  /** `open`: absent where there is no store. */
-  constructor(open: (() => Promise<MachineImageStore>) | undefined) {
-    this.#open = open;
+  constructor(options: MachineImagesOptions) {
+    this.#options = options;
     this.service = {
       status: (image) => this.#status(image),
       pull: async (image, { credentials, signal }) => {
@@ -44,7 +54,36 @@ export class MachineImages {
         const stored = (await (await this.#store)?.list()) ?? [];
         return [...(await builtInImages()), ...stored.filter(isForMachines).map(imageInfo)];
       },
+      ...(options.open === undefined ? {} : { removal: this.#removal() }),
     };
+  }
+
+  /** Has a stored image stay as long as a machine is made of it: what is returned lets it go. Undefined for the others, which nobody takes away. */
+  async hold({ info, isStored }: GuestImage): Promise<(() => Promise<void>) | undefined> {
+    const store = isStored === true ? await this.#opened() : undefined;
+    if (store === undefined) return undefined;
+    const key = `${this.#prefix}${this.#holds++}`;
+    await fromStore(store.hold(key, info.id));
+    return () => fromStore(store.release(key));
+  }
+
+  /** A node that never asked for a stored image has none to take away. */
+  #removal(): ImageRemoval {
+    const removal = async (): Promise<ImageRemoval | undefined> => {
+      const store = await this.#store;
+      return store === undefined ? undefined : imageRemoval(store);
+    };
+    return {
+      inUse: async () => {
+        const builtIn = (await builtInImages()).map(({ id }) => id);
+        return new Set([...builtIn, ...((await (await removal())?.inUse()) ?? [])]);
+      },
+      remove: async (id) => (await (await removal())?.remove(id)) ?? 0,
+    };
+  }
+
+  get #prefix(): string {
+    return `machine ${this.#options.holder ?? ''} `;
   }
 
   /** What a machine begins from; undefined where there is no such image. Rejects with `failed` for one that no machine begins from. */
@@ -64,12 +103,8 @@ export class MachineImages {
     const line = files.get('cmdline');
     const commandLine =
       line === undefined ? [...entrypoint, ...command].join(' ') : Buffer.from(line).toString().trim();
-    return guestImage(imageInfo(stored), {
-      kernel,
-      initrd: files.get('initrd'),
-      disk: files.get('disk.img'),
-      commandLine,
-    });
+    const parts = { kernel, initrd: files.get('initrd'), disk: files.get('disk.img'), commandLine };
+    return { ...(await guestImage(imageInfo(stored), parts)), isStored: true };
   }
 
   async #status(image: string): Promise<ImageInfo | undefined> {
@@ -81,8 +116,16 @@ export class MachineImages {
   }
 
   #opened(): Promise<MachineImageStore> | undefined {
-    this.#store ??= this.#open?.();
+    this.#store ??= this.#open();
     return this.#store;
+  }
+
+  #open(): Promise<MachineImageStore> | undefined {
+    const { open, holder } = this.#options;
+    return open?.().then(async (store) => {
+      if (holder !== undefined) await fromStore(store.releaseHeld(this.#prefix));
+      return store;
+    });
   }
 }
 

@@ -11,7 +11,7 @@ import {
   newBank,
   RESERVED_PART,
 } from '#pkg/vmm/frames/frame-bank.ts';
-import { newSeat, type SeatParts, seatBytes } from '#pkg/vmm/frames/seat.ts';
+import { type Discard, newSeat, type SeatParts, seatBytes } from '#pkg/vmm/frames/seat.ts';
 
 interface Bank {
   readonly parts: BankParts;
@@ -26,6 +26,8 @@ export interface MachineMemoryOptions {
   readonly nodeBytes: number;
   /** What all machines together may use, at most 4 GiB; they may be promised more. Default: as much as they are promised. */
   readonly bytesMax?: number;
+  /** By what frames that machines had go to the system. Default: the next machines have them. */
+  readonly discard?: Discard | undefined;
 }
 
 /** Banks of a node. */
@@ -48,8 +50,14 @@ export class MachineMemory {
 
   /** The machine is over, and its thread has ended. */
   leave({ bank: parts, machine, offsets }: SeatParts): void {
+    const { discard } = this.#options;
     const bank = this.#banks.find((each) => each.parts === parts);
-    if (bank?.seats.delete(machine) === true) new FrameBank(parts).settle(machine, offsets);
+    if (bank?.seats.delete(machine) !== true) return;
+    const frames = new FrameBank(parts);
+    // While they are its own, and nobody else's.
+    if (discard !== undefined)
+      for (const { frame, count } of frames.runsOf(machine)) discard(frames.bytesOf(frame, count));
+    frames.settle(machine, offsets);
   }
 
   /** Of all banks together. */

@@ -55,6 +55,13 @@ export class Machines {
     };
   }
 
+  /** Throws where the machine of that pod is none that moves, or no container of it runs. */
+  checkMoves(pod: PodName): void {
+    // Connections are to an address of the node that it would leave.
+    if (this.#container(pod).hasOwnAddress)
+      throw new RuntimeError('failed', 'a machine with an address of its own stays where it is');
+  }
+
   /** Waits for a machine in that pod; resolves with the port. Rejects where no container of it runs. */
   async receive(pod: PodName, arrival: Arrival): Promise<number> {
     return this.#thread(pod).receive(arrival);

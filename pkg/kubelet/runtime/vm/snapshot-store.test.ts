@@ -10,6 +10,7 @@ const saved = {
   kernel: 'ab'.repeat(32),
   memoryBytes: 8 << 20,
   mac: Uint8Array.of(2, 0, 0, 0, 0, 9),
+  address: '10.0.2.15',
   image: Uint8Array.from({ length: 5000 }, (_, at) => at % 251),
   disk: new Uint8Array(1 << 20).fill(7, 512, 1024),
 };

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import { isObject } from '#pkg/apimachinery/json.ts';
+import { guestAddress } from '#pkg/vmm/host/user-network.ts';
 import { RuntimeError } from '../runtime.ts';
 
 const format = 'coxswain machine snapshot 1';
@@ -28,6 +29,8 @@ export interface SavedMachine {
   readonly memoryBytes: number;
   /** The hardware address that its guest knows as its own. */
   readonly mac: Uint8Array;
+  /** The address that it knows as its own. */
+  readonly address: string;
   /** What `saveImage` made. */
   readonly image: Uint8Array;
   readonly disk?: Uint8Array;
@@ -103,11 +106,12 @@ async function unpacked(bytes: Buffer): Promise<SavedMachine | undefined> {
   const head = headOf(bytes.subarray(0, Math.max(0, end)).toString());
   const body = bytes.subarray(end + 1);
   if (head === undefined || createHash('sha256').update(body).digest('hex') !== head.sha256) return undefined;
-  const { kernel, memoryBytes, mac, imageBytes, hasDisk } = head;
+  const { kernel, memoryBytes, mac, address, imageBytes, hasDisk } = head;
   return {
     kernel,
     memoryBytes,
     mac: new Uint8Array(Buffer.from(mac, 'hex')),
+    address,
     image: Uint8Array.from(body.subarray(0, imageBytes)),
     ...(hasDisk ? { disk: Uint8Array.from(await promisify(zstdDecompress)(body.subarray(imageBytes))) } : {}),
   };
@@ -117,6 +121,7 @@ interface Head {
   readonly kernel: string;
   readonly memoryBytes: number;
   readonly mac: string;
+  readonly address: string;
   readonly imageBytes: number;
   readonly hasDisk: boolean;
   readonly sha256: string;
@@ -130,13 +135,15 @@ function headOf(text: string): Head | undefined {
     return undefined;
   }
   if (!isObject(head) || head.format !== format) return undefined;
-  const { kernel, memoryBytes, mac, imageBytes, hasDisk, sha256 } = head;
+  // Of those that were kept before machines could have another.
+  const { kernel, memoryBytes, mac, address = guestAddress, imageBytes, hasDisk, sha256 } = head;
   const isWhole =
     typeof kernel === 'string' &&
     typeof memoryBytes === 'number' &&
     typeof mac === 'string' &&
+    typeof address === 'string' &&
     typeof imageBytes === 'number' &&
     typeof hasDisk === 'boolean' &&
     typeof sha256 === 'string';
-  return isWhole ? { kernel, memoryBytes, mac, imageBytes, hasDisk, sha256 } : undefined;
+  return isWhole ? { kernel, memoryBytes, mac, address, imageBytes, hasDisk, sha256 } : undefined;
 }

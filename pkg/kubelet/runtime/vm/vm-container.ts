@@ -21,9 +21,11 @@ import {
 } from '../runtime.ts';
 import type { AttachOptions, ExecStreamOptions, ProcessStreams } from '../streams.ts';
 import { type ContainerEnd, type ContainerRecord, containerSummary, runStateOf } from '../summary.ts';
-import { agentPort, runCommand } from './agent.ts';
+import { runCommand } from './agent.ts';
+import { agentPort } from './agent-port.ts';
 import type { GuestFigures, GuestStart } from './guest/protocol.ts';
 import { type GuestEnd, GuestThread, type GuestThreadEvents } from './guest-thread.ts';
+import type { MachineLink } from './machine-links.ts';
 
 /** A guest that boots has its agent after this time; until then who asks for it is not refused. */
 const agentMsMax = 5000;
@@ -38,6 +40,10 @@ export interface VmContainerOptions {
   readonly sandbox: { readonly id: string; readonly config: SandboxConfig };
   readonly config: ContainerConfig;
   readonly start: GuestStart;
+  /** Where the machine is among others; undefined: its host is alone on its wire. */
+  readonly link?: MachineLink | undefined;
+  /** Lets go of what is kept for it alone; undefined where nothing is. */
+  readonly release?: (() => Promise<void>) | undefined;
   readonly clock: Clock;
   /** A thread for its machine, and where its pages are until that has ended. */
   thread(): Promise<{ readonly worker: Worker; readonly seat: SeatParts }>;
@@ -88,16 +94,22 @@ export class VmContainer {
   async start(): Promise<void> {
     if (this.#isBegun) throw new RuntimeError('failed', `container "${this.id}" is not in state created`);
     this.#isBegun = true;
+    const { start, link } = this.#options;
     const { worker, seat } = await this.#options.thread();
-    const thread = new GuestThread({ ...this.#options.start, seat }, worker, {
-      console: (bytes) => this.#output(bytes),
-      taken: (bytes) => this.#input.credit(bytes),
-      ended: (end) => this.#finish(end),
-      presence: (isHere) => {
-        this.#presence = isHere ? 'here' : 'left';
+    const { tap, transfer = [] } = (await link?.listen()) ?? {};
+    const begun = { ...start, seat, ...(tap === undefined ? {} : { tap }) };
+    const thread = new GuestThread(
+      { start: begun, worker, transfer },
+      {
+        console: (bytes) => this.#output(bytes),
+        taken: (bytes) => this.#input.credit(bytes),
+        ended: (end) => this.#finish(end),
+        presence: (isHere) => {
+          this.#presence = isHere ? 'here' : 'left';
+        },
+        ...this.#options.onMove,
       },
-      ...this.#options.onMove,
-    });
+    );
     this.#thread = thread;
     this.#startedAtMs = this.#options.clock.nowMs();
     await thread.started;
@@ -122,6 +134,11 @@ export class VmContainer {
       else void this.open({ command: ['poweroff'] }).catch(() => {});
     }
     await this.#ended.promise;
+  }
+
+  /** Takes away what it leaves. */
+  async clean(): Promise<void> {
+    await this.#options.release?.();
   }
 
   async exec(command: readonly string[], signal: AbortSignal | undefined): Promise<ExecResult> {
@@ -163,6 +180,11 @@ export class VmContainer {
     this.requireRunning();
     if (this.#thread === undefined) throw new RuntimeError('failed', 'the machine has not started');
     return this.#thread;
+  }
+
+  /** Whether it has an address of its own among others. */
+  get hasOwnAddress(): boolean {
+    return this.#options.link !== undefined;
   }
 
   /** The kernel that it boots. */

@@ -11,6 +11,7 @@ import { waitsForMachine } from '#pkg/api/virtual-machine-migration.ts';
 import { beginsFromSnapshot } from '#pkg/api/virtual-machine-snapshot.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { Discard } from '#pkg/vmm/frames/seat.ts';
 import { guestAddress, hostAddress } from '#pkg/vmm/host/user-network.ts';
 import type { ContainerConfig, SandboxConfig } from '../container-config.ts';
 import { requireFeature } from '../plain-streams.ts';
@@ -22,6 +23,7 @@ import {
   type LogLine,
   type LogOptions,
   type Runtime,
+  type RuntimeCapabilities,
   type RuntimeContainer,
   RuntimeError,
   type RuntimeFeature,
@@ -29,28 +31,31 @@ import {
   type SandboxService,
 } from '../runtime.ts';
 import type { StreamingService } from '../streams.ts';
-import { agentPort } from './agent.ts';
+import { agentPort } from './agent-port.ts';
 import { Balloons } from './balloons.ts';
 import type { GuestStart } from './guest/protocol.ts';
 import { GuestWorkers } from './guest-workers.ts';
 import { type GuestImage, imageProblem } from './images.ts';
 import { type MachineImageStore, MachineImages } from './machine-images.ts';
+import { limitsOf } from './machine-limits.ts';
+import { type MachineLink, MachineLinks } from './machine-links.ts';
 import { MachineMemory } from './machine-memory.ts';
 import { Machines } from './machines.ts';
 import { monitorOf } from './monitored.ts';
 import { SnapshotStore } from './snapshot-store.ts';
-import { VmContainer } from './vm-container.ts';
+import { VmContainer, type VmContainerOptions } from './vm-container.ts';
 
 /** What a machine gets whose container has no memory limit. */
 const memoryBytesDefault = 64 * 1024 * 1024;
 const memoryBytesMin = 1024 * 1024;
 const memoryBytesMax = 2 ** 31;
 const pageBytes = 4096;
-/** The machine's address as Linux reads it from its command line: of the one interface that there is, with its host as the way out. */
-const linuxAddress = `ip=${guestAddress}::${hostAddress}:255.255.255.0:::off`;
+/** Where a machine is whose host is alone on its wire: with that as the way out. */
+const userRoute = { address: guestAddress, gateway: hostAddress, prefixBits: 24 };
 
 const features: readonly RuntimeFeature[] = [
   'attach',
+  'bandwidth',
   'cpuLimits',
   'exec',
   'hostNetwork',
@@ -71,6 +76,10 @@ export interface VmRuntimeDeps {
   readonly machineBytesMax?: number | undefined;
   /** Opens the store of OCI images. Default: there is none. */
   readonly images?: () => Promise<MachineImageStore>;
+  /** Pods have networks of their own, in which a machine is what is at the pod's address. Default: its ports are relayed there. */
+  readonly ownNetwork?: boolean;
+  /** By what memory of machines that have ended goes to the system. Default: the node's next machines have it. */
+  readonly discard?: Discard | undefined;
   /** A thread is kept ready for the next machine, which then boots at once. Default: none is. */
   readonly keepsSpare?: boolean;
 }
@@ -86,7 +95,7 @@ export function createVmRuntime(deps: VmRuntimeDeps): MachineRuntime {
 }
 
 class VmRuntime implements MachineRuntime {
-  readonly capabilities = { name: 'vm', version: '1.0.0', features: new Set(features) };
+  readonly capabilities: RuntimeCapabilities;
   readonly sandboxes: SandboxService;
   readonly containers: ContainerService;
   readonly inspection: ContainerInspection;
@@ -99,6 +108,7 @@ class VmRuntime implements MachineRuntime {
   readonly #images: MachineImages;
   readonly #balloons: Balloons | undefined;
   readonly #workers: GuestWorkers;
+  readonly #links: MachineLinks | undefined;
   readonly #pods: PodContainers<VmContainer>;
   readonly #listeners = new Set<(container: RuntimeContainer) => void>();
   readonly #snapshots: SnapshotStore | undefined;
@@ -109,15 +119,27 @@ class VmRuntime implements MachineRuntime {
     this.#pods = new PodContainers(deps);
     const { clock, machineBytesMax: bytesMax } = deps;
     this.#nodeBytes = Math.min(deps.memoryBytesMax ?? totalmem(), bytesMax ?? Number.POSITIVE_INFINITY);
-    this.#memory = new MachineMemory({ nodeBytes: this.#nodeBytes, ...(bytesMax === undefined ? {} : { bytesMax }) });
+    this.#memory = new MachineMemory({
+      nodeBytes: this.#nodeBytes,
+      ...(bytesMax === undefined ? {} : { bytesMax }),
+      discard: deps.discard,
+    });
     if (bytesMax !== undefined)
       this.#balloons = new Balloons({ clock, use: () => this.#memory.use, machines: () => this.#running() });
     this.#workers = new GuestWorkers({ ...deps, memory: this.#memory });
+    const links = deps.ownNetwork === true ? new MachineLinks() : undefined;
+    this.#links = links;
+    // On the node's network there is nobody who would be at the node's address.
+    const ownFeatures = features.filter((feature) => links === undefined || feature !== 'hostNetwork');
+    this.capabilities = { name: 'vm', version: '1.0.0', features: new Set(ownFeatures) };
     this.sandboxes = {
-      run: async (config) => this.#runSandbox(config),
+      run: (config) => this.#runSandbox(config),
       stop: (id) => this.#pods.stop(id),
-      remove: (id) => this.#pods.remove(id),
-      list: async () => this.#pods.list(),
+      remove: async (id) => {
+        await this.#pods.remove(id);
+        await links?.remove(id);
+      },
+      list: async () => this.#pods.list().map((sandbox) => links?.shown(sandbox) ?? sandbox),
     };
     this.containers = {
       create: (sandboxId, config) => this.#create(sandboxId, config),
@@ -150,10 +172,10 @@ class VmRuntime implements MachineRuntime {
       },
       portForward: (id, { port }) => this.#forward(id, port),
     };
-    const { folder = '' } = deps;
+    const { folder = '', images: open } = deps;
     this.#snapshots = folder === '' ? undefined : new SnapshotStore(join(folder, 'snapshots'));
     this.machines = new Machines(() => this.#pods.all(), this.#snapshots);
-    this.#images = new MachineImages(deps.images);
+    this.#images = new MachineImages({ open, ...(folder === '' ? {} : { holder: folder }) });
     this.images = this.#images.service;
   }
 
@@ -167,6 +189,7 @@ class VmRuntime implements MachineRuntime {
     this.#balloons?.stop();
     await this.#workers.close();
     await this.#pods.close();
+    await this.#links?.close();
   }
 
   *#running(): Generator<VmContainer> {
@@ -182,26 +205,56 @@ class VmRuntime implements MachineRuntime {
     return { worker, seat };
   }
 
-  #runSandbox(config: SandboxConfig): Sandbox {
+  async #runSandbox(config: SandboxConfig): Promise<Sandbox> {
     // A guest is about to come: what its thread runs is read meanwhile.
     this.#workers.expect();
-    return this.#pods.run(config);
+    const sandbox = this.#pods.run(config);
+    if (this.#links === undefined) return sandbox;
+    try {
+      return await this.#links.make(sandbox);
+    } catch (error) {
+      await this.#pods.remove(sandbox.id);
+      throw error;
+    }
+  }
+
+  /** The link of a pod's machine, where it has one of its own: then it is the only one. */
+  async #linkOf(sandboxId: string, { addresses }: ContainerConfig): Promise<MachineLink | undefined> {
+    if (this.#links === undefined) return undefined;
+    const others = this.#pods.ready(sandboxId)?.containers.values() ?? [];
+    if ([...others].some(({ state }) => state !== 'exited'))
+      throw new RuntimeError('failed', "a pod on a network of its own has one machine, which is at the pod's address");
+    return this.#links.link(sandboxId, addresses);
   }
 
   async #create(sandboxId: string, config: ContainerConfig): Promise<string> {
     const image = await this.#images.find(config.image);
     if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
-    const kept = await this.#beginning(sandboxId, this.#startOf(image, config));
+    const link = await this.#linkOf(sandboxId, config);
+    const limits = limitsOf(this.#pods.ready(sandboxId)?.config.annotations ?? {});
+    const kept = await this.#beginning(sandboxId, { ...this.#startOf(image, { config, link }), ...limits });
+    const release = await this.#images.hold(image);
+    try {
+      return this.#add(sandboxId, { config, start: kept, link, release });
+    } catch (error) {
+      await release?.();
+      throw error;
+    }
+  }
+
+  #add(
+    sandboxId: string,
+    { start: kept, ...given }: Pick<VmContainerOptions, 'config' | 'link' | 'release' | 'start'>,
+  ): string {
     return this.#pods.add(sandboxId, (id, sandbox) => {
       const waits = sandbox.config.annotations[waitsForMachine] !== undefined;
       const { folder = '' } = this.#deps;
       const pieces = folder === '' ? {} : { pieces: join(folder, 'pieces') };
-      const start = { ...kept, ...pieces, ...(waits ? { waits: true as const } : {}) };
       return new VmContainer({
+        ...given,
         id,
         sandbox,
-        config,
-        start,
+        start: { ...kept, ...pieces, ...(waits ? { waits: true as const } : {}) },
         clock: this.#deps.clock,
         thread: () => this.#thread(kept.memoryBytes),
         onExit: (exited) => {
@@ -221,16 +274,19 @@ class VmRuntime implements MachineRuntime {
       new RuntimeError('failed', `the machine cannot begin from a snapshot: ${why}`);
     if (start.monitor !== undefined) throw no('it is to be under a monitor');
     if (this.#snapshots === undefined) throw no('this node keeps none');
-    const { kernel, memoryBytes, mac, image, disk } = await this.#snapshots.read({ namespace, uid });
+    const { kernel, memoryBytes, mac, address, image, disk } = await this.#snapshots.read({ namespace, uid });
     if (createHash('sha256').update(start.kernel).digest('hex') !== kernel) throw no('it is of another kernel');
     if (memoryBytes !== start.memoryBytes)
       throw no(`it has ${memoryBytes} bytes of memory, and the machine ${start.memoryBytes}`);
     const { disk: _, ...rest } = start;
-    return { ...rest, mac, image, ...(disk === undefined ? {} : { disk }) };
+    return { ...rest, mac, ownAddress: address, image, ...(disk === undefined ? {} : { disk }) };
   }
 
   /** What the guest starts with. Throws for what no machine of this node can run. */
-  #startOf(image: GuestImage, config: ContainerConfig): GuestStart {
+  #startOf(
+    image: GuestImage,
+    { config, link }: { readonly config: ContainerConfig; readonly link: MachineLink | undefined },
+  ): GuestStart {
     const { kernel, firmware, initrd, disk, commandLine, ports } = image;
     const { memoryLimitBytes = memoryBytesDefault, cpuQuotaUs, cpuPeriodUs = 100_000 } = config.resources;
     const memoryBytes = Math.floor(Math.min(memoryLimitBytes, memoryBytesMax) / pageBytes) * pageBytes;
@@ -247,7 +303,7 @@ class VmRuntime implements MachineRuntime {
       );
     const problem = imageProblem(image, memoryBytes);
     if (problem !== undefined) throw new RuntimeError('failed', `image "${config.image}" cannot run: ${problem}`);
-    const address = firmware === undefined ? `ip=${guestAddress}/24` : linuxAddress;
+    const address = addressWord(link ?? userRoute, { isBootImage: firmware !== undefined });
     const monitor = monitorOf(image, { words: [...config.command, ...config.args], memoryBytes });
     const words = [address, commandLine, ...config.command, ...config.args].filter((word) => word !== '');
     const line = words.join(' ');
@@ -261,9 +317,11 @@ class VmRuntime implements MachineRuntime {
       memoryBytes,
       commandLine: line,
       ...(disk === undefined ? {} : { disk }),
-      mac: this.#mac(),
+      mac: link?.mac ?? this.#mac(),
+      ...(link === undefined ? {} : { ownAddress: link.address }),
       address: config.addresses[0] ?? '127.0.0.1',
-      ports: [...all],
+      // Who has an address of its own needs no relays.
+      ports: link === undefined ? [...all] : [],
       ...(cpuQuotaUs === undefined || cpuQuotaUs <= 0 ? {} : { share: cpuQuotaUs / cpuPeriodUs }),
       ...(monitor === undefined ? {} : { monitor }),
     };
@@ -296,4 +354,15 @@ class VmRuntime implements MachineRuntime {
   async *#logs(id: string, options: LogOptions): AsyncGenerator<LogLine> {
     yield* this.#pods.get(id).logs.read(options);
   }
+}
+
+/** Where the machine is, as its kernel reads that from its command line; Linux has it of the one interface that there is. */
+function addressWord(
+  { address, gateway = '', prefixBits }: Pick<MachineLink, 'address' | 'gateway' | 'prefixBits'>,
+  { isBootImage }: { readonly isBootImage: boolean },
+): string {
+  if (!isBootImage) return `ip=${address}/${prefixBits}`;
+  const mask = prefixBits === 0 ? 0 : -1 << (32 - prefixBits);
+  const maskText = [24, 16, 8, 0].map((shift) => (mask >>> shift) & 255).join('.');
+  return `ip=${address}::${gateway}:${maskText}:::off`;
 }

@@ -6,10 +6,11 @@ import { randomBytes } from 'node:crypto';
 import process from 'node:process';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { ModuleShelf } from '#pkg/vmm/compile/module-shelf.ts';
-import { slots, UserNetwork } from '#pkg/vmm/host/user-network.ts';
-import { createMachine } from '#pkg/vmm/machine.ts';
+import { guestAddress, linkLocalHost, slots, UserNetwork } from '#pkg/vmm/host/user-network.ts';
+import { createMachine, type MachineTuning } from '#pkg/vmm/machine.ts';
 import { type Machine, type MachineConfig, staysWithMonitor } from '#pkg/vmm/machine-contract.ts';
 import { PAGE_SIZE } from '#pkg/vmm/memory-map.ts';
+import { DiskService } from './disk-service.ts';
 import { FramesAway, FramesHome } from './frame-tunnel.ts';
 import { GuestDisk } from './guest-disk.ts';
 import { GuestLoop } from './guest-loop.ts';
@@ -19,6 +20,8 @@ import type { LinkIdentity, RelayPlace, WireState } from './link.ts';
 import { PageSharing } from './page-sharing.ts';
 import type { FromGuest, GuestFigures, GuestStart, SavedGuest } from './protocol.ts';
 import { GuestRelay } from './relay.ts';
+import { ShapedWire } from './shaped-wire.ts';
+import type { TapEnd } from './tap-end.ts';
 
 /** As a shell says of a program that was ended by a wild access. */
 const faultExitCode = 139;
@@ -32,14 +35,19 @@ const lingerMs = 10_000;
 /** A machine that is to come is waited for so long before the first of it is here: who asked for it gives up then. */
 const awaitedMs = 60_000;
 
+/** What a thread starts its machines with: what it was told, and what it has of its own. */
+export type ThreadStart = GuestStart & Pick<MachineTuning, 'discard'>;
+
 /** What a host has of its surroundings. */
 export interface GuestHostDeps {
-  readonly start: GuestStart;
+  readonly start: ThreadStart;
   readonly clock: Clock;
   /** What was compiled for machines of this thread. Default: nothing yet. */
   readonly modules?: ModuleShelf;
   /** The machine that it begins as, if that has been made already. */
   readonly machine?: Machine | undefined;
+  /** Where others are on its wire; absent: its host is alone there. */
+  readonly tap?: TapEnd | undefined;
   tell(message: FromGuest): void;
   /** The thread is over. */
   end(exitCode: number, message: string): void;
@@ -63,6 +71,8 @@ export class GuestHost {
   readonly output = new HeldOutput();
   readonly #deps: GuestHostDeps;
   readonly #home: FramesHome;
+  readonly #shaped: ShapedWire;
+  readonly #service: DiskService;
   /** By which the next places of the machine show that they have it. */
   readonly #secret = randomBytes(16).toString('hex');
   #machine: Machine | undefined;
@@ -78,11 +88,14 @@ export class GuestHost {
   #awaitedUntilMs = 0;
 
   constructor(deps: GuestHostDeps) {
-    const { start, machine, modules = new ModuleShelf() } = deps;
+    const { start, machine, tap, clock, modules = new ModuleShelf() } = deps;
+    const { mac, ownAddress = guestAddress, bandwidth, diskLimits } = start;
     this.modules = modules;
     this.#deps = deps;
-    this.network = new UserNetwork(start.mac);
-    this.wire = new GuestWire(this.network);
+    this.network = new UserNetwork(mac, tap === undefined ? undefined : { guest: ownAddress, host: linkLocalHost });
+    this.wire = new GuestWire(this.network, tap);
+    this.#shaped = new ShapedWire(this.wire, { clock, bandwidth });
+    this.#service = new DiskService(diskLimits);
     this.relay = new GuestRelay(this.network, () => this.wake());
     this.#home = new FramesHome(
       (frame) => this.network.receive(frame),
@@ -211,7 +224,7 @@ export class GuestHost {
       balloonBytes: (this.#machine?.ballooned ?? 0) * PAGE_SIZE,
       pages: this.#machine?.pageUse,
       cpuNanoseconds: (user + system) * 1000,
-      counters: countersOf(this.#machine),
+      counters: { ...countersOf(this.#machine), ...this.#counts() },
       isPaused: this.#loop?.isPaused ?? false,
     };
   }
@@ -245,9 +258,11 @@ export class GuestHost {
     if (this.#watcher !== undefined && this.#watcher.isStandby !== true) throw new Error('the machine is being moved');
     loop.pause('save');
     try {
-      const { memory: memoryBytes, mac = this.#deps.start.mac } = machine.config;
+      const { start } = this.#deps;
+      const { memory: memoryBytes, mac = start.mac } = machine.config;
       const disk = this.#disk?.bytes.slice();
-      return { memoryBytes, mac, image: saveImage(machine), ...(disk === undefined ? {} : { disk }) };
+      const known = { memoryBytes, mac, address: start.ownAddress ?? guestAddress };
+      return { ...known, image: saveImage(machine), ...(disk === undefined ? {} : { disk }) };
     } finally {
       loop.resume('save');
     }
@@ -255,7 +270,8 @@ export class GuestHost {
 
   #run(machine: Machine): void {
     const { start, clock, tell } = this.#deps;
-    const { output, wire } = this;
+    const { output } = this;
+    const [wire, disk] = [this.#shaped, this.#service];
     // What it says with its end is known to nobody else: the rest of it leaves before.
     const end = (code: number, message: string): void => {
       output.free();
@@ -263,6 +279,7 @@ export class GuestHost {
     };
     this.#machine = machine;
     machine.inflateTo(this.#wantedPages);
+    disk.use(this.#disk);
     this.#sharing?.stop();
     this.#sharing = new PageSharing(machine, clock);
     this.#loop = new GuestLoop({
@@ -271,9 +288,10 @@ export class GuestHost {
         tick: (nowMs) => wire.tick(nowMs),
         flush: (deliver) => wire.flush(deliver),
         receive: (frame) => output.give(frame.length, () => wire.receive(frame)),
+        dueMs: (nowMs) => wire.dueMs(nowMs),
       },
       clock,
-      ...(this.#disk === undefined ? {} : { disk: this.#disk }),
+      disk,
       ...(start.share === undefined ? {} : { share: start.share }),
       onConsole: (bytes) => output.give(bytes.length, () => tell({ type: 'console', bytes })),
       onPage: (page) => this.#watcher?.missing(page),
@@ -288,6 +306,13 @@ export class GuestHost {
       },
     });
     this.#loop.wake();
+  }
+
+  /** What went through its devices here; none of a machine that is not. */
+  #counts(): GuestFigures['counters'] {
+    if (this.#machine === undefined) return {};
+    const { framesLost, ...wire } = this.#shaped.counts;
+    return { ...wire, framesLost: framesLost + (this.#deps.tap?.lost ?? 0), ...this.#service.counts };
   }
 
   /** Gives the guest what was typed, as far as it takes it. */
@@ -349,7 +374,7 @@ export function machineConfig(start: GuestStart): MachineConfig {
 }
 
 /** A machine that is about to run its kernel's first instruction; `modules`: what was compiled for others before. */
-export function newMachine(start: GuestStart, modules?: ModuleShelf): Machine {
+export function newMachine(start: ThreadStart, modules?: ModuleShelf): Machine {
   return createMachine(machineConfig(start), undefined, { ...start, ...(modules === undefined ? {} : { modules }) });
 }
 

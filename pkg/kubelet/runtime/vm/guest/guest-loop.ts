@@ -5,7 +5,8 @@
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { Machine, Stop } from '#pkg/vmm/machine-contract.ts';
 import { INSTRUCTIONS_PER_TICK, TIMEBASE } from '#pkg/vmm/memory-map.ts';
-import type { GuestDisk } from './guest-disk.ts';
+import type { DiskService } from './disk-service.ts';
+import { earliest } from './share.ts';
 
 /** Instructions between two looks at what else there is: some milliseconds. */
 const sliceInstructions = 200_000;
@@ -18,7 +19,6 @@ const memoryRetryMs = 20;
 const memoryMsMax = 30_000;
 /** What a guest with a share has not used is kept for a period of so many ms. */
 const periodMs = 100;
-const sectorBytes = 512;
 
 /** Who has a machine stand still: the user, a migration, whoever saves it, output that is held back, or ports that are not there yet. Each for itself: it goes on when nobody does any more. */
 export type PausedBy = 'migration' | 'output' | 'ports' | 'save' | 'user';
@@ -29,6 +29,8 @@ export interface Wire {
   tick(nowMs: number): number | undefined;
   flush(deliver: (frame: Uint8Array) => boolean): void;
   receive(frame: Uint8Array): void;
+  /** When frames that it holds back may go on; absent where it holds none back. */
+  dueMs?(nowMs: number): number | undefined;
 }
 
 /** What the loop has of its surroundings. */
@@ -36,7 +38,8 @@ export interface GuestLoopDeps {
   readonly machine: Machine;
   readonly network: Wire;
   readonly clock: Clock;
-  readonly disk?: GuestDisk;
+  /** Absent where the machine has none. */
+  readonly disk?: Pick<DiskService, 'dueMs' | 'serve'>;
   readonly share?: number;
   onConsole(bytes: Uint8Array): void;
   /** A page is not there: the guest goes on after `pageArrived`. */
@@ -124,10 +127,11 @@ export class GuestLoop {
   }
 
   #step(): void {
-    const { machine, network, clock } = this.#deps;
+    const { machine, network, disk, clock } = this.#deps;
     const nowMs = clock.monotonicMs();
     const resendMs = network.tick(nowMs);
     network.flush((frame) => machine.deliverFrame(frame));
+    if (disk?.serve(machine, nowMs) === true) this.wake();
     const budget = this.#budget(nowMs);
     if (budget <= 0) {
       this.#sleep(1);
@@ -138,7 +142,8 @@ export class GuestLoop {
     if (stop.reason !== 'memory') this.#lackingSinceMs = undefined;
     // Whom it told something may have something for it.
     if (stop.reason === 'budget' || stop.reason === 'output' || (stop.reason === 'idle' && hasTold)) this.wake();
-    else if (stop.reason === 'idle') this.#idle(stop.ticks, resendMs);
+    else if (stop.reason === 'idle')
+      this.#idle(stop.ticks, earliest([resendMs, network.dueMs?.(nowMs), disk?.dueMs(nowMs)]));
     else if (stop.reason === 'page') {
       this.#missing = stop.page;
       this.#deps.onPage(stop.page);
@@ -191,22 +196,15 @@ export class GuestLoop {
 
   /** What the guest has for its host. */
   #carry(): void {
-    const { machine, network, disk, onConsole } = this.#deps;
+    const { machine, network, disk, clock, onConsole } = this.#deps;
     const text = machine.takeConsole();
     if (text.length > 0) onConsole(text);
     for (const frame of machine.takeFrames()) network.receive(frame);
-    for (const { id, kind, sector, length, data } of machine.takeDiskRequests()) {
-      const at = sector * sectorBytes;
-      const ok = disk !== undefined && at + length <= disk.bytes.length;
-      if (ok && data !== undefined) disk.put(at, data);
-      const read = ok && kind === 'read' ? { data: disk.bytes.slice(at, at + length) } : {};
-      machine.finishDiskRequest(id, { ok, ...read });
-      this.wake();
-    }
+    if (disk?.serve(machine, clock.monotonicMs()) === true) this.wake();
   }
 
   /** All harts wait: their time goes on with the clock's, until something comes. */
-  #idle(ticks: number | undefined, resendMs: number | undefined): void {
+  #idle(ticks: number | undefined, dueMs: number | undefined): void {
     const { machine, clock } = this.#deps;
     const nowMs = clock.monotonicMs();
     const behind = Math.max(0, Math.floor((nowMs - this.#originMs) * ticksPerMs) - machine.ticks);
@@ -217,8 +215,8 @@ export class GuestLoop {
       return;
     }
     const untilTimer = ticks === undefined ? Number.POSITIVE_INFINITY : (ticks - passed) / ticksPerMs;
-    const untilResend = resendMs === undefined ? Number.POSITIVE_INFINITY : Math.max(1, resendMs - nowMs);
-    const delayMs = Math.min(untilTimer, untilResend);
+    const untilDue = dueMs === undefined ? Number.POSITIVE_INFINITY : Math.max(1, dueMs - nowMs);
+    const delayMs = Math.min(untilTimer, untilDue);
     if (delayMs !== Number.POSITIVE_INFINITY) this.#sleep(delayMs);
   }
 

@@ -7,11 +7,12 @@ import { SystemClock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { ModuleShelf } from '#pkg/vmm/compile/module-shelf.ts';
 import type { Machine } from '#pkg/vmm/machine-contract.ts';
-import { GuestHost, machineConfig } from './guest-host.ts';
+import { GuestHost, machineConfig, type ThreadStart } from './guest-host.ts';
 import type { Moves } from './moves.ts';
-import type { FromGuest, GuestStart, SavedGuest, ThreadData, ToGuest } from './protocol.ts';
+import type { FromGuest, SavedGuest, ThreadData, ToGuest } from './protocol.ts';
 import { rehearseOften } from './rehearsal.ts';
 import { settle } from './settle.ts';
+import type { TapEnd } from './tap-end.ts';
 
 /** What is asked of a thread that has its machine. */
 type Asked = Exclude<ToGuest, { readonly type: 'begin' }>;
@@ -23,7 +24,7 @@ const modules = new ModuleShelf();
 const began = new AbortController();
 /** What was asked before there was a host to do it. */
 let early: Asked[] | undefined = [];
-let start: GuestStart;
+let start: ThreadStart;
 let host: GuestHost;
 let moves: Promise<Moves> | undefined;
 
@@ -62,11 +63,31 @@ async function beginning(): Promise<Machine | undefined> {
   return createMonitoredMachine(machineConfig(start), start.monitor);
 }
 
+/** What of the system is not there with every Node. */
+async function ownMeans(): Promise<Pick<ThreadStart, 'discard'>> {
+  if (start.seat === undefined) return {};
+  try {
+    const { discard } = await import('../discard.ts');
+    return { discard };
+  } catch {
+    return {};
+  }
+}
+
+/** The end of the wire where others are. */
+async function tapEnd(): Promise<TapEnd | undefined> {
+  const { tap } = start;
+  if (tap === undefined) return undefined;
+  const { openTapEnd } = await import('./guest-tap.ts');
+  return openTapEnd(start, { tap, arrived: () => host?.wake() });
+}
+
 /** Makes what the thread is for, and does what was asked of it meanwhile. */
 async function begin(): Promise<void> {
   try {
-    const machine = await beginning();
-    host = new GuestHost({ start, clock, modules, machine, tell, end });
+    start = { ...start, ...(await ownMeans()) };
+    const [machine, tap] = [await beginning(), await tapEnd()];
+    host = new GuestHost({ start, clock, modules, machine, tap, tell, end });
     // Who asks for it is there first: the listening would come after the first slices of a machine that runs.
     host.loop?.pause('ports');
     const asked = early ?? [];

@@ -1,11 +1,12 @@
 /**
  * The other end of a machine's wire at the place where it is: its own network, and those of the relays that it has left behind. A frame of the machine goes to the
- * network whose connection it is of; each of them gives the machine its own.
+ * network whose connection it is of; each of them gives the machine its own. Where the machine has a tap, what is not for its host goes there.
  */
 import { slotOf, type UserNetwork } from '#pkg/vmm/host/user-network.ts';
 import type { FramesAway } from './frame-tunnel.ts';
 import type { Wire } from './guest-loop.ts';
 import type { RelayPlace } from './link.ts';
+import type { TapEnd } from './tap-end.ts';
 
 /** A relay that the machine has connections of. */
 export interface Away {
@@ -16,10 +17,13 @@ export interface Away {
 /** A wire with several other ends. */
 export class GuestWire implements Wire {
   readonly #network: UserNetwork;
+  readonly #tap: TapEnd | undefined;
   readonly #aways = new Map<number, Away>();
 
-  constructor(network: UserNetwork) {
+  /** `tap`: where others than the host are; absent: the host is alone. */
+  constructor(network: UserNetwork, tap?: TapEnd) {
     this.#network = network;
+    this.#tap = tap;
   }
 
   /** The relays, for the next place. */
@@ -53,10 +57,19 @@ export class GuestWire implements Wire {
 
   flush(deliver: (frame: Uint8Array) => boolean): void {
     this.#network.flush(deliver);
+    this.#tap?.flush(deliver);
     for (const { frames } of this.#aways.values()) frames.flush(deliver);
   }
 
+  dueMs(nowMs: number): number | undefined {
+    return this.#tap?.dueMs(nowMs);
+  }
+
   receive(frame: Uint8Array): void {
+    if (this.#tap !== undefined && !this.#network.isFor(frame)) {
+      this.#tap.receive(frame);
+      return;
+    }
     const slot = this.#aways.size === 0 ? undefined : slotOf(frame);
     const away = slot === undefined || slot === this.#network.slot ? undefined : this.#aways.get(slot);
     if (away === undefined) this.#network.receive(frame);

@@ -1,9 +1,20 @@
 /** What a guest's worker and the runtime say to each other. */
+import type { PodBandwidth } from '#pkg/network/pod-network.ts';
+import type { TapHandle } from '#pkg/network/tap/taps.ts';
 import type { PageUse, SeatParts } from '#pkg/vmm/frames/seat.ts';
 import type { MigrationFigures, MigrationSettings, Owner } from '#pkg/vmm/migration/contract.ts';
 import type { StandbySettings } from '#pkg/vmm/migration/standby.ts';
 import type { MonitoredStart } from '#pkg/vmm/monitor/monitored-machine.ts';
+import type { DiskLimits } from './disk-service.ts';
 import type { LinkAddress, LinkIdentity } from './link.ts';
+
+/** The link of a machine that has an address of its own among others. */
+export interface GuestTap {
+  readonly handle: TapHandle;
+  /** Who it is to them. */
+  readonly mac: Uint8Array;
+  readonly address: string;
+}
 
 /** What a guest is started with. */
 export interface GuestStart {
@@ -16,9 +27,16 @@ export interface GuestStart {
   /** Contents of its disk, a private copy; absent: no disk. */
   readonly disk?: Uint8Array;
   readonly mac: Uint8Array;
+  /** What the guest knows as its address. Default: that of user networks. */
+  readonly ownAddress?: string;
+  /** Absent: its host is alone on its wire. */
+  readonly tap?: GuestTap;
   /** Where its ports are relayed, and which. */
   readonly address: string;
   readonly ports: readonly number[];
+  /** What its wire and its disk carry at most. */
+  readonly bandwidth?: PodBandwidth;
+  readonly diskLimits?: DiskLimits;
   /** Part of the instructions that a whole processor runs, above 0; absent: all that it gets. */
   readonly share?: number;
   /** A saved machine, of the same kernel and memory: it begins as that, in place of the kernel's first instruction. */
@@ -50,6 +68,8 @@ export interface GuestFigures {
 export interface SavedGuest {
   readonly memoryBytes: number;
   readonly mac: Uint8Array;
+  /** What the guest knows as its address. */
+  readonly address: string;
   readonly image: Uint8Array;
   readonly disk?: Uint8Array;
 }

@@ -1,9 +1,8 @@
 /** How fast a pod may send and be sent to, as its annotations say. Source: kubelet `pkg/util/bandwidth/utils.go`. */
+import { bandwidthAnnotations } from '#pkg/api/share-annotations.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { parseQuantity, quantityMilliValue } from '#pkg/apimachinery/quantity.ts';
-import { type PodBandwidth, PodNetworkError } from '#pkg/network/pod-network.ts';
-
-const annotations = { toPod: 'kubernetes.io/ingress-bandwidth', fromPod: 'kubernetes.io/egress-bandwidth' } as const;
+import { type PodBandwidth, PodNetworkError } from './pod-network.ts';
 
 /** A thousand bits a second, and 10¹⁵. */
 const bitsMin = 1e3;
@@ -21,7 +20,7 @@ export function podBandwidth({ metadata }: Pod): PodBandwidth | undefined {
     if (amount > bitsMax) throw new PodNetworkError('resource is unreasonably large (> 1Pbit)');
     return amount;
   };
-  const [toPod, fromPod] = [bits(annotations.toPod), bits(annotations.fromPod)];
+  const [toPod, fromPod] = [bits(bandwidthAnnotations.toPod), bits(bandwidthAnnotations.fromPod)];
   if (toPod === undefined && fromPod === undefined) return undefined;
   return { ...(toPod === undefined ? {} : { toPod }), ...(fromPod === undefined ? {} : { fromPod }) };
 }

@@ -1,0 +1,154 @@
+/**
+ * The second part of the row `guest`: what the guest that serves HTTP takes of the processor for each answer, on our machine and on QEMU (TCG), of which both run and are asked in turns by the same
+ * client. Of ours it is the machine's thread, with its relay; of QEMU its process, with its user network. What the client takes counts for neither.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { sleep } from '#pkg/base/async.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { SystemRandom } from '#pkg/base/random.ts';
+import { createVmRuntime } from '#pkg/kubelet/runtime/vm/vm-runtime.ts';
+import { makeContainerConfig, makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
+import { print } from './bench.ts';
+import { median } from './statistics.ts';
+
+const kernel = join(import.meta.dirname, '..', '..', 'pkg', 'vmm', 'guests', 'kernel', 'kernel.elf');
+const memoryBytes = 64 << 20;
+const guestPort = 8090;
+const pairs = 5;
+const requests = 2000;
+const connections = 4;
+const valueBytes = 4096;
+/** Of the issue: this share of QEMU's speed. */
+const shareMin = 1 / 3;
+const qemu = 'qemu-system-riscv64';
+const clock = new SystemClock();
+
+/** A guest that serves. */
+interface Serving {
+  readonly host: string;
+  readonly port: number;
+  /** Processor time that it has taken so far, in seconds. */
+  seconds(): Promise<number>;
+  end(): Promise<void>;
+}
+
+async function serveOurs(): Promise<Serving> {
+  const runtime = createVmRuntime({ clock, random: new SystemRandom() });
+  const host = '127.77.2.1';
+  const sandbox = await runtime.sandboxes.run(makeSandboxConfig());
+  const config = { image: 'coxswain.dev/vm/kernel', args: [`port=${guestPort}`], addresses: [host] };
+  const resources = { memoryLimitBytes: memoryBytes };
+  const id = await runtime.containers.create(sandbox.id, makeContainerConfig({ ...config, resources }));
+  await runtime.containers.start(id);
+  return {
+    host,
+    port: guestPort,
+    seconds: async () => ((await runtime.inspection.stats(id)).cpuNanoseconds ?? 0) / 1e9,
+    end: () => runtime.close(),
+  };
+}
+
+async function serveQemu(): Promise<Serving> {
+  const port = await freePort();
+  const network = `user,id=net,hostfwd=tcp:127.0.0.1:${port}-10.0.2.15:${guestPort}`;
+  const board =
+    '-M virt -m 64M -bios none -display none -monitor none -serial null -global virtio-mmio.force-legacy=false';
+  const options = [...board.split(' '), '-netdev', network, '-device', 'virtio-net-device,netdev=net'];
+  const started = ['-kernel', kernel, '-append', `ip=10.0.2.15/24 port=${guestPort}`];
+  const child: ChildProcess = spawn(qemu, [...options, ...started], { stdio: 'ignore' });
+  const ticks = Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout);
+  return {
+    host: '127.0.0.1',
+    port,
+    seconds: async () => {
+      // Behind its name, which may have anything in it, the twelfth and thirteenth.
+      const stat = readFileSync(`/proc/${child.pid}/stat`, 'latin1');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return (Number(fields[11]) + Number(fields[12])) / ticks;
+    },
+    end: async () => {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+function freePort(): Promise<number> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.listen({ host: '127.0.0.1', port: 0 }, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** Asks once; resolves with the length of what came, undefined where it was no answer. */
+function ask({ host, port }: Serving, agent: Agent, body?: Buffer): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const method = body === undefined ? 'GET' : 'PUT';
+    const asked = request({ host, port, path: '/value', method, agent }, (answer: IncomingMessage) => {
+      let length = 0;
+      answer.on('data', (bytes: Buffer) => {
+        length += bytes.length;
+      });
+      answer.on('end', () => resolve((answer.statusCode ?? 500) < 300 ? length : undefined));
+      answer.on('error', () => resolve(undefined));
+    });
+    asked.on('error', () => resolve(undefined));
+    asked.end(body);
+  });
+}
+
+/** Processor seconds for one answer, of many. Throws where an answer is wrong. */
+async function measure(guest: Serving): Promise<number> {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  try {
+    const before = await guest.seconds();
+    let left = requests;
+    const client = async (): Promise<void> => {
+      while (left-- > 0) if ((await ask(guest, agent)) !== valueBytes) throw new Error('the guest gave a wrong answer');
+    };
+    await Promise.all(Array.from({ length: connections }, client));
+    return ((await guest.seconds()) - before) / requests;
+  } finally {
+    agent.destroy();
+  }
+}
+
+/** Gives it what it is asked for; it may be booting. */
+async function filled(guest: Serving): Promise<void> {
+  const agent = new Agent();
+  while ((await ask(guest, agent, Buffer.alloc(valueBytes, 'x'))) === undefined) await sleep(clock, 50);
+  agent.destroy();
+  // Once, for what is compiled by then.
+  await measure(guest);
+}
+
+/** Prints the figures; false when the target was missed. */
+export async function measureServingGuest(): Promise<boolean> {
+  const hasQemu = spawnSync(qemu, ['--version']).status === 0;
+  const guests = [await serveOurs(), ...(hasQemu ? [await serveQemu()] : [])];
+  try {
+    for (const guest of guests) await filled(guest);
+    const turns: (readonly number[])[] = [];
+    for (let pair = 0; pair < pairs; pair++) {
+      const times: number[] = [];
+      for (const guest of guests) times.push(await measure(guest));
+      turns.push(times);
+    }
+    const microseconds = median(turns.map(([ours = 0]) => ours)) * 1e6;
+    print(`guest: ${microseconds.toFixed(0)} µs of processor time for an answer of the guest that serves\n`);
+    if (!hasQemu) return true;
+    const share = median(turns.map(([ours = 1, theirs = 0]) => theirs / ours));
+    print(`guest: ${share.toFixed(2)} of QEMU's speed when it serves (at least ${shareMin.toFixed(2)})\n`);
+    return share >= shareMin;
+  } finally {
+    for (const guest of guests) await guest.end();
+  }
+}
