@@ -29,7 +29,10 @@ function schedulingRow(session: Session, { facts, load }: LoadRow, quality?: () 
     ...facts,
     isLong: true,
     prepare: async () => {
-      paths = [...(await makeNodes(session.connections, load.fleet)), ...(await fillNodes(session.connections, load))];
+      const nodePaths = await makeNodes(session.connections, load.fleet);
+      paths = [...nodePaths, ...(await fillNodes(session.connections, load))];
+      // Last, as nobody says of these nodes that they are well: after a while they count as lost, and take no pods.
+      await readyNodes(session.connections, { paths: nodePaths, fleet: load.fleet });
     },
     measure: async () => {
       const row = await schedule(session, load);
@@ -100,16 +103,19 @@ async function makeNodes(connections: readonly Connection[], fleet: Fleet): Prom
       body: nodeBody(name, { index, zone: `zone-${index % zones}` }),
     })),
   );
+  return paths;
+}
+
+async function readyNodes(
+  connections: readonly Connection[],
+  { paths, fleet }: { readonly paths: readonly string[]; readonly fleet: Fleet },
+): Promise<void> {
+  const body = nodeStatusBody(fleet);
+  const contentType = 'application/merge-patch+json';
   await sendAll(
     connections,
-    paths.map((path) => ({
-      method: 'PATCH',
-      path: `${path}/status`,
-      body: nodeStatusBody(fleet),
-      contentType: 'application/merge-patch+json',
-    })),
+    paths.map((path) => ({ method: 'PATCH', path: `${path}/status`, body, contentType })),
   );
-  return paths;
 }
 
 /** Puts a pod on each node, where the load says so; it ends at once when it is told to, as no kubelet sees to it. Returns the paths of what was made. */

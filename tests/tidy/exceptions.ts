@@ -83,7 +83,7 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/pki': { as: 1, bang: 8 },
   'pkg/proxy': { as: 1, bang: 1 },
   'pkg/registry': { as: 14, bang: 27 },
-  'pkg/scheduler': { as: 8, bang: 31 },
+  'pkg/scheduler': { as: 8, bang: 30 },
   'pkg/serving': { as: 14, bang: 12 },
   'pkg/storage': { as: 6, bang: 59 },
 };
