@@ -42,6 +42,7 @@ export interface Sides {
   readonly apiserver?: string | undefined;
   readonly etcd: string;
   readonly manager?: string | undefined;
+  /** None: no scheduler either. */
   readonly nodes: number;
   readonly folder: string;
 }
@@ -49,6 +50,8 @@ export interface Sides {
 /** One that runs. */
 export interface ControlPlane {
   readonly client: Client;
+  /** File of who may do everything. */
+  readonly kubeconfig: string;
   /** Text of the API server's metrics. */
   metrics(): Promise<string>;
   startManager(): Promise<void>;
@@ -139,8 +142,10 @@ export async function startControlPlane(sides: Sides): Promise<ControlPlane> {
     };
     const transport = connect();
     await answers(transport);
-    const nodes = await startNodes(sides, api ?? overNetwork(connect));
-    ending.defer(() => nodes.stop());
+    if (sides.nodes > 0) {
+      const nodes = await startNodes(sides, api ?? overNetwork(connect));
+      ending.defer(() => nodes.stop());
+    }
     return new RunningPlane({ sides, files, transport, ending });
   } catch (error) {
     await ending.disposeAsync();
@@ -245,6 +250,7 @@ async function startNodes({ nodes }: Sides, api: ComposedApi): Promise<Compositi
 
 class RunningPlane implements ControlPlane {
   readonly client: Client;
+  readonly kubeconfig: string;
   readonly #sides: Sides;
   readonly #files: Files;
   readonly #transport: NetworkTransport;
@@ -259,6 +265,7 @@ class RunningPlane implements ControlPlane {
   }) {
     this.#sides = parts.sides;
     this.#files = parts.files;
+    this.kubeconfig = parts.files.kubeconfig;
     this.#transport = parts.transport;
     this.#ending = parts.ending;
     this.client = createClient({ transport: parts.transport, userAgent: 'compare' });

@@ -111,6 +111,41 @@ test('what is refused for one of them is asked one by one, and what is lost is n
   }
 });
 
+test('those who were answered together are waited for, until all are there or for half as long as their transaction took', async () => {
+  const etcd = new Etcd();
+  const write = async (...keys: readonly string[]): Promise<void> => {
+    for (const key of keys) void etcd.write(key);
+    await etcd.clock.settle();
+  };
+  await write('a');
+  await write('b');
+  await etcd.clock.advance(4);
+  await etcd.answer(10);
+  // One waits, and one was answered.
+  expect(etcd.sent).toEqual([['a']]);
+  await write('c');
+  expect(etcd.sent).toEqual([['a'], ['b', 'c']]);
+  await etcd.clock.advance(4);
+  await etcd.answer(20);
+  await write('d');
+  await etcd.clock.advance(1);
+  expect(etcd.sent).toHaveLength(2);
+  await etcd.clock.advance(1);
+  expect(etcd.sent).toEqual([['a'], ['b', 'c'], ['d']]);
+  await etcd.clock.advance(100);
+  await etcd.answer(30);
+  // Who was alone waits for nobody.
+  await write('e');
+  expect(etcd.sent).toEqual([['a'], ['b', 'c'], ['d'], ['e']]);
+  await write('f');
+  await etcd.clock.advance(100);
+  await etcd.answer(40);
+  await etcd.clock.advance(4);
+  expect(etcd.sent).toHaveLength(4);
+  await etcd.clock.advance(1);
+  expect(etcd.sent.at(-1)).toEqual(['f']);
+});
+
 test('a transaction that is not answered soon holds nobody up', async () => {
   const etcd = new Etcd();
   const slow = etcd.write('a');

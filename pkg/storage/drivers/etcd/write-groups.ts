@@ -1,13 +1,14 @@
 /**
  * Writes of many callers as few requests to etcd. While one transaction is under way those who come wait, and go together in the next: each is a transaction
  * in it with a comparison of its own, so that it happens or not whatever becomes of the others. A transaction is one entry of etcd's log, one sync of its
- * disk and one request, which is what writes cost there; who comes alone goes at once. Only puts go together: of a deletion nothing is left that
+ * disk and one request, which is what writes cost there; who comes alone goes at once. Those who were answered together mostly write again soon: they are waited for, for a
+ * part of the time that a transaction takes, as else the next would go with half of the writers, and the one after it with the other half. Only puts go together: of a deletion nothing is left that
  * could tell its place in a transaction, which a read in the midst of it has to know.
  *
  * Invariants: no key is twice in one transaction, and writes of one key go in the order in which they came. What etcd refuses whole because of one write is
  * asked for again one by one, as nothing of it has happened. A transaction that is not answered soon holds nobody up.
  */
-import type { Clock } from '#pkg/base/clock.ts';
+import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { GrpcError, grpcCodes } from '#pkg/grpc/grpc-error.ts';
 import { type KeyValue, type PutOperation, StoreUnavailableError, type WriteOperation } from '../../store.ts';
 
@@ -19,6 +20,10 @@ const bytesMax = 1024 * 1024;
 const underWayMax = 1;
 /** After this time one counts no more: etcd may take seconds to say that a leader has lost it, and another has long gone on. */
 const patienceMs = 200;
+/** How long those who were answered are waited for: a share of what their transaction took, within limits. A timer counts whole milliseconds. */
+const gatheringShare = 0.5;
+const gatheringMsLeast = 1;
+const gatheringMsMost = 5;
 /** Writes that wait. An API server has no more requests under way; beyond it writes fail at once. */
 const waitingMax = 50_000;
 
@@ -58,6 +63,8 @@ export class WriteGroups {
   #waiting: Waiting[] = [];
   #underWay = 0;
   #isDue = false;
+  /** While writers are waited for: until when, and how many writes make it whole. */
+  #gathering: { readonly timer: Timer; readonly writes: number } | undefined;
 
   constructor(options: WriteGroupsOptions) {
     this.#options = options;
@@ -70,14 +77,28 @@ export class WriteGroups {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...write, resolve, reject });
       if (this.#isDue || this.#underWay >= underWayMax) return;
+      if (this.#gathering !== undefined && this.#waiting.length < this.#gathering.writes) return;
       this.#isDue = true;
       // What is written in the same moment goes together.
       queueMicrotask(() => this.#go());
     });
   }
 
+  /** Waits for as many as were answered, and goes then. */
+  #gather(answered: number, tookMs: number): void {
+    const writes = Math.min(this.#waiting.length + answered, writesMax);
+    const waitMs = Math.min(tookMs * gatheringShare, gatheringMsMost);
+    if (writes <= 1 || this.#waiting.length >= writes || waitMs < gatheringMsLeast) {
+      this.#go();
+      return;
+    }
+    this.#gathering = { writes, timer: this.#options.clock.setTimeout(() => this.#go(), waitMs) };
+  }
+
   #go(): void {
     this.#isDue = false;
+    this.#gathering?.timer.cancel();
+    this.#gathering = undefined;
     while (this.#waiting.length > 0 && this.#underWay < underWayMax) void this.#run(this.#take());
   }
 
@@ -106,21 +127,23 @@ export class WriteGroups {
   }
 
   async #run(group: readonly Waiting[]): Promise<void> {
+    const { clock } = this.#options;
+    const startMs = clock.monotonicMs();
     this.#underWay++;
     let isUnderWay = true;
     const release = (): void => {
-      if (!isUnderWay) return;
       isUnderWay = false;
       this.#underWay--;
-      this.#go();
     };
-    const timer = this.#options.clock.setTimeout(release, patienceMs);
-    try {
-      await this.#settle(group);
-    } finally {
-      timer.cancel();
+    const timer = clock.setTimeout(() => {
       release();
-    }
+      this.#go();
+    }, patienceMs);
+    await this.#settle(group);
+    timer.cancel();
+    if (!isUnderWay) return;
+    release();
+    this.#gather(group.length, clock.monotonicMs() - startMs);
   }
 
   async #settle(group: readonly Waiting[]): Promise<void> {
