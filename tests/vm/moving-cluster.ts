@@ -6,12 +6,16 @@ import { connectionOf } from '#cmd/common/connection.ts';
 import {
   isMigrationOver,
   type MigrationModeName,
+  type VirtualMachineMigration,
   virtualMachineMigrations,
 } from '#pkg/api/virtual-machine-migration.ts';
 import type { NetworkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { type CommandResult, eventually, RunningCluster, run } from '#tests/e2e/running-cluster.ts';
 import { root } from '#tests/tidy/source-files.ts';
+
+/** A host that does much else takes so long for a move at most. */
+const moveMs = 300_000;
 
 /** Where the machine's server listens. */
 export const port = 8090;
@@ -100,8 +104,20 @@ export class MovingCluster {
     const { status } = await eventually(
       () => resource.get(metadata?.name ?? '', { namespace: 'default' }),
       isMigrationOver,
+      moveMs,
     );
     if (status?.phase !== 'Succeeded') throw new Error(`${mode}: ${status?.reason}: ${status?.message}`);
+  }
+
+  /** What the moves of a mode sent, in their order. */
+  async sentBytes(mode: MigrationModeName): Promise<readonly number[]> {
+    const moves = await this.kubectl('get', 'virtualmachinemigrations', '-o', 'json');
+    const { items }: { items: readonly VirtualMachineMigration[] } = JSON.parse(moves);
+    const begun = ({ status }: VirtualMachineMigration): string => status?.startTime ?? '';
+    return items
+      .filter(({ spec }) => spec?.mode === mode)
+      .toSorted((a, b) => begun(a).localeCompare(begun(b)))
+      .map(({ status }) => status?.source?.figures?.sentBytes ?? 0);
   }
 
   async remove(): Promise<void> {

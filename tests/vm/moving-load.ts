@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import { type MovingCluster, port } from './moving-cluster.ts';
-import { QemuMoves } from './qemu-moves.ts';
+import { QemuFailure, QemuMoves } from './qemu-moves.ts';
 import { SteadyLoad, type Waits, waitsText } from './steady-load.ts';
 
 /** How a machine moves while it runs. */
@@ -45,25 +45,36 @@ export async function moveUnderLoad(
   }
 }
 
-/** The same of QEMU's own migration of the same guest, by pre-copy; its clients are on the guest's network. */
+/** The same of QEMU's own migration of the same guest, by pre-copy; its clients are on the guest's network. A guest that QEMU has lost is counted, and started anew. */
 export async function moveQemuUnderLoad(moves: number): Promise<void> {
-  const qemu = new QemuMoves();
-  try {
-    await qemu.start();
-    const { host, port: there, within } = qemu;
-    const load = loadOn({ host, port: there }, { first: host, isHeavy: true, within });
-    const waits: Waits = { moving: [], atRest: [] };
+  const waits: Waits = { moving: [], atRest: [] };
+  const saysMs: number[] = [];
+  let lost = 0;
+  while (waits.moving.length < moves && lost < moves) {
+    const qemu = new QemuMoves(saysMs);
     try {
-      for (let at = 0; at < moves; at++)
-        await load.measure(await qemu.prepare(), { moves: 1, looksAtRest: true, waits });
+      await moveQemu(qemu, moves - waits.moving.length, waits);
+    } catch (error) {
+      if (!(error instanceof QemuFailure)) throw error;
+      lost++;
     } finally {
-      console.log(waitsText('QEMU, pre-copy', waits.moving));
-      console.log(waitsText('QEMU, at rest between', waits.atRest));
-      console.log(waitsText('QEMU, as it says itself', qemu.saysMs));
-      await load.stop();
+      await qemu.stop();
     }
+  }
+  console.log(waitsText('QEMU, pre-copy', waits.moving));
+  console.log(waitsText('QEMU, at rest between', waits.atRest));
+  console.log(waitsText('QEMU, as it says itself', saysMs));
+  if (lost > 0) console.log(`QEMU lost the guest in ${lost} further moves`);
+}
+
+async function moveQemu(qemu: QemuMoves, moves: number, waits: Waits): Promise<void> {
+  await qemu.start();
+  const { host, port: there, within } = qemu;
+  const load = loadOn({ host, port: there }, { first: host, isHeavy: true, within });
+  try {
+    for (let at = 0; at < moves; at++) await load.measure(await qemu.prepare(), { moves: 1, looksAtRest: true, waits });
   } finally {
-    await qemu.stop();
+    await load.end();
   }
 }
 

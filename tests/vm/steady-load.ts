@@ -74,12 +74,16 @@ export class SteadyLoad {
   /** Ends it. What its clients saw in all, and what `wrk` says. */
   async stop(): Promise<{ readonly all: SeenByAll; readonly text: string | undefined }> {
     try {
-      const all = await this.more(0);
-      return { all, text: await this.#wrk?.stop() };
+      return { all: await this.more(0), text: await this.#wrk?.stop() };
     } finally {
-      this.#child.kill();
-      await this.#wrk?.stop();
+      await this.end();
     }
+  }
+
+  /** Ends it, whatever it has seen. */
+  async end(): Promise<void> {
+    this.#child.kill();
+    await this.#wrk?.stop();
   }
 }
 

@@ -139,6 +139,21 @@ test('what cannot be is refused with the reason, and nothing is made', async () 
   expect((await status('first'))?.phase).toBe('Running');
 });
 
+test('a target without room is refused with what the scheduler says of it', async () => {
+  await make();
+  await migrate('move', { targetNode: 'n2' });
+  await phaseIs('move', 'Preparing');
+  const message = '0/4 nodes are available: 1 Insufficient memory.';
+  const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }];
+  const { targetPod = '' } = (await status('move')) ?? {};
+  const settings = { namespace, type: 'merge', subresource: 'status' } as const;
+  await harness.client.resource(pods).patch(targetPod, { status: { conditions } }, settings);
+  await phaseIs('move', 'Failed');
+  expect(await status('move')).toMatchObject({ reason: 'NoRoom', message });
+  await until(harness, async () => (await harness.list(pods)).length === 1);
+  expect((await machine())?.status).toMatchObject({ nodeName: 'n1', printableStatus: 'Running', runs: 1 });
+});
+
 test('an end that fails leaves the machine where it was, and a claim that came first stands', async () => {
   await make();
   await begin('move', 'n2');
