@@ -114,6 +114,13 @@ export class GrpcConnection {
     return this.#start(call, sink);
   }
 
+  /** Asks once, with a message that has its frame already, for a stream of answers. */
+  follow(call: GrpcCall, message: Uint8Array, sink: GrpcStreamSink): Pick<GrpcStream, 'close'> | undefined {
+    const stream = this.#start(call, sink);
+    stream?.end(message);
+    return stream;
+  }
+
   /** Ends the connection and what is under way on it. */
   close(): void {
     this.#isClosed = true;

@@ -2,6 +2,7 @@
 
 /** The codes that are told apart here. */
 export const grpcCodes = {
+  unknown: 2,
   invalidArgument: 3,
   deadlineExceeded: 4,
   notFound: 5,

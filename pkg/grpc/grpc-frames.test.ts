@@ -18,5 +18,5 @@ test.each([
   ['a compressed message', Buffer.from([1, 0, 0, 0, 1, 0])],
   ['one of four gigabytes', Buffer.from([0, 255, 255, 255, 255])],
 ])('%s is refused before it is read', (_, bytes) => {
-  expect(() => new FrameReader().push(bytes)).toThrow('Cannot read an answer of');
+  expect(() => new FrameReader().push(bytes)).toThrow('Cannot read a message of');
 });

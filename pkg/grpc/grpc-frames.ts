@@ -16,8 +16,14 @@ export function frameHead(bytes: number): Buffer {
 
 /** Puts messages together from the chunks of a stream, which it holds until a message is whole. */
 export class FrameReader {
+  readonly #bytesMax: number;
   #chunks: Buffer[] = [];
   #bytes = 0;
+
+  /** Of messages with at most so many bytes. Default: 512 MiB. */
+  constructor(bytesMax = messageBytesMax) {
+    this.#bytesMax = bytesMax;
+  }
 
   /** Takes a chunk and returns the messages that are whole with it. Throws `GrpcError` for what is no such stream. */
   push(chunk: Buffer): readonly Buffer[] {
@@ -40,8 +46,8 @@ export class FrameReader {
     const [first] = this.#chunks;
     const head = first !== undefined && first.length >= frameHeadBytes ? first : this.#joined();
     const length = head.readUInt32BE(1);
-    if (head[0] !== 0 || length > messageBytesMax) {
-      throw new GrpcError(`Cannot read an answer of ${length} bytes, compressed: ${head[0] !== 0}`, {
+    if (head[0] !== 0 || length > this.#bytesMax) {
+      throw new GrpcError(`Cannot read a message of ${length} bytes, compressed: ${head[0] !== 0}`, {
         code: grpcCodes.resourceExhausted,
         wasSent: true,
       });
