@@ -13,6 +13,7 @@ import type { ApiRequest, ApiResponse, HttpHeaders, ResponseBody, UpgradedConnec
 import { jsonText } from '#pkg/apimachinery/json.ts';
 import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import { trusting } from '#pkg/pki/trust.ts';
 import type { Transport } from './client.ts';
 
 /** A server, and how it is spoken to. */
@@ -115,7 +116,7 @@ const noHeaders: MoreHeaders = {};
 function tlsOptions({ ca, cert, key, serverName, verifies = ca !== undefined }: ForwardTarget) {
   return {
     rejectUnauthorized: verifies,
-    ...(ca === undefined ? {} : { ca }),
+    ...trusting(ca),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
     ...(serverName === undefined ? {} : { servername: serverName }),

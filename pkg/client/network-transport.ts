@@ -11,6 +11,7 @@ import { jsonText } from '#pkg/apimachinery/json.ts';
 import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { neverAborted } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import { trusting } from '#pkg/pki/trust.ts';
 import type { Transport } from './client.ts';
 
 /** The server and the credentials. */
@@ -80,7 +81,7 @@ async function openPool(options: NetworkTransportOptions, url: URL): Promise<Poo
     connect: {
       timeout: connectTimeoutMs,
       rejectUnauthorized: options.insecure !== true,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...trusting(options.ca),
       ...(options.cert === undefined ? {} : { cert: options.cert }),
       ...(options.key === undefined ? {} : { key: options.key }),
       ...(servername === undefined ? {} : { servername }),

@@ -2,6 +2,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { getBuiltinModule } from 'node:process';
+import { trusting } from '#pkg/pki/trust.ts';
 import type { ExtenderTls } from '#pkg/scheduler/config/configuration.ts';
 import type { CallExtender } from '#pkg/scheduler/extender/extender.ts';
 import { readAnswer } from './read-answer.ts';
@@ -37,7 +38,7 @@ async function secureOptions(tls: ExtenderTls): Promise<RequestOptions> {
   return {
     rejectUnauthorized: tls.insecure !== true,
     ...(tls.serverName ? { servername: tls.serverName } : {}),
-    ...(ca === undefined ? {} : { ca }),
+    ...trusting(ca),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
   };

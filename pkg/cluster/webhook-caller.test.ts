@@ -67,6 +67,13 @@ test('a service is asked under its name, and only trusted with the authority of 
   await expect(call(port, { url: 'https://other.default.svc:443/' })).rejects.toThrow(/altnames|certificate/);
 });
 
+test('a webhook is trusted by its own certificate too, which another has signed, and by no other of that one', async () => {
+  const port = await serve((_, response) => response.end('yes'));
+  expect(await call(port, { caBundle: leaf.certificate })).toEqual({ status: 200, text: 'yes' });
+  const sister = issueLeaf(authority, { ...issued, subject: { commonName: 'sister' }, usage: 'server', hosts: [] });
+  await expect(call(port, { caBundle: sister.certificate })).rejects.toThrow(/verify|issuer/);
+});
+
 test('a webhook by URL is asked where the URL says', async () => {
   const port = await serve((_, response) => response.end('yes'));
   const answer = await call(port, { url: `https://127.0.0.1:${port}/x`, address: undefined });

@@ -7,9 +7,11 @@
  * another connection. Source: Go's `http.Transport`, which upstream uses.
  * Limits: an answer is at most `answerBytesMax` long; one that is longer ends the connection and is an error. Time is the caller's (`signal`).
  */
+
 import type { Agent, RequestOptions } from 'node:https';
 import { getBuiltinModule } from 'node:process';
 import { errorCode } from '#pkg/base/error-code.ts';
+import { trusting } from '#pkg/pki/trust.ts';
 import type { CallWebhook, WebhookRequest } from '#pkg/registry/remote/call-webhook.ts';
 import { readAnswer } from './read-answer.ts';
 
@@ -70,7 +72,7 @@ function optionsOf(asked: WebhookRequest, agent: Agent): RequestOptions {
     servername: /^[\d.]+$|:/.test(hostname) ? '' : hostname,
     headers: address === undefined ? headers : { ...headers, host: hostname },
     ...(credentials === undefined ? {} : { cert: credentials.certificate, key: credentials.key }),
-    ...(caBundle === undefined ? {} : { ca: caBundle }),
+    ...trusting(caBundle),
     signal,
     agent,
   };

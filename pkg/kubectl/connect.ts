@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import { Agent, type RequestOptions, request as requestHttps } from 'node:https';
 import { jsonText } from '#pkg/apimachinery/json.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { trusting } from '#pkg/pki/trust.ts';
 import { request as requestHttp } from '#pkg/serving/node-http.ts';
 import { type ApiCall, createKubeApi, errorOf, type Forward, type KubeApi, type RawAnswer } from './api.ts';
 import { ClientSocket } from './client-socket.ts';
@@ -69,7 +70,7 @@ function serverUrl(text: string): URL {
 function withToken({ ca, rejectUnauthorized, servername }: RequestOptions, token: string): RequestOptions {
   return {
     headers: { Authorization: `Bearer ${token}` },
-    ...(ca === undefined ? {} : { ca }),
+    ...trusting(ca),
     ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
     ...(servername === undefined ? {} : { servername }),
   };
@@ -87,7 +88,7 @@ function withOverrides(credentials: RequestOptions, flags: Partial<ConnectionVal
   const groups = flags['as-group'] ?? [];
   return {
     ...credentials,
-    ...(ca === undefined ? {} : { ca }),
+    ...trusting(ca),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
     ...(flags['tls-server-name'] === undefined ? {} : { servername: flags['tls-server-name'] }),

@@ -5,12 +5,14 @@
  *
  * Invariant: what it reads, it reads as the library does; where it cannot tell, it reads nothing. Source: client-go `tools/clientcmd/api/v1`.
  */
+
 import { readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { dirname, resolve } from 'node:path';
 import { decodeYaml } from '#pkg/apimachinery/decode.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { trusting } from '#pkg/pki/trust.ts';
 
 /** Where a server is, and what it is told of who asks. */
 export interface Connection {
@@ -92,7 +94,7 @@ function connectionOf(config: JsonObject, path: string, name: unknown): Connecti
       headers: user.token ? { Authorization: `Bearer ${user.token}` } : {},
       ...(cluster['insecure-skip-tls-verify'] === true ? { rejectUnauthorized: false } : {}),
       ...(servername === undefined ? {} : { servername }),
-      ...(ca === undefined ? {} : { ca }),
+      ...trusting(ca),
       ...(cert === undefined ? {} : { cert }),
       ...(key === undefined ? {} : { key }),
     },

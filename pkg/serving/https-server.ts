@@ -6,12 +6,14 @@
  * every wait has a limit of `ServingLimits`.
  * Upstream counterpart: apiserver `server/secure_serving.go`, over Go's `net/http`.
  */
+
 import type { Server } from 'node:http';
 import { createServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import { trusting } from '#pkg/pki/trust.ts';
 import { answerExchange, type Serving } from './answer-exchange.ts';
 import { BodyBudget } from './body-budget.ts';
 import { Connections } from './connections.ts';
@@ -48,7 +50,7 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
     cert,
     key,
     // A certificate that proves nothing is the handler's to refuse, in words: without TLS's own alert, as upstream does.
-    ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false }),
+    ...(clientCa === undefined ? {} : { ...trusting(clientCa), requestCert: true, rejectUnauthorized: false }),
     ...nodeOptions(limits),
     ALPNProtocols: limits.streamsMax > 0 ? ['h2', 'http/1.1'] : ['http/1.1'],
     shouldUpgradeCallback: (request) => upgradeOf(request) !== undefined,
