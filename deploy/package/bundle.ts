@@ -55,9 +55,16 @@ const loadedTogether: Readonly<Record<string, readonly string[]>> = {
   ],
   // What every server has, which `apply` and `edit` need of all that a cluster is.
   facts: ['pkg/api/facts.ts', 'pkg/api/resources.ts'],
+  // An API server alone, as the stand-in of `coxswain envtest` and the process of that name are.
+  server: [
+    'cmd/apiserver/wiring.ts',
+    'cmd/common/heap-limit.ts',
+    'pkg/cluster/api-part.ts',
+    'pkg/component/health.ts',
+    'pkg/registry/table.ts',
+  ],
   cluster: [
     'cmd/coxswain/up-foreground.ts',
-    'pkg/cluster/api-part.ts',
     'pkg/cluster/parts.ts',
     'pkg/cluster/start-nodes.ts',
     'pkg/controllers/manager.ts',
@@ -72,7 +79,6 @@ const loadedTogether: Readonly<Record<string, readonly string[]>> = {
     'pkg/proxy/backends/userspace/userspace-backend.ts',
     'pkg/proxy/health/health-check-server.ts',
     'pkg/proxy/proxy.ts',
-    'pkg/registry/table.ts',
     'pkg/scheduler/plugin-table.ts',
     'pkg/scheduler/scheduler.ts',
   ],

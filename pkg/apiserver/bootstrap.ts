@@ -1,4 +1,5 @@
 /** The objects that exist from the start, as the rules of their resources say. Existing ones are left as they are, unless those rules say otherwise. */
+import { deepClone } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { timestamp } from '#pkg/base/clock.ts';
@@ -11,7 +12,7 @@ export async function bootstrap(core: ServerCore, strategies: readonly Strategy[
   const makings = strategies.flatMap((strategy) => {
     const served = core.catalog.findAny(strategy);
     if (served === undefined) return [];
-    return (strategy.bootstrap ?? []).map((draft) => make(core, served, structuredClone(draft)));
+    return (strategy.bootstrap ?? []).map((draft) => make(core, served, deepClone(draft)));
   });
   await Promise.all(makings);
 }
