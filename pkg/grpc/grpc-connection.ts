@@ -117,7 +117,7 @@ export class GrpcConnection {
   /** Asks once, with a message that has its frame already, for a stream of answers. */
   follow(call: GrpcCall, message: Uint8Array, sink: GrpcStreamSink): Pick<GrpcStream, 'close'> | undefined {
     const stream = this.#start(call, sink);
-    stream?.end(message);
+    stream?.writeLast(message);
     return stream;
   }
 

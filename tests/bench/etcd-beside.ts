@@ -132,7 +132,7 @@ async function sidesOf(
   await precompile(ownCheckout, signal);
   const start = async (name: string, where: string) => {
     const profile = name === 'etcd' ? flags.profile : undefined;
-    const cluster = await startCluster({ checkout: ownCheckout, name, store: where, signal, profile });
+    const cluster = await startCluster({ checkout: ownCheckout, name, store: where, audit: false, signal, profile });
     ending.defer(() => cluster.stop());
     return cluster;
   };
