@@ -1,5 +1,6 @@
 /** Reads the body of an answer as one object of JSON. Limits what comes in parts; does not look at what the object is. */
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import { parseJson } from '#pkg/apimachinery/json.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 
 /** Bytes of one object that comes as a stream: from a server behind the API server, which may answer without end. Source: none; upstream's clients have no limit. */
@@ -39,7 +40,7 @@ export async function bodyObject(response: ApiResponse): Promise<unknown> {
 function parse(bytes: Uint8Array): unknown {
   if (bytes.byteLength === 0) return undefined;
   try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+    return parseJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
   } catch (error) {
     throw new StatusError({
       code: 500,

@@ -2,6 +2,7 @@
  * Watch events from bytes as a network delivers them: JSON objects one a line, cut anywhere. Gives what one chunk completed as one
  * batch, so that a burst is handled at once. Pulls a chunk only when asked for the next batch: that is the back-pressure.
  */
+import { parseJson } from '#pkg/apimachinery/json.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 
@@ -40,7 +41,7 @@ export async function* watchEventBatches(chunks: AsyncIterable<Uint8Array>): Asy
 function parseLine(line: string): WireWatchEvent {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseJson(line);
   } catch (error) {
     throw unreadable('a line is not JSON', error);
   }
