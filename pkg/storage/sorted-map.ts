@@ -199,9 +199,15 @@ export class SortedMap<V> {
 
 const beyondPlain = /[\ud800-\uffff]/;
 
+/** The plain key that was asked about last: a write looks for one key in several maps, one after the other. */
+let lastPlain = '';
+
 /** Whether the order of UTF-16 code units, which is what `<` compares, is the byte order for this key against any other. */
 function isPlain(key: string): boolean {
-  return !beyondPlain.test(key);
+  if (key === lastPlain) return true;
+  if (beyondPlain.test(key)) return false;
+  lastPlain = key;
+  return true;
 }
 
 function precedes(a: string, b: string): boolean {

@@ -299,9 +299,14 @@ function swap(scope: Scope, change: Change, state: Swap): Tried {
 }
 
 /** Whether a manager has another time than before: then something has changed, and need not be looked for. */
-function isNotedAnew({ managedFields }: JsonObject, { metadata }: KubeObject): boolean {
-  const [entries, before] = [managedFields as readonly ManagedFieldsEntry[] | undefined, metadata?.managedFields];
-  return entries !== before && entries?.some(({ time }, index) => time !== before?.[index]?.time) === true;
+function isNotedAnew(metadata: JsonObject, old: KubeObject): boolean {
+  const [managed, before] = [managersIn(metadata), old.metadata?.managedFields];
+  return managed !== before && managed?.some(({ time }, index) => time !== before?.[index]?.time) === true;
+}
+
+/** The managers of a draft, which the server has put there. */
+function managersIn({ managedFields }: JsonObject): readonly ManagedFieldsEntry[] | undefined {
+  return managedFields as readonly ManagedFieldsEntry[] | undefined;
 }
 
 /** Whether what changes nothing is written all the same: sealed otherwise than now, or in a version that was stored before. Source: `GuaranteedUpdate`. */
@@ -342,8 +347,7 @@ async function swapReserved(
  * afterwards. Source: apiserver `IgnoreManagedFieldsTimestampsTransformer`.
  */
 function keepTimes(metadata: JsonObject, draft: JsonObject, old: KubeObject): void {
-  const managed = metadata.managedFields as readonly ManagedFieldsEntry[] | undefined;
-  const before = old.metadata?.managedFields;
+  const [managed, before] = [managersIn(metadata), old.metadata?.managedFields];
   if (managed === before || managed?.length !== before?.length) return;
   const isTimed = managed?.every((entry, index) => deepEqual({ ...entry, time: before![index]!.time }, before![index]));
   if (!isTimed || !deepEqual({ ...draft, metadata: { ...metadata, managedFields: before } }, old)) return;

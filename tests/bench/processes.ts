@@ -1,0 +1,185 @@
+/**
+ * What processes that are started for a moment take: `node tests/bench/processes.ts [part…]` with parts of `day`, `listening`, `version`; without any, all.
+ *
+ * - `day`: a day of twenty nodes on virtual time (`tests/integration/node-failure.ts`), in turns with another commit.
+ * - `listening`: how soon a cluster for tests answers over HTTPS once its modules are loaded, and how long loading them takes.
+ * - `version`: `coxswain version`, in turns with a Node that does nothing.
+ *
+ * Processor time of all of a process's threads is what is compared, as other things that the machine does change it less than they change times; the times of
+ * `listening` are times. Each figure stands beside its bar; nothing fails by it, as machines differ.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import process from 'node:process';
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { errorText } from '#pkg/base/error-text.ts';
+import { stopSignals } from '#pkg/component/signals.ts';
+import { checkOut, ownCheckout, precompile } from './checkout.ts';
+import { clock } from './load.ts';
+import { compare, median } from './statistics.ts';
+
+const usage = `Usage: node tests/bench/processes.ts [flags] [part…]
+
+Parts: day, listening, version. Default: all.
+
+  --against <commit>   What the day is compared with. Default: 49217b3.
+  --pairs <n>          Turns of each side. Default: 3; of version 15.
+  --help               Print this.
+`;
+
+const commitDefault = '49217b3';
+/** A start of Node takes some hundredths of a second, so that a little of anything else shows. */
+const versionPairs = 15;
+
+/** A shell that says, as the last line of its standard error, which processor time a command took in user mode and in the kernel, in seconds. */
+const timing = ['-c', 'TIMEFORMAT="%U %S"; time "$@"', 'bash', process.execPath];
+
+interface Ended {
+  readonly stdout: string;
+  readonly cpuSeconds: number;
+}
+
+interface Run {
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly signal: AbortSignal;
+}
+
+async function runNode({ args, cwd, signal }: Run): Promise<Ended> {
+  signal.throwIfAborted();
+  const child = spawn('bash', [...timing, ...args], { cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  // With what the shell has started.
+  const end = (): void => void process.kill(-child.pid!, 'SIGTERM');
+  signal.addEventListener('abort', end, { once: true });
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+  signal.removeEventListener('abort', end);
+  signal.throwIfAborted();
+  if (code !== 0) throw new Error(`node ${args.join(' ')}: exit ${code}\n${stdout}${stderr}`);
+  const [user = '', system = ''] = stderr.trimEnd().split('\n').at(-1)?.split(' ') ?? [];
+  return { stdout, cpuSeconds: Number(user) + Number(system) };
+}
+
+/** Processor seconds of both, in turns. */
+async function inTurns(pairs: number, ours: Run, theirs: Run): Promise<readonly (readonly [number, number])[]> {
+  const found: (readonly [number, number])[] = [];
+  for (let pair = 0; pair < pairs; pair++)
+    found.push([(await runNode(ours)).cpuSeconds, (await runNode(theirs)).cpuSeconds]);
+  return found;
+}
+
+interface Plan {
+  readonly against: string;
+  readonly pairs: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function measureDay({ against, pairs = 3, signal }: Plan): Promise<void> {
+  const { folder, commit, remove } = await checkOut(against, signal);
+  try {
+    const args = [join('tests', 'integration', 'node-failure.ts'), '1'];
+    const found = await inTurns(pairs, { args, cwd: ownCheckout, signal }, { args, cwd: folder, signal });
+    say(`virtual day, processor time against ${commit}`, ratioOf(found), 'at most 0.5');
+  } finally {
+    await remove();
+  }
+}
+
+async function measureVersion({ pairs = versionPairs, signal }: Plan): Promise<void> {
+  await precompile(ownCheckout, signal);
+  const ours = { args: [join('cmd', 'coxswain', 'bin.js'), 'version'], cwd: ownCheckout, signal };
+  const found = await inTurns(pairs, ours, { args: ['-e', '0'], cwd: ownCheckout, signal });
+  say('coxswain version, processor time against node -e 0', ratioOf(found), 'at most 1.3');
+}
+
+interface ListeningTimes {
+  readonly loadedMs: number;
+  readonly firstMs: number;
+  readonly nextMs: number;
+}
+
+async function measureListening({ pairs = 3, signal }: Plan): Promise<void> {
+  const nextMs: number[] = [];
+  const loadMs: number[] = [];
+  for (let turn = 0; turn < pairs; turn++) {
+    const { stdout } = await runNode({ args: [import.meta.filename, '--listen'], cwd: ownCheckout, signal });
+    const times = JSON.parse(stdout) as ListeningTimes;
+    nextMs.push(times.nextMs);
+    loadMs.push(times.loadedMs + times.firstMs - times.nextMs);
+  }
+  say('listening test cluster, until it answers', seconds(nextMs), 'under 0.3 s');
+  say('its modules, until they are loaded', seconds(loadMs), 'under 2.8 s');
+}
+
+/** Starts two clusters that listen, the first of which loads what both need, and says how long each took to answer. */
+async function listenTwice(): Promise<ListeningTimes> {
+  const beganMs = clock.monotonicMs();
+  const { startTestCluster } = await import('#pkg/entry/testing.ts');
+  const loadedMs = clock.monotonicMs() - beganMs;
+  const started = async (): Promise<number> => {
+    const startMs = clock.monotonicMs();
+    const cluster = await startTestCluster({ listen: true });
+    const tookMs = clock.monotonicMs() - startMs;
+    await cluster.stop();
+    return tookMs;
+  };
+  return { loadedMs, firstMs: await started(), nextMs: await started() };
+}
+
+function ratioOf(pairs: readonly (readonly [number, number])[]): string {
+  // What takes less is better: its inverse is how much of the other's time it takes.
+  const found = compare(pairs, 'less');
+  const all = pairs.map(([ours, theirs]) => `${ours.toFixed(2)}/${theirs.toFixed(2)}`).join(' ');
+  return `${found === undefined ? 'none' : (1 / found.ratio).toFixed(3)} (${all} s)`;
+}
+
+function seconds(times: readonly number[]): string {
+  const [middle, ...all] = [median(times), ...times].map((ms) => (ms / 1_000).toFixed(2));
+  return `${middle} s (${all.join(' ')})`;
+}
+
+function say(what: string, figure: string, bar: string): void {
+  process.stdout.write(`${what}: ${figure}, bar ${bar}\n`);
+}
+
+const parts: Readonly<Record<string, (plan: Plan) => Promise<void>>> = {
+  day: measureDay,
+  listening: measureListening,
+  version: measureVersion,
+};
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      against: { type: 'string', default: commitDefault },
+      pairs: { type: 'string' },
+      listen: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.listen) {
+    process.stdout.write(JSON.stringify(await listenTwice()));
+    return 0;
+  }
+  const pairs = values.pairs === undefined ? undefined : Number(values.pairs);
+  const unknown = positionals.find((name) => !Object.hasOwn(parts, name));
+  const isWrong = unknown !== undefined || (pairs !== undefined && !(Number.isInteger(pairs) && pairs > 0));
+  if (values.help || isWrong) {
+    process.stdout.write(usage);
+    return isWrong ? 1 : 0;
+  }
+  const stop = new AbortController();
+  for (const name of stopSignals) process.once(name, () => stop.abort(new Error(`stopped by ${name}`)));
+  try {
+    for (const name of positionals.length === 0 ? Object.keys(parts) : positionals)
+      await parts[name]?.({ against: values.against, pairs, signal: stop.signal });
+    return 0;
+  } catch (error) {
+    process.stderr.write(`processes: ${errorText(stop.signal.aborted ? stop.signal.reason : error)}\n`);
+    return 1;
+  }
+}
+
+process.exitCode = await main();
