@@ -38,10 +38,31 @@ function end(exitCode: number, message: string): void {
   parentPort?.close();
 }
 
+/** What migrations take, in parts of some milliseconds: the guest runs between them. */
+const partsOfMoves = [
+  () => import('node:tls'),
+  () => import('#pkg/vmm/migration/page-encoder.ts'),
+  () => import('#pkg/vmm/migration/messages.ts'),
+  () => import('#pkg/vmm/migration/source.ts'),
+  () => import('#pkg/vmm/migration/target.ts'),
+  () => import('#pkg/vmm/migration/standby-source.ts'),
+  () => import('#pkg/vmm/migration/standby-target.ts'),
+  () => import('./link.ts'),
+];
+
 /** Loaded with the first migration: most machines never move. */
 function movesOf(): Promise<Moves> {
-  moves ??= import('./moves.ts').then((module) => new module.Moves({ host, start, clock, tell }));
+  moves ??= loadMoves();
   return moves;
+}
+
+async function loadMoves(): Promise<Moves> {
+  for (const load of partsOfMoves) {
+    await load();
+    await clock.yield();
+  }
+  const module = await import('./moves.ts');
+  return new module.Moves({ host, start, clock, tell });
 }
 
 /** What saves machines and makes them again is loaded by those that need it. */
