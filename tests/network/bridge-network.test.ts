@@ -1,5 +1,5 @@
 /** The bridge network in the kernel, among namespaces that this file makes and removes. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createBridgeNetwork } from '#pkg/network/bridge/bridge-network.ts';
 import { ensureClusterLinks, removeClusterLinks } from '#pkg/network/bridge/cluster-links.ts';
@@ -64,6 +64,31 @@ test('the links of pods that go are gone from the bridge, whatever of them has g
   await bridge.detach('c');
   await bridge.detach('d');
   for (const { name } of pods.slice(1)) execFileSync('ip', ['netns', 'delete', name]);
+});
+
+test('who believes other pods of its node to be neighbours reaches them by the node', async () => {
+  const other = `${network.cluster}-node-4`;
+  const bridge = createBridgeNetwork({ links: namespaceLinks({ network, nodeName: other, nodeAddress: '10.94.0.5' }) });
+  bridge.configure(['10.95.5.0/28']);
+  const [from = '', to = ''] = ['from', 'to'].map((owner) => `${network.cluster}-near-${owner}`);
+  const attach = async (id: string): Promise<string> => {
+    execFileSync('ip', ['netns', 'add', id]);
+    const [address = ''] = await bridge.attach({ owner: id, id, namespacePath: namespacePath(id) });
+    return address;
+  };
+  await attach(from);
+  const address = await attach(to);
+  execFileSync('ip', ['-n', from, 'route', 'add', '10.95.5.0/28', 'dev', 'eth0', 'scope', 'link']);
+  // Nobody listens there, which the pod itself says.
+  const { stderr } = spawnSync('ip', ['netns', 'exec', from, 'bash', '-c', `: < /dev/tcp/${address}/9`], {
+    encoding: 'utf8',
+  });
+  expect(stderr).toContain('Connection refused');
+  for (const id of [from, to]) {
+    await bridge.detach(id);
+    execFileSync('ip', ['netns', 'delete', id]);
+  }
+  execFileSync('ip', ['netns', 'delete', nodeNamespace(other)]);
 });
 
 test('a pod is held to its bandwidth in each direction, and nothing of that is left when it goes', async () => {

@@ -26,18 +26,19 @@ export function runOurs(kernel: Uint8Array, engine: MachineConfig['engine'], com
   }
 }
 
-/** What it prints there: into a file, as its serial port drops what a pipe has no room for when who reads is slow. */
-export function runQemu(kernel: Uint8Array): string {
+/** What it prints there: into a file, as its serial port drops what a pipe has no room for when who reads is slow. One that takes too long is no answer, though QEMU says by its status that it ended well. */
+export function runQemu(kernel: Uint8Array, timeoutMs = 1_200_000): string {
   const folder = mkdtempSync(join(tmpdir(), 'coxswain-vm-'));
   try {
     const [file, printed] = [join(folder, 'guest.elf'), join(folder, 'printed')];
     writeFileSync(file, kernel);
     const board = '-M virt -m 64M -bios none -display none -monitor none'.split(' ');
-    const { stderr, status } = spawnSync(QEMU, [...board, '-serial', `file:${printed}`, '-kernel', file], {
+    const { stderr, status, error } = spawnSync(QEMU, [...board, '-serial', `file:${printed}`, '-kernel', file], {
       encoding: 'utf8',
-      timeout: 120_000,
+      timeout: timeoutMs,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
+    if (error !== undefined) throw new Error(`QEMU did not end: ${error.message}`);
     if (status !== 0) throw new Error(`QEMU ended with ${status}: ${stderr}`);
     return readFileSync(printed, 'utf8');
   } finally {
@@ -45,8 +46,9 @@ export function runQemu(kernel: Uint8Array): string {
   }
 }
 
-/** Numbers of programs whose lines differ. */
+/** Numbers of programs whose lines differ, or are there once only. */
 export function differences(a: string, b: string): readonly number[] {
-  const others = b.split('\n');
-  return a.split('\n').flatMap((line, index) => (line === others[index] ? [] : [index]));
+  const [ours, others] = [a.split('\n'), b.split('\n')];
+  const count = Math.max(ours.length, others.length);
+  return Array.from({ length: count }, (_, index) => index).filter((index) => ours[index] !== others[index]);
 }

@@ -24,6 +24,11 @@ export const routerSettings = [
   'true',
 ].join('\n');
 
+/** What has a node answer for its other pods on their bridge: a guest whose kernel believes pods to be its neighbours reaches them by the node, as all do. */
+export function answersForNeighbours(bridge: string): string {
+  return `echo 1 > /proc/sys/net/ipv4/conf/${bridge}/proxy_arp_pvlan`;
+}
+
 /** Makes a namespace where there is none; true when it was not there. */
 export async function ensureNamespace(name: string): Promise<boolean> {
   const made = await tryHostCommand(['ip', 'netns', 'add', name]);

@@ -5,7 +5,7 @@
  * Doing it again changes nothing, and `removeHostLinks` takes all of it away.
  */
 import { hostCommand, tryHostCommand } from '../host/host-command.ts';
-import { batch, routerSettings } from './cluster-links.ts';
+import { answersForNeighbours, batch, routerSettings } from './cluster-links.ts';
 import type { PodLinks } from './node-links.ts';
 import { type ClusterNetwork, hardwareAddress, machineLink, machineTable } from './places.ts';
 
@@ -46,7 +46,7 @@ async function ensureHostLinks({ network, via }: HostLinkOptions, bridge: string
       ? []
       : clusterRanges(network).map((range) => `route replace ${range} via ${via} ${routeMark}`)),
   ]);
-  await hostCommand(['sh', '-c', routerSettings]);
+  await hostCommand(['sh', '-c', `${routerSettings}\n${answersForNeighbours(bridge)}`]);
   await hostCommand(['nft', '-f', '-'], { input: outwardTable(network) });
 }
 

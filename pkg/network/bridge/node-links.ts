@@ -1,7 +1,7 @@
 /** Makes and removes the network of one node: its namespace, its link to the router and the bridge of its pods. Doing it again changes nothing. */
 import { hostCommand, tryHostCommand } from '../host/host-command.ts';
 import type { AddressPool } from './address-pool.ts';
-import { batch, ensureNamespace, routerSettings } from './cluster-links.ts';
+import { answersForNeighbours, batch, ensureNamespace, routerSettings } from './cluster-links.ts';
 import {
   type ClusterNetwork,
   hardwareAddress,
@@ -62,8 +62,10 @@ export async function ensureNodeLinks({ network, nodeName, nodeAddress }: NodeLi
   // Ends of links to a namespace that was deleted may still be there: the kernel takes them away after a while.
   await tryHostCommand(['ip', 'link', 'delete', link], { namespace: router });
   await tryHostCommand(['ip', 'link', 'delete', 'uplink'], { namespace: node });
-  if ((await tryHostCommand(['ip', 'link', 'show', 'pods'], { namespace: node })).code !== 0)
+  if ((await tryHostCommand(['ip', 'link', 'show', 'pods'], { namespace: node })).code !== 0) {
     await batch(node, [`link add pods address ${hardwareAddress(name)} type bridge`, 'link set pods up']);
+    await hostCommand(['sh', '-c', answersForNeighbours('pods')], { namespace: node });
+  }
   await batch(router, [
     `link add ${link} type veth peer name uplink netns ${node}`,
     `link set ${link} master nodes up`,
