@@ -8,6 +8,7 @@ import { imageCollectionFlags } from './image-collection-flags.ts';
 import { machineMemoryProblem } from './machine-memory.ts';
 import { ociRuntimesDefault, ociRuntimesProblem } from './oci-runtimes.ts';
 import { podPidsFlags } from './pod-pids-flags.ts';
+import { shutdownFlags } from './shutdown-flags.ts';
 
 /** The table. */
 export const nodeFlags = {
@@ -38,4 +39,5 @@ export const nodeFlags = {
   ...evictionFlags,
   ...imageCollectionFlags,
   ...podPidsFlags,
+  ...shutdownFlags,
 } satisfies FlagTable;
