@@ -54,6 +54,8 @@ export interface ProcessSpec<T extends FlagTable> {
   readonly flags: T;
   /** Kinds of files that `--config` may name in place of one with flags, and the flag that each is for. */
   readonly documents?: Readonly<Record<string, keyof T & string>>;
+  /** Longest wait for it to stop, in milliseconds. Default: that of `runUntilSignal`. */
+  stopMsMax?(values: FlagValues<T>): number;
   /** Builds the process. Errors here end it with one line. */
   wire(values: FlagValues<T>, context: ProcessContext): Promise<Component>;
 }
@@ -131,7 +133,13 @@ async function serve<T extends FlagTable>(
     log.info('Started', { process: spec.name, pid: process.pid, healthz: server.url });
     try {
       await runUntilSignal(
-        { signals: process, clock, forceExit: (code) => process.exit(code), onStopping: () => log.info('Stopping') },
+        {
+          signals: process,
+          clock,
+          forceExit: (code) => process.exit(code),
+          onStopping: () => log.info('Stopping'),
+          ...(spec.stopMsMax === undefined ? {} : { stopMsMax: spec.stopMsMax(values) }),
+        },
         (signal) => returningMemory({ clock, signal }, () => component.run(signal)),
       );
     } finally {

@@ -11,7 +11,10 @@ import { processMetrics } from '#cmd/common/process-metrics.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { startCluster } from '#pkg/cluster/cluster.ts';
+import { componentValues } from '#pkg/cluster/component-flags.ts';
 import { addressPort, heldAddresses, kubernetesServiceIp } from '#pkg/cluster/settings.ts';
+import { stopMsMaxOf } from '#pkg/cluster/shutdown-flags.ts';
+import { clusterTables } from '#pkg/cluster/tables.ts';
 import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogLevel } from '#pkg/component/logger.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -27,8 +30,10 @@ import { addonsBeside, printResult, publishKubeconfig, stepsOf, type UpPlan } fr
 /** Resolves to the exit code once the cluster has stopped: by a signal, or because a part of it failed. */
 export async function upForeground(plan: UpPlan): Promise<number> {
   try {
+    const kubelet = await componentValues(plan.settings.componentFlags, 'kubelet', clusterTables);
     return await runHeld(plan, {
       name: 'coxswain',
+      stopMsMax: stopMsMaxOf(kubelet),
       run: (running, held, signal) =>
         returningMemory({ clock: plan.world.clock, signal }, () => serve(running, held, signal)),
     });

@@ -16,6 +16,7 @@ import { networkTable } from '#pkg/cluster/networks.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
 import { recordOfFlag, taintsOfFlag } from '#pkg/cluster/node-spec.ts';
 import { podPidsOf } from '#pkg/cluster/pod-pids-flags.ts';
+import { shutdownOf } from '#pkg/cluster/shutdown-flags.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -108,6 +109,7 @@ function saidOf(values: FlagValues<typeof kubeletFlags>) {
     ],
     eviction: evictionOf(values),
     podPidsMax: podPidsOf(values),
+    shutdown: shutdownOf(values),
     ...(cpus === undefined ? {} : { cpus }),
     ...(imageCollection === undefined ? {} : { imageCollection }),
   };

@@ -14,7 +14,6 @@ import { UserError } from '#pkg/component/user-error.ts';
 import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
 import type { OciRuntimes } from '#pkg/kubelet/runtime/container/oci-runtimes.ts';
 import { placesOf } from '#pkg/kubelet/runtime/container/places.ts';
-import { unmountBelow } from '#pkg/kubelet/volumes/mounts.ts';
 import { criFolder } from './cri-endpoint.ts';
 import { handlerOfProgram, ociProgramsOf, ociRuntimesDefault } from './oci-runtimes.ts';
 
@@ -105,7 +104,7 @@ export async function endContainers(
       const runtime = await openContainers({ ...deps, folder, imagesFolder: clusterFolder, ownNetwork: false });
       await runtime.close();
     }
-    await unmountBelow(join(folder, 'volumes'));
+    await (await import('./plugins.ts')).endMounts(folder);
   }
   return left.length;
 }

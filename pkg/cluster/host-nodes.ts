@@ -9,6 +9,7 @@ import { defaultKubeletPort, type NodePart, type NodeWatches, nodePart } from '.
 import { type NodeSpec, ownLabels } from './node-spec.ts';
 import { podPidsOf } from './pod-pids-flags.ts';
 import { clusterDnsIp } from './settings.ts';
+import { shutdownOf } from './shutdown-flags.ts';
 
 /** Requests of all nodes of the process that are under way at once: as many as a store commits together, and room for those of others beside them. */
 const nodeRequestsMax = 100;
@@ -42,6 +43,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
   const eviction = evictionOf(flags);
   const imageCollection = imageCollectionOf(flags);
   const podPidsMax = podPidsOf(flags);
+  const shutdown = shutdownOf(flags);
   const places = new RequestPlaces(nodeRequestsMax);
   const kernel = tables.networks[settings.network]?.kernel;
   return ({ nodeName, nodeAddress, spec, shared, nodesOnMachine }) => {
@@ -71,6 +73,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
         ...(cpus === undefined ? {} : { cpus }),
         eviction,
         podPidsMax,
+        shutdown,
         ...(imageCollection === undefined ? {} : { imageCollection }),
         clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),

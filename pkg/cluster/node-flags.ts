@@ -9,6 +9,7 @@ import { imageCollectionFlags } from './image-collection-flags.ts';
 import { machineMemoryProblem } from './machine-memory.ts';
 import { ociRuntimesDefault, ociRuntimesProblem } from './oci-runtimes.ts';
 import { podPidsFlags } from './pod-pids-flags.ts';
+import { shutdownFlags } from './shutdown-flags.ts';
 
 /** The table. */
 export const nodeFlags = {
@@ -40,4 +41,5 @@ export const nodeFlags = {
   ...imageCollectionFlags,
   ...podPidsFlags,
   ...featureGatesFlag,
+  ...shutdownFlags,
 } satisfies FlagTable;

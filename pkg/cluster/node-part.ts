@@ -16,9 +16,12 @@ import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
 import { quantityValue } from '#pkg/kubelet/model/amounts.ts';
 import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
+import { kubeletFolderName } from '#pkg/kubelet/plugins/kubelet-folder.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import type { LinkIdentity } from '#pkg/kubelet/runtime/vm/guest/link.ts';
 import type { Machines } from '#pkg/kubelet/runtime/vm/machines.ts';
+import { runToShutdown } from '#pkg/kubelet/shutdown/run-to-shutdown.ts';
+import type { ShutdownPeriod } from '#pkg/kubelet/shutdown/shutdown-groups.ts';
 import type { NodeMount } from '#pkg/kubelet/volumes/node-mounts.ts';
 import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
 import type { CpuSettings } from './cpu-flags.ts';
@@ -81,6 +84,8 @@ export interface NodePartOptions {
   readonly podPidsMax?: number | undefined;
   /** Which processors are kept from pods, and whether containers have others for themselves. Default: none are, and none have. */
   readonly cpus?: CpuSettings;
+  /** How much time pods get when it shuts down, by their priorities. Default: they are left as they are. */
+  readonly shutdown?: readonly ShutdownPeriod[];
   /** When it ends pods as it has too little left. Default: never, but for those beyond limits of their own. */
   readonly eviction?: EvictionSettings;
   /** When images are taken away. Default: never. */
@@ -168,7 +173,7 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
     run: (signal) => {
       if (hasRun) now = make();
       hasRun = true;
-      return now.component.run(signal);
+      return options.shutdown?.length ? runToShutdown(now, signal) : now.component.run(signal);
     },
     close: node.close,
   };
@@ -282,6 +287,7 @@ async function openNode(
       capacity: ownCapacity,
       allocatable,
       ...(pinning?.cpus === undefined ? {} : { cpus: pinning.cpus }),
+      ...(options.shutdown === undefined ? {} : { shutdown: options.shutdown }),
       nodeLabels: options.labels ?? {},
       taints: options.taints ?? [],
       version: kubernetesRelease,
@@ -290,6 +296,7 @@ async function openNode(
     machines: runtimes.find(({ machines }) => machines !== undefined)?.machines,
     close: async () => {
       for (const runtime of runtimes) await runtime.close();
+      if (host.plugins !== undefined && !place.keepsContainers) await (await import('./plugins.ts')).endMounts(folder);
       await network.close();
     },
   };
@@ -318,7 +325,7 @@ async function cpusOf(
   return { allocatable };
 }
 
-type NodeHost = Pick<NodeOptions, 'eviction' | 'imageCollection' | 'names' | 'probes' | 'volumes'>;
+type NodeHost = Pick<NodeOptions, 'eviction' | 'imageCollection' | 'names' | 'plugins' | 'probes' | 'volumes'>;
 
 const noEviction: EvictionSettings = { thresholds: [], transitionMs: 0, podGraceMsMax: 0 };
 
@@ -333,11 +340,14 @@ async function realHost(deps: ComponentDeps, folder: string, options: NodePartOp
     ]);
   const isForContainers = runtimesOf(options.runtime).some((name) => options.tables.runtimes[name]?.mountsVolumes);
   const { imageCollection, imagesFolder = folder } = options;
+  const ownMounts = [...(options.mounts ?? []), { containerPath: kubeletFolderName, hostPath: folder }];
   const host = {
     ...(imageCollection === undefined
       ? {}
       : { imageCollection: { ...imageCollection, observe: (own = imagesFolder) => observeDisk(own) } }),
-    volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers, mounts: options.mounts ?? [] }),
+    volumes: diskVolumeHost(join(folder, 'volumes'), { isForContainers, mounts: ownMounts }),
+    // Only containers get anything of plugins.
+    ...(isForContainers ? { plugins: await (await import('./plugins.ts')).pluginsIn(folder) } : {}),
     probes: socketProbeTransport(deps),
     eviction: { ...(options.eviction ?? noEviction), observe: () => observeMachine(folder) },
   };

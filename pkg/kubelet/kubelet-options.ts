@@ -9,8 +9,10 @@ import type { Observations } from './eviction/thresholds.ts';
 import type { ImageCollectionSettings, ImageCollectorDeps } from './images/image-collector.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { NodeSettings } from './node/node-settings.ts';
+import type { NodePlugins, NodePluginsDeps } from './node-plugins.ts';
 import type { NodeNames } from './pods/node-names.ts';
 import type { ProbeTransport } from './runtime/probe-transport.ts';
+import type { ShutdownPeriod } from './shutdown/shutdown-groups.ts';
 import type { VolumeHost } from './volumes/volume-host.ts';
 import type { VolumePlugin } from './volumes/volume-plugin.ts';
 
@@ -31,6 +33,10 @@ export interface KubeletOptions extends NodeSettings {
   readonly imageCollection?: ImageCollectionSettings & Pick<ImageCollectorDeps, 'observe'>;
   /** Makes what gives containers processors for themselves, for one run of the kubelet. Absent where nobody has any. */
   readonly cpus?: (deps: CpuManagerDeps) => CpuManager;
+  /** Makes what finds plugins and asks them, for one run of the kubelet. Absent where no pod has anything of any. */
+  readonly plugins?: (deps: NodePluginsDeps) => NodePlugins;
+  /** How much time pods get when the node shuts down, by their priorities. Default: they are left as they are. */
+  readonly shutdown?: readonly ShutdownPeriod[];
   /** How pods find names; absent on nodes that only simulate. */
   readonly names?: NodeNames;
   /** For runtimes whose programs listen on the network. */

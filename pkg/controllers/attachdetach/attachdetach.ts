@@ -4,6 +4,7 @@
  * Only for drivers whose CSIDriver does not say that nothing has to be attached. Upstream counterpart: `pkg/controller/volume/attachdetach`.
  */
 import { isPodTerminal } from '#pkg/api/core/pod.ts';
+import { attachmentFor, deviceName, isExclusive, needsAttachment } from '#pkg/api/storage/attachment.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '#pkg/api/types/core-v1.ts';
 import {
   csiDrivers,
@@ -22,7 +23,6 @@ import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
 import { indexByNode, podsOnNode } from '../common/pod.ts';
-import { attachmentFor, deviceName, isExclusive, needsAttachment } from './attachment.ts';
 
 /** Nodes worked on at the same time. */
 const workers = 10;

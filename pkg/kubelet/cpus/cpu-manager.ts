@@ -74,6 +74,11 @@ export class CpuManager {
     return this.#settings.cpus.has(pod.metadata?.uid ?? '');
   }
 
+  /** Processors that a container has for itself. */
+  ownOf(podUid: string, container: string): readonly number[] {
+    return this.#settings.cpus.of(podUid, container) ?? [];
+  }
+
   /** Limits of a container, with its processors: who has some alone is not held back on them. Source: kubelet `DisableCPUQuotaWithExclusiveCPUs`. */
   fitContainer(pod: Pod, container: string, resources: ContainerResources): ContainerResources {
     const { cpus } = this.#settings;

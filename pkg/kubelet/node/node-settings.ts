@@ -58,6 +58,11 @@ export function factsOf(
     readonly images: readonly ContainerImage[];
     readonly hasNetwork: boolean;
     readonly pressure: ReadonlySet<PressureKind>;
+    /** Of plugins, beside what the settings say. Default: none. */
+    readonly devices?: Pick<NodeFacts, 'allocatable' | 'capacity'> | undefined;
+    readonly volumesInUse?: NodeFacts['volumesInUse'];
+    /** Why it cannot run pods, beside what is looked at here. */
+    readonly notReady?: string | undefined;
   },
 ): NodeFacts {
   const { runtimes, defaultRuntime } = settings;
@@ -68,16 +73,17 @@ export function factsOf(
     taints: settings.taints ?? [],
     addresses: settings.addresses,
     kubeletPort: settings.kubeletPort,
-    capacity: settings.capacity,
-    allocatable: allocatableOf(settings),
+    capacity: { ...settings.capacity, ...now.devices?.capacity },
+    allocatable: { ...allocatableOf(settings), ...now.devices?.allocatable },
     kubeletVersion: settings.version,
     runtimeVersion: `${name}://${version}`,
     runtimeHandlers: handlersOf(runtimes),
     machine: machineOf(settings),
     images: now.images,
+    volumesInUse: now.volumesInUse,
     pressure: now.pressure,
     notReady: now.hasNetwork
-      ? undefined
+      ? now.notReady
       : 'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: the node has no pod range yet',
   };
 }

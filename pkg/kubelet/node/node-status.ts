@@ -32,6 +32,8 @@ export interface NodeFacts {
   readonly runtimeHandlers: readonly NodeRuntimeHandler[];
   readonly machine: MachineFacts;
   readonly images: readonly ContainerImage[];
+  /** Volumes that it has in use, which are not to be detached. Default: nothing is said of them. */
+  readonly volumesInUse?: readonly string[] | undefined;
   /** What it has too little of for its pods. */
   readonly pressure: ReadonlySet<PressureKind>;
   /** Why the node cannot run pods; undefined when it can. */
@@ -92,6 +94,7 @@ export function nodeStatus(facts: NodeFacts, before: NodeStatus | undefined, now
       architecture: machine.architecture,
     },
     images: facts.images.slice(0, imagesMax).map(imageStatus),
+    ...(facts.volumesInUse === undefined ? {} : { volumesInUse: facts.volumesInUse }),
     ...(facts.runtimeHandlers.length === 0 ? {} : { runtimeHandlers: facts.runtimeHandlers }),
   };
 }

@@ -4,11 +4,13 @@
  */
 import type { Container, Pod, VolumeMount } from '#pkg/api/types/core-v1.ts';
 import { getOwn } from '#pkg/apimachinery/json.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { ConfigError } from '../env/config-error.ts';
 import { buildEnvironment } from '../env/environment.ts';
 import { ArgumentSpace, expand } from '../env/expand.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import { allContainers, specHashOf } from '../model/pod-view.ts';
+import { noPluginParts, type PluginParts } from '../plugins/plugin-needs.ts';
 import type { ContainerConfig, Mount, MountPropagation, SandboxConfig } from '../runtime/container-config.ts';
 import { unmetWishes } from '../runtime/requirements.ts';
 import type { ImageInfo, Runtime } from '../runtime/runtime.ts';
@@ -36,6 +38,8 @@ export interface ConfigOptions {
   readonly readOnlyVolumes: ReadonlySet<string>;
   /** Id of the newest container of a name in this pod. */
   readonly idOf: (name: string) => string | undefined;
+  /** Aborted when the pod is to end. */
+  readonly signal: AbortSignal;
 }
 
 /** The sandbox of a pod. */
@@ -84,6 +88,7 @@ export async function containerConfig(
     return argument;
   };
   const stopSignal = container.lifecycle?.stopSignal;
+  const parts = await partsOfPlugins(options);
   const config: ContainerConfig = {
     name: container.name,
     attempt: options.attempt,
@@ -92,13 +97,14 @@ export async function containerConfig(
     command: (container.command ?? []).map(expanded),
     args: (container.args ?? []).map(expanded),
     ...(container.workingDir ? { workingDir: container.workingDir } : {}),
-    env: { HOSTNAME: hostnameOf(pod), ...env },
+    env: { HOSTNAME: hostnameOf(pod), ...parts.env, ...env },
     addresses: options.sandbox.addresses,
     ...portsOf(container),
-    mounts: await mountsOf(options, env, imageVolumes),
-    devices: [],
+    mounts: [...(await mountsOf(options, env, imageVolumes)), ...parts.mounts],
+    devices: parts.devices,
+    ...(parts.cdiDevices.length === 0 ? {} : { cdiDevices: parts.cdiDevices }),
     labels: pod.metadata?.labels ?? {},
-    annotations: pod.metadata?.annotations ?? {},
+    annotations: { ...pod.metadata?.annotations, ...parts.annotations },
     resources: fittingContainerResources(context, pod, container),
     security: securityContextOf(pod, container),
     ...targetOf(options),
@@ -115,6 +121,16 @@ export async function containerConfig(
     throw new ConfigError(`the ${runtime.capabilities.name} runtime does not support ${unmet.join(', ')}`);
   }
   return config;
+}
+
+/** What it gets of plugins of the node. */
+async function partsOfPlugins({ context, pod, container, signal }: ConfigOptions): Promise<PluginParts> {
+  if (context.plugins === undefined) return noPluginParts;
+  try {
+    return await context.plugins.partsFor(pod, container, signal);
+  } catch (cause) {
+    throw Object.assign(new ConfigError(errorText(cause)), { cause });
+  }
 }
 
 /** The TCP ports that a container names, where it names some. */

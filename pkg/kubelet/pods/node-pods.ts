@@ -59,6 +59,11 @@ export class NodePods {
     return this.#workers.get(uid)?.finished !== false;
   }
 
+  /** It is gone from the API, and ends. */
+  isLeaving(uid: string): boolean {
+    return this.#workers.get(uid)?.leaving === true;
+  }
+
   /** Looks for what is there from before the kubelet started. */
   async find(): Promise<void> {
     for (const runtime of Object.values(this.#deps.runtimes)) {
@@ -133,6 +138,12 @@ export class NodePods {
   /** There is something new to look at for the pod. */
   wake(uid: string): void {
     this.#workers.get(uid)?.wake();
+  }
+
+  /** Resolves once what was last said of each pod is in the API, or never will be. */
+  async written(): Promise<void> {
+    const { statuses } = this.#deps.context();
+    await Promise.all([...this.#workers.keys()].map((uid) => statuses.flush(uid)));
   }
 
   /** Ends all timers and what is under way; containers are left as they are. */

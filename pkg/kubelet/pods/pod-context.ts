@@ -10,6 +10,7 @@ import type { CpuManager } from '../cpus/cpu-manager.ts';
 import type { ObjectReader } from '../env/environment.ts';
 import type { ImagePuller } from '../images/image-puller.ts';
 import type { BackOff } from '../model/back-off.ts';
+import type { PodPlugins } from '../plugins/plugin-needs.ts';
 import type { ProbeCounts } from '../probes/probe-counts.ts';
 import type { ProbeTransport } from '../runtime/probe-transport.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -57,6 +58,8 @@ export interface PodContext {
   readonly allocations: Pick<Allocations, 'allotted' | 'generation' | 'pending' | 'retry'>;
   /** Who gives containers processors for themselves; absent where nobody has any. */
   readonly cpus: Pick<CpuManager, 'fitContainer' | 'fitPod'> | undefined;
+  /** Who asks plugins; absent where no pod has anything of any. */
+  readonly plugins: PodPlugins | undefined;
   /** Which runtimes pods have. */
   readonly runtimes: PodRuntimeSource;
   services(): readonly Service[];

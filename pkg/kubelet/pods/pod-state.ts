@@ -32,6 +32,8 @@ export class PodState implements PodFacts {
   readonly context: PodContext;
   readonly probers: PodProbers;
   readonly startTimeMs: number;
+  /** No kubelet has taken it before. */
+  readonly isNew: boolean;
   readonly sandbox = new PodSandbox(this);
   readonly containers = new PodContainers(this);
   readonly waits = new ContainerWaits();
@@ -47,6 +49,7 @@ export class PodState implements PodFacts {
     this.probers = options.probers;
     this.#pod = options.pod;
     const known = options.pod.status?.startTime;
+    this.isNew = known === undefined;
     this.startTimeMs = known === undefined ? options.context.clock.nowMs() : Date.parse(known);
   }
 

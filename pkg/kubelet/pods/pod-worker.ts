@@ -9,6 +9,7 @@ import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { Deferred } from '#pkg/base/async.ts';
 import type { Timer } from '#pkg/base/clock.ts';
 import type { PodView } from '../model/pod-view.ts';
 import { PodProbers } from '../probes/pod-probers.ts';
@@ -46,8 +47,9 @@ export class PodWorker {
   #gone = false;
   /** The status in the API is final and from before the kubelet started. */
   #isWritten = false;
-  readonly #rejected: PodFailure | undefined;
+  #rejected: PodFailure | undefined;
   #timer: Timer | undefined;
+  readonly #over = new Deferred();
 
   constructor(options: PodWorkerOptions) {
     const { context, pod } = options;
@@ -81,6 +83,11 @@ export class PodWorker {
   /** Nothing of it runs any more, nor will. */
   get finished(): boolean {
     return this.#stage === 'finished';
+  }
+
+  /** It is gone from the API, and ends. */
+  get leaving(): boolean {
+    return this.#gone && !this.finished;
   }
 
   get runtime(): Runtime {
@@ -176,7 +183,8 @@ export class PodWorker {
     if (this.#stage === 'syncing') {
       const result = await syncPod(this.#state, () => this.#publish());
       if (this.#stage === 'syncing') {
-        if (result.over) this.#beginTermination();
+        if (result.rejected !== undefined) this.#reject(result.rejected);
+        else if (result.over) this.#beginTermination();
         else {
           this.#publish();
           return result.wakeAtMs;
@@ -193,16 +201,24 @@ export class PodWorker {
     return this.#finish();
   }
 
+  /** The node does not take it after all. */
+  #reject(failure: PodFailure): void {
+    this.#rejected = failure;
+    this.#stage = 'finished';
+    this.#context.allocations.retry();
+  }
+
   /** States the last status; then, for a pod that is to be deleted, has the API remove it. */
   async #finish(): Promise<number | undefined> {
     const { metadata } = this.pod;
+    this.#publish();
+    this.#over.resolve();
     if (this.#gone) {
       await this.#state.sandbox.removeAll();
       this.#context.statuses.forget(metadata?.uid ?? '');
       this.#context.forget(this.pod);
       return undefined;
     }
-    this.#publish();
     if (metadata?.deletionTimestamp === undefined) return undefined;
     if ((metadata.finalizers ?? []).length > 0 && metadata.deletionGracePeriodSeconds === 0) return undefined;
     await this.#context.statuses.flush(metadata.uid ?? '');
@@ -223,12 +239,23 @@ export class PodWorker {
 
   /** Ends the pod for the sake of the node, with at most so much time; false where it is ending anyway. */
   evict(message: string, graceMsMax: number): boolean {
-    if (this.#stage !== 'syncing') return false;
-    this.#state.fail({ reason: 'Evicted', message, isEviction: true });
+    if (!this.end({ reason: 'Evicted', message, isEviction: true }, graceMsMax)) return false;
     this.#context.recorder.record(this.pod, { type: 'Warning', reason: 'Evicted', message });
+    return true;
+  }
+
+  /** Ends the pod as failed, with at most so much time; false where it is ending anyway. */
+  end(failure: PodFailure, graceMsMax: number): boolean {
+    if (this.#stage !== 'syncing') return false;
+    this.#state.fail(failure);
     this.#beginTermination(graceMsMax);
     this.wake();
     return true;
+  }
+
+  /** Resolves once nothing of it runs any more, which its status says then. */
+  whenFinished(): Promise<void> {
+    return this.finished ? Promise.resolve() : this.#over.promise;
   }
 
   #beginTermination(graceMsMax?: number): void {
@@ -259,6 +286,7 @@ export class PodWorker {
       terminal,
       finished: this.#stage === 'finished',
       ...(this.#state.failure === undefined ? {} : { failure: this.#state.failure }),
+      devicesOf: (name) => context.plugins?.statusOf(this.#state.uid, name) ?? [],
     });
     context.statuses.set(pod, status);
   }

@@ -18,7 +18,6 @@ export type StartOutcome =
 /** Which container, in which sandbox. */
 export interface StartOptions extends ConfigOptions {
   readonly sandbox: ConfigOptions['sandbox'] & { readonly id: string };
-  readonly signal: AbortSignal;
 }
 
 /** Starts a container. Rejects only for bugs and with `KubeletStoppingError`; an aborted signal is a failure like others. */

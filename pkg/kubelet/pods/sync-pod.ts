@@ -4,9 +4,11 @@ import type { Container } from '#pkg/api/types/core-v1.ts';
 import { doubleOf } from '#pkg/apimachinery/json.ts';
 import { type ContainerView, containerFieldPath, findContainer, podDescription } from '../model/pod-view.ts';
 import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 import { HookError, runHook } from './hooks.ts';
 import { killContainer } from './kill.ts';
 import { backOffKey, computePodActions, type KillAction, type PodActions, type WaitAction } from './pod-actions.ts';
+import { allocateDevices, prepareClaims } from './pod-plugins.ts';
 import type { ResizePlan } from './pod-resize.ts';
 import type { PodState } from './pod-state.ts';
 import { startContainer } from './start-container.ts';
@@ -17,6 +19,8 @@ export interface SyncResult {
   readonly over: boolean;
   /** When the next step is due by itself. */
   readonly wakeAtMs: number | undefined;
+  /** The node does not take it after all, and nothing of it has been made. */
+  readonly rejected?: PodFailure;
 }
 
 /** Time to the next try where what a container needs has gone meanwhile. */
@@ -31,6 +35,11 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
     state.fail({ reason: 'DeadlineExceeded', message });
     context.recorder.record(state.pod, { type: 'Normal', reason: 'DeadlineExceeded', message });
     return { over: true, wakeAtMs: undefined };
+  }
+  const devices = await allocateDevices(state);
+  if (devices !== undefined) {
+    if ('rejected' in devices) return { over: true, wakeAtMs: undefined, rejected: devices.rejected };
+    return { over: false, wakeAtMs: earliest(deadlineMs, devices.retryAtMs) };
   }
   publish();
   const runtimeDueMs = awaitRuntime(state);
@@ -57,7 +66,8 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
       wakeAtMs = laterMs;
     }
     if (actions.createSandbox || state.sandbox.current?.addresses.length === 0) {
-      const retryAtMs = await connectSandbox(state, actions.createSandbox);
+      const claimsDueMs = actions.createSandbox ? await prepareClaims(state) : undefined;
+      const retryAtMs = claimsDueMs ?? (await connectSandbox(state, actions.createSandbox));
       if (retryAtMs !== undefined) return { over: false, wakeAtMs: earliest(retryAtMs, deadlineMs) };
       laterMs = earliest(laterMs, await publishHostPorts(state));
       publish();

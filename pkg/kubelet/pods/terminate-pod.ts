@@ -20,9 +20,11 @@ export async function terminatePod(state: PodState, publish: () => void): Promis
   state.probers.stopAll();
   state.waits.clear();
   await state.sandbox.stopAll();
+  await context.plugins?.unprepare(state.pod, context.stopping);
   await context.hostPorts?.withdraw(state.uid);
   await context.volumes.unmount(state.uid);
   if (state.pod.spec?.hostNetwork !== true) await context.network.detach(state.uid);
+  context.plugins?.over(state.uid);
   context.images.forget(state.uid);
   for (const container of allContainers(state.pod)) {
     context.crashBackOff.reset(`${state.uid}/${container.name}/${container.image ?? ''}`);

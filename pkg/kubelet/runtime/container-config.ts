@@ -155,6 +155,8 @@ export interface ContainerConfig {
   readonly ports?: readonly number[];
   readonly mounts: readonly Mount[];
   readonly devices: readonly Device[];
+  /** Devices by their qualified names in the Container Device Interface, such as `example.com/card=first`. Default: none. */
+  readonly cdiDevices?: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly resources: ContainerResources;

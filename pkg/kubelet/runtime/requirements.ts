@@ -54,6 +54,10 @@ const requirements: readonly Requirement[] = [
   { feature: 'userNamespaces', wish: ({ sandbox }) => when('hostUsers: false', sandbox.namespaces.user === 'pod') },
   { feature: 'devices', wish: ({ container }) => when('devices', container.devices.length > 0) },
   {
+    feature: 'cdi',
+    wish: ({ container }) => when('devices of the Container Device Interface', (container.cdiDevices ?? []).length > 0),
+  },
+  {
     feature: 'imageVolumes',
     wish: ({ container }) =>
       when(

@@ -45,6 +45,7 @@ export type RuntimeFeature =
   | 'sysctls'
   | 'userNamespaces'
   // Files and devices. Without `files` containers read none, so volumes need no contents and no tokens.
+  | 'cdi'
   | 'devices'
   | 'files'
   | 'imageVolumes'

@@ -25,7 +25,7 @@ export interface KubeletHandlerDeps {
 }
 
 /** Paths of what this kubelet does not do. */
-const refused = /^\/(checkpoint|cri)(\/|$)/;
+const refused = /^\/cri(\/|$)/;
 /** Connections to containers, and their ports. */
 const streamed = /^\/(attach|exec|portForward)\//;
 
@@ -51,6 +51,8 @@ async function route(deps: Served, request: ApiRequest): Promise<ApiResponse> {
   const { path } = request;
   if (refused.test(path)) return text(501, `${path.split('/')[1]} is not supported by this kubelet`);
   if (streamed.test(path)) return stream(request, deps);
+  if (path.startsWith('/checkpoint/'))
+    return (await import('./checkpoint.ts')).refuseCheckpoint(request, deps.workers());
   if (path.startsWith('/run/')) {
     if (request.method !== 'POST') return text(405, 'Method Not Allowed');
     return (await import('./streams/exec.ts')).runCommand(request, deps);

@@ -1,5 +1,5 @@
 /** What a pod's status and its conditions are made from. */
-import type { Pod } from '#pkg/api/types/core-v1.ts';
+import type { Pod, ResourceStatus } from '#pkg/api/types/core-v1.ts';
 import type { PodView } from '../model/pod-view.ts';
 import type { ResizeState } from '../model/resize.ts';
 
@@ -27,6 +27,8 @@ export interface PodStatusInput {
   readonly finished: boolean;
   /** Overrides what the containers say: the pod was evicted, has run too long, … */
   readonly failure?: PodFailure;
+  /** How the devices of plugins are that a container has. Default: it has none. */
+  devicesOf?(container: string): readonly ResourceStatus[];
 }
 
 /** Why a pod has failed as a whole. */

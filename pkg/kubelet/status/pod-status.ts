@@ -91,6 +91,7 @@ function containerStatus(input: PodStatusInput, container: Container, kind: Cont
     imageID: current?.imageRef ?? '',
     ...resourcesOf(findContainer(input.allotted ?? input.pod, container.name), current),
     ...volumeMountsOf(container),
+    ...devicesOf(input, container),
   };
   if (current === undefined) return notCreated(input, container, { rest, kind });
   const containerId = `${input.runtimeName}://${current.id}`;
@@ -191,6 +192,12 @@ function resourcesOf(allotted: Container | undefined, current: ContainerView | u
     ...(allocated === undefined ? {} : { allocatedResources: allocated }),
     resources: { ...(limits === undefined ? {} : { limits }), ...(requests === undefined ? {} : { requests }) },
   };
+}
+
+/** Source: KEP-4680. */
+function devicesOf(input: PodStatusInput, { name }: Container): Partial<ContainerStatus> {
+  const devices = input.devicesOf?.(name) ?? [];
+  return devices.length === 0 ? {} : { allocatedResourcesStatus: devices };
 }
 
 function volumeMountsOf(container: Container): Partial<ContainerStatus> {

@@ -11,6 +11,13 @@ const enter = 0o110;
 const groupOfFolder = 0o2000;
 const permissionBits = 0o7777;
 
+/** Whether the root of a volume is a group's already, as `giveToGroup` leaves what may be written. */
+export async function isOfGroup(path: string, group: number): Promise<boolean> {
+  const { gid, mode } = await lstat(path);
+  const wanted = readWrite | enter | groupOfFolder;
+  return gid === group && (mode & wanted) === wanted;
+}
+
 /** Gives a path, and what is below it, to `group`; `isReadOnly` where nobody is to write it. What has gone meanwhile is passed over. */
 export async function giveToGroup(path: string, group: number, isReadOnly: boolean): Promise<void> {
   const found = await lstat(path).catch(() => undefined);

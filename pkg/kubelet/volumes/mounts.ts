@@ -1,6 +1,6 @@
-/** Mounts of volumes, by the machine's `mount`, which only root may do: file systems in memory, and parts of others. Source: tmpfs(5), kubelet `volume/emptydir` `setupTmpfs`. */
+/** Mounts of volumes, by the machine's `mount`, which only root may do: file systems in memory, and parts of others, and folders whose mounts are seen elsewhere. Source: tmpfs(5), kubelet `volume/emptydir` `setupTmpfs`. */
 import { execFile, spawn } from 'node:child_process';
-import { type FileHandle, readFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, readFile } from 'node:fs/promises';
 import { VolumeError } from './payload.ts';
 
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
@@ -30,6 +30,20 @@ export async function bindOpen(place: FileHandle, at: string): Promise<void> {
   if (code !== 0) throw new VolumeError(problem.trim());
 }
 
+/**
+ * Makes a folder, and has what containers mount in it seen outside of them, where they ask for that: on machines on whose mounts that is not so already it is mounted at its own
+ * place. Rejects with what `mount` says.
+ */
+export async function shareMounts(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o750 });
+  const around = (await mountLines())
+    .filter(({ place }) => `${folder}/`.startsWith(place === '/' ? '/' : `${place}/`))
+    .reduce((a, b) => (b.place.length >= a.place.length ? b : a), { place: '', isShared: false });
+  if (around.isShared) return;
+  if (around.place !== folder) await run('mount', ['--no-canonicalize', '--bind', folder, folder]);
+  await run('mount', ['--no-canonicalize', '--make-shared', folder]);
+}
+
 /** Takes away what is mounted at a folder and below; nothing where nothing is. */
 export async function unmountBelow(folder: string): Promise<void> {
   for (const place of (await mountsBelow(folder)).toReversed())
@@ -38,12 +52,20 @@ export async function unmountBelow(folder: string): Promise<void> {
 
 /** In the order in which they were mounted. */
 async function mountsBelow(folder: string): Promise<readonly string[]> {
+  return (await mountLines()).map(({ place }) => place).filter((place) => `${place}/`.startsWith(`${folder}/`));
+}
+
+/** All mounts in the order in which they were made. Source: proc(5), `mountinfo`. */
+async function mountLines(): Promise<readonly { readonly place: string; readonly isShared: boolean }[]> {
   const text = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-  return text
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
-    .map((place) => place.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8))))
-    .filter((place) => `${place}/`.startsWith(`${folder}/`));
+  return text.split('\n').map((line) => {
+    const [fields = ''] = line.split(' - ');
+    const [, , , , place = '', , ...optional] = fields.split(' ');
+    return {
+      place: place.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8))),
+      isShared: optional.some((field) => field.startsWith('shared:')),
+    };
+  });
 }
 
 function run(command: string, args: readonly string[]): Promise<void> {

@@ -8,12 +8,14 @@ import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { FieldContext } from '../env/field-ref.ts';
+import type { DriverVolumes } from './driver-volumes.ts';
 import { VolumeError } from './payload.ts';
 import { type MountOutcome, type PodVolumes, type SubPath, writtenKinds } from './pod-volumes.ts';
 import { Projections } from './projections.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
 import type { VolumeHost } from './volume-host.ts';
-import type { VolumeDependency, VolumeMounted, VolumePlugin } from './volume-plugin.ts';
+import type { VolumeMounted } from './volume-mounted.ts';
+import type { VolumeDependency, VolumePlugin } from './volume-plugin.ts';
 import type { WatchedObjects } from './watched-objects.ts';
 
 /** What plugins are made with. */
@@ -23,6 +25,8 @@ export interface VolumeManagerDeps {
   readonly objects: WatchedObjects;
   readonly client: Client;
   readonly clock: Clock;
+  /** Volumes of drivers beside the kubelet; absent where there are none. */
+  readonly drivers?: DriverVolumes | undefined;
   /** Whether containers of this pod read files: without, tokens are not asked for. */
   readsFiles(pod: Pod): boolean;
 }
@@ -108,9 +112,11 @@ export class VolumeManager implements PodVolumes {
   async unmount(podUid: string): Promise<void> {
     this.#deps.objects.release(podUid);
     this.#tokens.forget(podUid);
-    if (!this.#mounted.delete(podUid)) return;
+    if (!this.#mounted.has(podUid)) return;
     for (const plugin of this.#deps.plugins) await plugin.tearDown?.(podUid);
     await this.#deps.host.removePod(podUid);
+    await this.#deps.drivers?.unmount(podUid);
+    this.#mounted.delete(podUid);
     await this.#removeLasting();
   }
 
@@ -126,11 +132,17 @@ export class VolumeManager implements PodVolumes {
     }
   }
 
-  /** Removes what pods that are no longer there have left. */
+  /** Removes what pods that are no longer there have left, but for volumes of drivers, which may not be there yet: those see to that themselves. */
   async removeOrphans(known: ReadonlySet<string>): Promise<void> {
+    for (const podUid of (await this.#deps.drivers?.podUids()) ?? []) if (known.has(podUid)) this.#mounted.add(podUid);
     for (const podUid of await this.#deps.host.podUids()) {
       this.#mounted.add(podUid);
-      if (!known.has(podUid)) await this.unmount(podUid);
+      if (known.has(podUid)) continue;
+      try {
+        await this.unmount(podUid);
+      } catch (error) {
+        if (!(error instanceof VolumeError)) throw error;
+      }
     }
     await this.#removeLasting();
   }
@@ -139,8 +151,8 @@ export class VolumeManager implements PodVolumes {
     const kind = kindOf(volume);
     const plugin = this.#byKind.get(kind);
     if (plugin === undefined) throw new VolumeError(`volumes of kind ${kind} are not supported by this node`);
-    const { host, client } = this.#deps;
-    const mounted = await plugin.setUp(volume, { pod, fields, host, client, projections: this.#projections });
+    const { host, client, drivers } = this.#deps;
+    const mounted = await plugin.setUp(volume, { pod, fields, host, client, drivers, projections: this.#projections });
     const group = pod.spec?.securityContext?.fsGroup;
     const isWritten = writtenKinds.has(kind);
     if (group !== undefined && (isWritten || kind === kindDefault))

@@ -11,8 +11,10 @@
 import type { Pod, Volume } from '#pkg/api/types/core-v1.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { FieldContext } from '../env/field-ref.ts';
+import type { DriverVolumes } from './driver-volumes.ts';
 import type { Projections } from './projections.ts';
 import type { VolumeHost } from './volume-host.ts';
+import type { VolumeMounted } from './volume-mounted.ts';
 
 /** What of the pod itself contents may speak of: its labels and annotations, its addresses. */
 export type VolumeDependency = 'addresses' | 'metadata';
@@ -26,15 +28,8 @@ export interface VolumeRequest {
   readonly client: Client;
   /** Files made of objects, fields and tokens. */
   readonly projections: Projections;
-}
-
-/** Where a volume is on the machine. */
-export interface VolumeMounted {
-  readonly path: string;
-  /** Whether the node has it read-only, whatever the pod says. Default: false. */
-  readonly isReadOnly?: boolean;
-  /** When contents have to be made anew though nothing changes, such as tokens that expire. */
-  readonly renewAtMs?: number;
+  /** Volumes of drivers beside the kubelet; absent where there are none. */
+  readonly drivers: DriverVolumes | undefined;
 }
 
 /** One plugin; see the laws above. */

@@ -241,7 +241,8 @@ export class NodeAuthorizer implements ResolvingAuthorizer {
     return all.some(
       (pod) =>
         pod.spec?.nodeName === node &&
-        (pod.status?.resourceClaimStatuses ?? []).some(({ resourceClaimName }) => resourceClaimName === name),
+        (pod.status?.extendedResourceClaimStatus?.resourceClaimName === name ||
+          (pod.status?.resourceClaimStatuses ?? []).some(({ resourceClaimName }) => resourceClaimName === name)),
     );
   }
 }

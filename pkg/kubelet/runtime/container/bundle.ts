@@ -103,6 +103,7 @@ export function specOptions(
     },
     devices: record.devices,
     seccompText: record.seccompText,
+    hooks: record.hooks,
   };
 }
 

@@ -5,6 +5,7 @@ import type { MachineFacts } from './spec/oci-spec.ts';
 const always: readonly RuntimeFeature[] = [
   'attach',
   'capabilities',
+  'cdi',
   'containerPid',
   'cpuLimits',
   'cpusets',

@@ -12,6 +12,7 @@ import { type RuntimeContainer, RuntimeError } from '../runtime.ts';
 import { makeMessageFile } from '../termination-message.ts';
 import { readWhole, writeWhole } from '../whole-files.ts';
 import { seccompText, specOptions, userOf, wishedDevices } from './bundle.ts';
+import { withCdiDevices } from './cdi/cdi-files.ts';
 import { ContainerEntry } from './container-entry.ts';
 import { prepareImageVolumes, releaseImageVolumes } from './image-volumes.ts';
 import { fromStore } from './images.ts';
@@ -153,7 +154,8 @@ export class NodeContainers {
       const owner = this.#ownerOf(sandbox);
       const root = await fromStore(images.prepare(id, image.id, owner));
       const volumes = { images, containerId: id, file: at.imageVolumes, owner };
-      const prepared = { ...wanted, mounts: await prepareImageVolumes(wanted.mounts, volumes) };
+      const { config: equipped, hooks } = await withCdiDevices(wanted);
+      const prepared = { ...equipped, mounts: await prepareImageVolumes(equipped.mounts, volumes) };
       await makeMountSources(prepared);
       const config = owner === undefined ? prepared : await mapped(prepared, { ...owner, reach: at.reach });
       const profile = await seccompText(config, seccompFolder);
@@ -168,6 +170,7 @@ export class NodeContainers {
         changesPath: root.changesPath,
         devices: await wishedDevices(config),
         ...(profile === undefined ? {} : { seccompText: profile }),
+        ...(Object.keys(hooks).length === 0 ? {} : { hooks }),
       };
       await Promise.all([
         makeMessageFile(at.terminationLog),

@@ -3,7 +3,13 @@ import { containerFeatures } from '../container/features.ts';
 import type { RuntimeFeature } from '../runtime.ts';
 
 /** What runtimes that do not know it pass over in silence, and, of processes, limits that the interface does not have. */
-const missing: ReadonlySet<RuntimeFeature> = new Set(['imageVolumes', 'pidLimits', 'recursiveReadOnly', 'stopSignal']);
+const missing: ReadonlySet<RuntimeFeature> = new Set([
+  'cdi',
+  'imageVolumes',
+  'pidLimits',
+  'recursiveReadOnly',
+  'stopSignal',
+]);
 
 /** The machine, and where the node is on it. */
 export interface CriPlaceFacts {

@@ -6,6 +6,7 @@ export const fakeFeatures: ReadonlySet<RuntimeFeature> = new Set([
   'appArmor',
   'attach',
   'capabilities',
+  'cdi',
   'containerPid',
   'cpuLimits',
   'cpusets',

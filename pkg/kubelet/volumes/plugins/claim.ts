@@ -1,18 +1,21 @@
 /**
- * persistentVolumeClaim and ephemeral: the volume that a claim is bound to. Folders of the built-in provisioner and paths of the machine; what takes a
- * driver of its own is refused. Source: kubelet `volumemanager` `createVolumeSpec`, `volume/local`.
+ * persistentVolumeClaim and ephemeral: the volume that a claim is bound to. Folders of the built-in provisioner, paths of the machine, and volumes of CSI drivers. Source: kubelet `volumemanager` `createVolumeSpec`, `volume/local`.
  */
 import { nodeFolderDriver } from '#pkg/api/storage/volume-match.ts';
-import type { PersistentVolume } from '#pkg/api/types/core-v1.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
 import { persistentVolumeClaims, persistentVolumes } from '#pkg/api/types/refs.ts';
 import { VolumeError } from '../payload.ts';
-import type { VolumeMounted, VolumePlugin, VolumeRequest } from '../volume-plugin.ts';
+import type { VolumeMounted } from '../volume-mounted.ts';
+import type { VolumePlugin, VolumeRequest } from '../volume-plugin.ts';
 
 /** The two kinds of volumes that are had by a claim. */
 export const claimPlugins: readonly VolumePlugin[] = [
   {
     kind: 'persistentVolumeClaim',
-    setUp: ({ persistentVolumeClaim }, request) => setUp(persistentVolumeClaim?.claimName ?? '', request),
+    setUp: ({ persistentVolumeClaim }, request) => {
+      const { claimName = '', readOnly: isReadOnly = false } = persistentVolumeClaim ?? {};
+      return setUp(claimName, { ...request, isReadOnly });
+    },
   },
   {
     kind: 'ephemeral',
@@ -22,6 +25,8 @@ export const claimPlugins: readonly VolumePlugin[] = [
 
 interface ClaimRequest extends VolumeRequest {
   readonly isEphemeral?: true;
+  /** The pod says that nobody of it writes there. */
+  readonly isReadOnly?: boolean;
 }
 
 async function setUp(claimName: string, request: ClaimRequest): Promise<VolumeMounted> {
@@ -38,13 +43,18 @@ async function setUp(claimName: string, request: ClaimRequest): Promise<VolumeMo
   const volume = await client.resource(persistentVolumes).get(volumeName);
   if (volume.spec?.claimRef?.uid !== claim.metadata?.uid)
     throw new VolumeError(`PV ${volumeName} is not bound to PVC ${namespace}/${claimName}`);
-  return placeOf(volume, request);
+  return placeOf(volume, claim, request);
 }
 
 /** Names of folders are those of volumes: nothing leads out of where they are. */
 const folderName = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
 
-async function placeOf({ metadata, spec }: PersistentVolume, { host }: VolumeRequest): Promise<VolumeMounted> {
+async function placeOf(
+  volume: PersistentVolume,
+  claim: PersistentVolumeClaim,
+  { host, pod, drivers, isReadOnly = false }: ClaimRequest,
+): Promise<VolumeMounted> {
+  const { metadata, spec } = volume;
   if (spec?.hostPath !== undefined) return host.machinePath(spec.hostPath.path, spec.hostPath.type ?? '');
   if (spec?.local !== undefined) return host.machinePath(spec.local.path, 'Directory');
   const { driver, volumeHandle = '' } = spec?.csi ?? {};
@@ -54,6 +64,7 @@ async function placeOf({ metadata, spec }: PersistentVolume, { host }: VolumeReq
       throw new VolumeError(`volume handle ${JSON.stringify(volumeHandle)} is not the name of its volume`);
     return { path: await host.lastingDirectory(volumeHandle) };
   }
+  if (driver !== undefined && drivers !== undefined) return drivers.mount({ pod, volume, claim, isReadOnly });
   if (driver !== undefined)
     throw new VolumeError(`driver name ${driver} not found in the list of registered CSI drivers`);
   throw new VolumeError(`the kind of volume ${metadata?.name} is not supported by this node`);

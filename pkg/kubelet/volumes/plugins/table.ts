@@ -2,6 +2,7 @@
 import type { VolumePlugin } from '../volume-plugin.ts';
 import { claimPlugins } from './claim.ts';
 import { configMapPlugin } from './config-map.ts';
+import { csiPlugin } from './csi.ts';
 import { downwardApiPlugin } from './downward-api.ts';
 import { emptyDirPlugin } from './empty-dir.ts';
 import { hostPathPlugin } from './host-path.ts';
@@ -13,6 +14,7 @@ import { secretPlugin } from './secret.ts';
 export const volumePlugins: readonly VolumePlugin[] = [
   ...claimPlugins,
   configMapPlugin,
+  csiPlugin,
   downwardApiPlugin,
   emptyDirPlugin,
   hostPathPlugin,

@@ -9,7 +9,7 @@ import { userIdsCount } from '../user-ids.ts';
 import { containerCapabilities } from './capabilities.ts';
 import { deviceRule, type HostDevice, ociDevice } from './devices.ts';
 import { type OwnFiles, ociMounts, rootPropagation } from './mounts.ts';
-import type { OciDeviceRule, OciNamespace, OciProcess, OciSeccomp, OciSpec } from './oci-types.ts';
+import type { OciDeviceRule, OciHooks, OciNamespace, OciProcess, OciSeccomp, OciSpec } from './oci-types.ts';
 import { ociResources } from './resources.ts';
 import { defaultSeccomp, seccompOf } from './seccomp.ts';
 import type { ContainerUser } from './users.ts';
@@ -55,6 +55,8 @@ export interface SpecOptions {
   readonly devices: readonly HostDevice[];
   /** Text of the seccomp profile that the container names. */
   readonly seccompText?: string | undefined;
+  /** What is run beside it. */
+  readonly hooks?: OciHooks | undefined;
 }
 
 /** What containers have where neither pod nor image says. Source: containerd `oci.WithDefaultPathEnv`. */
@@ -110,6 +112,7 @@ export function ociSpec(options: SpecOptions): OciSpec {
     root: { path: rootPath, readonly: security.readOnlyRoot === true },
     mounts: ociMounts({ mounts: container.mounts, files, isPrivileged, ownsNetwork: ownsNetwork(options) }),
     annotations: {},
+    ...(options.hooks === undefined ? {} : { hooks: options.hooks }),
     linux: {
       namespaces: namespacesFor(options),
       ...(options.userBase === undefined ? {} : userMappings(options.userBase)),

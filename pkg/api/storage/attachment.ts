@@ -1,8 +1,8 @@
 /** The attachment of a volume to a node, and which volumes need one. Pure. Source: `pkg/volume/csi/csi_attacher.go`, `csi_plugin.go`. */
 import { createHash } from 'node:crypto';
-import { nodeFolderDriver } from '#pkg/api/storage/volume-match.ts';
-import type { PersistentVolume } from '#pkg/api/types/core-v1.ts';
-import type { CSIDriver, VolumeAttachment } from '#pkg/api/types/storage-v1.ts';
+import type { PersistentVolume } from '../types/core-v1.ts';
+import type { CSIDriver, VolumeAttachment } from '../types/storage-v1.ts';
+import { nodeFolderDriver } from './volume-match.ts';
 
 /** Whether a volume is of a driver that has volumes attached: every one that does not say otherwise, known or not. */
 export function needsAttachment({ spec }: PersistentVolume, driver: CSIDriver | undefined): boolean {
@@ -19,7 +19,12 @@ export function isExclusive({ spec }: PersistentVolume): boolean {
 
 /** The volume as nodes name it in their status. */
 export function deviceName({ spec }: PersistentVolume): string {
-  return `kubernetes.io/csi/${spec?.csi?.driver}^${spec?.csi?.volumeHandle}`;
+  return csiDeviceName(spec?.csi?.driver ?? '', spec?.csi?.volumeHandle ?? '');
+}
+
+/** The same by its driver, and the name that this one has for it. */
+export function csiDeviceName(driver: string, volumeHandle: string): string {
+  return `kubernetes.io/csi/${driver}^${volumeHandle}`;
 }
 
 /** The object, whose name follows from what it is of. */

@@ -1,0 +1,258 @@
+/** CSI drivers in processes of their own, over another implementation of gRPC: volumes of claims and of pods, attached, made ready, shown and given back. */
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { attachmentFor, deviceName } from '#pkg/api/storage/attachment.ts';
+import type { PersistentVolume, Pod } from '#pkg/api/types/core-v1.ts';
+import {
+  csiDrivers,
+  csiNodes,
+  events,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  secrets,
+  volumeAttachments,
+} from '#pkg/api/types/refs.ts';
+import type { CSIDriver } from '#pkg/api/types/storage-v1.ts';
+import { PluginPeer } from '../testing/plugin-peer.ts';
+import { startRealNode } from '../testing/real-node.ts';
+
+const driver = 'disks.example.com';
+type RealNode = Awaited<ReturnType<typeof startRealNode>>;
+
+const capabilities = (...types: readonly number[]) => ({ capabilities: types.map((type) => ({ rpc: { type } })) });
+
+/** A driver, which names paths as it would in a pod of its own where `isInPod`. */
+async function startDriver(
+  node: RealNode,
+  answers: Readonly<Record<string, object>> = {},
+  { isInPod = false, refusals = {} }: { readonly isInPod?: boolean; readonly refusals?: Record<string, string> } = {},
+) {
+  const registered = await node.place('plugins_registry', 'disks-reg.sock');
+  const socketPath = await node.place('plugins', driver, 'csi.sock');
+  await Promise.all([registered, socketPath].map((path) => rm(path, { force: true })));
+  const endpoint = isInPod ? `/var/lib/kubelet/plugins/${driver}/csi.sock` : socketPath;
+  const plugin = await PluginPeer.start({
+    sockets: [
+      { socketPath, names: ['csi.v1.Node'] },
+      { socketPath: registered, names: ['pluginregistration.Registration'] },
+    ],
+    answers: {
+      GetInfo: { type: 'CSIPlugin', name: driver, endpoint, versions: ['1.0.0'] },
+      NodeGetInfo: { nodeId: 'machine-7', volumesMax: 3, topology: { segments: { 'example.com/zone': 'north' } } },
+      ...answers,
+    },
+    refusals,
+  });
+  await plugin.called('NotifyRegistrationStatus');
+  return { plugin, registered };
+}
+
+const object = (spec: CSIDriver['spec']): CSIDriver => ({ metadata: { name: driver }, spec });
+
+/** A volume with a claim that is bound to it. */
+async function bound({ client }: RealNode, spec: Partial<NonNullable<PersistentVolume['spec']>> = {}) {
+  const claims = client.resource(persistentVolumeClaims);
+  const claim = await claims.create({
+    metadata: { name: 'data', namespace: 'default' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, volumeName: 'disk' },
+  });
+  await claims.update(
+    { ...claim, status: { phase: 'Bound', capacity: { storage: '1Gi' } } },
+    { subresource: 'status' },
+  );
+  return client.resource(persistentVolumes).create({
+    metadata: { name: 'disk' },
+    spec: {
+      capacity: { storage: '1Gi' },
+      accessModes: ['ReadWriteOnce'],
+      claimRef: { namespace: 'default', name: 'data', uid: claim.metadata?.uid ?? '' },
+      csi: { driver, volumeHandle: 'handle-1', fsType: 'ext4', volumeAttributes: { size: 'large' } },
+      ...spec,
+    },
+  });
+}
+
+const podOf = (name: string, rest: Partial<NonNullable<Pod['spec']>> = {}): Pod => ({
+  metadata: { name, namespace: 'default' },
+  spec: {
+    nodeName: 'n1',
+    serviceAccountName: 'default',
+    containers: [{ name: 'app', image: 'example.com/app:v1', volumeMounts: [{ name: 'v', mountPath: '/data' }] }],
+    volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }],
+    ...rest,
+  },
+});
+const isRunning = ({ status }: Pod): boolean => status?.phase === 'Running';
+const remove = ({ client }: RealNode, name: string) =>
+  client.resource(pods).delete(name, { namespace: 'default', gracePeriodSeconds: 0 });
+const eventuallyFails = ({ client }: RealNode, message: string) =>
+  expect
+    .poll(
+      async () => {
+        const { items } = await client.resource(events).list({ namespace: 'default' });
+        return items.flatMap(({ reason, message: said }) =>
+          reason === 'FailedMount' ? [said?.replace(/^.*? : /, '')] : [],
+        );
+      },
+      { timeout: 60_000 },
+    )
+    .toContain(message);
+
+test('a driver is told of in the CSINode, and by labels of where the node is, until it is gone', async () => {
+  const node = await startRealNode();
+  const drivers = async () =>
+    (
+      await node.client
+        .resource(csiNodes)
+        .get('n1')
+        .catch(() => undefined)
+    )?.spec.drivers ?? [];
+  await expect.poll(drivers, { timeout: 30_000 }).toEqual([]);
+  const { registered } = await startDriver(node);
+  const [known] = await drivers();
+  expect(known).toEqual({
+    ...{ name: driver, nodeID: 'machine-7', topologyKeys: ['example.com/zone'], allocatable: { count: 3 } },
+  });
+  const { metadata } = await node.client.resource(nodes).get('n1');
+  expect(metadata?.labels?.['example.com/zone']).toBe('north');
+  expect(metadata?.annotations?.['csi.volume.kubernetes.io/nodeid']).toBe(`{"${driver}":"machine-7"}`);
+  await rm(registered);
+  await expect.poll(drivers, { timeout: 30_000 }).toEqual([]);
+});
+
+test('a volume is attached, made ready once, shown to each pod, and given back after the last', async () => {
+  const node = await startRealNode();
+  const { plugin } = await startDriver(node, { NodeGetCapabilities: capabilities(1) }, { isInPod: true });
+  const { client } = node;
+  await client.resource(secrets).create({
+    metadata: { name: 'key', namespace: 'default' },
+    data: { token: Buffer.from('secret').toString('base64') },
+  });
+  const reference = { name: 'key', namespace: 'default' };
+  const csi = { driver, volumeHandle: 'handle-1', fsType: 'ext4', volumeAttributes: { size: 'large' } };
+  const volume = await bound(node, {
+    mountOptions: ['noatime'],
+    csi: { ...csi, nodeStageSecretRef: reference, nodePublishSecretRef: reference },
+  });
+  await client.resource(pods).create(podOf('one'));
+  await eventuallyFails(node, 'volume disk is not attached according to node status');
+  const device = deviceName(volume);
+  const inUse = async () => (await client.resource(nodes).get('n1')).status?.volumesInUse ?? [];
+  await expect.poll(inUse, { timeout: 30_000 }).toEqual([device]);
+  // As the controller, and the driver's own attacher, do.
+  const attachment = await client.resource(volumeAttachments).create(attachmentFor(volume, 'n1'));
+  const status = { attached: true, attachmentMetadata: { lun: '4' } };
+  await client.resource(volumeAttachments).update({ ...attachment, status }, { subresource: 'status' });
+  const volumesAttached = [{ name: device, devicePath: '' }];
+  await client.resource(nodes).patch('n1', { status: { volumesAttached } }, { type: 'merge', subresource: 'status' });
+  const one = await node.until('one', isRunning);
+  const staging = /^\/var\/lib\/kubelet\/plugins\/kubernetes\.io\/csi\/disks\.example\.com\/[0-9a-f]{64}\/globalmount$/;
+  const use = { mount: { fsType: 'ext4', flags: ['noatime'] }, accessMode: { mode: 1 } };
+  const common = {
+    ...{ volumeId: 'handle-1', publishContext: { lun: '4' }, use, secrets: { token: 'secret' } },
+    ...{ attributes: { size: 'large' }, stagingPath: expect.stringMatching(staging) },
+  };
+  expect(plugin.requests('NodeStageVolume')).toEqual([common]);
+  const target = (pod: Pod) => `/var/lib/kubelet/pods/${pod.metadata?.uid}/volumes/kubernetes.io~csi/disk/mount`;
+  expect(plugin.requests('NodePublishVolume')).toEqual([{ ...common, targetPath: target(one) }]);
+  expect(node.made.at(-1)?.mounts).toEqual([
+    { containerPath: '/data', hostPath: target(one).replace('/var/lib/kubelet', node.folder), readOnly: false },
+  ]);
+  await client.resource(pods).create(podOf('two'));
+  const two = await node.until('two', isRunning);
+  expect(plugin.requests('NodeStageVolume')).toHaveLength(1);
+  await remove(node, 'one');
+  expect(await plugin.called('NodeUnpublishVolume')).toEqual([{ volumeId: 'handle-1', path: target(one) }]);
+  expect(plugin.requests('NodeUnstageVolume')).toEqual([]);
+  await remove(node, 'two');
+  expect((await plugin.called('NodeUnpublishVolume', 2))[1]).toEqual({ volumeId: 'handle-1', path: target(two) });
+  expect(await plugin.called('NodeUnstageVolume')).toEqual([
+    { volumeId: 'handle-1', path: expect.stringMatching(staging) },
+  ]);
+  await expect.poll(inUse, { timeout: 30_000 }).toEqual([]);
+  await expect.poll(() => readdir(join(node.folder, 'pods')), { timeout: 30_000 }).toEqual([]);
+});
+
+test('a volume of the pod itself is shown with what the driver asks to know of the pod', async () => {
+  const node = await startRealNode();
+  const { plugin } = await startDriver(node);
+  const own: Pod = podOf('one', {
+    volumes: [{ name: 'v', csi: { driver, fsType: 'xfs', readOnly: true, volumeAttributes: { kind: 'scratch' } } }],
+  });
+  await node.client.resource(pods).create(own);
+  await eventuallyFails(node, `volume mode "Ephemeral" not supported by driver ${driver} (no CSIDriver object)`);
+  await node.client.resource(csiDrivers).create(object({ podInfoOnMount: true, volumeLifecycleModes: ['Ephemeral'] }));
+  const { metadata } = await node.until('one', isRunning);
+  const name = 'csi.storage.k8s.io';
+  expect(plugin.requests('NodePublishVolume')).toEqual([
+    {
+      volumeId: expect.stringMatching(/^csi-[0-9a-f]{64}$/),
+      targetPath: join(node.folder, `pods/${metadata?.uid}/volumes/kubernetes.io~csi/v/mount`),
+      use: { mount: { fsType: 'xfs' }, accessMode: { mode: 1 } },
+      readOnly: true,
+      attributes: {
+        ...{ kind: 'scratch', [`${name}/pod.name`]: 'one', [`${name}/pod.namespace`]: 'default' },
+        ...{ [`${name}/pod.uid`]: metadata?.uid, [`${name}/serviceAccount.name`]: 'default' },
+        [`${name}/ephemeral`]: 'true',
+      },
+    },
+  ]);
+  expect(node.made.at(-1)?.mounts[0]?.readOnly).toBe(true);
+  await remove(node, 'one');
+  await plugin.called('NodeUnpublishVolume');
+  expect(plugin.requests('NodeUnstageVolume')).toEqual([]);
+});
+
+test('what the driver says against it is said of the pod, and tried again', async () => {
+  const node = await startRealNode();
+  await node.client.resource(csiDrivers).create(object({ attachRequired: false }));
+  await bound(node);
+  await node.client.resource(pods).create(podOf('one'));
+  await eventuallyFails(node, `driver name ${driver} not found in the list of registered CSI drivers`);
+  const { plugin } = await startDriver(node, {}, { refusals: { NodePublishVolume: 'the disk is broken' } });
+  await eventuallyFails(node, 'rpc error: code = Internal desc = the disk is broken');
+  plugin.answer('NodePublishVolume', {});
+  await node.until('one', isRunning);
+});
+
+test('volumes of a pod that went while no kubelet ran are given back once their driver is there again', async () => {
+  const node = await startRealNode();
+  await node.client.resource(csiDrivers).create(object({ attachRequired: false }));
+  await bound(node);
+  const first = await startDriver(node, { NodeGetCapabilities: capabilities(1) });
+  await node.client.resource(pods).create(podOf('one'));
+  const { metadata } = await node.until('one', isRunning);
+  const at = join(node.folder, `pods/${metadata?.uid}/volumes/kubernetes.io~csi/disk/mount`);
+  expect(await readFile(join(at, 'data'), 'utf8')).toBe('of the driver');
+  await node.restart(async () => {
+    await first.plugin.stop();
+    await remove(node, 'one');
+  });
+  const { plugin } = await startDriver(node, { NodeGetCapabilities: capabilities(1) });
+  expect(await plugin.called('NodeUnpublishVolume')).toEqual([{ volumeId: 'handle-1', path: at }]);
+  await plugin.called('NodeUnstageVolume');
+  await expect.poll(() => existsSync(at), { timeout: 30_000 }).toBe(false);
+});
+
+test('a volume that has become larger is made so on the node, and its claim says so', async () => {
+  const node = await startRealNode();
+  await node.client.resource(csiDrivers).create(object({ attachRequired: false }));
+  await bound(node, { capacity: { storage: '2Gi' } });
+  const { plugin } = await startDriver(node, { NodeGetCapabilities: capabilities(3) });
+  await node.client.resource(pods).create(podOf('one'));
+  const { metadata } = await node.until('one', isRunning);
+  expect(plugin.requests('NodeExpandVolume')).toEqual([
+    {
+      volumeId: 'handle-1',
+      volumePath: join(node.folder, `pods/${metadata?.uid}/volumes/kubernetes.io~csi/disk/mount`),
+      range: { bytes: 2 * 1024 ** 3 },
+      use: { mount: { fsType: 'ext4' }, accessMode: { mode: 1 } },
+    },
+  ]);
+  const claim = await node.client.resource(persistentVolumeClaims).get('data', { namespace: 'default' });
+  expect(claim.status?.capacity).toEqual({ storage: '2Gi' });
+});

@@ -1,0 +1,72 @@
+/** Which devices a container gets. Pure. Source: kubelet `cm/devicemanager` `devicesToAllocate`, without a topology manager. */
+import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
+import { quantityValue } from '../model/amounts.ts';
+import { isSidecar } from '../model/pod-view.ts';
+import type { DeviceLedger, DeviceUse } from './device-ledger.ts';
+
+/** A container of a pod that asks for devices. */
+export interface DeviceWish {
+  readonly container: string;
+  readonly resource: string;
+  readonly count: number;
+  /** It has ended before those that come after it begin. */
+  readonly isInit: boolean;
+}
+
+/** What containers of a pod ask for of resources that plugins have told of, in the order in which they run. */
+export function deviceWishes({ spec }: Pod, ledger: DeviceLedger): readonly DeviceWish[] {
+  const wishesOf = (container: Container, isInit: boolean): readonly DeviceWish[] =>
+    Object.entries(container.resources?.limits ?? {}).flatMap(([resource, amount]) => {
+      const count = Math.ceil(quantityValue(amount));
+      return count > 0 && ledger.knows(resource) ? [{ container: container.name, resource, count, isInit }] : [];
+    });
+  const { initContainers = [], containers = [] } = spec ?? {};
+  return [
+    ...initContainers.flatMap((container) => wishesOf(container, !isSidecar(container))),
+    ...containers.flatMap((container) => wishesOf(container, false)),
+  ];
+}
+
+/** Devices that can be had, or why too few can. */
+export type DeviceOffer =
+  | {
+      readonly ok: true;
+      /** Those that are had in any case: what init containers of the pod leave. */
+      readonly again: readonly string[];
+      /** How many more are to be chosen, of these. */
+      readonly count: number;
+      readonly free: readonly string[];
+    }
+  | { readonly ok: false; readonly message: string };
+
+/** What there is for a wish that has nothing yet; `initNames` are the pod's init containers that have ended by then. */
+export function offerOf(
+  ledger: DeviceLedger,
+  { podUid, resource }: Pick<DeviceUse, 'podUid' | 'resource'>,
+  { count, initNames }: { readonly count: number; readonly initNames: ReadonlySet<string> },
+): DeviceOffer {
+  const healthyIds = ledger.healthyOf(resource);
+  if (healthyIds.length === 0)
+    return { ok: false, message: `no healthy devices present; cannot allocate unhealthy devices ${resource}` };
+  const own = ledger.ofPod(podUid).filter((one) => one.resource === resource);
+  const lasting = new Set(own.filter((one) => !initNames.has(one.container)).flatMap(({ ids }) => ids));
+  const left = new Set(own.filter((one) => initNames.has(one.container)).flatMap(({ ids }) => ids));
+  const again = [...left].filter((id) => !lasting.has(id) && healthyIds.includes(id)).slice(0, count);
+  const free = ledger.freeOf(resource);
+  const needed = count - again.length;
+  if (free.length < needed) {
+    const amounts = `Requested: ${needed}, Available: ${free.length}`;
+    return { ok: false, message: `requested number of devices unavailable for ${resource}. ${amounts}` };
+  }
+  return { ok: true, again, count: needed, free };
+}
+
+/** The devices of an offer: those that the plugin would take first. */
+export function chosenOf(
+  { again, count, free }: Extract<DeviceOffer, { ok: true }>,
+  preferred: readonly string[],
+): readonly string[] {
+  const liked = [...new Set(preferred)].filter((id) => free.includes(id));
+  const rest = free.filter((id) => !liked.includes(id));
+  return [...again, ...[...liked, ...rest].slice(0, count)];
+}

@@ -1,0 +1,94 @@
+/** A node for tests of what plugins do: a kubelet with the fake runtime, a folder and sockets of this machine, on its clock. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished } from 'vitest';
+import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { namespaces, pods } from '#pkg/api/types/refs.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
+import { SystemRandom } from '#pkg/base/random.ts';
+import { createInformers } from '#pkg/client/shared-informers.ts';
+import { createLoopbackNetwork } from '#pkg/network/loopback/loopback-network.ts';
+import { startBareApi } from '#pkg/testing/bare-api.ts';
+import { createKubelet } from '../kubelet.ts';
+import { NodePlugins } from '../node-plugins.ts';
+import type { ContainerConfig } from '../runtime/container-config.ts';
+import { createFakeRuntime } from '../runtime/fake/fake-runtime.ts';
+import { diskVolumeHost } from '../volumes/disk-volume-host.ts';
+
+/** Starts the node; it ends with the test, with all that was in its folder. */
+export async function startRealNode() {
+  const folder = await mkdtemp(join(tmpdir(), 'coxswain-plugins-'));
+  const base = { clock: new SystemClock(), random: new SystemRandom(), log: silentLogger };
+  const server = await startBareApi(base);
+  const stopped = new AbortController();
+  const serving = server.run(stopped.signal);
+  const { client } = server.connect('system:node:n1', 'kubelet');
+  const runtime = createFakeRuntime(base);
+  /** What containers were made with, the newest last. */
+  const made: ContainerConfig[] = [];
+  const { create } = runtime.containers;
+  Object.assign(runtime.containers, {
+    create: (id: string, config: ContainerConfig) => {
+      made.push(config);
+      return create.call(runtime.containers, id, config);
+    },
+  });
+  const startKubelet = () => {
+    const signal = new AbortController();
+    const informers = createInformers({ ...base, client });
+    const kubelet = createKubelet({
+      deps: { ...base, client, informers, metrics: new Metrics() },
+      nodeName: 'n1',
+      runtimes: { fake: runtime },
+      defaultRuntime: 'fake',
+      network: createLoopbackNetwork(),
+      volumes: diskVolumeHost(join(folder, 'volumes')),
+      plugins: (deps) => new NodePlugins(deps, folder),
+      addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
+      kubeletPort: 10250,
+      capacity: { cpu: '4', memory: '8Gi', pods: '110' },
+      version: 'v1.36.0',
+      podCidr: '127.8.1.0/24',
+    });
+    const ended = Promise.all([informers.run(signal.signal), kubelet.run(signal.signal)]);
+    const end = async (): Promise<void> => {
+      signal.abort();
+      await ended;
+    };
+    return { kubelet, end };
+  };
+  for (const name of ['default', 'kube-node-lease'])
+    await client
+      .resource(namespaces)
+      .create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+      .catch(() => {});
+  let current = startKubelet();
+  onTestFinished(async () => {
+    await current.end();
+    stopped.abort();
+    await serving;
+    await rm(folder, { recursive: true, force: true });
+  });
+  /** As when its process ends and is started again, after what happens meanwhile. */
+  const restart = async (meanwhile: () => Promise<unknown> = async () => {}): Promise<void> => {
+    await current.end();
+    await meanwhile();
+    current = startKubelet();
+  };
+  const read = (name: string): Promise<Pod> => client.resource(pods).get(name, { namespace: 'default' });
+  /** The pod once it is as it should be. */
+  const until = async (name: string, holds: (pod: Pod) => boolean): Promise<Pod> => {
+    await expect.poll(async () => holds(await read(name)), { timeout: 60_000, interval: 20 }).toBe(true);
+    return read(name);
+  };
+  /** A folder in the node's own. */
+  const place = async (...names: readonly string[]): Promise<string> => {
+    const path = join(folder, ...names);
+    await mkdir(join(path, '..'), { recursive: true });
+    return path;
+  };
+  return { client, folder, made, place, restart, runtime, until };
+}

@@ -1,0 +1,10 @@
+/** What came of a volume that was made. Types alone. */
+
+/** Where a volume is on the machine. */
+export interface VolumeMounted {
+  readonly path: string;
+  /** Whether the node has it read-only, whatever the pod says. Default: false. */
+  readonly isReadOnly?: boolean;
+  /** When contents have to be made anew though nothing changes, such as tokens that expire. */
+  readonly renewAtMs?: number;
+}
