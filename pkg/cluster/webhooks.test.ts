@@ -70,6 +70,13 @@ const patch = (...operations: readonly object[]) => ({
   patch: encode(operations),
 });
 
+test('the path of a webhook is asked without empty parts, as Go joins it', async () => {
+  await register('Validating', ['look'], { clientConfig: { url: 'https://hooks.example.com//look/' } });
+  answers['/look'] = () => ({ allowed: false });
+  expect((await create('a')).status).toBe(400);
+  expect(asked.map(({ path }) => path)).toEqual(['/look']);
+});
+
 test('a review says who wants what, and warnings of the answer reach the client', async () => {
   await register('Validating', ['look']);
   answers['/look'] = () => ({ allowed: true, warnings: ['take care'] });

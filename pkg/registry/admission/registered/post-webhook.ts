@@ -49,11 +49,22 @@ function refusalOf({ status, text }: Awaited<ReturnType<CallWebhook>>): string {
 /** What is told of an answer, so that nobody fills logs and events through us. */
 const refusalTextMax = 512;
 
-function urlOf({ url, service }: Given<WebhookClientConfig>, seconds: number): string {
+function urlOf({ url = '', service }: Given<WebhookClientConfig>, seconds: number): string {
   const query = `timeout=${seconds}s`;
-  if (service === undefined) return `${url ?? ''}?${query}`;
-  const { name = '', namespace = '', path = '', port = defaultPort } = service;
-  return `https://${name}.${namespace}.svc:${port}${path.startsWith('/') ? path : `/${path}`}?${query}`;
+  if (service !== undefined) {
+    const { name = '', namespace = '', path = '', port = defaultPort } = service;
+    return `https://${name}.${namespace}.svc:${port}${joined(path)}?${query}`;
+  }
+  // What is no URL is told as it stands.
+  if (!URL.canParse(url)) return `${url}?${query}`;
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${joined(pathname)}?${query}`;
+}
+
+/** Without empty parts and without a slash at the end, as Go joins paths: servers send those who ask for `//a` elsewhere. Source: client-go `rest.NewRequest`. */
+function joined(path: string): string {
+  const parts = path.split('/').filter((part) => part !== '');
+  return `/${parts.join('/')}`;
 }
 
 /** Where to connect to. Throws where the Service does not say. */
