@@ -214,6 +214,14 @@ const bodies: readonly Case[] = [
     400,
     'resourceVersion should not be set on objects to be created',
   ],
+  [
+    'a resourceVersion on create of what is wrong anyway',
+    'POST',
+    maps,
+    json({ metadata: { name: 'b', resourceVersion: '5', labels: { 'a b': 'c' } } }),
+    422,
+    /metadata.labels: Invalid value: "a b"/,
+  ],
   ['a name that is taken', 'POST', maps, json({ metadata: { name: 'a' } }), 409, 'configmaps "a" already exists'],
   [
     'unknown fields, strictly',

@@ -139,6 +139,13 @@ test('answers over the network name their request, by its own name if it has one
   ]);
 });
 
+test('a dry run makes what came with a resourceVersion, which only the store would refuse', async () => {
+  const object = { metadata: { name: 'copied', resourceVersion: '5' } };
+  expect((await server.call('POST', `${maps}?dryRun=All`, { object })).status).toBe(201);
+  expect((await server.call('GET', `${maps}/copied`)).status).toBe(404);
+  expect((await server.call('POST', maps, { object })).status).toBe(400);
+});
+
 test('checks that do not exist cannot be left out, which is said', async () => {
   const { text } = await server.call('GET', '/livez?verbose&exclude=etcd&exclude=x&exclude=a');
   expect(text).toBe(

@@ -56,15 +56,13 @@ export interface CreateDraftOptions {
 export function createDraft(scope: Scope, draft: JsonObject, options: CreateDraftOptions): Awaitable<ApiResponse> {
   const context = strategyContext(scope, options.dryRun);
   const metadata = metadataOf(draft);
-  if ((metadata.resourceVersion ?? '') !== '') {
-    throw badRequest('resourceVersion should not be set on objects to be created');
-  }
+  const isVersioned = (metadata.resourceVersion ?? '') !== '';
   ensureNamespace(scope, metadata);
   const known = options.sent?.known;
   prepareDraft(scope, draft, known === undefined ? noFields : keptSpec);
   const generated = ensureName(scope, metadata, options.name);
   const tracking = options.isApply ? undefined : trackCreation(scope, draft, options);
-  const creation = { context, generated, known };
+  const creation = { context, generated, isVersioned, known };
   if (tracking !== undefined) return tracking.then(() => admitNew(scope, draft, creation));
   return admitNew(scope, draft, creation);
 }
@@ -72,7 +70,7 @@ export function createDraft(scope: Scope, draft: JsonObject, options: CreateDraf
 function admitNew(
   scope: Scope,
   draft: JsonObject,
-  { context, generated, known }: Omit<Creation, 'attributes' | 'draft'>,
+  { context, generated, isVersioned, known }: Omit<Creation, 'attributes' | 'draft'>,
 ): Awaitable<ApiResponse> {
   const { info } = scope.served;
   const { name } = metadataOf(draft);
@@ -88,7 +86,7 @@ function admitNew(
     draft,
     old: undefined,
   };
-  const state = { draft, attributes, context, generated, known };
+  const state = { draft, attributes, context, generated, isVersioned, known };
   const admitting = scope.core.admission.admit(attributes, context);
   return admitting === undefined ? checkAdmitted(scope, state) : admitting.then(() => checkAdmitted(scope, state));
 }
@@ -99,6 +97,8 @@ interface Creation {
   readonly context: StrategyContext;
   /** Its name was. */
   readonly generated: boolean;
+  /** It came with a resourceVersion. */
+  readonly isVersioned: boolean;
   /** What its spec is before admission, where that came before. */
   readonly known: CompleteSpec | undefined;
 }
@@ -106,10 +106,16 @@ interface Creation {
 /** Checks what is to be stored and stores it. */
 function checkAdmitted(scope: Scope, state: Creation): Awaitable<ApiResponse> {
   const spec = checkNew(scope, state);
+  checkUnversioned(state);
   const write = (): Awaitable<ApiResponse> => storeNamed(scope, state, spec?.text);
   const validating = scope.core.admission.validate(state.attributes, state.context);
   if (validating === undefined) return storeReserved(scope, state, write);
   return validating.then(() => storeReserved(scope, state, write));
+}
+
+/** Throws BadRequest. It is the store that refuses a version, once all else is well, and nobody asks it in a dry run. Source: `DryRunnableStorage.Create`. */
+function checkUnversioned({ isVersioned, context }: Creation): void {
+  if (isVersioned && !context.dryRun) throw badRequest('resourceVersion should not be set on objects to be created');
 }
 
 function storeReserved(
