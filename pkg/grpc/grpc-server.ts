@@ -127,7 +127,9 @@ function requestOf(stream: ServerHttp2Stream): Promise<Buffer> {
       }
     };
     stream.on('data', take);
-    stream.on('close', () => reject(new GrpcError('the call was cut off', { code: grpcCodes.internal, wasSent: true })));
+    stream.on('close', () =>
+      reject(new GrpcError('the call was cut off', { code: grpcCodes.internal, wasSent: true })),
+    );
     stream.on('end', () => {
       const [message] = messages;
       if (message !== undefined && messages.length === 1) resolve(message);
