@@ -15,6 +15,9 @@ const answersBetween = 10;
 /** A machine that is slow has this long for them. */
 const patienceMs = 120_000;
 
+/** Clients wait for answers that do not come. */
+export class NoAnswers extends Error {}
+
 /** What a load is made of. */
 interface LoadOptions {
   readonly clients: readonly SteadyOptions[];
@@ -49,7 +52,7 @@ export class SteadyLoad {
   async more(answers: number): Promise<SeenByAll> {
     const { promise, resolve, reject } = Promise.withResolvers<SeenByAll>();
     this.#waiting.push(resolve);
-    const timer = setTimeout(() => reject(new Error(`no ${answers} answers in ${patienceMs} ms`)), patienceMs);
+    const timer = setTimeout(() => reject(new NoAnswers(`no ${answers} answers in ${patienceMs} ms`)), patienceMs);
     this.#child.stdin?.write(`${answers}\n`);
     const all = await promise.finally(() => clearTimeout(timer));
     expect(all.seen.flatMap(({ problems }) => problems)).toEqual([]);
