@@ -13,11 +13,7 @@ import { setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
 import { hpaConverter } from './converter.ts';
 import { horizontalPodAutoscalerTable } from './table.ts';
-import {
-  minReplicasErrors,
-  validateHorizontalPodAutoscaler,
-  validateHorizontalPodAutoscalerStatus,
-} from './validation.ts';
+import { validateHorizontalPodAutoscaler, validateHorizontalPodAutoscalerStatus } from './validation.ts';
 
 const defaultCpuPercent = 80;
 
@@ -61,9 +57,8 @@ export function createHorizontalPodAutoscalerStrategy(scalesToZero = false): Str
     tracksGeneration: false,
     setDefaults,
     ...ownStatus<HorizontalPodAutoscalerStatus>({ desiredReplicas: 0, currentMetrics: null }),
-    validate: validateHorizontalPodAutoscaler,
-    validateCreate: (draft) => minReplicasErrors(draft, lowest()),
-    validateUpdate: (draft, old) => minReplicasErrors(draft, lowest(old)),
+    validateCreate: (draft) => validateHorizontalPodAutoscaler(draft, lowest()),
+    validateUpdate: (draft, old) => validateHorizontalPodAutoscaler(draft, lowest(old)),
     subresources: { status: { validateUpdate: validateHorizontalPodAutoscalerStatus } },
     versions: { v1: { converter: hpaConverter, stored: 'autoscaling/v2' } },
     table: horizontalPodAutoscalerTable,

@@ -31,19 +31,17 @@ const field = pathsOf<HorizontalPodAutoscaler>();
 const periodSecondsMax = 1800;
 const windowSecondsMax = 3600;
 
-/** What is wrong with an autoscaler that is to leave `lowest` replicas at least. Source: upstream `minReplicasLowerBound`. */
-export function minReplicasErrors(draft: Given<HorizontalPodAutoscaler>, lowest: 0 | 1): readonly FieldError[] {
-  const min = draft.spec?.minReplicas;
-  if (min === undefined || min >= lowest) return [];
-  return [invalid(field('spec.minReplicas'), min, `must be greater than or equal to ${lowest}`)];
-}
-
-/** What is wrong with a `HorizontalPodAutoscaler` but for that. Source: upstream `ValidateHorizontalPodAutoscaler`. */
-export function validateHorizontalPodAutoscaler(draft: Given<HorizontalPodAutoscaler>): readonly FieldError[] {
+/** What is wrong with an autoscaler that is to leave `lowest` replicas at least. Source: upstream `ValidateHorizontalPodAutoscaler`. */
+export function validateHorizontalPodAutoscaler(
+  draft: Given<HorizontalPodAutoscaler>,
+  lowest: 0 | 1,
+): readonly FieldError[] {
   const into = new Collector();
   const spec = draft.spec ?? {};
   const min = spec.minReplicas;
   const max = spec.maxReplicas ?? 0;
+  if (min !== undefined && min < lowest)
+    into.add(invalid(field('spec.minReplicas'), min, `must be greater than or equal to ${lowest}`));
   if (max < 1) into.add(invalid(field('spec.maxReplicas'), max, 'must be greater than 0'));
   if (min !== undefined && max < min) {
     into.add(invalid(field('spec.maxReplicas'), max, 'must be greater than or equal to `minReplicas`'));
