@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { UserError } from '#pkg/component/user-error.ts';
+import { trusting } from '#pkg/pki/trust.ts';
 import type { Connection, KubeconfigPlace } from './plain-kubeconfig.ts';
 
 /** The connection of a kubeconfig; the library looks into the environment where `place` names no file. */
@@ -25,7 +26,7 @@ export async function readLibraryKubeconfig(place: KubeconfigPlace): Promise<Con
   // Without a kubeconfig the library names a server without HTTPS, for which it then has no credentials.
   if (cluster.server.startsWith('https:')) await config.applyToHTTPSOptions(credentials);
   const { namespace } = config.getContextObject(config.getCurrentContext()) ?? {};
-  return { server: cluster.server, namespace, credentials };
+  return { server: cluster.server, namespace, credentials: { ...credentials, ...trusting(credentials.ca) } };
 }
 
 /** A file of nothing but comments is to kubectl a configuration with nothing in it. */

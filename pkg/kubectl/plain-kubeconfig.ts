@@ -5,7 +5,6 @@
  *
  * Invariant: what it reads, it reads as the library does; where it cannot tell, it reads nothing. Source: client-go `tools/clientcmd/api/v1`.
  */
-
 import { readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { dirname, resolve } from 'node:path';

@@ -65,6 +65,7 @@ test.each(['connect', 'down', 'kubectl', 'list', 'status'])(
     const loaded = loadedWith(name);
     expect(loaded).toContain('./base.js');
     expect(loaded).not.toContain('./cluster.js');
+    expect(loaded).not.toContain('./server.js');
     expect(loaded).not.toContain('@kubernetes/client-node');
   },
 );
@@ -84,9 +85,9 @@ test('who tests loads the cluster in a handful of files, and no store on a disk 
   expect(loadedWith('testing').filter(notOfNode)).toEqual([
     './base.js',
     './client.js',
-    './cluster.js',
     './facts.js',
     './node-version.js',
+    './server.js',
     './start.js',
     './test-cluster.js',
     './testing.js',
