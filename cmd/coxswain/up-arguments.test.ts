@@ -111,6 +111,8 @@ test.each([
 test.each([
   ['- a', 'as it holds no mapping'],
   ['nodes: 1\nnodes: 2\n', 'as it is not valid YAML'],
+  ['name: one\n---\nname: two\n', 'as it holds 2 documents, not one'],
+  ['name: one\n---\nname: [\n', 'as it is not valid YAML'],
 ])('a file of %j is none', async (text, problem) => {
   await expect(readUpArguments(['--config', await fileOf(text)])).rejects.toThrow(problem);
   await expect(readUpArguments(['--config', '/nonexistent.yaml'])).rejects.toThrow(

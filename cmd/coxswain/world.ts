@@ -66,9 +66,10 @@ export function dataFolder(world: World, options: { readonly name: string; reado
   return join(clustersHome(world), options.name);
 }
 
-/** Where clusters are kept unless they are told otherwise. */
+/** Where clusters are kept unless they are told otherwise: `COXSWAIN_HOME`, or `~/.coxswain` where that is not set or empty. */
 export function clustersHome(world: World): string {
-  return resolve(world.environment.COXSWAIN_HOME ?? join(homedir(), '.coxswain'));
+  const { COXSWAIN_HOME: home = '' } = world.environment;
+  return home === '' ? join(homedir(), '.coxswain') : resolve(home);
 }
 
 /** The kubeconfig that the person's kubectl reads: `--kubeconfig`, the first of `KUBECONFIG`, or `~/.kube/config`. */

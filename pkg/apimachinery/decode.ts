@@ -31,6 +31,8 @@ export type Decoded =
       readonly duplicates: readonly string[];
       /** The same of a YAML document, in the words of Go's decoder; absent unless asked for. */
       readonly yamlDuplicates?: string;
+      /** How many YAML documents there are that hold something; absent unless asked for, and for JSON. */
+      readonly documents?: number;
       /** Absent when all numbers are plain integers, and for YAML, in which `1.0` is the same as `1` to upstream too. */
       readonly numbers?: NumberTexts;
     }
@@ -40,6 +42,8 @@ export type Decoded =
 export interface DecodeOptions {
   /** Look for keys that come twice (`fieldValidation` Strict or Warn). */
   readonly findDuplicates?: boolean;
+  /** Count the documents of YAML, of which the first is read; each has to be one. */
+  readonly countDocuments?: boolean;
   /** Integers of 64 bits that no double holds exactly come as `bigint`. Default: they are refused. */
   readonly wholeIntegers?: boolean;
 }
@@ -150,14 +154,16 @@ export function decodeYaml(bytes: Uint8Array | string, options: DecodeOptions = 
     if (decoded.ok && decoded.duplicates.length === 0) return { ok: true, value: decoded.value, duplicates: [] };
   }
   try {
-    const [document] = readYaml(text, {
-      firstOnly: true,
+    const documents = readYaml(text, {
+      firstOnly: options.countDocuments !== true,
       findDuplicates: options.findDuplicates === true,
       wholeIntegers: options.wholeIntegers === true,
     });
-    const { value = null, duplicates = [] } = document ?? {};
+    const { value = null, duplicates = [] } = documents[0] ?? {};
     const found = duplicates.length === 0 ? {} : { yamlDuplicates: duplicatesText(duplicates) };
-    return { ok: true, value, duplicates: [], ...found };
+    const held = documents.filter((document) => document.value !== null).length;
+    const counted = options.countDocuments === true ? { documents: held } : {};
+    return { ok: true, value, duplicates: [], ...found, ...counted };
   } catch (error) {
     if (!(error instanceof YamlError)) throw error;
     return { ok: false, error: `error converting YAML to JSON: ${error.message}` };

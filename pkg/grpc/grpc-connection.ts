@@ -29,6 +29,8 @@ export interface GrpcConnectionOptions {
   readonly tls?: GrpcTls | undefined;
   /** A Unix socket to connect to, in place of the endpoint's address. */
   readonly socketPath?: string;
+  /** Longest message that is taken. Default: 512 MiB. */
+  readonly messageBytesMax?: number;
   /** Sent with every call. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly clock: Clock;
@@ -133,7 +135,7 @@ export class GrpcConnection {
       return undefined;
     }
     let stream: ClientStream | undefined;
-    const answer = new Answer(sink, () => stream?.close());
+    const answer = new Answer({ sink, close: () => stream?.close(), messageBytesMax: this.#options.messageBytesMax });
     try {
       const block = this.#blockOf(call);
       stream = this.#usable().start(block, answer);
@@ -175,16 +177,23 @@ export class GrpcConnection {
   }
 }
 
+interface AnswerOptions {
+  readonly sink: GrpcStreamSink;
+  close(): void;
+  readonly messageBytesMax: number | undefined;
+}
+
 /** What comes of a call: messages, and a status behind them or in their place. */
 class Answer implements StreamSink {
   readonly #sink: GrpcStreamSink;
   readonly #close: () => void;
-  readonly #reader = new FrameReader();
+  readonly #reader: FrameReader;
   #status: GrpcError | undefined;
 
-  constructor(sink: GrpcStreamSink, close: () => void) {
+  constructor({ sink, close, messageBytesMax }: AnswerOptions) {
     this.#sink = sink;
     this.#close = close;
+    this.#reader = new FrameReader(messageBytesMax);
   }
 
   onHeaders(fields: HeaderFields): void {

@@ -46,13 +46,13 @@ export class FrameReader {
     const [first] = this.#chunks;
     const head = first !== undefined && first.length >= frameHeadBytes ? first : this.#joined();
     const length = head.readUInt32BE(1);
-    if (head[0] !== 0 || length > this.#bytesMax) {
-      throw new GrpcError(`Cannot read a message of ${length} bytes, compressed: ${head[0] !== 0}`, {
-        code: grpcCodes.resourceExhausted,
-        wasSent: true,
-      });
-    }
-    return length;
+    const problem =
+      head[0] === 0 ? `at most ${this.#bytesMax} are taken` : 'it is compressed, or no message of gRPC at all';
+    if (head[0] === 0 && length <= this.#bytesMax) return length;
+    throw new GrpcError(`Cannot read a message of ${length} bytes: ${problem}`, {
+      code: grpcCodes.resourceExhausted,
+      wasSent: true,
+    });
   }
 
   #joined(): Buffer {

@@ -239,3 +239,46 @@ test('a plugin is found in plugins_registry, tried again until it can be taken i
   await rm(socketPath);
   await eventuallyAmounts(node.client, ['1', '0']);
 });
+
+test('a plugin that another has taken the place of may go, and its successor stays', async () => {
+  const node = await startRealNode();
+  const plugins = [];
+  for (const [at, name] of ['first', 'second'].entries()) {
+    const socketPath = await node.place('plugins_registry', `${name}-reg.sock`);
+    const plugin = await PluginPeer.start({
+      sockets: [{ socketPath, names: ['pluginregistration.Registration', 'v1beta1.DevicePlugin'] }],
+      answers: {
+        GetInfo: { type: 'DevicePlugin', name: resource, versions: ['v1beta1'] },
+        Allocate: { containers: [{}] },
+      },
+    });
+    plugin.push('ListAndWatch', { devices: ['a', 'b'].slice(0, at + 1).map((id) => healthyCard(id)) });
+    await eventuallyAmounts(node.client, [String(at + 1), String(at + 1)]);
+    plugins.push({ plugin, socketPath });
+  }
+  const [first, second] = plugins;
+  await rm(first?.socketPath ?? '');
+  // Found after the first has gone, as each look is for all.
+  const last = await node.place('plugins_registry', 'last-reg.sock');
+  const witness = await PluginPeer.start({
+    sockets: [{ socketPath: last, names: ['pluginregistration.Registration'] }],
+    answers: { GetInfo: { type: 'Unknown', name: resource } },
+  });
+  await witness.called('NotifyRegistrationStatus');
+  await node.client.resource(pods).create(podOf('one', 2));
+  await node.until('one', isRunning);
+  expect(second?.plugin.requests('Allocate')).toHaveLength(1);
+});
+
+test('a plugin that says more than there is room for is refused, and so is its pod', async () => {
+  const node = await startRealNode();
+  const { plugin, register } = await cards(node, ['a']);
+  plugin.answer('Allocate', { containers: [{ envs: { LARGE: 'x'.repeat(4 * 1024 * 1024) } }] });
+  await register();
+  await eventuallyAmounts(node.client, ['1', '1']);
+  await node.client.resource(pods).create(podOf('one', 1));
+  const { status } = await node.until('one', isFailed);
+  expect(status?.message).toMatch(
+    /^Pod was rejected: Allocate failed due to rpc error: code = ResourceExhausted desc = Cannot read a message of 41943\d\d bytes: at most 4194304 are taken, which is unexpected$/,
+  );
+});

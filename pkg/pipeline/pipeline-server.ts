@@ -41,8 +41,8 @@ export function createPipelineServer({
   const repositories = new Repositories(places);
   const pushes = createPushController(deps, repositories);
   const controllers = [pushes, createRunController(deps, { ...steps, places }), createWebhookController(deps)];
-  const { client, log, informers } = deps;
-  const server = createServer(gitServer({ client, places, repositories, log, path, onPush: pushes.pushed }));
+  const { client, clock, log, informers } = deps;
+  const server = createServer(gitServer({ client, clock, places, repositories, log, path, onPush: pushes.pushed }));
   return {
     async run(signal) {
       using _lock = await lockFolder(folder);

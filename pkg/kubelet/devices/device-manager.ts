@@ -43,6 +43,7 @@ export interface DeviceManagerDeps {
 
 interface Connected {
   readonly plugin: DevicePlugin;
+  readonly socketPath: string;
 }
 
 /** The devices of one kubelet's pods. */
@@ -79,7 +80,7 @@ export class DeviceManager {
     const plugin = await DevicePlugin.connect({ socketPath, clock });
     if (this.#isClosed) return plugin.close();
     const before = this.#plugins.get(resource);
-    const connected: Connected = { plugin };
+    const connected: Connected = { plugin, socketPath };
     this.#plugins.set(resource, connected);
     this.#absences.get(resource)?.cancel();
     this.#absences.delete(resource);
@@ -89,17 +90,17 @@ export class DeviceManager {
         if (this.#plugins.get(resource) === connected) this.#tell(resource, devices);
       },
       gone: () => {
-        if (this.#plugins.get(resource) === connected) this.disconnect(resource);
+        if (this.#plugins.get(resource) === connected) this.disconnect(resource, socketPath);
       },
     });
     log.info('Device plugin connected', { resource, socketPath });
   }
 
-  /** Its plugin is gone. */
-  disconnect(resource: string): void {
+  /** The plugin at this socket is gone; another may have taken its place. */
+  disconnect(resource: string, socketPath: string): void {
     const { clock, log } = this.#deps;
     const connected = this.#plugins.get(resource);
-    if (connected === undefined) return;
+    if (connected?.socketPath !== socketPath) return;
     this.#plugins.delete(resource);
     void connected.plugin.close();
     log.info('Device plugin gone', { resource });

@@ -47,7 +47,7 @@ export function devicePluginHandler(devices: Pick<DeviceManager, 'connect' | 'di
       check(versions, name);
       await devices.connect(name, socketPath);
     },
-    deregister: ({ name }) => devices.disconnect(name),
+    deregister: ({ name, socketPath }) => devices.disconnect(name, socketPath),
   };
 }
 

@@ -10,6 +10,9 @@ import { GrpcError, grpcCodeNames, grpcCodes } from '#pkg/grpc/grpc-error.ts';
 import { Fields } from '#pkg/grpc/message.ts';
 import { type SocketPlace, socketPlace } from './socket-place.ts';
 
+/** Longest message of a plugin. Source: `defaultClientMaxReceiveMessageSize` of gRPC in Go. */
+const messageBytesMax = 4 * 1024 * 1024;
+
 /** What is asked, and how the answer is read. */
 export interface PluginCall<T> {
   /** With its frame. */
@@ -50,7 +53,8 @@ export class PluginClient {
   /** For a socket that somebody else makes. Rejects where its folder is not there. */
   static async at(socketPath: string, clock: Clock): Promise<PluginClient> {
     const place = await socketPlace(socketPath);
-    const connection = new GrpcConnection({ endpoint: 'http://localhost', socketPath: place.path, clock });
+    const options = { endpoint: 'http://localhost', socketPath: place.path, messageBytesMax, clock };
+    const connection = new GrpcConnection(options);
     return new PluginClient(connection, place);
   }
 

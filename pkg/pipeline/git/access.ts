@@ -8,6 +8,8 @@ export interface AccessQuestion {
   /** The header `authorization`. */
   readonly authorization: string | undefined;
   readonly namespace: string;
+  /** Of the run or the repository. */
+  readonly name: string;
   readonly purpose: Purpose;
 }
 
@@ -44,7 +46,15 @@ export async function mayAccess(client: Client, question: AccessQuestion): Promi
       user: user.username,
       ...(user.groups === undefined || user.groups === null ? {} : { groups: [...user.groups] }),
       ...(user.uid === undefined ? {} : { uid: user.uid }),
-      resourceAttributes: { group, resource, verb, namespace: question.namespace },
+      ...(user.extra === undefined ? {} : { extra: user.extra }),
+      resourceAttributes: {
+        group,
+        resource,
+        verb,
+        namespace: question.namespace,
+        // Some may have what one run made, and no other.
+        ...(question.purpose === 'artifacts' ? { name: question.name } : {}),
+      },
     },
   });
   return answer.status?.allowed === true ? 'yes' : 'no';

@@ -5,6 +5,8 @@
  */
 import { spawn } from 'node:child_process';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Clock } from '#pkg/base/clock.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { Places } from '../places.ts';
@@ -13,18 +15,21 @@ import { sendArtifacts } from './artifacts.ts';
 import { gitEnvironment } from './git.ts';
 import type { Repositories } from './repositories.ts';
 
-/** Requests that git works on at the same time; more are told to come again. */
-const requestsMax = 16;
+/** Requests at the same time; more are told to come again. */
+const requestsMax = 32;
+/** Those of one namespace among them: who keeps its answers waiting keeps nobody else waiting. */
+const requestsOfNamespaceMax = 8;
 /** Longest push; what is longer is cut off, and git takes nothing of it. */
 const bodyBytesMax = 1 << 30;
 /** Headers of git's answer. */
 const headerBytesMax = 16 << 10;
-/** A request that takes longer is ended. */
+/** A request that takes longer is ended, whoever it waits for. */
 const requestMs = 600_000;
 
 /** What the server works with. */
 export interface GitServerDeps {
   readonly client: Client;
+  readonly clock: Clock;
   readonly places: Places;
   readonly repositories: Repositories;
   readonly log: Logger;
@@ -40,18 +45,24 @@ const urlPattern =
 /** What answers requests. */
 export function gitServer(deps: GitServerDeps): RequestListener {
   let busy = 0;
+  const busyOf = new Map<string, number>();
   return (request, response) => {
-    if (busy >= requestsMax) {
-      refuse(response, 503, 'too many requests at the same time: try again');
-      return;
-    }
+    const url = URL.parse(request.url ?? '/', 'http://git');
+    if (url === null) return refuse(response, 400, 'the address is none');
+    if (busy >= requestsMax) return refuse(response, 503, 'too many requests at the same time: try again');
     busy++;
-    answer(deps, request, response)
+    const end = deps.clock.setTimeout(() => response.destroy(), requestMs);
+    answer(deps, { request, response, url, busyOf })
       .catch((error: unknown) => {
-        deps.log.warn('Cannot answer a request for a repository', { error, url: request.url });
+        // Who has gone wants no answer.
+        if (errorCode(error) === 'ERR_STREAM_PREMATURE_CLOSE') return;
+        deps.log.warn('Cannot answer a request for a repository', { error, path: url.pathname });
         refuse(response, 500, 'the server could not answer');
       })
-      .finally(() => busy--);
+      .finally(() => {
+        end.cancel();
+        busy--;
+      });
   };
 }
 
@@ -64,36 +75,87 @@ const deeds: Readonly<Record<Purpose, string>> = {
 
 const artifactsPattern = /^\/([a-z0-9][-a-z0-9]{0,62})\/([a-z0-9][-.a-z0-9]{0,252})\.artifacts\.tar\.gz$/;
 
-async function answer(deps: GitServerDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { pathname, search } = new URL(request.url ?? '/', 'http://git');
-  const [, owner = '', run = ''] = artifactsPattern.exec(pathname) ?? [];
-  if (run !== '' && (request.method === 'GET' || request.method === 'HEAD')) {
-    if (!(await isAllowed(deps, { request, response, namespace: owner, purpose: 'artifacts' }))) return;
-    const isSent = await sendArtifacts({ folder: deps.places.artifacts(owner, run), name: run, request, response });
-    return isSent ? undefined : refuse(response, 404, `the run ${run} of the namespace ${owner} has no artefacts`);
-  }
-  const [, namespace = '', repository = '', service = ''] = urlPattern.exec(pathname) ?? [];
-  if (service === '')
+/** A request, and how many there are of each namespace. */
+interface Received {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly busyOf: Map<string, number>;
+}
+
+async function answer(deps: GitServerDeps, { request, response, url, busyOf }: Received): Promise<void> {
+  const asked = { request, response, ...askedOf(request, url) };
+  if (asked.purpose === undefined)
     return refuse(response, 404, 'there are /NAMESPACE/NAME.git and /NAMESPACE/RUN.artifacts.tar.gz only');
-  const isPush = service === 'git-receive-pack' || search === '?service=git-receive-pack';
-  if (!(await isAllowed(deps, { request, response, namespace, purpose: isPush ? 'push' : 'read' }))) return;
-  if (!(await deps.repositories.has(namespace, repository)))
-    return refuse(response, 404, `no pipeline of the namespace ${namespace} names the repository ${repository}`);
-  await serve(deps, { request, response, search, path: `/${namespace}/${repository}.git/${service}` });
-  if (service === 'git-receive-pack') deps.onPush(namespace, repository);
+  const { namespace, purpose } = asked;
+  if (!(await isAllowed(deps, { ...asked, purpose }))) return;
+  const busy = busyOf.get(namespace) ?? 0;
+  if (busy >= requestsOfNamespaceMax)
+    return refuse(response, 503, `too many requests for the namespace ${namespace} at the same time: try again`);
+  busyOf.set(namespace, busy + 1);
+  try {
+    await (purpose === 'artifacts' ? giveArtifacts(deps, asked) : giveRepository(deps, asked, url));
+  } finally {
+    const left = (busyOf.get(namespace) ?? 1) - 1;
+    if (left > 0) busyOf.set(namespace, left);
+    else busyOf.delete(namespace);
+  }
+}
+
+/** What a request is for; without a purpose where there is no such thing. */
+function askedOf({ method }: IncomingMessage, { pathname, searchParams }: URL) {
+  const [, owner = '', run = ''] = artifactsPattern.exec(pathname) ?? [];
+  if (run !== '' && (method === 'GET' || method === 'HEAD'))
+    return { namespace: owner, name: run, service: '', purpose: 'artifacts' } as const;
+  const [, namespace = '', name = '', service = ''] = urlPattern.exec(pathname) ?? [];
+  if (service === '') return { namespace, name, service, purpose: undefined };
+  const isPush = service === 'git-receive-pack' || searchParams.getAll('service').includes('git-receive-pack');
+  return { namespace, name, service, purpose: isPush ? 'push' : 'read' } as const;
+}
+
+interface Wanted {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly namespace: string;
+  /** Of the run or the repository. */
+  readonly name: string;
+  /** Of git. */
+  readonly service: string;
+}
+
+async function giveArtifacts(deps: GitServerDeps, { request, response, namespace, name }: Wanted): Promise<void> {
+  const folder = deps.places.artifacts(namespace, name);
+  if (await sendArtifacts({ folder, name, request, response })) return;
+  refuse(response, 404, `the run ${name} of the namespace ${namespace} has no artefacts`);
+}
+
+async function giveRepository(
+  deps: GitServerDeps,
+  { request, response, namespace, name, service }: Wanted,
+  { search }: URL,
+): Promise<void> {
+  if (!(await deps.repositories.has(namespace, name)))
+    return refuse(response, 404, `no pipeline of the namespace ${namespace} names the repository ${name}`);
+  // Git compresses what it pushes itself: compressed once more, it would have no limit.
+  if (service === 'git-receive-pack' && request.headers['content-encoding'] !== undefined)
+    return refuse(response, 415, 'a push is not taken compressed');
+  await serve(deps, { request, response, search, path: `/${namespace}/${name}.git/${service}` });
+  if (service === 'git-receive-pack') deps.onPush(namespace, name);
 }
 
 interface Asked {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly namespace: string;
+  readonly name: string;
   readonly purpose: Purpose;
 }
 
 /** Answers who may not. */
-async function isAllowed(deps: GitServerDeps, { request, response, namespace, purpose }: Asked): Promise<boolean> {
+async function isAllowed(deps: GitServerDeps, asked: Asked): Promise<boolean> {
+  const { request, response, namespace, name, purpose } = asked;
   const { authorization } = request.headers;
-  const access = await mayAccess(deps.client, { authorization, namespace, purpose });
+  const access = await mayAccess(deps.client, { authorization, namespace, name, purpose });
   if (access === 'yes') return true;
   if (access === 'unknown') {
     response.setHeader('www-authenticate', 'Basic realm="coxswain", charset="UTF-8"');
@@ -143,19 +205,25 @@ function serve(deps: GitServerDeps, exchange: Exchange): Promise<void> {
     const child = spawn('git', ['http-backend'], {
       env: environmentOf(deps, exchange),
       stdio: ['pipe', 'pipe', 'ignore'],
-      timeout: requestMs,
     });
     let bytes = 0;
     request.on('data', (part: Uint8Array) => {
       bytes += part.length;
-      if (bytes > bodyBytesMax) child.kill();
+      if (bytes <= bodyBytesMax) return;
+      refuse(response, 413, `a request has at most ${bodyBytesMax} bytes`);
+      child.kill();
     });
     // Who goes away takes nothing with them: git ends without its input, and takes a push only when it is whole.
-    request.on('aborted', () => child.kill());
+    response.on('close', () => {
+      child.kill();
+      child.stdout.resume();
+    });
     child.stdin.on('error', () => {});
     request.pipe(child.stdin);
     let head = Buffer.alloc(0);
     child.stdout.on('data', (part: Buffer) => {
+      // Nobody hears it, so nothing is waited for.
+      if (response.destroyed || response.writableEnded) return;
       if (response.headersSent) {
         if (!response.write(part)) {
           child.stdout.pause();
@@ -168,7 +236,6 @@ function serve(deps: GitServerDeps, exchange: Exchange): Promise<void> {
       if (end >= 0) begin(response, head.subarray(0, end).toString('latin1'), head.subarray(end + 4));
       else if (head.length > headerBytesMax) child.kill();
     });
-    response.on('close', () => child.stdout.resume());
     child.on('error', reject);
     child.on('close', () => {
       if (response.headersSent) response.end();
