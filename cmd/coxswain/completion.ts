@@ -1,5 +1,5 @@
 /**
- * `coxswain completion bash|zsh|fish`: a script by which the shell completes commands, flags, their values and the names of clusters, nodes and machines. The script asks
+ * `coxswain completion bash|zsh|fish`: a script by which the shell completes commands, flags, their values and the names of clusters, nodes, machines and addons. The script asks
  * `coxswain completion words`, which reads what each command's own `--help` says, so nothing is listed twice; names are those of now.
  */
 import { readdir } from 'node:fs/promises';
@@ -92,6 +92,8 @@ async function wordsFor(
   const { names = [], placeholder } = flags.find((flag) => flag.names.includes(last)) ?? {};
   if (placeholder !== undefined) return fits(await valuesOf(world, names, placeholder));
   if (current.startsWith('-')) return fits(flags.flatMap(({ names }) => names.filter((one) => one.startsWith('--'))));
+  if (namesAddons.includes(`${name} ${sub}`))
+    return fits(Object.keys((await import('#pkg/addons/table.ts')).addonTable).filter((one) => !before.includes(one)));
   const what = sub === undefined ? undefined : named[`${name} ${sub}`];
   if (what === undefined || hasOperand(before.slice(1), flags)) return [];
   const saidFor = (flag: string): string => before[before.lastIndexOf(flag) + 1] ?? '';
@@ -101,6 +103,9 @@ async function wordsFor(
   };
   return fits(await (await import('./live-names.ts')).liveNames(world, what, cluster));
 }
+
+/** What takes addons, one or several. */
+const namesAddons: readonly string[] = ['addon enable', 'addon disable', 'addon show'];
 
 /** What the first word after a command of a command names. */
 const named: Readonly<Record<string, Nameable>> = {

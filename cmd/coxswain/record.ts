@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { connectionOf } from '#cmd/common/connection.ts';
 import { namespaces } from '#pkg/api/types/refs.ts';
+import { humanDuration } from '#pkg/apimachinery/time.ts';
 import { repeat } from '#pkg/base/async.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
@@ -50,10 +51,12 @@ export async function record(world: World, args: readonly string[]): Promise<num
   // Before there is a file: a cluster that is not there leaves none.
   await deps.client.resource(namespaces).list({ limit: 1 });
   const writer = new RecordingWriter(values.output, header, { append: values.resume });
-  let changes = 0;
-  world.writeError(`Recording to ${values.output} until Ctrl-C.\n`);
+  let [objects, changes] = [0, 0];
+  const until = values.for > 0 ? `for ${humanDuration(values.for)}, or ` : '';
+  world.writeError(`Recording to ${values.output} ${until}until Ctrl-C.\n`);
   const tell: Parameters<typeof recordCluster>[0]['tell'] = (one) => {
-    if ('object' in one) changes++;
+    if ('object' in one && one.type === 'STATE') objects++;
+    else if ('object' in one) changes++;
     writer.write(one);
   };
   const options = { deps, startMs: header.startMs, secrets: values.secrets, tell };
@@ -75,7 +78,7 @@ export async function record(world: World, args: readonly string[]): Promise<num
     await writer.close();
     await transport.close();
   }
-  world.writeError(`Recorded ${changes} changes.\n`);
+  world.writeError(`Recorded ${objects} objects and ${changes} changes.\n`);
   return 0;
 }
 

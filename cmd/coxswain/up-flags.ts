@@ -31,6 +31,7 @@ import {
 import { logLevels } from '#pkg/component/logger.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { type ClusterFile, fileFieldOf, haveOtherNodes } from './cluster-file/cluster-file.ts';
+import { changedFields } from './cluster-file/component-fields.ts';
 import { clusterFlags } from './cluster-flags.ts';
 
 /** `component.flag=value`. */
@@ -262,8 +263,11 @@ export function refuseChanges(
   const { file } = wanted;
   const changed = changedFlags(wanted, running);
   if (changed.length === 0) return;
-  const names = changed.map((flag) => (file === undefined ? `--${flag}` : fileFieldOf(flag)));
-  const it = `${changed.length === 1 ? (file === undefined ? 'the flag' : 'the field') : file === undefined ? 'the flags' : 'the fields'} out`;
+  const { componentFlags } = wanted.settings;
+  const fieldsOf = (flag: string): readonly string[] =>
+    flag === 'extra-config' ? changedFields(componentFlags, running.settings.componentFlags) : [fileFieldOf(flag)];
+  const names = changed.flatMap((flag) => (file === undefined ? [`--${flag}`] : fieldsOf(flag)));
+  const it = `${names.length === 1 ? (file === undefined ? 'the flag' : 'the field') : file === undefined ? 'the flags' : 'the fields'} out`;
   throw new UserError(
     `Cannot change ${names.join(' and ')} of the cluster "${running.settings.name}" while it runs: stop it with "coxswain down" first, or leave ${it}`,
   );

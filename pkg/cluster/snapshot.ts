@@ -2,6 +2,7 @@
  * Snapshots of a cluster's store: what `coxswain snapshot` does. A snapshot has everything that the API server keeps, at one revision, and nothing of who
  * uses the store meanwhile; keys and certificates of the cluster are not in it. It is the same whatever store it comes from or goes to.
  */
+import { errorCode } from '#pkg/base/error-code.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { restoreItems, revisionsSkipped } from '#pkg/storage/snapshot/restore-items.ts';
 import { type SnapshotHeader, type SnapshotItem, SnapshotProblem } from '#pkg/storage/snapshot/snapshot-format.ts';
@@ -91,6 +92,7 @@ export async function openSnapshot(path: string, purpose = 'restore'): Promise<S
     return await SnapshotFile.open(path);
   } catch (error) {
     if (error instanceof SnapshotProblem) throw new UserError(`Cannot ${purpose} ${path} as ${error.message}`, error);
+    if (errorCode(error) === 'ENOENT') throw new UserError(`Cannot ${purpose} ${path} as it is not there`, error);
     throw error;
   }
 }

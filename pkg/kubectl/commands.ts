@@ -128,7 +128,13 @@ export const commands: Commands = {
   },
   top: { summary: 'Show what nodes or pods use.', usage: 'top node|pod [NAME]', flags: topFlags, run: top },
   uncordon: { summary: 'Mark a node as schedulable.', usage: 'uncordon NODE', flags: cordonFlags, run: uncordon },
-  version: { summary: 'Show the versions of client and server.', usage: 'version', flags: versionFlags, run: version },
+  version: {
+    summary: 'Show the versions of client and server.',
+    usage: 'version',
+    flags: versionFlags,
+    run: version,
+    localBy: 'client',
+  },
   wait: {
     summary: 'Wait for a condition.',
     usage: 'wait --for=condition=Ready TYPE/NAME',

@@ -122,7 +122,8 @@ interface CommandLine {
 async function run(world: KubectlWorld, { name, command }: Found, line: CommandLine): Promise<number> {
   let api: (KubeApi & { close?(): void }) | undefined;
   try {
-    api = command.isLocal ? localApi : await world.connect(connectRequest(command, line));
+    const isLocal = command.isLocal || (command.localBy !== undefined && line.values[command.localBy] === true);
+    api = isLocal ? localApi : await world.connect(connectRequest(command, line));
     const context: KubectlContext = {
       api,
       discovery: new Discovery(api),

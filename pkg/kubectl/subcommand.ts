@@ -16,6 +16,8 @@ export interface Subcommand {
   readonly aliases?: readonly string[];
   /** It needs no server, and so no kubeconfig that names one. */
   readonly isLocal?: boolean;
+  /** The switch with which it needs none. */
+  readonly localBy?: string;
 }
 
 /** Commands by their names. */

@@ -43,6 +43,7 @@ test('branches are compared in a table and a picture', patience, async () => {
     `${packed.figures.pods}`,
     `${spread.figures.pods}`,
   ]);
+  expect(rows.find(([title]) => title === 'time')).toEqual(['time', '60m', '60m', '60m']);
   const svg = picture(runs);
   expect(svg.match(/<path /g)).toHaveLength(8);
   expect(svg).toContain('&lt;spread>');

@@ -12,7 +12,8 @@ export interface NamedRun {
 
 const waited = (ms: number): string => (ms < 10_000 ? `${ms}ms` : humanDuration(ms));
 
-const rowsOf: readonly (readonly [string, (figures: RunFigures) => string])[] = [
+const rowsOf: readonly (readonly [string, (figures: RunFigures, run: NamedRun) => string])[] = [
+  ['time', (_figures, { endMs }) => humanDuration(endMs)],
   ['pods', ({ pods }) => `${pods}`],
   ['placed', ({ placed }) => `${placed}`],
   ['waiting at the end', ({ waiting }) => `${waiting}`],
@@ -28,7 +29,7 @@ const rowsOf: readonly (readonly [string, (figures: RunFigures) => string])[] = 
 export function comparison(runs: readonly NamedRun[]): readonly (readonly string[])[] {
   return [
     ['', ...runs.map(({ name }) => name.toUpperCase())],
-    ...rowsOf.map(([title, text]) => [title, ...runs.map(({ figures }) => text(figures))]),
+    ...rowsOf.map(([title, text]) => [title, ...runs.map((run) => text(run.figures, run))]),
   ];
 }
 

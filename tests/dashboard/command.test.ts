@@ -118,6 +118,8 @@ describe.skipIf(noBrowser !== undefined)('coxswain dashboard', () => {
     await on('#/object/-/v1/pods/default/waits?tab=placement', async (page) => {
       await page.getByText('The pod is on no node.').waitFor();
       await page.getByRole('cell', { name: /^NodeAffinity: / }).waitFor();
+      await page.getByRole('tab', { name: 'Logs' }).click();
+      await page.getByText('Nothing is written there.').waitFor();
     });
   });
 

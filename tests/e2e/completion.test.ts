@@ -66,6 +66,7 @@ test('a command that has commands has theirs, and one without has flags', () => 
   expect(words('addon', '')).toEqual(['list', 'enable', 'disable', 'show', '--help']);
   expect(words('addon', 'enable', '-o', '')).toEqual(['json', 'yaml']);
   expect(words('addon', '-')).toEqual(['--help']);
+  expect(words('addon', 'enable', 'gateway', '')).toEqual(['logs', 'pipeline', 'prometheus']);
   expect(words('logs', '')).toEqual(['export', '--help']);
   expect(words('logs', '--t')).toEqual(['--tail']);
   expect(words('logs', 'export', '--d')).toEqual(['--data-dir']);

@@ -96,7 +96,11 @@ test(
     for (const replicas of [3, 4, 5])
       await cluster.kubectl(kubectl, ['scale', 'deployment/web', `--replicas=${replicas}`]);
     const recording = await recorded;
-    expect([recording.code, recording.stderr]).toEqual([0, expect.stringMatching(/Recorded [1-9]\d* changes\.\n$/)]);
+    expect(recording.stderr).toMatch(/^Recording to .*\/some\.recording for 10s, or until Ctrl-C\.\n/);
+    expect([recording.code, recording.stderr]).toEqual([
+      0,
+      expect.stringMatching(/Recorded [1-9]\d* objects and [1-9]\d* changes\.\n$/),
+    ]);
     const svg = join(folder, 'some.svg');
     const replay = ['replay', path, '--branch', 'nodes=+1', '--until', '10m', '-o', 'json', '--svg', svg];
     const [first, second] = [await alone(...replay), await alone(...replay)];

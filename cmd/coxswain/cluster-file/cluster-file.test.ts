@@ -319,6 +319,14 @@ test('a running cluster follows labels, roles and taints; what it cannot follow 
   expect(() => refuseChanges(other, running)).toThrow(
     'Cannot change runtimes and nodes and components of the cluster "dev" while it runs: stop it with "coxswain down" first, or leave the fields out',
   );
+  const gates = await wanted({
+    nodes: [{ name: 'a' }, {}],
+    featureGates: { HPAScaleToZero: true },
+    apiServer: { auditLogPath: '-' },
+  });
+  expect(() => refuseChanges(gates, running)).toThrow(
+    'Cannot change apiServer.auditLogPath and featureGates of the cluster "dev" while it runs: stop it with "coxswain down" first, or leave the fields out',
+  );
   expect(changedFlags(await wanted({ nodes: [{ name: 'a', capacity: { cpu: '9' } }, {}] }), running)).toEqual([
     'nodes',
   ]);

@@ -83,7 +83,6 @@ const fieldOfFlag: Readonly<Record<string, string>> = {
   'etcd-keyfile': 'store.keyFile',
   'etcd-password-file': 'store.passwordFile',
   'etcd-username': 'store.username',
-  'extra-config': 'components',
   'log-level': 'logLevel',
   network: 'networking.mode',
   runtime: 'runtimes',

@@ -1,6 +1,6 @@
 /** What a cluster file says of single components: below `components` by the names of their flags, and in fields of its own that stand for such flags. */
 import { resolve } from 'node:path';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { deepEqual, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { AccessFiles } from '#pkg/cluster/access-files.ts';
@@ -164,6 +164,23 @@ export function ownFieldsOf(set: ComponentFlags, under: string): JsonObject {
 export function hasOwnField(set: ComponentFlags, component: string, flag: string): boolean {
   const field = ownFields.find((one) => one.flag === flag && one.components.includes(component));
   return field !== undefined && commonText(set, field) !== undefined;
+}
+
+/** The fields of a file by which two sets of flags differ: those of their own, and `components` for what others there are. */
+export function changedFields(one: ComponentFlags, other: ComponentFlags): readonly string[] {
+  const own = ownFields.filter((field) => commonText(one, field) !== commonText(other, field)).map(({ path }) => path);
+  const isSameElse = own.length > 0 && deepEqual(othersOf(one), othersOf(other));
+  return isSameElse ? own : [...own, 'components'];
+}
+
+/** The flags that no field of its own says. */
+function othersOf(set: ComponentFlags): ComponentFlags {
+  return Object.fromEntries(
+    Object.entries(set).flatMap(([component, flags]) => {
+      const others = Object.entries(flags).filter(([flag]) => !hasOwnField(set, component, flag));
+      return others.length === 0 ? [] : [[component, Object.fromEntries(others)]];
+    }),
+  );
 }
 
 /** What all of its components are told; undefined where that differs. */

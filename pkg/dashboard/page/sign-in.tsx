@@ -24,7 +24,7 @@ export function SignIn() {
       </p>
       <p role="alert">{problem === '' ? signedOutBecause.value : problem}</p>
       <SecretForm
-        label="Code that the terminal of “coxswain dashboard” shows"
+        label="Code that the terminal of “coxswain dashboard” shows, or “coxswain dashboard --code” says"
         action="Sign in with the kubeconfig"
         isBusy={isBusy}
         onSubmit={(code) => submit({ code })}

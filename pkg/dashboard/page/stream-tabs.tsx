@@ -33,7 +33,8 @@ export function Log({ containers, namespace, pod }: LogProps) {
     let all = '';
     let frame = 0;
     const view = openView({ kind: 'log', namespace, pod, container: chosen, previous: isPrevious }, (message) => {
-      if (message.type === 'end') setSaid(message.problem ?? 'The log has ended.');
+      if (message.type === 'end')
+        setSaid(message.problem ?? (all === '' ? 'Nothing is written there.' : 'The log has ended.'));
       if (message.type !== 'text') return;
       all = (all + message.text).slice(-logCharsMax);
       cancelAnimationFrame(frame);

@@ -73,6 +73,7 @@ test.each([false, true])('every run ends once, in time, and nothing is half prom
     const world = live(seed, { faulty, outsiders: false });
     for (const { status } of world.runs) {
       expect(status?.completionTime, `seed ${seed}`).toBeDefined();
+      if (status?.phase !== 'Succeeded') expect(status?.message, `seed ${seed}`).toMatch(/^step [a-z0-9-]+: \S/);
       ends.set(status?.phase ?? '', (ends.get(status?.phase ?? '') ?? 0) + 1);
     }
     for (const [name, target] of world.targets) {

@@ -127,7 +127,8 @@ function summary(before: RunStatus | undefined, steps: readonly StepStatus[], no
   const phase = order.find((bad) => steps.some((step) => step.phase === bad));
   if (phase === undefined) return { phase: 'Succeeded', ...kept, completionTime: now };
   const first = steps.find((step) => step.phase === phase);
-  const message = [`step ${first?.name ?? ''}`, first?.message].filter((part) => part !== undefined).join(': ');
+  const why = first?.message ?? first?.reason;
+  const message = [`step ${first?.name ?? ''}`, why].filter((part) => part !== undefined).join(': ');
   return { phase, reason: first?.reason ?? phase, message, ...kept, completionTime: now };
 }
 
