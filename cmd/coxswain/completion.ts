@@ -1,5 +1,5 @@
 /**
- * `coxswain completion bash|zsh|fish`: a script by which the shell completes commands, flags, their values and the names of clusters, nodes, machines and addons. The script asks
+ * `coxswain completion bash|zsh|fish`: a script by which the shell completes commands, flags, their values and the names of clusters, nodes, machines, pods, runs and addons. The script asks
  * `coxswain completion words`, which reads what each command's own `--help` says, so nothing is listed twice; names are those of now.
  */
 import { readdir } from 'node:fs/promises';
@@ -94,12 +94,13 @@ async function wordsFor(
   if (current.startsWith('-')) return fits(flags.flatMap(({ names }) => names.filter((one) => one.startsWith('--'))));
   if (namesAddons.includes(`${name} ${sub}`))
     return fits(Object.keys((await import('#pkg/addons/table.ts')).addonTable).filter((one) => !before.includes(one)));
-  const what = sub === undefined ? undefined : named[`${name} ${sub}`];
-  if (what === undefined || hasOperand(before.slice(1), flags)) return [];
+  const what = named[sub === undefined ? name : `${name} ${sub}`];
+  if (what === undefined || hasOperand(sub === undefined ? before : before.slice(1), flags)) return [];
   const saidFor = (flag: string): string => before[before.lastIndexOf(flag) + 1] ?? '';
   const cluster = {
     name: before.includes('--name') ? saidFor('--name') : defaultSettings.name,
     dataDir: before.includes('--data-dir') ? saidFor('--data-dir') : '',
+    namespace: ['--namespace', '-n'].filter((flag) => before.includes(flag)).map(saidFor)[0] ?? 'default',
   };
   return fits(await (await import('./live-names.ts')).liveNames(world, what, cluster));
 }
@@ -107,10 +108,13 @@ async function wordsFor(
 /** What takes addons, one or several. */
 const namesAddons: readonly string[] = ['addon enable', 'addon disable', 'addon show'];
 
-/** What the first word after a command of a command names. */
+/** What the first word after a command, or a command of one, names. */
 const named: Readonly<Record<string, Nameable>> = {
+  explain: 'pods',
   'node drain': 'nodes',
   'node remove': 'nodes',
+  'pipeline approve': 'runs',
+  'pipeline cancel': 'runs',
   'vm console': 'machines',
   'vm evacuate': 'nodes',
   'vm failover': 'machines',

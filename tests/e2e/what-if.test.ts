@@ -45,6 +45,8 @@ test(
   async () => {
     const [pod = ''] = (await cluster.kubectl(kubectl, ['get', 'pods', '-o', 'name'])).split('\n');
     expect(await printed('explain', pod)).toContain(pod.slice('pod/'.length));
+    const typed = ['completion', 'words', '--', 'explain', '--data-dir', cluster.dataDir, pod.slice(0, -1)];
+    expect((await alone(...typed)).stdout.split('\n')).toContain(pod);
     const more = {
       apiVersion: 'v1',
       kind: 'Pod',
