@@ -49,7 +49,7 @@ beforeAll(async () => {
   // The test's own tools are the checkout's: what they import of the consumer's they find there.
   for (const tool of ['vitest', 'vite'])
     symlinkSync(join(root, 'node_modules', tool), join(folder, 'node_modules', tool));
-}, hookMs);
+}, 2 * hookMs);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
