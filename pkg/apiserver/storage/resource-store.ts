@@ -6,8 +6,10 @@
  * watches have ended and whoever is still at it is told that there is no such resource.
  * Keys are upstream's (`storage-key.ts`); values are JSON of our own layout.
  */
+
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type ErrorSubject, internalError, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
+import { TurnsByKey } from '#pkg/base/turns.ts';
 import type { CacheEntry, ResourceCache, ResourceFeed } from '#pkg/storage/cache.ts';
 import { ValueGuardError } from '#pkg/storage/encryption/value-guard.ts';
 import { keyBytesMax } from '#pkg/storage/operation.ts';
@@ -27,7 +29,6 @@ import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, StoredEntry
 import type { ObjectKeeper } from './object-keeper.ts';
 import type { OpenCaches } from './open-caches.ts';
 import { storagePrefix } from './storage-key.ts';
-import { Turns } from './turns.ts';
 
 /** What a write came to: the new state, or the state that was in the way (undefined: the object does not exist). */
 export type PutResult =
@@ -63,7 +64,7 @@ export class ResourceStore {
   readonly prefix: string;
   readonly namespaced: boolean;
   /** Of those who change an object and have lost to others who do. */
-  readonly turns = new Turns();
+  readonly turns = new TurnsByKey();
   readonly #store: ObjectKeeper;
   readonly #options: ResourceStoreOptions;
   readonly #takesLate: boolean;

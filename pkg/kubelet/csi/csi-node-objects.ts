@@ -6,7 +6,7 @@ import type { Node } from '#pkg/api/types/core-v1.ts';
 import { csiNodes, nodes } from '#pkg/api/types/refs.ts';
 import type { CSINode, CSINodeDriver } from '#pkg/api/types/storage-v1.ts';
 import { deepEqual, isObject } from '#pkg/apimachinery/json.ts';
-import { isAlreadyExists, isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { isAlreadyExists, isConflict, unlessGone } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { CsiNodeInfo } from './csi-messages.ts';
 
@@ -102,10 +102,7 @@ async function changeDrivers(deps: CsiNodeObjectsDeps, change: DriversChange): P
 
 async function changeDriversOnce({ client, nodeName }: CsiNodeObjectsDeps, change: DriversChange): Promise<void> {
   const api = client.resource(csiNodes);
-  const known = await api.get(nodeName).catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  });
+  const known = await unlessGone(api.get(nodeName));
   const before = known?.spec.drivers ?? [];
   const drivers = change(before);
   if (known !== undefined && deepEqual(before, drivers)) return;

@@ -7,10 +7,10 @@ import { attachmentFor, csiDeviceName, needsAttachment } from '#pkg/api/storage/
 import type { Node, PersistentVolume, Pod, SecretReference, Volume } from '#pkg/api/types/core-v1.ts';
 import { csiDrivers, secrets, volumeAttachments } from '#pkg/api/types/refs.ts';
 import type { CSIDriver } from '#pkg/api/types/storage-v1.ts';
-import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { unlessGone } from '#pkg/apimachinery/status-error.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
-import { Turns } from '#pkg/base/turns.ts';
+import { TurnsByKey } from '#pkg/base/turns.ts';
 import { WakeUp } from '#pkg/base/wake-up.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { pathAsNamed } from '../plugins/kubelet-folder.ts';
@@ -87,7 +87,7 @@ interface Wanted {
 /** The volumes of one kubelet's pods. */
 export class CsiVolumes implements DriverVolumes {
   readonly #deps: CsiVolumesDeps;
-  readonly #turns = new Map<string, Turns>();
+  readonly #turns = new TurnsByKey();
   /** Paths at which a volume is shown to its pod, since the kubelet started. */
   readonly #shown = new Set<string>();
   /** Volumes that pods use, by the names that nodes have for them. */
@@ -161,7 +161,7 @@ export class CsiVolumes implements DriverVolumes {
       attributes: source.volumeAttributes ?? {},
       secretRef: source.nodePublishSecretRef,
     };
-    return this.#turnOf(wanted).take(async () => {
+    return this.#inTurn(wanted, async () => {
       if (isStaged) await this.#stage(wanted, source.nodeStageSecretRef);
       const mounted = await this.#show(wanted);
       if (!known.capabilities.has('expand')) return mounted;
@@ -192,15 +192,14 @@ export class CsiVolumes implements DriverVolumes {
       use: this.#useOf(known, { fsType, accessMode: 'ReadWriteOnce', mountOptions: [] }),
       secretRef: secretName === undefined ? undefined : { name: secretName, namespace },
     };
-    return this.#turnOf(wanted).take(() => this.#show(wanted));
+    return this.#inTurn(wanted, () => this.#show(wanted));
   }
 
   async unmount(podUid: string): Promise<void> {
     const { folder } = this.#deps;
     this.#waiting.forget(podUid);
     const all = await volumesOfPod(folder, podUid);
-    for (const found of all)
-      await this.#turnOf({ ...found, handle: found.volumeHandle }).take(() => this.#giveBack(found));
+    for (const found of all) await this.#inTurn({ ...found, handle: found.volumeHandle }, () => this.#giveBack(found));
     if (all.length > 0) await takeAwayPod(folder, podUid);
   }
 
@@ -215,7 +214,7 @@ export class CsiVolumes implements DriverVolumes {
       this.#waiting.add(name, metadata?.uid ?? '');
       throw new VolumeError(`driver name ${name} not found in the list of registered CSI drivers`);
     }
-    const object = await unlessAbsent(this.#deps.client.resource(csiDrivers).get(name));
+    const object = await unlessGone(this.#deps.client.resource(csiDrivers).get(name));
     const problem = modeProblem(name, object, mode);
     if (problem !== undefined) throw new VolumeError(problem);
     return { known, object };
@@ -333,7 +332,7 @@ export class CsiVolumes implements DriverVolumes {
     for (const staged of await stagedVolumes(folder)) {
       const known = this.#deps.driver(staged.driverName);
       if (known === undefined) continue;
-      await this.#turnOf({ ...staged, handle: staged.volumeHandle }).take(async () => {
+      await this.#inTurn({ ...staged, handle: staged.volumeHandle }, async () => {
         const isUsed = (await foundVolumes(folder)).some((one) => isSame(one, staged));
         if (!isUsed) await this.#unstage(known, staged);
       });
@@ -366,11 +365,14 @@ export class CsiVolumes implements DriverVolumes {
     return pathAsNamed(this.#deps.folder, path, { by: known.driver.endpoint });
   }
 
-  #turnOf({ driverName, handle }: Pick<Wanted, 'driverName' | 'handle'>): Turns {
-    const key = `${driverName}^${handle}`;
-    const known = this.#turns.get(key) ?? new Turns();
-    this.#turns.set(key, known);
-    return known;
+  /** Does something with a volume once what was begun with it before is over. */
+  async #inTurn<T>({ driverName, handle }: Pick<Wanted, 'driverName' | 'handle'>, work: () => Promise<T>): Promise<T> {
+    const end = await this.#turns.take(`${driverName}^${handle}`);
+    try {
+      return await work();
+    } finally {
+      end();
+    }
   }
 
   #wake(name: string): void {
@@ -389,12 +391,5 @@ function isSame(
 async function asked<T>(work: Promise<T>): Promise<T> {
   return work.catch((error: unknown) => {
     throw error instanceof PluginError ? new VolumeError(error.message) : error;
-  });
-}
-
-async function unlessAbsent<T>(work: Promise<T>): Promise<T | undefined> {
-  return work.catch((error: unknown) => {
-    if (isNotFound(error)) return undefined;
-    throw error;
   });
 }

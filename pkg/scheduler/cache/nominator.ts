@@ -4,11 +4,9 @@
  */
 import type { ClusterView } from '../model/cluster-view.ts';
 import type { PodInfo } from '../model/pod-info.ts';
+import { ChangeLog } from './change-log.ts';
 
 const nobody: readonly PodInfo[] = [];
-
-/** Changes that are remembered; who is further behind starts anew. */
-const logMax = 4_096;
 
 interface Promised {
   readonly pod: PodInfo;
@@ -29,21 +27,8 @@ export class Nominator {
   readonly #byPod = new Map<string, Promised>();
   /** Each list is replaced, never changed. */
   readonly #byNode = new Map<string, readonly PodInfo[]>();
-  /** Names of nodes that were promised, or are no longer, from the change `#logFrom` on. */
-  #log: string[] = [];
-  #logFrom = 0;
-
-  /** How many changes there were: the position that a reader remembers. */
-  get head(): number {
-    return this.#logFrom + this.#log.length;
-  }
-
-  /** Calls `visit` with the name of each node of which a promise changed since `position`; false (and no calls) when that is too long ago. */
-  since(position: number, visit: (nodeName: string) => void): boolean {
-    if (position < this.#logFrom) return false;
-    for (let at = position - this.#logFrom; at < this.#log.length; at++) visit(this.#log[at] ?? '');
-    return true;
-  }
+  /** Names of nodes that were promised, or are no longer. */
+  readonly changes = new ChangeLog<string>();
 
   get isEmpty(): boolean {
     return this.#byPod.size === 0;
@@ -61,7 +46,7 @@ export class Nominator {
     const kept = before?.nodeName === nodeName ? before.victims : nobody;
     this.#byPod.set(pod.uid, { pod, nodeName, victims: victims ?? kept });
     this.#byNode.set(nodeName, [...(this.#byNode.get(nodeName) ?? []), pod]);
-    this.#note(nodeName);
+    this.changes.push(nodeName);
   }
 
   delete(uid: string): void {
@@ -71,15 +56,7 @@ export class Nominator {
     const others = (this.#byNode.get(known.nodeName) ?? []).filter((pod) => pod.uid !== uid);
     if (others.length === 0) this.#byNode.delete(known.nodeName);
     else this.#byNode.set(known.nodeName, others);
-    this.#note(known.nodeName);
-  }
-
-  #note(nodeName: string): void {
-    if (this.#log.length >= logMax) {
-      this.#logFrom += this.#log.length;
-      this.#log = [];
-    }
-    this.#log.push(nodeName);
+    this.changes.push(known.nodeName);
   }
 
   /** The node promised to a pod. */

@@ -114,7 +114,7 @@ export class Decider {
   /** Where `check` may say something else than at a position; see `PostFilterContext`. */
   changedSince(position: ChangePosition | undefined): ChangedNodes {
     const { podChanges, slots } = this.#table;
-    const at = { pods: podChanges.head, promises: this.#nominator.head };
+    const at = { pods: podChanges.head, promises: this.#nominator.changes.head };
     const nodes = new Set<NodeInfo>();
     const note = (node: NodeInfo | undefined): void => {
       if (node !== undefined) nodes.add(node);
@@ -123,7 +123,7 @@ export class Decider {
       position !== undefined &&
       at.pods - position.pods <= slots.length &&
       podChanges.since(position.pods, (slot) => note(slots[slot])) &&
-      this.#nominator.since(position.promises, (name) => note(this.#table.node(name)));
+      this.#nominator.changes.since(position.promises, (name) => note(this.#table.node(name)));
     return { at, nodes: isKnown ? nodes : undefined };
   }
 

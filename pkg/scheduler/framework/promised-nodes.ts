@@ -95,12 +95,12 @@ export class PromisedNodes {
       else slots.delete(slot);
     };
     const { head } = this.#table.nodeChanges;
-    if (this.#nodesSeen !== head || !this.#nominator.since(this.#promisesSeen, update)) {
+    if (this.#nodesSeen !== head || !this.#nominator.changes.since(this.#promisesSeen, update)) {
       slots.clear();
       for (const name of this.#nominator.nodeNames()) update(name);
     }
     this.#nodesSeen = head;
-    this.#promisesSeen = this.#nominator.head;
+    this.#promisesSeen = this.#nominator.changes.head;
     return slots;
   }
 
