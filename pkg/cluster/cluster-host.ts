@@ -26,6 +26,8 @@ export interface ClusterHost {
   readonly signingClock?: Clock;
   /** PEM of the key that signs tokens of service accounts; absent where no Secret gets one. */
   readonly serviceAccountKey?: string;
+  /** Whether its store was empty when it started. Default false. */
+  readonly isNew?: boolean;
   /** Names of the controllers that run. Default: all. */
   readonly controllers?: readonly string[];
   /** What the nodes say of themselves in place of what the machine has. */
