@@ -36,7 +36,7 @@ import { areSimulated, runtimeProblem, runtimesOf } from './runtimes.ts';
 import { clusterDomain } from './settings.ts';
 
 /** What one node is made of. */
-export interface NodePartOptions {
+export interface NodePartOptions extends Pick<KubeletOptions, 'podCidr'> {
   readonly nodeName: string;
   /** Default 127.0.0.1. */
   readonly nodeAddress?: string;
@@ -60,8 +60,6 @@ export interface NodePartOptions {
   readonly leaseSeconds?: number;
   /** How many nodes share this machine: each offers its part. */
   readonly nodesOnMachine: number;
-  /** Addresses for its pods that it is registered with when it is new. Default: a controller gives it some. */
-  readonly podCidr?: string | undefined;
   /** Labels that it is registered with beside those that every node has. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Taints that it is registered with. */
@@ -285,7 +283,7 @@ async function openNode(
         { type: 'InternalIP', address: nodeAddress },
         { type: 'Hostname', address: nodeName },
       ],
-      ...(options.podCidr === undefined ? {} : { podCidr: options.podCidr }),
+      podCidr: options.podCidr,
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       capacity: ownCapacity,
       allocatable,
