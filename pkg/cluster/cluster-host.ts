@@ -44,6 +44,8 @@ export interface ClusterHost {
   asAccount(name: string): Transport;
   /** Makes a kubelet reachable for the API server, without the network; undefined for one that is no more. */
   addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
+  /** Lets clients be answered who wait already, between two parts of a start. Absent where there are none. */
+  readonly turn?: () => Promise<void>;
   /** Told of the watch that knows which nodes are Ready. */
   onNodesReady(ready: NodesReady): void;
   /** What runs in place of a node's part. Default: the part, which is closed when it has ended. */

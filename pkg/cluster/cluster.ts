@@ -109,7 +109,6 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const running = new Members(options.signal);
   running.start('kube-apiserver', api, { last: true, check: api.health });
   time?.start(running);
-  await networkClock.yield();
   let ready: NodesReady | undefined;
   const started = new Deferred<NodesReady | undefined>();
   try {
@@ -131,11 +130,11 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     });
     for (const [name, entry] of Object.entries(tables.components)) {
       if (entry.start === undefined) continue;
+      // Whoever waits for an answer, and what is on its way to the disk, comes between.
+      await networkClock.yield();
       await entry.start(host);
       trace(`${name} runs`);
       if (entry.perNode) await nodesFirst(ready, networkClock, running);
-      // Whoever waits for an answer, and what is on its way to the disk, comes between.
-      await networkClock.yield();
     }
     started.resolve(ready);
   } catch (error) {
@@ -316,6 +315,7 @@ function hostOf(
     asAccount: (name) => hold.others(inProcessTransport(api.handle, accountSubject(name))),
     addKubelet: api.addKubelet,
     isNew,
+    turn: () => networkClock.yield(),
     onNodesReady,
   };
 }

@@ -21,6 +21,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
   const areMany = nodeNames.length > nodeChecksMax;
   if (areMany) members.health.set('kubelets', group.check);
   members.start('node watches', shared, { group });
+  await host.turn?.();
   const open = await nodeOpener(host);
   const ranges = firstRanges(host);
   const kernel = tables.networks[settings.network]?.kernel;
@@ -28,8 +29,10 @@ export async function startNodes(host: ClusterHost): Promise<void> {
     const nodeAddress = kernel?.nodeAddress(settings, index) ?? settings.nodeAddress;
     const spec = settings.nodeSpecs?.[index];
     const podCidr = ranges[index];
+    await host.turn?.();
     const part = await open({ nodeName, nodeAddress, spec, shared, podCidr, nodesOnMachine: nodeNames.length });
     host.addKubelet(nodeName, part.handle);
+    await host.turn?.();
     members.start(`kubelet/${nodeName}`, host.runNode?.(part) ?? closing(part, part), areMany ? { group } : {});
   }
   members.start('node claims', await claimFollower(host, open), { group });
