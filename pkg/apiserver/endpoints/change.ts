@@ -42,10 +42,8 @@ export interface Change {
   readonly subresource: string;
   /** The new state made of the old one, which must not be changed. Called again after a lost race. */
   draft(old: KubeObject): JsonObject | Promise<JsonObject>;
-  /** Fields of drafts that are complete: nothing is filled in below them, so that they may share parts with the old object. Default: those that are its own. */
-  readonly complete?: ReadonlySet<string>;
-  /** Changes the spec without a new generation. */
-  readonly keepsGeneration?: boolean;
+  /** What the server itself writes down: the draft is stored as it is, neither tracked nor admitted nor checked, and the generation stays. */
+  readonly isOwn?: boolean;
   /** The draft carries its managed fields (server-side apply). */
   readonly isApply?: boolean;
   /** What to do where there is no object; absent: NotFound. */
@@ -128,17 +126,17 @@ type Tried = Promise<ApiResponse | undefined> | ApiResponse | undefined;
 function tryChange(scope: Scope, change: Change, entry: StoredEntry): Tried {
   const context = strategyContext(scope, change.dryRun);
   const old = scope.served.view.object(entry);
+  const goOn = change.isOwn === true ? swap : admitDraft;
   const draft = change.draft(old);
-  if (draft instanceof Promise)
-    return draft.then((made) => admitDraft(scope, change, { draft: made, old, entry, context }));
-  return admitDraft(scope, change, { draft, old, entry, context });
+  if (draft instanceof Promise) return draft.then((made) => goOn(scope, change, { draft: made, old, entry, context }));
+  return goOn(scope, change, { draft, old, entry, context });
 }
 
 /** Completes the draft and has it admitted. */
 function admitDraft(scope: Scope, change: Change, state: Swap): Tried {
   const { draft, old } = state;
   checkIdentity(scope, metadataOf(draft), old);
-  prepareDraft(scope, draft, change.complete ?? fieldsKept(scope, draft, old));
+  prepareDraft(scope, draft, fieldsKept(scope, draft, old));
   restoreForeign(scope, change, { draft, old });
   const { manager, subresource } = change;
   const tracking = change.isApply ? undefined : trackManager(scope, { draft, old, manager, subresource });
@@ -241,7 +239,7 @@ function prepareChange(
   if (change.subresource === '') served.strategy.prepareForUpdate?.(draft, old, context);
   else served.strategy.subresources?.[change.subresource]?.prepareForUpdate?.(draft, old, context);
   writeUnsetAgain(draft, served.schema);
-  if (served.tracksGeneration === true && change.keepsGeneration !== true && !sameApartFrom(draft, old as JsonObject)) {
+  if (served.tracksGeneration === true && !sameApartFrom(draft, old as JsonObject)) {
     const metadata = draft.metadata as JsonObject;
     metadata.generation = ((old.metadata?.generation as number | undefined) ?? 0) + 1;
   }
@@ -292,7 +290,7 @@ function swap(scope: Scope, change: Change, state: Swap): Tried {
     return unwritten(scope, entry, () => answerOf(scope, change, entry));
   if (change.dryRun) return unwritten(scope, entry, () => draftAnswer(change, asIfStored(served.view, draft)));
   if (released || served.strategy.begin !== undefined) return swapReserved(scope, change, state, { released });
-  const putting = served.store.put(entry.key, served.view.toStored(draft), entry.modRevision);
+  const putting = served.store.put(entry.key, served.view.toStored(draft), entry.modRevision, { before: entry });
   const answer = (result: PutResult): ApiResponse | undefined =>
     result.ok ? answerOf(scope, change, result.entry) : undefined;
   return putting instanceof Promise ? putting.then(answer) : answer(putting);
@@ -333,7 +331,7 @@ async function swapReserved(
       kept = deleted.ok;
       return kept ? draftAnswer(change, draft) : undefined;
     }
-    const result = await served.store.put(entry.key, served.view.toStored(draft), entry.modRevision);
+    const result = await served.store.put(entry.key, served.view.toStored(draft), entry.modRevision, { before: entry });
     if (!result.ok) return undefined;
     kept = true;
     return answerOf(scope, change, result.entry);
