@@ -145,7 +145,7 @@ export class GuestHost {
     return { mac, relays: [...this.wire.relays, here] };
   }
 
-  /** A machine is about to come: its relays are connected to. One that is not reached is left out: its connections are gone with it. */
+  /** A machine is about to come: its relays are connected to. One that is not reached now may be later: until then its connections wait. */
   async expect(wire: WireState, { identity }: { readonly identity: LinkIdentity }): Promise<void> {
     const others = wire.relays.filter(({ secret }) => secret !== this.#secret);
     const isKnown = others.length < wire.relays.length;
@@ -160,11 +160,11 @@ export class GuestHost {
       others.map(async (place) => {
         const hello = { kind: 'frames', secret: place.secret } as const;
         const { clock } = this.#deps;
-        const socket = await connectToNode(identity, { address: place, hello, clock }).catch(() => undefined);
-        if (socket === undefined) return;
+        const connect = () => connectToNode(identity, { address: place, hello, clock });
         const gone = (): void => this.wire.remove(away);
-        const away = { place, frames: new FramesAway(socket, { wake: () => this.wake(), gone }) };
+        const away = { place, frames: new FramesAway({ clock, connect, wake: () => this.wake(), gone }) };
         this.wire.add(away);
+        await away.frames.connect();
       }),
     );
   }

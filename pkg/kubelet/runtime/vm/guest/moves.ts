@@ -271,7 +271,10 @@ export class Moves {
         if (drive.end.figures.mode === 'suspend') this.#pieces().pieces?.trim();
         if (side === 'source' && outcome === 'aborted') host.loop?.resume('migration');
         tell({ type: 'migration', migration, side, figures: drive.end.figures, outcome, reason });
-        if (side === 'target' && outcome === 'aborted' && host.machine !== undefined) host.lost(reason);
+        if (side === 'target' && outcome === 'aborted') {
+          if (host.machine === undefined) host.wire.clear();
+          else host.lost(reason);
+        }
         return;
       }
       default:
