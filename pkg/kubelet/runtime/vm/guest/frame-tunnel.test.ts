@@ -116,6 +116,28 @@ test('one that closes each connection at once is gone after half a minute too', 
   expect(isGone()).toBe(true);
 });
 
+test('frames go ahead of a machine that stands still to leave, once each, and are taken back from a place that it does not come to', async () => {
+  const { clock, home, away, is, flush, taken } = both();
+  await away.connect();
+  is({ isFull: true });
+  home.leave();
+  expect(home.send(frame('ahead'))).toBe(true);
+  await clock.advance(1);
+  is({ isFull: false });
+  away.begin();
+  flush();
+  await clock.advance(1);
+  expect(taken()).toEqual(['ahead']);
+
+  const other = both();
+  await other.away.connect();
+  other.is({ isFull: true });
+  other.home.leave();
+  other.home.send(frame('ahead'));
+  await other.clock.advance(1);
+  expect([textsOf(other.home.takeBack()), other.home.hasPlace]).toEqual([['ahead'], false]);
+});
+
 test('a place that the machine has left is told so and does not come back', async () => {
   const { clock, home, away, sockets, isGone } = both();
   await away.connect();

@@ -77,6 +77,8 @@ export class FramesHome {
   readonly #wake: () => void;
   readonly #receive: (frame: Uint8Array) => void;
   #present: Tunnel | undefined;
+  /** Who has connected last: the machine goes there next, if it goes. */
+  #latest: Tunnel | undefined;
   #unacked: Uint8Array[] = [];
 
   /** `receive` takes frames of the machine; `wake`: there is room, or a place, for frames to it. */
@@ -85,19 +87,19 @@ export class FramesHome {
     this.#wake = wake;
   }
 
-  /** Somebody has said that the machine is there. */
+  /** The machine is elsewhere, or about to be. */
   get hasPlace(): boolean {
     return this.#present !== undefined;
   }
 
-  /** Somebody who has the machine, or is about to: from when it says so, frames go there. */
+  /** Somebody who has the machine, or is about to: frames go there from when it says so, or when the machine leaves. */
   connected(socket: Duplex): void {
     const tunnel: Tunnel = new Tunnel(socket, {
       frame: (bytes) => {
         this.#receive(bytes);
         this.#wake();
       },
-      begin: () => this.#begin(tunnel),
+      begin: () => this.#goTo(tunnel),
       taken: (count) => {
         // Of a place that is no more, the next one has been given everything again.
         if (this.#present !== tunnel) return;
@@ -107,8 +109,15 @@ export class FramesHome {
       over: () => undefined,
       closed: () => {
         if (this.#present === tunnel) this.#present = undefined;
+        if (this.#latest === tunnel) this.#latest = undefined;
       },
     });
+    this.#latest = tunnel;
+  }
+
+  /** The machine stands still here to go on elsewhere: frames go where that is most likely, so that it finds them there. */
+  leave(): void {
+    if (this.#present === undefined && this.#latest !== undefined) this.#goTo(this.#latest);
   }
 
   /** Sends a frame; false: it is to be offered again later. */
@@ -134,7 +143,8 @@ export class FramesHome {
     this.#present?.end();
   }
 
-  #begin(tunnel: Tunnel): void {
+  #goTo(tunnel: Tunnel): void {
+    if (this.#present === tunnel) return;
     this.#present = tunnel;
     for (const frame of this.#unacked) tunnel.send('frame', frame);
     this.#wake();
