@@ -69,12 +69,12 @@ export class GuestHost {
   readonly wire: GuestWire;
   /** What the machine gives off, on its way out. */
   readonly output = new HeldOutput();
+  /** By which the next places of the machine show that they have it. */
+  readonly secret = randomBytes(16).toString('hex');
   readonly #deps: GuestHostDeps;
   readonly #home: FramesHome;
   readonly #shaped: ShapedWire;
   readonly #service: DiskService;
-  /** By which the next places of the machine show that they have it. */
-  readonly #secret = randomBytes(16).toString('hex');
   #machine: Machine | undefined;
   #loop: GuestLoop | undefined;
   #sharing: PageSharing | undefined;
@@ -118,10 +118,6 @@ export class GuestHost {
     return this.#disk;
   }
 
-  get secret(): string {
-    return this.#secret;
-  }
-
   /** There is something for the guest, or for where it is. */
   wake(): void {
     if (this.#isAway) this.#pump();
@@ -141,13 +137,13 @@ export class GuestHost {
   /** What moves with the machine: who relays for it, this thread among them. */
   wireState(own: Omit<RelayPlace, 'secret' | 'slot'>): WireState {
     const mac = Buffer.from(this.#machine?.config.mac ?? this.#deps.start.mac).toString('hex');
-    const here = { ...own, slot: this.network.slot, secret: this.#secret };
+    const here = { ...own, slot: this.network.slot, secret: this.secret };
     return { mac, relays: [...this.wire.relays, here] };
   }
 
-  /** A machine is about to come: its relays are connected to. One that is not reached is left out: its connections are gone with it. */
+  /** A machine is about to come: its relays are connected to. One that is not reached now may be later: until then its connections wait. */
   async expect(wire: WireState, { identity }: { readonly identity: LinkIdentity }): Promise<void> {
-    const others = wire.relays.filter(({ secret }) => secret !== this.#secret);
+    const others = wire.relays.filter(({ secret }) => secret !== this.secret);
     const isKnown = others.length < wire.relays.length;
     if (!isKnown) {
       const taken = new Set(others.map(({ slot }) => slot));
@@ -160,11 +156,11 @@ export class GuestHost {
       others.map(async (place) => {
         const hello = { kind: 'frames', secret: place.secret } as const;
         const { clock } = this.#deps;
-        const socket = await connectToNode(identity, { address: place, hello, clock }).catch(() => undefined);
-        if (socket === undefined) return;
+        const connect = () => connectToNode(identity, { address: place, hello, clock });
         const gone = (): void => this.wire.remove(away);
-        const away = { place, frames: new FramesAway(socket, { wake: () => this.wake(), gone }) };
+        const away = { place, frames: new FramesAway({ clock, connect, wake: () => this.wake(), gone }) };
         this.wire.add(away);
+        await away.frames.connect();
       }),
     );
   }
@@ -179,6 +175,19 @@ export class GuestHost {
     this.wire.begin();
     this.#awaitedUntilMs = 0;
     this.#deps.tell({ type: 'presence', isHere: true });
+  }
+
+  /** The machine stands still to go on elsewhere; what is relayed waits for it there. */
+  leaves(): void {
+    this.#loop?.pause('migration');
+    this.#home.leave();
+    this.wake();
+  }
+
+  /** It goes on here after all. */
+  stays(): void {
+    this.network.giveAgain(this.#home.takeBack());
+    this.#loop?.resume('migration');
   }
 
   /** The machine is elsewhere; what it had here is relayed there. */

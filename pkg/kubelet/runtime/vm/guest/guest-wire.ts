@@ -31,7 +31,9 @@ export class GuestWire implements Wire {
     return [...this.#aways.values()].map(({ place }) => place);
   }
 
+  /** Adds one, in the place of another of its slot. */
   add(away: Away): void {
+    this.#aways.get(away.place.slot)?.frames.end();
     this.#aways.set(away.place.slot, away);
   }
 
@@ -45,7 +47,7 @@ export class GuestWire implements Wire {
     for (const { frames } of this.#aways.values()) frames.begin();
   }
 
-  /** The machine has moved on: the relays hear of its next place by that. */
+  /** The machine has moved on, or does not come: the relays hear of its next place by that. */
   clear(): void {
     for (const { frames } of this.#aways.values()) frames.end();
     this.#aways.clear();
