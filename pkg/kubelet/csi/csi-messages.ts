@@ -1,5 +1,6 @@
 /** Messages of the node service of CSI drivers. Pure. Source: `container-storage-interface/spec` `csi.proto`, package `csi.v1`. */
 import { type Fields, framed, type MessageWriter } from '#pkg/grpc/message.ts';
+import type { VolumeUsage } from '../volumes/volume-usage.ts';
 
 /** Names and values. */
 export type Texts = Readonly<Record<string, string>>;
@@ -71,21 +72,6 @@ export interface CsiExpand {
   readonly secrets: Texts;
 }
 
-/** How full a volume is; absent is what the driver does not say. */
-export interface CsiUsage {
-  readonly bytes?: CsiAmounts;
-  readonly inodes?: CsiAmounts;
-  /** What is wrong with it; absent where nothing is. */
-  readonly problem?: string;
-}
-
-/** How much of something there is. */
-export interface CsiAmounts {
-  readonly available: number;
-  readonly total: number;
-  readonly used: number;
-}
-
 /** Of `NodeGetInfo`. */
 export function nodeInfoOf(answer: Fields): CsiNodeInfo {
   const segments = [...answer.message(3).map(1)].map(([name, value]) => [name, value.toString('utf8')]);
@@ -138,18 +124,18 @@ export function statsRequest(volumeId: string, volumePath: string): Uint8Array {
 }
 
 /** Of `NodeGetVolumeStats`. */
-export function usageOf(answer: Fields): CsiUsage {
+export function usageOf(answer: Fields): VolumeUsage {
   const amounts = new Map(
     answer
       .messages(1)
       .map((usage) => [usage.number(4), { available: usage.number(1), total: usage.number(2), used: usage.number(3) }]),
   );
   const [bytes, inodes] = [amounts.get(1), amounts.get(2)];
-  const condition = answer.message(2);
+  const [condition] = answer.messages(2);
   return {
     ...(bytes === undefined ? {} : { bytes }),
     ...(inodes === undefined ? {} : { inodes }),
-    ...(condition.flag(1) ? { problem: condition.string(2) } : {}),
+    ...(condition === undefined ? {} : { condition: { isAbnormal: condition.flag(1), message: condition.string(2) } }),
   };
 }
 

@@ -5,7 +5,7 @@
  */
 import { attachmentFor, csiDeviceName, needsAttachment } from '#pkg/api/storage/attachment.ts';
 import type { Node, PersistentVolume, Pod, SecretReference, Volume } from '#pkg/api/types/core-v1.ts';
-import { csiDrivers, secrets, volumeAttachments } from '#pkg/api/types/refs.ts';
+import { csiDrivers, volumeAttachments } from '#pkg/api/types/refs.ts';
 import type { CSIDriver } from '#pkg/api/types/storage-v1.ts';
 import { unlessGone } from '#pkg/apimachinery/status-error.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -19,6 +19,7 @@ import type { DriverVolumes, PersistentUse } from '../volumes/driver-volumes.ts'
 import { isOfGroup } from '../volumes/group-owner.ts';
 import { VolumeError } from '../volumes/payload.ts';
 import type { VolumeMounted } from '../volumes/volume-mounted.ts';
+import type { VolumeUsage } from '../volumes/volume-usage.ts';
 import type { KnownDriver } from './csi-drivers.ts';
 import { expandIfLarger } from './csi-expansion.ts';
 import type { CsiUse, Texts } from './csi-messages.ts';
@@ -35,9 +36,10 @@ import {
   writeDown,
   writtenOf,
 } from './csi-places.ts';
+import { secretsOf } from './csi-secrets.ts';
 import { csiTokens } from './csi-tokens.ts';
 import { CsiUsers } from './csi-users.ts';
-import { groupGiver, type LifecycleMode, modeProblem, podInfo } from './csi-wishes.ts';
+import { groupGiver, type LifecycleMode, modeProblem, podInfo, useOf } from './csi-wishes.ts';
 
 /** How often what changes without a word is looked at: sizes of volumes, tokens, what pods that are gone have left. */
 const lookMs = 60_000;
@@ -148,7 +150,7 @@ export class CsiVolumes implements DriverVolumes {
     const { known, object } = await this.#driverFor(driverName, pod, 'Persistent');
     const publishContext = await this.#attachedContext(volume, object, pod);
     const accessModes = volume.spec?.accessModes;
-    const use = this.#useOf(known, {
+    const use = useOf(known.capabilities, {
       fsType: source.fsType,
       accessMode: accessModes?.[0],
       mountOptions: volume.spec?.mountOptions,
@@ -172,7 +174,7 @@ export class CsiVolumes implements DriverVolumes {
           ...{ volume, claim, use },
           volumePath: this.#named(wanted, mounted.path),
           stagingPath: staging === '' ? '' : this.#named(wanted, staging),
-          secrets: async () => this.#secretsOf(secretRef),
+          secrets: async () => secretsOf(this.#deps.client, secretRef),
           done: (event) => this.#deps.record(pod, event),
         },
       );
@@ -189,10 +191,17 @@ export class CsiVolumes implements DriverVolumes {
       ...{ pod, known, driverName, object, mode: 'Ephemeral', specName: name, isReadOnly: readOnly },
       ...{ publishContext: {}, stagingPath: '', accessModes: undefined, attributes: volumeAttributes ?? {} },
       handle: ephemeralHandle(uid, name),
-      use: this.#useOf(known, { fsType, accessMode: 'ReadWriteOnce', mountOptions: [] }),
+      use: useOf(known.capabilities, { fsType, accessMode: 'ReadWriteOnce', mountOptions: [] }),
       secretRef: secretName === undefined ? undefined : { name: secretName, namespace },
     };
     return this.#inTurn(wanted, () => this.#show(wanted));
+  }
+
+  async usageOf(path: string): Promise<VolumeUsage | undefined> {
+    const written = await writtenOf(path);
+    const known = this.#deps.driver(written?.driverName ?? '');
+    if (written === undefined || known?.capabilities.has('stats') !== true) return undefined;
+    return known.driver.stats(written.volumeHandle, this.#named({ known }, path), this.#deps.stopping);
   }
 
   async unmount(podUid: string): Promise<void> {
@@ -244,7 +253,7 @@ export class CsiVolumes implements DriverVolumes {
     const { attributes, driverName, handle: volumeId, known, publishContext, use } = wanted;
     const at = wanted.stagingPath;
     if (this.#shown.has(at)) return;
-    const secrets = await this.#secretsOf(secretRef);
+    const secrets = await secretsOf(this.#deps.client, secretRef);
     const data = { driverName, volumeHandle: volumeId, specVolID: '', volumeLifecycleMode: 'Persistent' } as const;
     await writeDown(at, data, { isMade: true });
     const stage = { volumeId, publishContext, stagingPath: this.#named(wanted, at), use, secrets, attributes };
@@ -264,7 +273,7 @@ export class CsiVolumes implements DriverVolumes {
       await this.#publish(wanted, at);
       this.#shown.add(at);
     }
-    return { path: at, isReadOnly, ...(isRepeated ? { renewAtMs: clock.nowMs() + lookMs } : {}) };
+    return { path: at, isReadOnly, measure: 'driver', ...(isRepeated ? { renewAtMs: clock.nowMs() + lookMs } : {}) };
   }
 
   async #publish(wanted: Wanted, at: string): Promise<void> {
@@ -273,7 +282,7 @@ export class CsiVolumes implements DriverVolumes {
     const grouped = { fsType: use.fsType, isReadOnly, accessModes };
     const giver = group === undefined ? 'nobody' : groupGiver(object, grouped, known.capabilities);
     const [ofVolume, tokens] = await Promise.all([
-      this.#secretsOf(wanted.secretRef),
+      secretsOf(this.#deps.client, wanted.secretRef),
       csiTokens(this.#deps.client, object, pod),
     ]);
     const publish = {
@@ -337,27 +346,6 @@ export class CsiVolumes implements DriverVolumes {
         if (!isUsed) await this.#unstage(known, staged);
       });
     }
-  }
-
-  #useOf(
-    { capabilities }: KnownDriver,
-    said: {
-      readonly fsType: string | undefined;
-      readonly accessMode: string | undefined;
-      readonly mountOptions: readonly string[] | undefined;
-    },
-  ): CsiUse {
-    const { fsType = '', accessMode = 'ReadWriteOnce', mountOptions = [] } = said;
-    return { fsType, accessMode, mountOptions, tellsWriters: capabilities.has('singleNodeMultiWriter') };
-  }
-
-  async #secretsOf(reference: SecretReference | undefined): Promise<Texts> {
-    if (reference === undefined) return {};
-    const { name = '', namespace = '' } = reference;
-    const { data = {} } = await this.#deps.client.resource(secrets).get(name, { namespace });
-    return Object.fromEntries(
-      Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]),
-    );
   }
 
   /** A path as the driver names paths. */

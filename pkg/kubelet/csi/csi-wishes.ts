@@ -1,7 +1,7 @@
 /** What a CSIDriver object asks for its driver, and what a volume is given by that. Pure. Source: kubelet `volume/csi/csi_mounter.go`. */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { CSIDriver } from '#pkg/api/types/storage-v1.ts';
-import type { CsiCapability, Texts } from './csi-messages.ts';
+import type { CsiCapability, CsiUse, Texts } from './csi-messages.ts';
 
 /** Whose a volume is: the pod's own, or there before and after it. */
 export type LifecycleMode = 'Ephemeral' | 'Persistent';
@@ -51,4 +51,19 @@ export function groupGiver(
   const { accessModes = ['ReadWriteOnce'], fsType } = volume;
   const isForOne = accessModes.includes('ReadWriteOnce') || accessModes.includes('ReadWriteOncePod');
   return fsType !== '' && isForOne ? 'kubelet' : 'nobody';
+}
+
+/** What is said of how a volume is used. */
+export interface SaidUse {
+  readonly fsType: string | undefined;
+  readonly accessMode: string | undefined;
+  readonly mountOptions: readonly string[] | undefined;
+}
+
+/** How a driver is told that a volume is used. */
+export function useOf(
+  capabilities: ReadonlySet<CsiCapability>,
+  { fsType = '', accessMode = 'ReadWriteOnce', mountOptions = [] }: SaidUse,
+): CsiUse {
+  return { fsType, accessMode, mountOptions, tellsWriters: capabilities.has('singleNodeMultiWriter') };
 }

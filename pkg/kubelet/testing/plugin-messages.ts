@@ -109,7 +109,8 @@ const messages: Readonly<Record<string, Readonly<Record<string, FieldSpec>>>> = 
   },
   ExpandResponse: { bytes: [1, 'int64'] },
   Usage: { available: [1, 'int64'], total: [2, 'int64'], used: [3, 'int64'], unit: [4, 'int32'] },
-  StatsResponse: { usage: [1, 'Usage', 'repeated'] },
+  Condition: { abnormal: [1, 'bool'], message: [2, 'string'] },
+  StatsResponse: { usage: [1, 'Usage', 'repeated'], condition: [2, 'Condition'] },
 };
 
 type MethodSpec = readonly [request: string, response: string, stream?: 'stream'];

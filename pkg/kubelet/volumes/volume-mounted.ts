@@ -1,4 +1,5 @@
 /** What came of a volume that was made. Types alone. */
+import type { VolumeMeasure } from './volume-usage.ts';
 
 /** Where a volume is on the machine. */
 export interface VolumeMounted {
@@ -7,4 +8,6 @@ export interface VolumeMounted {
   readonly isReadOnly?: boolean;
   /** When contents have to be made anew though nothing changes, such as tokens that expire. */
   readonly renewAtMs?: number;
+  /** What tells how full it is. Default: nothing does. */
+  readonly measure?: VolumeMeasure;
 }

@@ -42,6 +42,7 @@ async function start(spec: PersistentVolume['spec'], claimSpec: PersistentVolume
     client,
     clock,
     readsFiles: () => true,
+    record: () => {},
   });
   const mount = (pod: Pod) =>
     manager.mount(pod, { pod, node: {}, podIps: [], hostIps: [], signal: neverAborted } as never);

@@ -1,8 +1,9 @@
 /**
  * persistentVolumeClaim and ephemeral: the volume that a claim is bound to. Folders of the built-in provisioner, paths of the machine, and volumes of CSI drivers. Source: kubelet `volumemanager` `createVolumeSpec`, `volume/local`.
  */
+import { claimNameOf } from '#pkg/api/storage/claim-name.ts';
 import { nodeFolderDriver } from '#pkg/api/storage/volume-match.ts';
-import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Volume } from '#pkg/api/types/core-v1.ts';
 import { persistentVolumeClaims, persistentVolumes } from '#pkg/api/types/refs.ts';
 import { VolumeError } from '../payload.ts';
 import type { VolumeMounted } from '../volume-mounted.ts';
@@ -12,14 +13,12 @@ import type { VolumePlugin, VolumeRequest } from '../volume-plugin.ts';
 export const claimPlugins: readonly VolumePlugin[] = [
   {
     kind: 'persistentVolumeClaim',
-    setUp: ({ persistentVolumeClaim }, request) => {
-      const { claimName = '', readOnly: isReadOnly = false } = persistentVolumeClaim ?? {};
-      return setUp(claimName, { ...request, isReadOnly });
-    },
+    setUp: (volume, request) =>
+      setUp(volume, { ...request, isReadOnly: volume.persistentVolumeClaim?.readOnly === true }),
   },
   {
     kind: 'ephemeral',
-    setUp: ({ name }, request) => setUp(`${request.pod.metadata?.name}-${name}`, { ...request, isEphemeral: true }),
+    setUp: (volume, request) => setUp(volume, { ...request, isEphemeral: true }),
   },
 ];
 
@@ -29,8 +28,9 @@ interface ClaimRequest extends VolumeRequest {
   readonly isReadOnly?: boolean;
 }
 
-async function setUp(claimName: string, request: ClaimRequest): Promise<VolumeMounted> {
+async function setUp(own: Volume, request: ClaimRequest): Promise<VolumeMounted> {
   const { pod, client } = request;
+  const claimName = claimNameOf(pod, own) ?? '';
   const { namespace = '', uid } = pod.metadata ?? {};
   const claim = await client.resource(persistentVolumeClaims).get(claimName, { namespace });
   const owner = claim.metadata?.ownerReferences?.find(({ controller }) => controller === true);
@@ -56,13 +56,14 @@ async function placeOf(
 ): Promise<VolumeMounted> {
   const { metadata, spec } = volume;
   if (spec?.hostPath !== undefined) return host.machinePath(spec.hostPath.path, spec.hostPath.type ?? '');
-  if (spec?.local !== undefined) return host.machinePath(spec.local.path, 'Directory');
+  if (spec?.local !== undefined)
+    return { ...(await host.machinePath(spec.local.path, 'Directory')), measure: 'filesystem' };
   const { driver, volumeHandle = '' } = spec?.csi ?? {};
   if (driver === nodeFolderDriver) {
     // The folder is found again by the volume's name, and so must be called that.
     if (volumeHandle !== metadata?.name || !folderName.test(volumeHandle))
       throw new VolumeError(`volume handle ${JSON.stringify(volumeHandle)} is not the name of its volume`);
-    return { path: await host.lastingDirectory(volumeHandle) };
+    return { path: await host.lastingDirectory(volumeHandle), measure: 'files' };
   }
   if (driver !== undefined && drivers !== undefined) return drivers.mount({ pod, volume, claim, isReadOnly });
   if (driver !== undefined)
