@@ -34,6 +34,8 @@ const capabilityNumbers: Readonly<Record<number, CsiCapability>> = {
 
 /** How a volume is used. */
 export interface CsiUse {
+  /** As a device; then neither file system nor options nor group are said. */
+  readonly isBlock: boolean;
   readonly fsType: string;
   readonly mountOptions: readonly string[];
   /** Of API: `ReadWriteOnce`, … */
@@ -160,11 +162,13 @@ const modeNumbers: Readonly<Record<string, readonly [plain: number, telling: num
 };
 
 function writeUse(message: MessageWriter, use: CsiUse): void {
-  message.message(2, () => {
-    message.string(1, use.fsType);
-    message.strings(2, use.mountOptions);
-    message.string(3, use.group === undefined ? undefined : String(use.group));
-  });
+  if (use.isBlock) message.message(1, () => {});
+  else
+    message.message(2, () => {
+      message.string(1, use.fsType);
+      message.strings(2, use.mountOptions);
+      message.string(3, use.group === undefined ? undefined : String(use.group));
+    });
   const [plain, telling] = modeNumbers[use.accessMode] ?? [0, 0];
   message.message(3, () => message.number(1, use.tellsWriters ? telling : plain));
 }

@@ -32,6 +32,8 @@ export function podInfo(object: CSIDriver | undefined, { metadata, spec }: Pod, 
 
 /** A volume, as far as groups look at it. */
 export interface GroupedVolume {
+  /** A device, which has no files. */
+  readonly isBlock: boolean;
   readonly fsType: string;
   readonly isReadOnly: boolean;
   /** Absent for one of a pod's own. */
@@ -44,6 +46,7 @@ export function groupGiver(
   volume: GroupedVolume,
   capabilities: ReadonlySet<CsiCapability>,
 ): 'driver' | 'kubelet' | 'nobody' {
+  if (volume.isBlock) return 'nobody';
   if (capabilities.has('volumeMountGroup')) return 'driver';
   const policy = object?.spec.fsGroupPolicy ?? 'ReadWriteOnceWithFSType';
   if (policy === 'None' || volume.isReadOnly) return 'nobody';
@@ -55,6 +58,7 @@ export function groupGiver(
 
 /** What is said of how a volume is used. */
 export interface SaidUse {
+  readonly isBlock: boolean;
   readonly fsType: string | undefined;
   readonly accessMode: string | undefined;
   readonly mountOptions: readonly string[] | undefined;
@@ -63,7 +67,7 @@ export interface SaidUse {
 /** How a driver is told that a volume is used. */
 export function useOf(
   capabilities: ReadonlySet<CsiCapability>,
-  { fsType = '', accessMode = 'ReadWriteOnce', mountOptions = [] }: SaidUse,
+  { isBlock, fsType = '', accessMode = 'ReadWriteOnce', mountOptions = [] }: SaidUse,
 ): CsiUse {
-  return { fsType, accessMode, mountOptions, tellsWriters: capabilities.has('singleNodeMultiWriter') };
+  return { isBlock, fsType, accessMode, mountOptions, tellsWriters: capabilities.has('singleNodeMultiWriter') };
 }

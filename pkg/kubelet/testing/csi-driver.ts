@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import type { PersistentVolume, Pod } from '#pkg/api/types/core-v1.ts';
 import { events, persistentVolumeClaims, persistentVolumes, pods } from '#pkg/api/types/refs.ts';
 import type { CSIDriver } from '#pkg/api/types/storage-v1.ts';
-import { PluginPeer } from './plugin-peer.ts';
+import { type PeerPlan, PluginPeer } from './plugin-peer.ts';
 import type { startRealNode } from './real-node.ts';
 
 /** The driver's name. */
@@ -21,7 +21,11 @@ export const capabilities = (...types: readonly number[]) => ({
 export async function startDriver(
   node: RealNode,
   answers: Readonly<Record<string, object>> = {},
-  { isInPod = false, refusals = {} }: { readonly isInPod?: boolean; readonly refusals?: Record<string, string> } = {},
+  {
+    isInPod = false,
+    refusals = {},
+    ...rest
+  }: { readonly isInPod?: boolean } & Pick<PeerPlan, 'refusals' | 'shows'> = {},
 ) {
   const registered = await node.place('plugins_registry', 'disks-reg.sock');
   const socketPath = await node.place('plugins', driver, 'csi.sock');
@@ -38,6 +42,7 @@ export async function startDriver(
       ...answers,
     },
     refusals,
+    ...rest,
   });
   await plugin.called('NotifyRegistrationStatus');
   return { plugin, registered };
@@ -46,12 +51,21 @@ export async function startDriver(
 /** The driver's object. */
 export const object = (spec: CSIDriver['spec']): CSIDriver => ({ metadata: { name: driver }, spec });
 
-/** A volume with a claim that is bound to it. */
+const ofNode = {
+  required: {
+    nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: ['n1'] }] }],
+  },
+};
+
+/** A volume with a claim that is bound to it: of the driver, unless it says of what else. */
 export async function bound({ client }: RealNode, spec: Partial<NonNullable<PersistentVolume['spec']>> = {}) {
+  const { accessModes = ['ReadWriteOnce'], volumeMode = 'Filesystem' } = spec;
+  const csi = { driver, volumeHandle: 'handle-1', fsType: 'ext4', volumeAttributes: { size: 'large' } };
+  const isElsewhere = spec.local !== undefined || spec.hostPath !== undefined;
   const claims = client.resource(persistentVolumeClaims);
   const claim = await claims.create({
     metadata: { name: 'data', namespace: 'default' },
-    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, volumeName: 'disk' },
+    spec: { accessModes, resources: { requests: { storage: '1Gi' } }, volumeName: 'disk', volumeMode },
   });
   await claims.update(
     { ...claim, status: { phase: 'Bound', capacity: { storage: '1Gi' } } },
@@ -61,9 +75,9 @@ export async function bound({ client }: RealNode, spec: Partial<NonNullable<Pers
     metadata: { name: 'disk' },
     spec: {
       capacity: { storage: '1Gi' },
-      accessModes: ['ReadWriteOnce'],
+      accessModes,
       claimRef: { namespace: 'default', name: 'data', uid: claim.metadata?.uid ?? '' },
-      csi: { driver, volumeHandle: 'handle-1', fsType: 'ext4', volumeAttributes: { size: 'large' } },
+      ...(isElsewhere ? { nodeAffinity: ofNode } : { csi }),
       ...spec,
     },
   });
@@ -86,7 +100,7 @@ export const isRunning = ({ status }: Pod): boolean => status?.phase === 'Runnin
 export const remove = ({ client }: RealNode, name: string) =>
   client.resource(pods).delete(name, { namespace: 'default', gracePeriodSeconds: 0 });
 /** Resolves once a pod was said not to have its volumes for that reason. */
-export const eventuallyFails = ({ client }: RealNode, message: string) =>
+export const eventuallyFails = ({ client }: RealNode, message: RegExp | string) =>
   expect
     .poll(
       async () => {
@@ -97,4 +111,4 @@ export const eventuallyFails = ({ client }: RealNode, message: string) =>
       },
       { timeout: 60_000 },
     )
-    .toContain(message);
+    .toContainEqual(typeof message === 'string' ? message : expect.stringMatching(message));

@@ -78,7 +78,7 @@ const messages: Readonly<Record<string, Readonly<Record<string, FieldSpec>>>> = 
   Capabilities: { capabilities: [1, 'Capability', 'repeated'] },
   MountUse: { fsType: [1, 'string'], flags: [2, 'string', 'repeated'], group: [3, 'string'] },
   AccessMode: { mode: [1, 'int32'] },
-  VolumeUse: { mount: [2, 'MountUse'], accessMode: [3, 'AccessMode'] },
+  VolumeUse: { block: [1, 'Empty'], mount: [2, 'MountUse'], accessMode: [3, 'AccessMode'] },
   StageRequest: {
     volumeId: [1, 'string'],
     publishContext: [2, 'string', 'map'],

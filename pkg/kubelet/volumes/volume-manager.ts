@@ -62,23 +62,21 @@ export class VolumeManager implements PodVolumes {
   }
 
   async mount(pod: Pod, fields: FieldContext): Promise<MountOutcome> {
-    const paths = new Map<string, string>();
-    const readOnly = new Set<string>();
+    const volumes = new Map<string, VolumeMounted>();
     let renewAtMs = Number.POSITIVE_INFINITY;
     for (const volume of pod.spec?.volumes ?? []) {
       try {
         this.#mounted.add(pod.metadata?.uid ?? '');
         const mounted = await this.#setUp(pod, volume, fields);
         this.#measures.add(pod, volume, mounted);
-        paths.set(volume.name, mounted.path);
-        if (mounted.isReadOnly) readOnly.add(volume.name);
+        volumes.set(volume.name, mounted);
         renewAtMs = Math.min(renewAtMs, mounted.renewAtMs ?? renewAtMs);
       } catch (error) {
         if (!(error instanceof VolumeError || error instanceof StatusError || isSystemError(error))) throw error;
         return { ok: false, volume: volume.name, message: error.message };
       }
     }
-    return { ok: true, paths, readOnly, ...(renewAtMs === Number.POSITIVE_INFINITY ? {} : { renewAtMs }) };
+    return { ok: true, volumes, ...(renewAtMs === Number.POSITIVE_INFINITY ? {} : { renewAtMs }) };
   }
 
   dependsOn(pod: Pod, what: VolumeDependency): boolean {
