@@ -29,6 +29,7 @@ import { StatusManager } from './status/status-manager.ts';
 import { collectImages, evictionFor, type UpkeepDeps } from './upkeep.ts';
 import { volumePlugins } from './volumes/plugins/table.ts';
 import { VolumeManager } from './volumes/volume-manager.ts';
+import type { PodVolumeUsage } from './volumes/volume-usage.ts';
 import { WatchedObjects } from './volumes/watched-objects.ts';
 
 /** What is watched for one node. */
@@ -91,6 +92,7 @@ export class KubeletRun {
       client: deps.client,
       clock: deps.clock,
       drivers: this.#plugins?.volumes,
+      record: (pod, event) => this.#recorder.record(pod, event),
       readsFiles: (pod) => this.#capabilitiesOf(pod).features.has('files'),
     });
     this.#node = this.#makeNode();
@@ -143,6 +145,11 @@ export class KubeletRun {
     await Promise.all([node, podsRun, plugins, this.#objects.close(), this.#statuses.stopped()]);
     await this.#background.idle();
     this.pods.clear();
+  }
+
+  /** How full the volumes of a pod are. */
+  volumesOf(podUid: string): Promise<readonly PodVolumeUsage[]> {
+    return this.#volumes.usageOf(podUid);
   }
 
   #listen(runtime: Runtime): readonly (() => void)[] {
@@ -207,6 +214,7 @@ export class KubeletRun {
       this.#eviction?.run(signal) ?? aborted(signal),
       collectImages(this.#upkeepDeps(), this.#runtimes, signal),
       this.#cpus?.run(signal),
+      this.#volumes.run(signal),
     ]);
     stop();
   }

@@ -90,5 +90,13 @@ export async function startRealNode() {
     await mkdir(join(path, '..'), { recursive: true });
     return path;
   };
-  return { client, folder, made, place, restart, runtime, until };
+  /** What the kubelet answers at a path. */
+  const get = async (path: string): Promise<string> => {
+    const { signal } = stopped;
+    const request = { method: 'GET', path, query: '', headers: {}, peer: { address: '' }, signal };
+    const { body } = await current.kubelet.handle(request);
+    if (body.kind !== 'bytes' && body.kind !== 'object') throw new Error(`the answer is ${body.kind}`);
+    return Buffer.from(body.kind === 'object' ? body.bytes() : body.bytes).toString();
+  };
+  return { client, folder, get, made, place, restart, runtime, until };
 }
