@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer';
 import { hasHtmlCharacters, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { WritableBytes } from '#pkg/storage/store.ts';
+import { managersIn, sharedBytes } from './shared-fields.ts';
 
 /** Fields of an object as JSON, by name. */
 export type FieldTexts = Readonly<Record<string, string>>;
@@ -50,11 +51,11 @@ export function piecesOf(object: JsonObject, { texts, before }: KnownPieces): Pi
   const [nextName, ...restNames] = names;
   const field = (name: string): string => `,${JSON.stringify(name)}:${texts?.[name] ?? JSON.stringify(object[name])}`;
   const head =
-    known !== undefined && isSame(object.metadata, known.object.metadata) ? headBytes(known) : headText(object);
+    known !== undefined && isSame(object.metadata, known.object.metadata) ? headBytes(known) : headPieces(object);
   const next = nextName === undefined ? [] : ((known && nextPieces(object, nextName, known)) ?? [field(nextName)]);
   const isRestSame = known !== undefined && restNames.every((name) => object[name] === known.object[name]);
   const rest = isRestSame ? [known.bytes.subarray(known.nextEnd)] : [...restNames.map(field), '}'];
-  return { head: [head], next, rest };
+  return { head, next, rest };
 }
 
 /** What is written of an object beside its type and metadata. */
@@ -69,12 +70,28 @@ function sharesLayout(object: JsonObject, names: readonly string[], { object: ol
   return names.length === before.length && names.every((name, index) => name === before[index]);
 }
 
-function headText({ kind, apiVersion, metadata }: JsonObject): string {
-  return JSON.stringify({ kind, apiVersion, metadata }).slice(0, -1);
+/** Managed fields come last, as in Go, and of them the sets that many objects share are encoded already. */
+function headPieces({ kind, apiVersion, metadata }: JsonObject): readonly Piece[] {
+  const managed = isObject(metadata) ? managersIn(metadata) : undefined;
+  if (!isObject(metadata) || managed === undefined)
+    return [JSON.stringify({ kind, apiVersion, metadata }).slice(0, -1)];
+  const others = JSON.stringify({ kind, apiVersion, metadata: { ...metadata, managedFields: undefined } });
+  const pieces: Piece[] = [];
+  let text = `${others.slice(0, -2)}${others.endsWith('{}}') ? '' : ','}"managedFields":[`;
+  for (const entry of managed) {
+    const { fieldsV1, subresource, ...rest } = entry;
+    const bytes = sharedBytes(fieldsV1);
+    if (bytes === undefined) text += `${JSON.stringify(entry)},`;
+    else {
+      pieces.push(`${text}${JSON.stringify(rest).slice(0, -1)},"fieldsV1":`, bytes);
+      text = subresource === undefined ? '},' : `,"subresource":${JSON.stringify(subresource)}},`;
+    }
+  }
+  return [...pieces, `${managed.length === 0 ? text : text.slice(0, -1)}]}`];
 }
 
-function headBytes({ bytes, metadataEnd }: EncodedState): Uint8Array {
-  return bytes.subarray(0, metadataEnd);
+function headBytes({ bytes, metadataEnd }: EncodedState): readonly Piece[] {
+  return [bytes.subarray(0, metadataEnd)];
 }
 
 /** The field after the metadata, where it is as it was or only has more at its end. */
