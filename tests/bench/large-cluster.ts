@@ -5,7 +5,8 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpus } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
@@ -29,6 +30,13 @@ const calls = { perSecond: 100, seconds: 60 };
 const keptBeside = 100;
 /** A Lease that is older has not been renewed: the default of `--node-lease-duration-seconds`. */
 const leaseSeconds = 40;
+/** Addresses for the pods of 8,192 nodes, 126 on each: a cluster that is begun with one node has them for 512. */
+const ranges = {
+  apiVersion: 'coxswain.dev/v1alpha1',
+  kind: 'Cluster',
+  networking: { podSubnet: '127.16.0.0/12' },
+  components: { 'kube-controller-manager': { nodeCidrMaskSizeIpv4: 25 } },
+};
 /** For all pods to become Ready after the last was made. */
 const settleRounds = 120;
 
@@ -209,7 +217,11 @@ function ownMs(): number {
 
 /** Starts the cluster and its nodes, and measures; what is to be ended is added to `ending` before it is begun. */
 async function main(ending: AsyncDisposableStack): Promise<void> {
-  const starting = RunningCluster.start({ flags: ['--processes', '--runtime', 'fake'] });
+  const folder = mkdtempSync(join(tmpdir(), 'coxswain-large-'));
+  ending.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'cluster.json');
+  writeFileSync(file, JSON.stringify(ranges));
+  const starting = RunningCluster.start({ flags: ['--processes', '--runtime', 'fake', '--config', file] });
   ending.defer(async () => (await starting.catch(() => undefined))?.remove());
   const cluster = await starting;
   // Interrupted while it started: whoever did that ends it.
