@@ -140,12 +140,16 @@ async function measure(cluster: RunningCluster, nodesPid: number): Promise<void>
   const processes = new Map([...(await processesOf(cluster)), ['nodes', nodesPid]]);
   const pids = [...processes.values()];
   say('  processor time of all processes', `${(cpuMsOf(pids) / 1_000).toFixed(1)} s`);
-  const connections = await openAll(readTarget(cluster.kubeconfig), clients);
+  const target = readTarget(cluster.kubeconfig);
+  const filling = await openAll(target, clients);
+  await sendAll(filling, [{ method: 'POST', path: '/api/v1/namespaces', body: namespaceBody() }]);
+  await fill(cluster, filling, pids);
+  sayEach(processes);
+  // A server ends connections that rest, as those do on which the last pod was made long before it was Ready.
+  for (const connection of filling) connection.close();
+  const connections = await openAll(target, clients);
   const [asking] = connections;
   if (asking === undefined) return;
-  await sendAll([asking], [{ method: 'POST', path: '/api/v1/namespaces', body: namespaceBody() }]);
-  await fill(cluster, connections, pids);
-  sayEach(processes);
   await callAtRest(connections);
   const { resident, files } = memoryOf(pids);
   say(
