@@ -8,13 +8,14 @@
 import { invalid, invalidObject, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
-import { apiVersionOf, type JsonObject, type KubeObject, type ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
+import { apiVersionOf, type JsonObject, type KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict, notFound, staleVersion } from '#pkg/apimachinery/status-error.ts';
 import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import type { Awaitable } from '#pkg/base/async.ts';
 import { draftResponse } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
 import { hasStoreFailed, type PutResult } from '../storage/resource-store.ts';
+import { managersIn } from '../storage/shared-fields.ts';
 import { storagePrefix } from '../storage/storage-key.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
@@ -300,11 +301,6 @@ function swap(scope: Scope, change: Change, state: Swap): Tried {
 function isNotedAnew(metadata: JsonObject, old: KubeObject): boolean {
   const [managed, before] = [managersIn(metadata), old.metadata?.managedFields];
   return managed !== before && managed?.some(({ time }, index) => time !== before?.[index]?.time) === true;
-}
-
-/** The managers of a draft, which the server has put there. */
-function managersIn({ managedFields }: JsonObject): readonly ManagedFieldsEntry[] | undefined {
-  return managedFields as readonly ManagedFieldsEntry[] | undefined;
 }
 
 /** Whether what changes nothing is written all the same: sealed otherwise than now, or in a version that was stored before. Source: `GuaranteedUpdate`. */

@@ -55,6 +55,27 @@ test.each(Object.keys(changes))('a state that was made of another is encoded as 
   expect(after.isPlain).toBe(name !== 'what Go escapes');
 });
 
+test('managed fields are as they are alone, whether many objects share their sets or none, and whatever is in them', () => {
+  const set = (field: string) => ({ 'f:spec': { [`f:${field}`]: {} } });
+  const entries = [
+    { manager: 'a', fieldsV1: set('x') },
+    { manager: 'b', fieldsType: 'FieldsV1', fieldsV1: set('k:{"name":"<&>"}'), subresource: 'status' },
+    { manager: 'c', fieldsV1: set('ü'), subresource: 'status' },
+    { manager: 'd' },
+  ];
+  for (const managedFields of [entries, entries.slice(0, 1), entries.slice(3), []]) {
+    const metadata = { name: 'a', managedFields };
+    const draft = { kind: 'Pod', apiVersion: 'v1', metadata, spec: { x: 1 } };
+    const first = stored(draft);
+    const again = changed(first, (old) => ({ metadata: { ...nested(old, 'metadata'), labels: {} } }));
+    for (const entry of [first, again]) expect(decodeStored(entry.value)).toMatchObject(draft);
+    const isPlain = !managedFields.includes(entries[1]!);
+    expect([first.isPlain, again.isPlain]).toEqual([isPlain, isPlain]);
+    const alone = objectCodec.entry({ key: 'k', value: Buffer.from(again.value), createRevision: 1, modRevision: 9 });
+    expect(alone.object).toMatchObject({ metadata: { managedFields, labels: {} } });
+  }
+});
+
 test('changes of changes are encoded as they are alone', () => {
   for (const first of Object.values(changes))
     for (const second of Object.values(changes)) {

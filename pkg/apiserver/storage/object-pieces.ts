@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer';
 import { hasHtmlCharacters, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { WritableBytes } from '#pkg/storage/store.ts';
+import { managersIn, sharedBytes } from './shared-fields.ts';
 
 /** Fields of an object as JSON, by name. */
 export type FieldTexts = Readonly<Record<string, string>>;
@@ -33,71 +34,120 @@ export type Allocate = (bytes: number) => WritableBytes;
 
 type Piece = Uint8Array | string;
 
-/** An object in three parts, each of pieces. */
+/** An object in pieces: those of its type and metadata, those of the field after these, and the others. */
 export interface Pieces {
-  /** Its type and metadata. */
-  readonly head: readonly Piece[];
-  /** The field after these. */
-  readonly next: readonly Piece[];
-  /** The others, and the end. */
-  readonly rest: readonly Piece[];
+  readonly all: readonly Piece[];
+  /** Where in `all` each part ends. */
+  readonly headCount: number;
+  readonly nextCount: number;
 }
 
 /** The pieces of an object whose first fields are its type and its metadata. Throws TypeError for integers that no double holds. */
 export function piecesOf(object: JsonObject, { texts, before }: KnownPieces): Pieces {
-  const names = fieldsBeside(object);
-  const known = before !== undefined && sharesLayout(object, names, before) ? before : undefined;
-  const [nextName, ...restNames] = names;
-  const field = (name: string): string => `,${JSON.stringify(name)}:${texts?.[name] ?? JSON.stringify(object[name])}`;
-  const head =
-    known !== undefined && isSame(object.metadata, known.object.metadata) ? headBytes(known) : headText(object);
-  const next = nextName === undefined ? [] : ((known && nextPieces(object, nextName, known)) ?? [field(nextName)]);
-  const isRestSame = known !== undefined && restNames.every((name) => object[name] === known.object[name]);
-  const rest = isRestSame ? [known.bytes.subarray(known.nextEnd)] : [...restNames.map(field), '}'];
-  return { head: [head], next, rest };
+  const all: Piece[] = [];
+  addHead(all, object, before);
+  const headCount = all.length;
+  const nextName = nextNameOf(object);
+  const isNextKnown = before !== undefined && nextNameOf(before.object) === nextName;
+  if (nextName !== undefined && !(isNextKnown && addKnownNext(all, { object, name: nextName, before })))
+    all.push(fieldText(object, nextName, texts));
+  const nextCount = all.length;
+  if (isNextKnown && isRestSame(object, before.object, nextName)) all.push(before.bytes.subarray(before.nextEnd));
+  else all.push(restText(object, nextName, texts));
+  return { all, headCount, nextCount };
 }
 
-/** What is written of an object beside its type and metadata. */
-function fieldsBeside(object: JsonObject): string[] {
-  return definedNames(object).filter((name) => name !== 'kind' && name !== 'apiVersion' && name !== 'metadata');
+/** Whether a field is written beside type and metadata. */
+function isBeside(object: JsonObject, name: string): boolean {
+  return name !== 'kind' && name !== 'apiVersion' && name !== 'metadata' && object[name] !== undefined;
 }
 
-/** Whether both states have the same type and the same fields in the same order. */
-function sharesLayout(object: JsonObject, names: readonly string[], { object: old }: EncodedState): boolean {
-  if (object.kind !== old.kind || object.apiVersion !== old.apiVersion) return false;
-  const before = fieldsBeside(old);
-  return names.length === before.length && names.every((name, index) => name === before[index]);
+/** The first field after type and metadata. */
+function nextNameOf(object: JsonObject): string | undefined {
+  for (const name in object) if (isBeside(object, name)) return name;
+  return undefined;
 }
 
-function headText({ kind, apiVersion, metadata }: JsonObject): string {
-  return JSON.stringify({ kind, apiVersion, metadata }).slice(0, -1);
+function fieldText(object: JsonObject, name: string, texts: FieldTexts | undefined): string {
+  return `,${JSON.stringify(name)}:${texts?.[name] ?? JSON.stringify(object[name])}`;
 }
 
-function headBytes({ bytes, metadataEnd }: EncodedState): Uint8Array {
-  return bytes.subarray(0, metadataEnd);
+/** What comes after the field `nextName`. */
+function restText(object: JsonObject, nextName: string | undefined, texts: FieldTexts | undefined): string {
+  let text = '';
+  for (const name in object) if (name !== nextName && isBeside(object, name)) text += fieldText(object, name, texts);
+  return `${text}}`;
 }
 
-/** The field after the metadata, where it is as it was or only has more at its end. */
-function nextPieces(object: JsonObject, name: string, known: EncodedState): readonly Piece[] | undefined {
-  const { bytes, metadataEnd, nextEnd } = known;
-  const [value, old] = [object[name], known.object[name]];
-  if (value === old) return [bytes.subarray(metadataEnd, nextEnd)];
+function isRestSame(object: JsonObject, old: JsonObject, nextName: string | undefined): boolean {
+  for (const name in object)
+    if (name !== nextName && isBeside(object, name) && object[name] !== old[name]) return false;
+  for (const name in old) if (isBeside(old, name) && object[name] === undefined) return false;
+  return true;
+}
+
+/** Managed fields come last, as in Go, and of them the sets that many objects share are encoded already. */
+function addHead(pieces: Piece[], object: JsonObject, before: EncodedState | undefined): void {
+  const { kind, apiVersion, metadata } = object;
+  const old = before?.object;
+  if (before !== undefined && old?.kind === kind && old?.apiVersion === apiVersion && isSame(metadata, old?.metadata)) {
+    pieces.push(before.bytes.subarray(0, before.metadataEnd));
+    return;
+  }
+  const managed = isObject(metadata) ? managersIn(metadata) : undefined;
+  if (!isObject(metadata) || managed === undefined) {
+    pieces.push(JSON.stringify({ kind, apiVersion, metadata }).slice(0, -1));
+    return;
+  }
+  const others = JSON.stringify({ kind, apiVersion, metadata: { ...metadata, managedFields: undefined } });
+  let text = `${others.slice(0, -2)}${others.endsWith('{}}') ? '' : ','}"managedFields":[`;
+  let isFirst = true;
+  for (const entry of managed) {
+    const bytes = sharedBytes(entry.fieldsV1);
+    if (!isFirst) text += ',';
+    isFirst = false;
+    if (bytes === undefined) text += JSON.stringify(entry);
+    else {
+      const { fieldsV1: _, subresource, ...rest } = entry;
+      pieces.push(`${text}${JSON.stringify(rest).slice(0, -1)},"fieldsV1":`, bytes);
+      text = subresource === undefined ? '}' : `,"subresource":${JSON.stringify(subresource)}}`;
+    }
+  }
+  pieces.push(`${text}]}`);
+}
+
+/** Adds the field after the metadata where it is as it was, or only has more at its end. */
+function addKnownNext(
+  pieces: Piece[],
+  { object, name, before }: { readonly object: JsonObject; readonly name: string; readonly before: EncodedState },
+): boolean {
+  const { bytes, metadataEnd, nextEnd } = before;
+  const [value, old] = [object[name], before.object[name]];
+  if (value === old) {
+    pieces.push(bytes.subarray(metadataEnd, nextEnd));
+    return true;
+  }
   const more = addedTo(old, value);
-  if (more === undefined) return undefined;
-  return [bytes.subarray(metadataEnd, nextEnd - 1), `${more}}`];
+  if (more === undefined) return false;
+  pieces.push(bytes.subarray(metadataEnd, nextEnd - 1), more);
+  return true;
 }
 
-/** What the fields that an object has beside those of an older one are as JSON, after a comma; undefined where it does not have the older one's, unchanged and first. */
+/** What an object has beside an older one as JSON, with its end; undefined where it does not begin with all that the older one has, unchanged. */
 function addedTo(old: unknown, value: unknown): string | undefined {
   if (!isObject(old) || !isObject(value)) return undefined;
-  const names = definedNames(old);
-  const all = definedNames(value);
-  if (names.length === 0 || all.length < names.length) return undefined;
-  if (names.some((name, index) => name !== all[index] || old[name] !== value[name])) return undefined;
-  return all
-    .slice(names.length)
-    .map((name) => `,${JSON.stringify(name)}:${JSON.stringify(value[name])}`)
-    .join('');
+  let left = 0;
+  for (const name in old) if (old[name] !== undefined) left++;
+  if (left === 0) return undefined;
+  let more = '';
+  for (const name in value) {
+    const field = value[name];
+    if (field === undefined) continue;
+    if (left > 0 && field !== old[name]) return undefined;
+    if (left > 0) left--;
+    else more += `,${JSON.stringify(name)}:${JSON.stringify(field)}`;
+  }
+  return left > 0 ? undefined : `${more}}`;
 }
 
 /** Whether two objects have the same fields, all but the resourceVersion, which is not stored. */
@@ -113,12 +163,6 @@ function isSame(value: unknown, old: unknown): boolean {
   return fields === 0;
 }
 
-function definedNames(object: Readonly<Record<string, unknown>>): string[] {
-  const names: string[] = [];
-  for (const name in object) if (object[name] !== undefined) names.push(name);
-  return names;
-}
-
 /** A value that was put together. */
 export interface Joined {
   readonly value: WritableBytes;
@@ -129,14 +173,26 @@ export interface Joined {
 }
 
 /** Puts the pieces together. Those taken from another state are as plain as that was. */
-export function joined({ head, next, rest }: Pieces, allocate: Allocate): Joined {
-  const metadataEnd = sizeOf(head);
-  const nextEnd = metadataEnd + sizeOf(next);
-  const value = allocate(nextEnd + sizeOf(rest));
-  const isPlain = writePieces(head, value, 0);
-  const isNextPlain = writePieces(next, value, metadataEnd);
-  const isRestPlain = writePieces(rest, value, nextEnd);
-  return { value, isPlain: isPlain && isNextPlain && isRestPlain, metadataEnd, nextEnd };
+export function joined({ all, headCount, nextCount }: Pieces, allocate: Allocate): Joined {
+  let [count, size, metadataEnd, nextEnd] = [0, 0, 0, 0];
+  for (const piece of all) {
+    if (count === headCount) metadataEnd = size;
+    if (count === nextCount) nextEnd = size;
+    count++;
+    size += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
+  }
+  const value = allocate(size);
+  let [at, isPlain] = [0, true];
+  for (const piece of all) {
+    if (typeof piece === 'string') {
+      at += value.write(piece, at);
+      isPlain &&= !hasHtmlCharacters(piece);
+    } else {
+      value.set(piece, at);
+      at += piece.length;
+    }
+  }
+  return { value, isPlain, metadataEnd, nextEnd };
 }
 
 /** A text as a value. */
@@ -144,26 +200,4 @@ export function textBytes(text: string, allocate: Allocate): WritableBytes {
   const value = allocate(Buffer.byteLength(text));
   value.write(text, 0);
   return value;
-}
-
-function sizeOf(pieces: readonly Piece[]): number {
-  let size = 0;
-  for (const piece of pieces) size += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
-  return size;
-}
-
-/** Returns whether none of the texts has what Go's encoder escapes. */
-function writePieces(pieces: readonly Piece[], target: WritableBytes, start: number): boolean {
-  let isPlain = true;
-  let at = start;
-  for (const piece of pieces) {
-    if (typeof piece === 'string') {
-      at += target.write(piece, at);
-      isPlain &&= !hasHtmlCharacters(piece);
-    } else {
-      target.set(piece, at);
-      at += piece.length;
-    }
-  }
-  return isPlain;
 }
