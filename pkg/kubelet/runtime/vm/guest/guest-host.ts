@@ -98,7 +98,7 @@ export class GuestHost {
     this.#service = new DiskService(diskLimits);
     this.relay = new GuestRelay(this.network, () => this.wake());
     this.#home = new FramesHome(
-      (frame) => this.network.receive(frame),
+      (frame) => this.wire.relayed(frame),
       () => this.wake(),
     );
     if (start.waits === true) return;
@@ -138,7 +138,7 @@ export class GuestHost {
   wireState(own: Omit<RelayPlace, 'secret' | 'slot'>): WireState {
     const mac = Buffer.from(this.#machine?.config.mac ?? this.#deps.start.mac).toString('hex');
     const here = { ...own, slot: this.network.slot, secret: this.secret };
-    return { mac, relays: [...this.wire.relays, here] };
+    return { mac, address: this.network.guestAddress, relays: [...this.wire.relays, here] };
   }
 
   /** A machine is about to come: its relays are connected to. One that is not reached now may be later: until then its connections wait. */
@@ -148,7 +148,7 @@ export class GuestHost {
     if (!isKnown) {
       const taken = new Set(others.map(({ slot }) => slot));
       const slot = Array.from({ length: slots }, (_, at) => at).find((at) => !taken.has(at)) ?? 0;
-      this.network.become({ mac: Buffer.from(wire.mac, 'hex'), slot });
+      this.wire.become({ mac: Buffer.from(wire.mac, 'hex'), address: wire.address, slot });
     }
     // Most machines never move.
     const { connectToNode } = await import('./link.ts');
@@ -270,7 +270,7 @@ export class GuestHost {
       const { start } = this.#deps;
       const { memory: memoryBytes, mac = start.mac } = machine.config;
       const disk = this.#disk?.bytes.slice();
-      const known = { memoryBytes, mac, address: start.ownAddress ?? guestAddress };
+      const known = { memoryBytes, mac, address: this.network.guestAddress };
       return { ...known, image: saveImage(machine), ...(disk === undefined ? {} : { disk }) };
     } finally {
       loop.resume('save');
@@ -349,8 +349,8 @@ export class GuestHost {
     if (!this.#isAway) return;
     const { clock } = this.#deps;
     const nowMs = clock.monotonicMs();
-    const resendMs = this.network.tick(nowMs);
-    this.network.flush((frame) => this.#home.send(frame));
+    const resendMs = this.wire.tick(nowMs);
+    this.wire.flushOwn((frame) => this.#home.send(frame));
     this.#pumpTimer?.cancel();
     this.#pumpTimer =
       resendMs === undefined ? undefined : clock.setTimeout(() => this.#pump(), Math.max(1, resendMs - nowMs));
@@ -361,7 +361,7 @@ export class GuestHost {
     const { clock, end } = this.#deps;
     const nowMs = clock.monotonicMs();
     const isAwaited = this.#watcher !== undefined || nowMs < this.#awaitedUntilMs;
-    if (isAwaited || this.network.connections > 0) this.#idleSinceMs = undefined;
+    if (isAwaited || this.wire.connections(nowMs) > 0) this.#idleSinceMs = undefined;
     else this.#idleSinceMs ??= nowMs;
     if (this.#idleSinceMs !== undefined && nowMs - this.#idleSinceMs >= this.#lingerMs) {
       this.#home.over();
