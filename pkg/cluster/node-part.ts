@@ -287,6 +287,7 @@ async function openNode(
       capacity: ownCapacity,
       allocatable,
       ...(pinning?.cpus === undefined ? {} : { cpus: pinning.cpus }),
+      ...(pinning?.topology === undefined ? {} : { topology: pinning.topology }),
       ...(options.shutdown === undefined ? {} : { shutdown: options.shutdown }),
       nodeLabels: options.labels ?? {},
       taints: options.taints ?? [],
@@ -307,8 +308,8 @@ async function cpusOf(
   settings: CpuSettings,
   amounts: Readonly<Record<string, string>>,
   { nodeName, folder, nodesOnMachine }: NodePartOptions,
-): Promise<{ readonly allocatable: Readonly<Record<string, string>>; readonly cpus?: KubeletOptions['cpus'] }> {
-  const [{ machineCpus }, { forgetCpus, reservedProblem, staticCpus }] = await Promise.all([
+): Promise<Pick<KubeletOptions, 'cpus' | 'topology'> & { readonly allocatable: Readonly<Record<string, string>> }> {
+  const [{ machineCpus }, { forgetCpus, reservedProblem, staticCpus, topologySettings }] = await Promise.all([
     import('#pkg/kubelet/cpus/machine-cpus.ts'),
     import('./static-cpus.ts'),
   ]);
@@ -319,10 +320,11 @@ async function cpusOf(
       : reservedProblem(settings.reserved, cpus);
   if (problem !== undefined) throw new UserError(`Cannot reserve processors for the node ${nodeName} as ${problem}`);
   const milli = Math.round(quantityValue(amounts['cpu']) * 1000) - settings.reserved.length * 1000;
-  const allocatable = { ...amounts, cpu: `${Math.max(0, milli)}m` };
-  if (settings.isStatic) return { allocatable, cpus: staticCpus({ cpus, folder, settings }) };
+  const allocatable = settings.reserved.length === 0 ? amounts : { ...amounts, cpu: `${Math.max(0, milli)}m` };
+  const topology = settings.topology === undefined ? {} : { topology: topologySettings(settings.topology, cpus) };
+  if (settings.isStatic) return { allocatable, cpus: staticCpus({ cpus, folder, settings }), ...topology };
   forgetCpus(folder);
-  return { allocatable };
+  return { allocatable, ...topology };
 }
 
 type NodeHost = Pick<NodeOptions, 'eviction' | 'imageCollection' | 'names' | 'plugins' | 'probes' | 'volumes'>;

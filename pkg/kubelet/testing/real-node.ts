@@ -13,13 +13,14 @@ import { createInformers } from '#pkg/client/shared-informers.ts';
 import { createLoopbackNetwork } from '#pkg/network/loopback/loopback-network.ts';
 import { startBareApi } from '#pkg/testing/bare-api.ts';
 import { createKubelet } from '../kubelet.ts';
+import type { KubeletOptions } from '../kubelet-options.ts';
 import { NodePlugins } from '../node-plugins.ts';
 import type { ContainerConfig } from '../runtime/container-config.ts';
 import { createFakeRuntime } from '../runtime/fake/fake-runtime.ts';
 import { diskVolumeHost } from '../volumes/disk-volume-host.ts';
 
-/** Starts the node; it ends with the test, with all that was in its folder. */
-export async function startRealNode() {
+/** Starts the node, with these settings beside its usual ones; it ends with the test, with all that was in its folder. */
+export async function startRealNode(settings: Partial<KubeletOptions> = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-plugins-'));
   const base = { clock: new SystemClock(), random: new SystemRandom(), log: silentLogger };
   const server = await startBareApi(base);
@@ -52,6 +53,7 @@ export async function startRealNode() {
       capacity: { cpu: '4', memory: '8Gi', pods: '110' },
       version: 'v1.36.0',
       podCidr: '127.8.1.0/24',
+      ...settings,
     });
     const ended = Promise.all([informers.run(signal.signal), kubelet.run(signal.signal)]);
     const end = async (): Promise<void> => {
