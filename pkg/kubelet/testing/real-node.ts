@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { namespaces, pods } from '#pkg/api/types/refs.ts';
-import { SystemClock } from '#pkg/base/clock.ts';
+import { type Clock, SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
@@ -18,11 +18,12 @@ import { NodePlugins } from '../node-plugins.ts';
 import type { ContainerConfig } from '../runtime/container-config.ts';
 import { createFakeRuntime } from '../runtime/fake/fake-runtime.ts';
 import { diskVolumeHost } from '../volumes/disk-volume-host.ts';
+import { unmountBelow } from '../volumes/mounts.ts';
 
-/** Starts the node, with these settings beside its usual ones; it ends with the test, with all that was in its folder. */
-export async function startRealNode(settings: Partial<KubeletOptions> = {}) {
+/** Starts the node, with these settings beside its usual ones, on the machine's clock or another; it ends with the test, with all that was in its folder. */
+export async function startRealNode(settings: Partial<KubeletOptions> = {}, clock: Clock = new SystemClock()) {
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-plugins-'));
-  const base = { clock: new SystemClock(), random: new SystemRandom(), log: silentLogger };
+  const base = { clock, random: new SystemRandom(), log: silentLogger };
   const server = await startBareApi(base);
   const stopped = new AbortController();
   const serving = server.run(stopped.signal);
@@ -72,6 +73,8 @@ export async function startRealNode(settings: Partial<KubeletOptions> = {}) {
     await current.end();
     stopped.abort();
     await serving;
+    // What a driver has mounted stays until it is told otherwise.
+    await unmountBelow(folder);
     await rm(folder, { recursive: true, force: true });
   });
   /** As when its process ends and is started again, after what happens meanwhile. */
