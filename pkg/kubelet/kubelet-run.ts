@@ -26,6 +26,7 @@ import { KubeletStoppingError, Leaving, leavingRuntime } from './runtime/leaving
 import type { Runtime, RuntimeCapabilities } from './runtime/runtime.ts';
 import { NodeShutdown } from './shutdown/node-shutdown.ts';
 import { StatusManager } from './status/status-manager.ts';
+import { TopologyManager } from './topology/topology-manager.ts';
 import { collectImages, evictionFor, type UpkeepDeps } from './upkeep.ts';
 import { volumePlugins } from './volumes/plugins/table.ts';
 import { VolumeManager } from './volumes/volume-manager.ts';
@@ -61,6 +62,7 @@ export class KubeletRun {
   readonly #allocations: Allocations;
   readonly #cpus: CpuManager | undefined;
   readonly #plugins: NodePlugins | undefined;
+  readonly #topology: TopologyManager | undefined;
   readonly #node: NodeAgent;
   readonly #background: Background;
   readonly #eviction: EvictionManager | undefined;
@@ -85,6 +87,7 @@ export class KubeletRun {
     this.#statuses = new StatusManager(deps);
     this.#objects = new WatchedObjects({ ...deps, onChange: (uid) => this.pods.changed(uid) });
     this.#plugins = options.plugins?.(this.#pluginsDeps());
+    this.#topology = this.#makeTopology();
     this.#volumes = new VolumeManager({
       host: options.volumes,
       plugins: options.volumePlugins ?? volumePlugins,
@@ -103,6 +106,7 @@ export class KubeletRun {
       runtimes: Object.values(this.#runtimes),
       capabilitiesOf: (pod) => this.#capabilitiesOf(pod),
       isOver: (uid) => this.pods.isOver(uid),
+      nearOf: (podUid, container) => this.#topology?.nearOf(podUid, container),
     });
     this.#allocations = new Allocations({
       node: () => this.#node.node ?? { metadata: { name: nodeName } },
@@ -121,6 +125,7 @@ export class KubeletRun {
       hostIps: hostIpsOf(options),
       allocations: this.#allocations,
       cpus: this.#cpus,
+      topology: this.#topology,
       podRuntimes: this.#podRuntimes,
       refusal: (pod) => this.shutdown?.refusal() ?? this.#eviction?.refusal(pod),
       context: () => context,
@@ -252,6 +257,8 @@ export class KubeletRun {
       isOver: (uid) => this.pods.isOver(uid),
       isLeaving: (uid) => this.pods.isLeaving(uid),
       ownCpus: (podUid, container) => this.#cpus?.ownOf(podUid, container) ?? [],
+      nearOf: (podUid, container) => this.#topology?.nearOf(podUid, container),
+      isNearOnly: () => this.#topology?.isStrict === true,
       node: () => this.#node.node,
       giveTo: (path, group) => this.#options.volumes.giveTo(path, { group, isReadOnly: false }),
       onNode: () => this.#node.statusChanged(),
@@ -265,6 +272,13 @@ export class KubeletRun {
   async #runPlugins(): Promise<void> {
     await Promise.race([this.#registered.promise, aborted(this.#signal)]);
     if (!this.#signal.aborted) await this.#plugins?.run(this.#signal);
+  }
+
+  #makeTopology(): TopologyManager | undefined {
+    const { topology } = this.#options;
+    if (topology === undefined) return undefined;
+    const resourcesOf = (pod: Pod) => [this.#cpus?.wishedBy(pod) ?? [], this.#plugins?.wishedBy(pod) ?? []].flat();
+    return new TopologyManager({ resourcesOf, isOver: (uid) => this.pods.isOver(uid) }, topology);
   }
 
   #makeShutdown(): NodeShutdown | undefined {
