@@ -235,12 +235,11 @@ async function openNode(
   deps: ComponentDeps,
   options: NodePartOptions,
 ): Promise<{ readonly options: NodeOptions; readonly machines: Machines | undefined; close(): Promise<void> }> {
-  const { nodeName, folder, tables } = options;
+  const { nodeName, folder, tables, podCidr, nodeAddress = nodeAddressDefault } = options;
   const networkKind = networkOf(options);
   const names = runtimesOf(options.runtime);
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
-  const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
   const ownCapacity = {
     ...(options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine))),
     ...options.capacity,
@@ -272,6 +271,7 @@ async function openNode(
   return {
     options: {
       nodeName,
+      podCidr,
       runtimes: Object.fromEntries(names.map((name, index) => [name, runtimes[index]!.runtime])),
       defaultRuntime: names[0]!,
       network: network.network,
@@ -282,7 +282,6 @@ async function openNode(
         { type: 'InternalIP', address: nodeAddress },
         { type: 'Hostname', address: nodeName },
       ],
-      podCidr: options.podCidr,
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       capacity: ownCapacity,
       allocatable,
