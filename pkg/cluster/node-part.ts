@@ -5,6 +5,7 @@ import { arch, availableParallelism, hostname, platform, release, totalmem } fro
 import { join } from 'node:path';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import { childSignal } from '#pkg/base/async.ts';
 import type { Informers } from '#pkg/client/informer.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
@@ -173,7 +174,12 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
     run: (signal) => {
       if (hasRun) now = make();
       hasRun = true;
-      return options.shutdown?.length ? runToShutdown(now, signal) : now.component.run(signal);
+      // A signal of its own: listening to one takes as long as it has listeners, which are many where it is that of thousands of nodes.
+      const { controller, dispose } = childSignal(signal);
+      const running = options.shutdown?.length
+        ? runToShutdown(now, controller.signal)
+        : now.component.run(controller.signal);
+      return running.finally(dispose);
     },
     close: node.close,
   };

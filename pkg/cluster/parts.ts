@@ -36,7 +36,14 @@ export function depsOf(context: PartContext, userAgent: string): ComponentDeps {
   const { transport, clock, random, metrics } = context;
   const log = context.log.with({ component: userAgent });
   const client = createClient({ transport, userAgent, clock, metrics });
-  return { client, clock, random, log, metrics, informers: createInformers({ client, clock, random, log }) };
+  return {
+    client,
+    clock,
+    random,
+    log,
+    metrics,
+    informers: createInformers({ client, clock, random, log, trimsManagers: true }),
+  };
 }
 
 /** A component together with the informers it asked for. */
