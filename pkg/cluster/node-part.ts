@@ -5,7 +5,6 @@ import { arch, availableParallelism, hostname, platform, release, totalmem } fro
 import { join } from 'node:path';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { childSignal } from '#pkg/base/async.ts';
 import type { Informers } from '#pkg/client/informer.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
@@ -174,12 +173,8 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
     run: (signal) => {
       if (hasRun) now = make();
       hasRun = true;
-      // A signal of its own: listening to one takes as long as it has listeners, which are many where it is that of thousands of nodes.
-      const { controller, dispose } = childSignal(signal);
-      const running = options.shutdown?.length
-        ? runToShutdown(now, controller.signal)
-        : now.component.run(controller.signal);
-      return running.finally(dispose);
+      // By a signal of its own: listening to one takes as long as it has listeners, many where it is that of thousands of nodes.
+      return options.shutdown?.length ? runToShutdown(now, signal) : runTogether([now.component], signal);
     },
     close: node.close,
   };
