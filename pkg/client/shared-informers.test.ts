@@ -52,6 +52,24 @@ test('handlers see what was there and every change after, in order', async () =>
   await running;
 });
 
+test('what comes over a network can be kept without its managed fields; what is shared with the server is kept as it is', async () => {
+  const { api, clock, client } = setUp();
+  const metadata = { name: 'a', namespace: 'default', managedFields: [{ manager: 'm' }] };
+  await client.create({ metadata });
+  const local = inProcessTransport(api.handle, { commonName: 'test', organizations: [] });
+  const listers = [local, { request: local.request }].map((transport) => {
+    const deps = { client: createClient({ transport, userAgent: 'test' }), clock, random: new SeededRandom(1) };
+    const informers = createInformers({ ...deps, log: silentLogger, trimsManagers: true });
+    const { lister } = informers.informer(pods);
+    void informers.run(stop.signal);
+    return lister;
+  });
+  await clock.settle();
+  const kept = listers.map((lister) => lister.get('default/a')?.metadata);
+  expect(kept).toMatchObject([metadata, { name: 'a' }]);
+  expect(kept[1]).not.toHaveProperty('managedFields');
+});
+
 test('equal arguments share one informer; a late handler first gets all there is', async () => {
   const { api, clock, client, informers, informer } = setUp();
   await client.create(pod('a'));

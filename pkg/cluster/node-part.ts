@@ -172,7 +172,8 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
     run: (signal) => {
       if (hasRun) now = make();
       hasRun = true;
-      return options.shutdown?.length ? runToShutdown(now, signal) : now.component.run(signal);
+      // By a signal of its own: listening to one takes as long as it has listeners, many where it is that of thousands of nodes.
+      return options.shutdown?.length ? runToShutdown(now, signal) : runTogether([now.component], signal);
     },
     close: node.close,
   };
