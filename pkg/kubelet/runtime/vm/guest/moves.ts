@@ -14,10 +14,10 @@ import { createStandbyTarget } from '#pkg/vmm/migration/standby-target.ts';
 import { createTarget } from '#pkg/vmm/migration/target.ts';
 import { Drive, type HostEffect } from './drive.ts';
 import { GuestDisk } from './guest-disk.ts';
-import type { GuestHost } from './guest-host.ts';
+import type { GuestHost, ThreadStart } from './guest-host.ts';
 import { type Accepted, connectToNode, type LinkIdentity, listenForNodes } from './link.ts';
 import { PieceFiles } from './piece-files.ts';
-import type { Arrival, Departure, FromGuest, GuestStart, MigrationSide } from './protocol.ts';
+import type { Arrival, Departure, FromGuest, MigrationSide } from './protocol.ts';
 import { rehearse } from './rehearsal.ts';
 
 /** How a migration goes is told so often. */
@@ -45,7 +45,7 @@ interface Move {
 /** What migrations have of their surroundings. */
 export interface MovesDeps {
   readonly host: GuestHost;
-  readonly start: GuestStart;
+  readonly start: ThreadStart;
   readonly clock: Clock;
   tell(message: FromGuest): void;
 }
@@ -173,6 +173,7 @@ export class Moves {
       accept: (config) => this.#refusal(config.memory),
       ...(this.#deps.start.seat === undefined ? {} : { seat: this.#deps.start.seat }),
       ...this.#pieces(),
+      discard: this.#deps.start.discard,
       modules: host.modules,
       makeDisk: (blocks) => {
         this.#disk = GuestDisk.ofBlocks(blocks);
