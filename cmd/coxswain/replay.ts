@@ -1,6 +1,7 @@
 /** `coxswain replay`: plays a recording, a dump or an audit log again on virtual time, and compares runs with other settings. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { isObject } from '#pkg/apimachinery/json.ts';
+import { humanDuration } from '#pkg/apimachinery/time.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -79,8 +80,9 @@ export async function replay(world: World, args: readonly string[]): Promise<num
       history.endMs > 0 ? [{ name: 'recorded', ...recordedRun(history, untilMs) }] : [];
     const named = [...recorded, ...runs.map(({ name, result }) => ({ name, ...result }))];
     if (values.svg !== '') await writeFile(values.svg, picture(named));
-    if (values.output !== '') world.write(await formatted({ untilMs, recorded, runs }, values.output));
-    else world.write(textOf(named, runs));
+    const renewals = { recorded: history.renewals, aMinute: aMinute(history) };
+    if (values.output !== '') world.write(await formatted({ untilMs, renewals, recorded, runs }, values.output));
+    else world.write(`${textOf(named, runs)}${renewalText(renewals.aMinute, runs)}`);
     return 0;
   } catch (error) {
     throw error instanceof HistoryError ? new UserError(error.message, error) : error;
@@ -95,6 +97,21 @@ function textOf(
     refusedCount === 0 ? [] : [`${name}: the API refused ${refusedCount} of the causes, first ${refused[0]}`],
   );
   return `${new TableLayout().render(comparison(named))}${lines.map((line) => `${line}\n`).join('')}`;
+}
+
+const minuteMs = 60_000;
+
+/** Renewals in a minute of the recording. */
+const aMinute = ({ renewals, endMs }: History): number => (endMs === 0 ? 0 : Math.round((renewals * minuteMs) / endMs));
+
+/** How renewals were recorded, and how often they are done in the runs. */
+function renewalText(recorded: number, runs: readonly { readonly name: string; readonly result: RunResult }[]): string {
+  const periods = Object.groupBy(runs, ({ result }) => humanDuration(result.renewedEveryMs));
+  const replayed = Object.entries(periods).map(
+    ([period, of = []]) => `each ${period} for each node in ${of.map(({ name }) => name).join(' and ')}`,
+  );
+  const rate = recorded === 0 ? 'Renewals were not recorded' : `Renewals were recorded as a rate, ${recorded} a minute`;
+  return `${rate}, and are done ${replayed.join(', ')}.\n`;
 }
 
 /** Keeps virtual time from running ahead of real time by more than `speed` allows. */

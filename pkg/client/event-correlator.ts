@@ -9,7 +9,7 @@ import { RecentMap } from '#pkg/base/recent-map.ts';
 
 /**
  * Objects and messages remembered, at most; half of them are the latest, the others may be forgotten, at the price of a second Event. A cluster has a recorder for each
- * component, all of which are full after some minutes of work: so a kilobyte for each entry would be 30 MB, and digests stand for texts.
+ * component, all of which are full after some minutes of work: so a kilobyte for each entry would be 30 MB, and digests stand for the texts of all but first events.
  */
 const entriesMax = 4_096;
 /** The different message of one object and reason from which on they are shown as one. */
@@ -22,6 +22,19 @@ const refillMs = 5 * 60_000;
 interface Bucket {
   tokens: number;
   atMs: number;
+  /** The object's only event so far: most objects never have another, so it is counted by its texts only when they do. */
+  only: Only | undefined;
+}
+
+/** What of an event decides whether another is the same. */
+type Said = Pick<Event, 'message' | 'reason' | 'reportingComponent' | 'reportingInstance' | 'type'> & {
+  readonly fieldPath: string | undefined;
+};
+
+interface Only {
+  readonly said: Said;
+  readonly seen: Seen;
+  readonly atMs: number;
 }
 
 interface Similar {
@@ -53,21 +66,37 @@ export class EventCorrelator {
    */
   correlate(event: Event): Event | undefined {
     const object = sourceAndObject(event);
-    const counted = this.#count(this.#combine(object, event));
-    return this.#takeToken(object) ? counted : undefined;
+    const bucket = this.#buckets.get(object);
+    if (bucket === undefined) return this.#first(object, event);
+    const { only } = bucket;
+    if (only !== undefined) {
+      bucket.only = undefined;
+      this.#seen.set(this.#combine(object, { said: only.said, nowMs: only.atMs }).key, only.seen);
+    }
+    const counted = this.#count(object, event);
+    return this.#takeToken(bucket) ? counted : undefined;
   }
 
-  /** The event under the key by which it is counted: with its message, or as one of many. */
-  #combine(object: string, event: Event): { readonly key: string; readonly event: Event } {
-    const { type, reason, message = '', reportingComponent, reportingInstance, involvedObject } = event;
+  #first(object: string, event: Event): Event {
+    const atMs = this.#clock.monotonicMs();
+    const { metadata, firstTimestamp } = event;
+    const seen: Seen = { name: metadata?.name ?? '', count: 1, firstTimestamp: firstTimestamp ?? '' };
+    this.#buckets.set(object, { tokens: burstMax - 1, atMs, only: { said: saidBy(event), seen, atMs } });
+    return { ...event, count: 1 };
+  }
+
+  /** The key by which an event is counted: with its message, or as one of many. */
+  #combine(
+    object: string,
+    { said, nowMs }: { readonly said: Said; readonly nowMs: number },
+  ): { readonly key: string; readonly isOneOfMany: boolean } {
+    const { type, reason, message = '', reportingComponent, reportingInstance, fieldPath } = said;
     const id = keyOf(object, type, reason, reportingComponent, reportingInstance);
-    if (!this.#isOneOfMany(id, message))
-      return { key: keyOf(object, involvedObject.fieldPath, type, reason, message), event };
-    return { key: id, event: { ...event, message: `(combined from similar events): ${message}` } };
+    if (this.#isOneOfMany(id, message, nowMs)) return { key: id, isOneOfMany: true };
+    return { key: keyOf(object, fieldPath, type, reason, message), isOneOfMany: false };
   }
 
-  #isOneOfMany(id: string, message: string): boolean {
-    const nowMs = this.#clock.monotonicMs();
+  #isOneOfMany(id: string, message: string, nowMs: number): boolean {
     const digest = keyOf(message);
     const similar = this.#similar.get(id);
     if (similar === undefined || nowMs - similar.lastMs > similarWindowMs) {
@@ -81,29 +110,32 @@ export class EventCorrelator {
     return false;
   }
 
-  #count({ key, event }: { readonly key: string; readonly event: Event }): Event {
+  #count(object: string, event: Event): Event {
+    const said = saidBy(event);
+    const { key, isOneOfMany } = this.#combine(object, { said, nowMs: this.#clock.monotonicMs() });
     const before = this.#seen.get(key);
     const { name, count, firstTimestamp } =
       before === undefined
         ? { name: event.metadata?.name ?? '', count: 1, firstTimestamp: event.firstTimestamp ?? '' }
         : { ...before, count: before.count + 1 };
     this.#seen.set(key, { name, count, firstTimestamp });
-    return { ...event, metadata: { ...event.metadata, name }, count, firstTimestamp };
+    const counted = { ...event, metadata: { ...event.metadata, name }, count, firstTimestamp };
+    if (!isOneOfMany) return counted;
+    return { ...counted, message: `(combined from similar events): ${said.message ?? ''}` };
   }
 
-  #takeToken(id: string): boolean {
+  #takeToken(bucket: Bucket): boolean {
     const nowMs = this.#clock.monotonicMs();
-    let bucket = this.#buckets.get(id);
-    if (bucket === undefined) {
-      bucket = { tokens: burstMax, atMs: nowMs };
-      this.#buckets.set(id, bucket);
-    }
     bucket.tokens = Math.min(burstMax, bucket.tokens + (nowMs - bucket.atMs) / refillMs);
     bucket.atMs = nowMs;
     if (bucket.tokens < 1) return false;
     bucket.tokens -= 1;
     return true;
   }
+}
+
+function saidBy({ type, reason, message, reportingComponent, reportingInstance, involvedObject }: Event): Said {
+  return { type, reason, message, reportingComponent, reportingInstance, fieldPath: involvedObject.fieldPath };
 }
 
 function sourceAndObject({ source, involvedObject: object }: Event): string {

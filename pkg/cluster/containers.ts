@@ -86,7 +86,7 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
   });
 }
 
-/** Ends all containers that the nodes of a cluster have left, whose kubelets do not run any more; gives how many nodes had any. */
+/** Ends all containers that the nodes of a cluster have left, whose kubelets do not run any more, and what is mounted in their folders, of nodes without containers too; gives how many nodes had any. */
 export async function endContainers(
   clusterFolder: string,
   deps: Pick<ContainersPlace, 'clock' | 'log' | 'random'>,
@@ -103,8 +103,8 @@ export async function endContainers(
       const runtime = await openContainers({ ...deps, folder, imagesFolder: clusterFolder, ownNetwork: false });
       await runtime.close();
     }
-    await (await import('./plugins.ts')).endMounts(folder);
   }
+  for (const node of nodes) await (await import('./plugins.ts')).endMounts(join(clusterFolder, 'kubelet', node));
   return left.length;
 }
 

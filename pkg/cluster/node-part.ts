@@ -35,7 +35,7 @@ import { areSimulated, runtimeProblem, runtimesOf } from './runtimes.ts';
 import { clusterDomain } from './settings.ts';
 
 /** What one node is made of. */
-export interface NodePartOptions {
+export interface NodePartOptions extends Pick<KubeletOptions, 'podCidr'> {
   readonly nodeName: string;
   /** Default 127.0.0.1. */
   readonly nodeAddress?: string;
@@ -282,6 +282,7 @@ async function openNode(
         { type: 'InternalIP', address: nodeAddress },
         { type: 'Hostname', address: nodeName },
       ],
+      podCidr: options.podCidr,
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       capacity: ownCapacity,
       allocatable,

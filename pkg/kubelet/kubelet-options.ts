@@ -45,7 +45,7 @@ export interface KubeletOptions extends NodeSettings {
   /** For runtimes whose programs listen on the network. */
   readonly probes?: ProbeTransport;
   /** The node's range of addresses when nobody else gives it one: registered with the node. */
-  readonly podCidr?: string;
+  readonly podCidr?: string | undefined;
   /** Shared with other kubelets of the process (`sharedPodSource`); default: a watch of this node's pods. */
   readonly podSource?: KeyedSource<Pod>;
   /** Shared with other kubelets of the process (`sharedNodeSource`); default: a watch of this node. */

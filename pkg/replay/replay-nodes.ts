@@ -18,6 +18,12 @@ interface Running {
   ended: Promise<void>;
 }
 
+interface NodeOptions {
+  /** How long a renewal of a node's lease counts. */
+  readonly leaseSeconds: number;
+  readonly recordsEvents: boolean;
+}
+
 /** The nodes of one run. */
 export class ReplayNodes {
   readonly #cluster: TestCluster;
@@ -25,21 +31,21 @@ export class ReplayNodes {
   readonly #watching: { readonly stop: AbortController; readonly ended: Promise<void> };
   readonly #running = new Map<string, Running>();
 
-  readonly #leaseSeconds: number | undefined;
+  readonly #options: NodeOptions;
 
-  private constructor(cluster: TestCluster, watches: NodeWatches, leaseSeconds: number | undefined) {
+  private constructor(cluster: TestCluster, watches: NodeWatches, options: NodeOptions) {
     this.#cluster = cluster;
-    this.#leaseSeconds = leaseSeconds;
+    this.#options = options;
     this.#watches = watches;
     this.#watching = start(watches);
   }
 
-  /** For nodes of these names, none of which is there yet, with leases of `leaseSeconds` (default: a kubelet's). */
+  /** For nodes of these names, none of which is there yet. */
   static async open(
     cluster: TestCluster,
-    { names, leaseSeconds }: { readonly names: readonly string[]; readonly leaseSeconds: number | undefined },
+    { names, ...options }: NodeOptions & { readonly names: readonly string[] },
   ): Promise<ReplayNodes> {
-    return new ReplayNodes(cluster, await nodeWatches(contextOf(cluster, 'nodes'), names), leaseSeconds);
+    return new ReplayNodes(cluster, await nodeWatches(contextOf(cluster, 'nodes'), names), options);
   }
 
   get count(): number {
@@ -48,18 +54,22 @@ export class ReplayNodes {
 
   async join(nodeName: string, facts: NodeFacts): Promise<void> {
     if (this.#running.has(nodeName)) return this.change(nodeName, facts);
-    const part = await nodePart(contextOf(this.#cluster, `node:${nodeName}`), {
-      nodeName,
-      runtime: 'fake',
-      network: 'loopback',
-      tables: clusterTables,
-      folder: '',
-      kubeletPort: defaultKubeletPort,
-      nodesOnMachine: 1,
-      ...(this.#leaseSeconds === undefined ? {} : { leaseSeconds: this.#leaseSeconds }),
-      machine: { capacity: facts.capacity, facts: {} },
-      shared: this.#watches,
-    });
+    const { leaseSeconds, recordsEvents } = this.#options;
+    const part = await nodePart(
+      { ...contextOf(this.#cluster, `node:${nodeName}`), recordsEvents },
+      {
+        nodeName,
+        runtime: 'fake',
+        network: 'loopback',
+        tables: clusterTables,
+        folder: '',
+        kubeletPort: defaultKubeletPort,
+        nodesOnMachine: 1,
+        leaseSeconds,
+        machine: { capacity: facts.capacity, facts: {} },
+        shared: this.#watches,
+      },
+    );
     this.#running.set(nodeName, { part, ...start(part) });
     await this.#cluster.until(() => this.#isThere(nodeName));
     await this.change(nodeName, facts);

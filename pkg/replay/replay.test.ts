@@ -18,6 +18,7 @@ test(
     const first = await replay(history, { seed: 3 }, limits);
     expect(JSON.stringify(await replay(history, { seed: 3 }, limits))).toBe(JSON.stringify(first));
     expect(first.refused).toEqual([]);
+    expect(first.renewedEveryMs).toBe(43_200_000);
     const jobs = first.lives.filter(({ pod }) => pod.startsWith('default/batch-0-'));
     const minutes = jobs.map(({ createdMs, endedMs = 0 }) => (endedMs - createdMs) / 60_000);
     expect(minutes.toSorted((a, b) => a - b)).toEqual([10, 11]);
@@ -53,6 +54,7 @@ test('a fault of the history’s API changes what follows, not what is asked for
   const rule = { name: 'no-pods', fault: 'error', verbs: ['create'], resources: ['pods'], for: '10m' } as const;
   const result = await replay(history, { faults: [rule] }, { untilMs: 3_000_000 });
   expect(result.refused).toEqual([]);
+  expect(result.renewedEveryMs).toBe(10_000);
   expect(result.lives.length).toBeGreaterThan(0);
   expect(result.lives.every(({ createdMs }) => createdMs >= 600_000)).toBe(true);
 });

@@ -17,6 +17,7 @@ import { createInformers } from '#pkg/client/shared-informers.ts';
 import { ownIdentity } from '#pkg/cluster/local-api.ts';
 import type { ComponentFlags } from '#pkg/cluster/settings.ts';
 import type { FaultRule } from '#pkg/faults/fault-rule.ts';
+import { leaseSecondsDefault, renewalMsOf } from '#pkg/kubelet/node/node-agent.ts';
 import type { CallWebhook } from '#pkg/registry/remote/call-webhook.ts';
 import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
 import { type Cause, causesOf, type NodeFacts } from './causes.ts';
@@ -62,6 +63,8 @@ export interface RunState {
 export interface RunResult {
   readonly settings: RunSettings;
   readonly endMs: number;
+  /** How often each node that is heard renews its lease. */
+  readonly renewedEveryMs: number;
   readonly figures: RunFigures;
   /** Causes that the API refused, with what it said: at most the first ones. */
   readonly refused: readonly string[];
@@ -73,17 +76,22 @@ export interface RunResult {
 const minuteMs = 60_000;
 const refusedMax = 20;
 /**
- * Leases of nodes that nothing is to go wrong with are renewed every hour and not every ten seconds, and statuses that say nothing new are written as seldom, as that is
+ * Leases of nodes that nothing is to go wrong with are renewed every twelve hours and not every ten seconds, and statuses that say nothing new are written as seldom, as that is
  * most of what a day costs and changes nothing: that a recorded node is silent is known from the recording. Where faults are injected both come as from any kubelet.
  */
-const leaseSecondsOf = ({ faults }: RunSettings): number | undefined => (faults === undefined ? 14_400 : undefined);
+const leaseSecondsOf = ({ faults }: RunSettings): number => (faults === undefined ? 172_800 : leaseSecondsDefault);
+
+/** Nobody reads the events of a run; those of one with faults may be what a fault is about. */
+const recordsEvents = ({ faults }: RunSettings): boolean => faults !== undefined;
 
 function flagsOf(settings: RunSettings): ComponentFlags {
   const { scheduling } = settings;
   const seconds = leaseSecondsOf(settings);
   return {
     ...(scheduling === undefined ? {} : { 'kube-scheduler': { scheduling } }),
-    ...(seconds === undefined ? {} : { 'kube-controller-manager': { 'node-monitor-grace-period': `${2 * seconds}s` } }),
+    ...(seconds === leaseSecondsDefault
+      ? {}
+      : { 'kube-controller-manager': { 'node-monitor-grace-period': `${2 * seconds}s` } }),
   };
 }
 
@@ -98,6 +106,7 @@ export async function replay(history: History, settings: RunSettings, limits: Ru
     nodes: 0,
     seed: settings.seed ?? 1,
     callWebhook: adder.call,
+    recordsEvents: recordsEvents(settings),
     ...(faults === undefined ? {} : { faults: [] }),
     flags: flagsOf(settings),
   });
@@ -251,6 +260,7 @@ class Run {
     this.#nodes = await ReplayNodes.open(this.#cluster, {
       names: [...names],
       leaseSeconds: leaseSecondsOf(settings),
+      recordsEvents: recordsEvents(settings),
     });
     this.#startMs = this.#cluster.clock.monotonicMs();
     if (settings.faults !== undefined) this.#cluster.faults.add(...settings.faults);
@@ -267,6 +277,7 @@ class Run {
     return {
       settings,
       endMs,
+      renewedEveryMs: renewalMsOf(leaseSecondsOf(settings)),
       figures: this.#seen.figures(endMs),
       refused: this.#refused,
       refusedCount: this.#refusedCount,

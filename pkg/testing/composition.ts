@@ -247,9 +247,10 @@ export class Composition {
   }
 
   #as(identity: string): PartContext {
-    const { clock, random, api, tables = clusterTables } = this.#options;
+    const { clock, random, api, cluster, tables = clusterTables } = this.#options;
     const { commonName, organizations = [] } = identitySubject(identity, tables.components);
     const transport = inProcessTransport(api.handle, { commonName, organizations });
-    return { transport, clock, random, log: this.#log, metrics: this.#metrics };
+    const { recordsEvents = true } = cluster;
+    return { transport, clock, random, log: this.#log, metrics: this.#metrics, recordsEvents };
   }
 }

@@ -1,7 +1,7 @@
 /** A cluster of a checkout's own code, in a temporary folder, started and ended with that checkout's command. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -70,10 +70,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const audit = options.audit ? auditFlags(checkout, folder) : [];
     const startMs = clock.monotonicMs();
     options.onBegin?.({ port, dataDir, startMs });
-    await coxswain(['up', ...which, ...place, ...audit, '--detach', '--wait', `${startSeconds}s`], {
-      env: environmentFor(options.profile),
-      signal,
-    });
+    await coxswain(
+      ['up', ...which, ...place, ...audit, ...patience(checkout), '--detach', '--wait', `${startSeconds}s`],
+      {
+        env: environmentFor(options.profile),
+        signal,
+      },
+    );
     const tookMs = clock.monotonicMs() - startMs;
     running = await pids();
     return { kubeconfig, startMs: tookMs, pids, stop };
@@ -93,6 +96,14 @@ function auditFlags(checkout: string, folder: string): readonly string[] {
   );
   const flags = { 'audit-policy-file': file, 'audit-log-path': join(folder, 'audit.log') };
   return Object.entries(flags).flatMap(([name, value]) => ['--extra-config', `kube-apiserver.${name}=${value}`]);
+}
+
+/** Flags that keep nodes which nobody renews, as those of the scheduling rows, from being lost on a busy machine; none for code that knows none. */
+function patience(checkout: string): readonly string[] {
+  const source = join(checkout, 'pkg/controllers/nodelifecycle/nodelifecycle.ts');
+  const flag = 'node-monitor-grace-period';
+  const knows = existsSync(source) && readFileSync(source, 'utf8').includes(`'${flag}'`);
+  return knows ? ['--extra-config', `kube-controller-manager.${flag}=1h`] : [];
 }
 
 /** What a command said that ended with a code: on a busy machine a part is not well for a moment, and still has its process. */

@@ -5,7 +5,8 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpus } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
@@ -29,6 +30,13 @@ const calls = { perSecond: 100, seconds: 60 };
 const keptBeside = 100;
 /** A Lease that is older has not been renewed: the default of `--node-lease-duration-seconds`. */
 const leaseSeconds = 40;
+/** Addresses for the pods of 8,192 nodes, 126 on each: a cluster that is begun with one node has them for 512. */
+const ranges = {
+  apiVersion: 'coxswain.dev/v1alpha1',
+  kind: 'Cluster',
+  networking: { podSubnet: '127.16.0.0/12' },
+  components: { 'kube-controller-manager': { nodeCidrMaskSizeIpv4: 25 } },
+};
 /** For all pods to become Ready after the last was made. */
 const settleRounds = 120;
 
@@ -132,12 +140,16 @@ async function measure(cluster: RunningCluster, nodesPid: number): Promise<void>
   const processes = new Map([...(await processesOf(cluster)), ['nodes', nodesPid]]);
   const pids = [...processes.values()];
   say('  processor time of all processes', `${(cpuMsOf(pids) / 1_000).toFixed(1)} s`);
-  const connections = await openAll(readTarget(cluster.kubeconfig), clients);
+  const target = readTarget(cluster.kubeconfig);
+  const filling = await openAll(target, clients);
+  await sendAll(filling, [{ method: 'POST', path: '/api/v1/namespaces', body: namespaceBody() }]);
+  await fill(cluster, filling, pids);
+  sayEach(processes);
+  // A server ends connections that rest, as those do on which the last pod was made long before it was Ready.
+  for (const connection of filling) connection.close();
+  const connections = await openAll(target, clients);
   const [asking] = connections;
   if (asking === undefined) return;
-  await sendAll([asking], [{ method: 'POST', path: '/api/v1/namespaces', body: namespaceBody() }]);
-  await fill(cluster, connections, pids);
-  sayEach(processes);
   await callAtRest(connections);
   const { resident, files } = memoryOf(pids);
   say(
@@ -209,7 +221,11 @@ function ownMs(): number {
 
 /** Starts the cluster and its nodes, and measures; what is to be ended is added to `ending` before it is begun. */
 async function main(ending: AsyncDisposableStack): Promise<void> {
-  const starting = RunningCluster.start({ flags: ['--processes', '--runtime', 'fake'] });
+  const folder = mkdtempSync(join(tmpdir(), 'coxswain-large-'));
+  ending.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'cluster.json');
+  writeFileSync(file, JSON.stringify(ranges));
+  const starting = RunningCluster.start({ flags: ['--processes', '--runtime', 'fake', '--config', file] });
   ending.defer(async () => (await starting.catch(() => undefined))?.remove());
   const cluster = await starting;
   // Interrupted while it started: whoever did that ends it.

@@ -46,6 +46,21 @@ test('the keys of a Binding join those of the pod in order (fault 8)', async () 
   expect(Object.keys(body.metadata.labels)).toEqual(['a', 'm', 'z']);
 });
 
+test('a Binding makes its sender no manager of the pod, and is no update of it', async () => {
+  const containers = [{ name: 'c', image: 'i' }];
+  await post(core('pods'), { metadata: { name: 'owned' }, spec: { containers } });
+  const before = (await server.call('GET', core('pods/owned'))).body;
+  const metadata = { name: 'owned', annotations: { put: 'x' } };
+  await post(core('pods/owned/binding'), { metadata, target: { kind: 'Node', name: 'n' } });
+  const { body } = await server.call('GET', core('pods/owned'));
+  expect(body.spec).toEqual({ ...before.spec, nodeName: 'n' });
+  expect(body.metadata).toEqual({
+    ...before.metadata,
+    resourceVersion: body.metadata.resourceVersion,
+    annotations: { put: 'x' },
+  });
+});
+
 test('an object that is a pointer in Go is missing as a whole (fault 10)', async () => {
   const path = '/apis/networking.k8s.io/v1/ipaddresses';
   expect(await refusals(path, { metadata: { name: '10.0.0.1' } })).toEqual(['spec.parentRef: Required value']);

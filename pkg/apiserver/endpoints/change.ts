@@ -8,13 +8,14 @@
 import { invalid, invalidObject, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
-import { apiVersionOf, type JsonObject, type KubeObject, type ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
+import { apiVersionOf, type JsonObject, type KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict, notFound, staleVersion } from '#pkg/apimachinery/status-error.ts';
 import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import type { Awaitable } from '#pkg/base/async.ts';
 import { draftResponse } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
 import { hasStoreFailed, type PutResult } from '../storage/resource-store.ts';
+import { managersIn } from '../storage/shared-fields.ts';
 import { storagePrefix } from '../storage/storage-key.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
@@ -42,10 +43,8 @@ export interface Change {
   readonly subresource: string;
   /** The new state made of the old one, which must not be changed. Called again after a lost race. */
   draft(old: KubeObject): JsonObject | Promise<JsonObject>;
-  /** Fields of drafts that are complete: nothing is filled in below them, so that they may share parts with the old object. Default: those that are its own. */
-  readonly complete?: ReadonlySet<string>;
-  /** Changes the spec without a new generation. */
-  readonly keepsGeneration?: boolean;
+  /** What the server itself writes down: the draft is stored as it is, neither tracked nor admitted nor checked, and the generation stays. */
+  readonly isOwn?: boolean;
   /** The draft carries its managed fields (server-side apply). */
   readonly isApply?: boolean;
   /** What to do where there is no object; absent: NotFound. */
@@ -128,17 +127,17 @@ type Tried = Promise<ApiResponse | undefined> | ApiResponse | undefined;
 function tryChange(scope: Scope, change: Change, entry: StoredEntry): Tried {
   const context = strategyContext(scope, change.dryRun);
   const old = scope.served.view.object(entry);
+  const goOn = change.isOwn === true ? swap : admitDraft;
   const draft = change.draft(old);
-  if (draft instanceof Promise)
-    return draft.then((made) => admitDraft(scope, change, { draft: made, old, entry, context }));
-  return admitDraft(scope, change, { draft, old, entry, context });
+  if (draft instanceof Promise) return draft.then((made) => goOn(scope, change, { draft: made, old, entry, context }));
+  return goOn(scope, change, { draft, old, entry, context });
 }
 
 /** Completes the draft and has it admitted. */
 function admitDraft(scope: Scope, change: Change, state: Swap): Tried {
   const { draft, old } = state;
   checkIdentity(scope, metadataOf(draft), old);
-  prepareDraft(scope, draft, change.complete ?? fieldsKept(scope, draft, old));
+  prepareDraft(scope, draft, fieldsKept(scope, draft, old));
   restoreForeign(scope, change, { draft, old });
   const { manager, subresource } = change;
   const tracking = change.isApply ? undefined : trackManager(scope, { draft, old, manager, subresource });
@@ -241,7 +240,7 @@ function prepareChange(
   if (change.subresource === '') served.strategy.prepareForUpdate?.(draft, old, context);
   else served.strategy.subresources?.[change.subresource]?.prepareForUpdate?.(draft, old, context);
   writeUnsetAgain(draft, served.schema);
-  if (served.tracksGeneration === true && change.keepsGeneration !== true && !sameApartFrom(draft, old as JsonObject)) {
+  if (served.tracksGeneration === true && !sameApartFrom(draft, old as JsonObject)) {
     const metadata = draft.metadata as JsonObject;
     metadata.generation = ((old.metadata?.generation as number | undefined) ?? 0) + 1;
   }
@@ -292,7 +291,7 @@ function swap(scope: Scope, change: Change, state: Swap): Tried {
     return unwritten(scope, entry, () => answerOf(scope, change, entry));
   if (change.dryRun) return unwritten(scope, entry, () => draftAnswer(change, asIfStored(served.view, draft)));
   if (released || served.strategy.begin !== undefined) return swapReserved(scope, change, state, { released });
-  const putting = served.store.put(entry.key, served.view.toStored(draft), entry.modRevision);
+  const putting = served.store.put(entry.key, served.view.toStored(draft), entry.modRevision, { before: entry });
   const answer = (result: PutResult): ApiResponse | undefined =>
     result.ok ? answerOf(scope, change, result.entry) : undefined;
   return putting instanceof Promise ? putting.then(answer) : answer(putting);
@@ -302,11 +301,6 @@ function swap(scope: Scope, change: Change, state: Swap): Tried {
 function isNotedAnew(metadata: JsonObject, old: KubeObject): boolean {
   const [managed, before] = [managersIn(metadata), old.metadata?.managedFields];
   return managed !== before && managed?.some(({ time }, index) => time !== before?.[index]?.time) === true;
-}
-
-/** The managers of a draft, which the server has put there. */
-function managersIn({ managedFields }: JsonObject): readonly ManagedFieldsEntry[] | undefined {
-  return managedFields as readonly ManagedFieldsEntry[] | undefined;
 }
 
 /** Whether what changes nothing is written all the same: sealed otherwise than now, or in a version that was stored before. Source: `GuaranteedUpdate`. */
@@ -333,7 +327,7 @@ async function swapReserved(
       kept = deleted.ok;
       return kept ? draftAnswer(change, draft) : undefined;
     }
-    const result = await served.store.put(entry.key, served.view.toStored(draft), entry.modRevision);
+    const result = await served.store.put(entry.key, served.view.toStored(draft), entry.modRevision, { before: entry });
     if (!result.ok) return undefined;
     kept = true;
     return answerOf(scope, change, result.entry);

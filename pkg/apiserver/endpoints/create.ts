@@ -204,8 +204,8 @@ function write(
       there === undefined ? draftResponse(201, asIfStored(view, draft)) : undefined,
     );
   }
-  const texts = specText === undefined || !view.isStored ? undefined : { spec: specText };
-  return onceThere(objects.put(key, view.toStored(draft), 0, texts), (result) =>
+  const known = specText === undefined || !view.isStored ? undefined : { texts: { spec: specText } };
+  return onceThere(objects.put(key, view.toStored(draft), 0, known), (result) =>
     result.ok ? entryResponse(201, scope, result.entry) : undefined,
   );
 }

@@ -12,12 +12,21 @@
  * Upstream counterpart: `storage/etcd3` and the serializers' caching objects.
  */
 import { Buffer } from 'node:buffer';
-import { escapeHtml, hasHtmlCharacters, jsonText, parseWhole } from '#pkg/apimachinery/json.ts';
+import { escapeHtml, hasHtmlCharacters, isObject, jsonText, parseWhole } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { CacheCodec, CacheEntry } from '#pkg/storage/cache.ts';
 import { LateKeyValue } from '#pkg/storage/late-value.ts';
-import type { KeyValue, LateValue, WritableBytes } from '#pkg/storage/store.ts';
+import type { KeyValue, LateValue } from '#pkg/storage/store.ts';
 import { bytesPerCharacterMax, jsonSize } from './json-size.ts';
+import {
+  type Allocate,
+  type EncodedState,
+  type FieldTexts,
+  joined,
+  type Pieces,
+  piecesOf,
+  textBytes,
+} from './object-pieces.ts';
 import { shareFields } from './shared-fields.ts';
 
 const metadataMark = '"metadata":{';
@@ -55,6 +64,13 @@ export function headOf(apiVersion: string, kind: string): Buffer {
 
 const itemHead = Buffer.from(`{${metadataMark}`);
 
+/** How a value is laid out, as far as that is known. Places are below zero where they are not. */
+interface KnownLayout {
+  readonly isPlain?: boolean | undefined;
+  readonly metadataEnd?: number;
+  readonly nextEnd?: number;
+}
+
 /** One stored state of an object. */
 export class StoredEntry implements CacheEntry {
   readonly key: string;
@@ -70,14 +86,19 @@ export class StoredEntry implements CacheEntry {
   #isPlain: boolean | undefined;
   /** How long the body of a value that is not plain is when it is served; below zero until somebody asks. */
   #escapedBytes = -1;
+  /** Where the metadata end in a value that was encoded here, and where the field after them does. */
+  readonly #metadataEnd: number;
+  readonly #nextEnd: number;
 
-  constructor(kv: KeyValue, object?: KubeObject, isPlain?: boolean) {
+  constructor(kv: KeyValue, object?: KubeObject, { isPlain, metadataEnd = -1, nextEnd = -1 }: KnownLayout = {}) {
     this.key = kv.key;
     this.modRevision = kv.modRevision;
     this.createRevision = kv.createRevision;
     this.#stored = kv.late ?? kv.value;
     this.#object = object;
     this.#isPlain = isPlain;
+    this.#metadataEnd = metadataEnd;
+    this.#nextEnd = nextEnd;
   }
 
   /** As it is in the store. */
@@ -185,9 +206,17 @@ export class StoredEntry implements CacheEntry {
     return this.#escapedBytes;
   }
 
-  /** `isPlain` as far as it is known. */
-  get plainness(): boolean | undefined {
-    return this.#isPlain;
+  /** What is known of how the value is laid out. */
+  get layout(): KnownLayout {
+    return { isPlain: this.#isPlain, metadataEnd: this.#metadataEnd, nextEnd: this.#nextEnd };
+  }
+
+  /** What a later state may be encoded from; undefined where that is not known without looking through the value. */
+  get encoded(): EncodedState | undefined {
+    const { known } = this;
+    if (!isObject(known) || this.#isPlain !== true || this.#metadataEnd < 0) return undefined;
+    const [metadataEnd, nextEnd] = [this.#metadataEnd, this.#nextEnd];
+    return { object: known, bytes: this.value, metadataEnd, nextEnd };
   }
 
   /** Whether the value is served byte by byte. It is stored unescaped, as what is escaped takes up to six times the bytes. */
@@ -237,7 +266,7 @@ export const objectCodec: ObjectCodec = {
     if (known !== undefined && known.modRevision === kv.modRevision) return known;
     const pending = known === undefined || known.modRevision !== 0 ? undefined : (known.object as JsonObject);
     const object = pending === undefined ? undefined : withVersion(pending, kv.modRevision);
-    const entry = new StoredEntry(kv, object, pending === undefined ? undefined : known?.plainness);
+    const entry = new StoredEntry(kv, object, pending === undefined ? undefined : known?.layout);
     carrying[entryOf] = entry;
     return entry;
   },
@@ -259,28 +288,26 @@ function ownMemory(bytes: number): Buffer {
   return Buffer.allocUnsafeSlow(bytes);
 }
 
-type Allocate = (bytes: number) => WritableBytes;
-
-/** Fields of an object as JSON, by name. */
-export type FieldTexts = Readonly<Record<string, string>>;
+/** What is known of a draft that is encoded, and where its bytes go. */
+export interface EncodeOptions {
+  readonly allocate?: Allocate | undefined;
+  readonly texts?: FieldTexts | undefined;
+  /** The state that the draft was made of. */
+  readonly before?: StoredEntry | undefined;
+}
 
 /**
  * Encodes a draft for a write and keeps the draft with the bytes: once the write has a revision, the draft is the object of the
  * entry. The caller must not change it from then on.
  */
-export function encodeForWrite(
-  key: string,
-  draft: JsonObject,
-  {
-    allocate = ownMemory,
-    texts,
-  }: { readonly allocate?: Allocate | undefined; readonly texts?: FieldTexts | undefined } = {},
-): Uint8Array {
+export function encodeForWrite(key: string, draft: JsonObject, options: EncodeOptions = {}): Uint8Array {
+  const { allocate = ownMemory, texts, before } = options;
   const ordered = inOrder(draft);
-  const parts = texts === undefined ? [storedText(ordered)] : partsOf(ordered, texts);
-  const value = bytesOf(parts, allocate);
+  const pieces = piecesUnlessWhole(ordered, { texts, before: before?.encoded });
+  const { value, ...layout } =
+    pieces === undefined ? { value: textBytes(storedText(ordered), allocate) } : joined(pieces, allocate);
   const kv = { key, value, createRevision: 0, modRevision: 0 };
-  (value as Carrying)[entryOf] = new StoredEntry(kv, ordered as KubeObject, !parts.some(hasHtmlCharacters));
+  (value as Carrying)[entryOf] = new StoredEntry(kv, ordered as KubeObject, layout);
   return value;
 }
 
@@ -311,24 +338,14 @@ function inOrder(draft: JsonObject): JsonObject {
   return ordered;
 }
 
-/** The JSON of an object of which some fields are known as such, in parts: put together it would be copied once more. */
-function partsOf(object: JsonObject, texts: FieldTexts): readonly string[] {
-  const parts: string[] = [];
-  for (const name in object) {
-    const value = texts[name] ?? jsonText(object[name]);
-    if (value !== undefined) parts.push(`${parts.length === 0 ? '{' : ','}${JSON.stringify(name)}:`, value);
+/** The pieces of an object; undefined for one with integers that no double holds. */
+function piecesUnlessWhole(object: JsonObject, known: Parameters<typeof piecesOf>[1]): Pieces | undefined {
+  try {
+    return piecesOf(object, known);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return undefined;
   }
-  parts.push(parts.length === 0 ? '{}' : '}');
-  return parts;
-}
-
-function bytesOf(parts: readonly string[], allocate: Allocate): Uint8Array {
-  let size = 0;
-  for (const part of parts) size += Buffer.byteLength(part);
-  const bytes = allocate(size);
-  let at = 0;
-  for (const part of parts) at += bytes.write(part, at);
-  return bytes;
 }
 
 /** The value of an object that is in memory. Holds the object until the bytes are made. */
@@ -358,7 +375,7 @@ class LateObject implements LateValue, Carrying {
     const object = this.#object;
     if (this.#bytes !== undefined || object === undefined) return this.#bytes!;
     const metadata = { ...(object.metadata as JsonObject), resourceVersion: undefined };
-    this.#bytes = bytesOf([storedText({ ...object, metadata })], this.#allocate);
+    this.#bytes = textBytes(storedText({ ...object, metadata }), this.#allocate);
     this.#object = undefined;
     return this.#bytes;
   }

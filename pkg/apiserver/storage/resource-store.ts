@@ -25,7 +25,7 @@ import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import type { KeepingRules } from '../keeping-rules.ts';
 import { noSuchResource } from '../responses.ts';
 import type { Strategy } from '../strategy.ts';
-import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, StoredEntry } from './object-codec.ts';
+import { type EncodeOptions, encodeForWrite, lateForWrite, objectCodec, StoredEntry } from './object-codec.ts';
 import type { ObjectKeeper } from './object-keeper.ts';
 import type { OpenCaches } from './open-caches.ts';
 import { storagePrefix } from './storage-key.ts';
@@ -45,6 +45,9 @@ const objectBytesMax = 1536 * 1024 - 4096;
 const sampledEntries = 32;
 
 const noBytes = new Uint8Array(0);
+
+/** What is known of a draft's JSON: some of its fields, and the state that it was made of. */
+type KnownParts = Pick<EncodeOptions, 'before' | 'texts'>;
 
 /** Where the objects of one resource are, and how long they live. */
 export interface ResourceStoreOptions {
@@ -240,14 +243,14 @@ export class ResourceStore {
 
   /**
    * Writes `draft`, which becomes the shared object of the entry: at once where the store can. `ifModRevision` 0 demands that it does not exist.
-   * `texts` are some of its fields as JSON.
+   * `known` is what need not be encoded again.
    */
-  put(key: string, draft: JsonObject, ifModRevision: number, texts?: FieldTexts): Promise<PutResult> | PutResult {
-    if (!this.#isOpen) return this.#open().then(() => this.put(key, draft, ifModRevision, texts));
+  put(key: string, draft: JsonObject, ifModRevision: number, known?: KnownParts): Promise<PutResult> | PutResult {
+    if (!this.#isOpen) return this.#open().then(() => this.put(key, draft, ifModRevision, known));
     // A character of a key is at most three bytes: most keys are far too short to be counted.
     if (key.length * 3 > keyBytesMax && Buffer.byteLength(key) > keyBytesMax)
       throw tooLarge(`Request entity too large: limit is ${keyBytesMax}`);
-    const carried = this.#encode(key, draft, texts);
+    const carried = this.#encode(key, draft, known);
     const operation: PutOperation = { type: 'put', key, ...carried, ifModRevision };
     const ttlMs = this.#ttlMs;
     const living = ttlMs === undefined ? operation : { ...operation, ttlMs };
@@ -264,11 +267,11 @@ export class ResourceStore {
   }
 
   /** What is written of a draft. Throws TooLarge. */
-  #encode(key: string, draft: JsonObject, texts: FieldTexts | undefined): Pick<PutOperation, 'late' | 'value'> {
+  #encode(key: string, draft: JsonObject, known: KnownParts | undefined): Pick<PutOperation, 'late' | 'value'> {
     const allocate = this.#allocate;
     const late = this.#takesLate ? lateForWrite(key, draft, { allocate, bytesMax: objectBytesMax }) : undefined;
     if (late !== undefined) return { value: noBytes, late };
-    const value = encodeForWrite(key, draft, { allocate, texts });
+    const value = encodeForWrite(key, draft, { allocate, ...known });
     if (value.length > objectBytesMax) throw tooLarge(`Request entity too large: limit is ${objectBytesMax}`);
     return { value };
   }

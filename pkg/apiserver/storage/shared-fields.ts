@@ -4,6 +4,8 @@
  *
  * Invariant: what is put in place of a set is the same JSON, to the byte. Sets are never changed, so nobody can tell.
  */
+import { Buffer } from 'node:buffer';
+import { hasHtmlCharacters } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
 
 /** A set of fields as it is in an object's metadata. */
@@ -18,12 +20,18 @@ const charactersMax = 4_096;
 /** Those that were used since the generation began, and those of the one before. */
 let recent = new Map<string, WrittenFields>();
 let older = new Map<string, WrittenFields>();
-/** Those that were shared once are not looked up again. */
-const shared = new WeakSet<WrittenFields>();
+/** Those that were shared once are not looked up again. Once somebody has asked, with their JSON; undefined where Go's encoder escapes something of it. */
+const shared = new WeakMap<WrittenFields, Uint8Array | typeof unasked | undefined>();
+const unasked = Symbol('unasked');
+
+/** The managers in the metadata of a draft or of a stored object, which the server has put there. */
+export function managersIn({ managedFields }: JsonObject): readonly ManagedFieldsEntry[] | undefined {
+  return managedFields as readonly ManagedFieldsEntry[] | undefined;
+}
 
 /** Puts shared sets in the place of those in `metadata.managedFields`. The metadata is the caller's own, the list in it need not be. */
 export function shareFields(metadata: JsonObject): void {
-  const entries = metadata.managedFields as readonly ManagedFieldsEntry[] | undefined;
+  const entries = managersIn(metadata);
   if (entries?.some(isAlone)) metadata.managedFields = entries.map(withSharedFields);
 }
 
@@ -50,6 +58,17 @@ export function sharedFields(set: WrittenFields): WrittenFields {
     recent = new Map();
   }
   recent.set(text, found);
-  shared.add(found);
+  shared.set(found, unasked);
   return found;
+}
+
+/** The JSON of a set that is shared; undefined for others, and for those of which Go's encoder escapes something. */
+export function sharedBytes(set: ManagedFieldsEntry['fieldsV1']): Uint8Array | undefined {
+  if (typeof set !== 'object' || set === null) return undefined;
+  const known = shared.get(set);
+  if (known !== unasked) return known;
+  const text = JSON.stringify(set);
+  const bytes = hasHtmlCharacters(text) ? undefined : Buffer.from(text);
+  shared.set(set, bytes);
+  return bytes;
 }

@@ -51,9 +51,6 @@ async function bindNamedPod(scope: Scope): Promise<ApiResponse> {
 /** The collection, which keeps nothing. */
 export const bindingStrategy = rulesOf(bindings, { answer: bindNamedPod });
 
-/** What is stored is complete, and a node's name takes nothing away. */
-const completeFields: ReadonlySet<string> = new Set(['spec', 'status']);
-
 async function bind(scope: Scope, asked: Binding, options: WriteOptions): Promise<ApiResponse> {
   const nodeName = checkBinding(asked, scope.info.parts[1] ?? '');
   // What was sent is shared with who sent it; admission may change its metadata.
@@ -65,9 +62,8 @@ async function bind(scope: Scope, asked: Binding, options: WriteOptions): Promis
     dryRun: options.dryRun,
     manager: managerOf(options, scope.request.headers),
     subresource: 'binding',
-    // Where a pod runs is no change of what is to run. Source: `BindingREST`, which passes the pod strategy by.
-    keepsGeneration: true,
-    complete: completeFields,
+    // Source: `BindingREST`, which changes what is stored and passes the pods' strategy, their admission and managed fields by.
+    isOwn: true,
     draft: (old: Pod) => bound(scope, { old, binding, nodeName }),
     answer: () => objectResponse(201, { ...successStatus(), code: 201 }),
   });

@@ -9,7 +9,7 @@
  *    The arbiter knows nothing, then perhaps `handover`, then `source` or `target`, which stays.
  *    a. Live modes: while the machine still runs at the source, the target claims `handover`, and acknowledges no round before it has it. From then on whose the machine is
  *       is the target's alone to say, and the two ends agree about it over their connection without asking anybody: a target that has `handover` and all of `state` activates at once, and
- *       claims `target`, which the arbiter then writes down.
+ *       claims `target` a little later, which the arbiter then writes down.
  *    b. A target that has claimed `handover` and will not activate says so: it destroys its copy for good and claims `source`, until it is told that it is. It gives up like this when the
  *       source gives up, when the connection is lost before all of `state` is here, and when nothing at all came for `silentMs`.
  *    c. Over `handover` the arbiter lets `source` win from the target; from the source only when the target is known to be dead. A source that has not let go needs no word of

@@ -214,8 +214,10 @@ test('a source that lies, or a line that changes bytes, ends it with one line an
     const ended: string[] = [];
     const claims: string[] = [];
     const asked: Owner[] = [];
-    const take = (effects: ReturnType<typeof source.on>, to: Uint8Array[]): void => {
+    const atMs: Record<string, number> = {};
+    const take = (effects: ReturnType<typeof source.on>, to: Uint8Array[], nowMs: number): void => {
       for (const effect of effects) {
+        atMs[effect.type === 'claim' ? effect.owner : effect.type] = nowMs;
         if (effect.type === 'send') to.push(effect.bytes);
         if (effect.type === 'ended') ended.push(effect.reason);
         if (effect.type !== 'claim') continue;
@@ -223,22 +225,30 @@ test('a source that lies, or a line that changes bytes, ends it with one line an
         asked.push(effect.owner);
       }
     };
-    take(source.on({ type: 'start', nowMs: 0 }), toTarget);
-    for (let turn = 1; turn < 60; turn++) {
+    take(source.on({ type: 'start', nowMs: 0 }), toTarget, 0);
+    for (let nowMs = 10; nowMs < 300; nowMs += 10) {
       const [there, back] = [toTarget, toSource];
       toTarget = [];
       toSource = [];
       for (const bytes of there) {
         sent.push(bytes);
-        take(target.on({ type: 'received', bytes: change(bytes), nowMs: turn }), toSource);
+        take(target.on({ type: 'received', bytes: change(bytes), nowMs }), toSource, nowMs);
       }
-      for (const owner of asked.splice(0)) take(target.on({ type: 'claimed', owner, nowMs: turn }), toSource);
-      for (const bytes of back) take(source.on({ type: 'received', bytes, nowMs: turn }), toTarget);
-      take(source.on({ type: 'sent', waitingBytes: 0, nowMs: turn }), toTarget);
+      for (const owner of asked.splice(0)) take(target.on({ type: 'claimed', owner, nowMs }), toSource, nowMs);
+      for (const bytes of back) take(source.on({ type: 'received', bytes, nowMs }), toTarget, nowMs);
+      for (const [end, to] of [
+        [target, toSource],
+        [source, toTarget],
+      ] as const)
+        take(end.on({ type: 'tick', nowMs }), to, nowMs);
+      take(source.on({ type: 'sent', waitingBytes: 0, nowMs }), toTarget, nowMs);
     }
-    return { ended, claims };
+    return { ended, claims, atMs };
   };
-  expect(talk((bytes) => bytes).claims).toEqual(['handover', 'target', 'source']);
+  const { claims: whole, atMs } = talk((bytes) => bytes);
+  expect(whole).toEqual(['handover', 'target', 'source']);
+  // What only has to be written down is so once the handover is over.
+  for (const owner of ['target', 'source']) expect((atMs[owner] ?? 0) - (atMs['activate'] ?? 0)).toBeGreaterThan(50);
   let changedBytes = 0;
   const frames = sent.splice(0).length;
   for (let frame = 0; frame < frames; frame++) {

@@ -38,6 +38,7 @@ const threadMs = (): number => {
 interface Move {
   readonly migration: string;
   readonly side: MigrationSide;
+  readonly isStandby: boolean;
   readonly drive: Drive;
 }
 
@@ -218,9 +219,9 @@ export class Moves {
       clock,
       lost,
       ...(bandwidth === undefined ? {} : { bandwidth }),
-      does: (effect) => this.#does(effect, { migration, side, drive }),
+      does: (effect) => this.#does(effect, { migration, side, isStandby, drive }),
     });
-    this.#move = { migration, side, drive };
+    this.#move = { migration, side, isStandby, drive };
     host.watch({
       isStandby,
       sliced: () => drive.sliced(),
@@ -235,14 +236,16 @@ export class Moves {
     return drive;
   }
 
-  #does(effect: HostEffect, { migration, side, drive }: Move): void {
+  #does(effect: HostEffect, { migration, side, drive, isStandby }: Move): void {
     const { host, tell } = this.#deps;
     switch (effect.type) {
       case 'pause':
-        host.loop?.pause('migration');
+        if (isStandby) host.loop?.pause('migration');
+        else host.leaves();
         return;
       case 'resume':
-        host.loop?.resume('migration');
+        if (isStandby) host.loop?.resume('migration');
+        else host.stays();
         return;
       case 'throttle':
         host.loop?.throttle(effect.share);
@@ -269,9 +272,12 @@ export class Moves {
         this.#arrival = undefined;
         host.watch(undefined);
         if (drive.end.figures.mode === 'suspend') this.#pieces().pieces?.trim();
-        if (side === 'source' && outcome === 'aborted') host.loop?.resume('migration');
+        if (side === 'source' && outcome === 'aborted') host.stays();
         tell({ type: 'migration', migration, side, figures: drive.end.figures, outcome, reason });
-        if (side === 'target' && outcome === 'aborted' && host.machine !== undefined) host.lost(reason);
+        if (side === 'target' && outcome === 'aborted') {
+          if (host.machine === undefined) host.wire.clear();
+          else host.lost(reason);
+        }
         return;
       }
       default:
