@@ -242,10 +242,7 @@ async function openNode(
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
   const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
-  const ownCapacity = {
-    ...(options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine))),
-    ...options.capacity,
-  };
+  const ownCapacity = capacityOf(options, isSimulated);
   const pinning = options.cpus === undefined ? undefined : await nodeCpus(options.cpus, ownCapacity, options);
   const allocatable = pinning?.allocatable ?? ownCapacity;
   const place = {
@@ -302,6 +299,14 @@ async function openNode(
       await network.close();
     },
   };
+}
+
+/** What a node says that it has: what was set, and else what the machine has, or what simulated ones do. */
+function capacityOf(
+  { machine, nodesOnMachine, capacity: set }: NodePartOptions,
+  isSimulated: boolean,
+): NodeOptions['capacity'] {
+  return { ...(machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(nodesOnMachine))), ...set };
 }
 
 type NodeHost = Pick<NodeOptions, 'eviction' | 'imageCollection' | 'names' | 'plugins' | 'probes' | 'volumes'>;
