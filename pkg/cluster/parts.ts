@@ -42,7 +42,7 @@ export function depsOf(context: PartContext, userAgent: string): ComponentDeps {
     random,
     log,
     metrics,
-    informers: createInformers({ client, clock, random, log, trimsManagers: true }),
+    informers: createInformers({ client, clock, random, log, isLean: true }),
   };
 }
 
