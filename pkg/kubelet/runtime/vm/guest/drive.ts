@@ -29,6 +29,8 @@ export interface DriveOptions {
   /** Bytes a second; absent: as fast as the other takes them. */
   readonly bandwidth?: number;
   does(effect: HostEffect): void;
+  /** All effects of an event were done, and what they send is sent next. */
+  done?(): void;
   /** The connection is gone, and the end goes on: it may be made again. */
   lost(): void;
 }
@@ -89,6 +91,7 @@ export class Drive {
     if (this.#isOver || !this.#isBegun) return;
     const { end, clock } = this.#options;
     for (const effect of end.on({ ...event, nowMs: clock.monotonicMs() })) this.#does(effect);
+    this.#options.done?.();
     this.#send();
   }
 

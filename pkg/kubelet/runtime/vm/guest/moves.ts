@@ -14,7 +14,8 @@ import { createStandbyTarget } from '#pkg/vmm/migration/standby-target.ts';
 import { createTarget } from '#pkg/vmm/migration/target.ts';
 import { Drive, type HostEffect } from './drive.ts';
 import { GuestDisk } from './guest-disk.ts';
-import type { GuestHost, ThreadStart } from './guest-host.ts';
+import type { GuestHost } from './guest-host.ts';
+import type { ThreadStart } from './guest-machine.ts';
 import { type Accepted, connectToNode, type LinkIdentity, listenForNodes } from './link.ts';
 import { PieceFiles } from './piece-files.ts';
 import type { Arrival, Departure, FromGuest, MigrationSide } from './protocol.ts';
@@ -221,6 +222,7 @@ export class Moves {
       lost,
       ...(bandwidth === undefined ? {} : { bandwidth }),
       does: (effect) => this.#does(effect, { migration, side, isStandby, drive }),
+      done: () => host.begin(),
     });
     this.#move = { migration, side, isStandby, drive };
     host.watch({
