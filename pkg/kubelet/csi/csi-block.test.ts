@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
 import { csiDrivers, pods } from '#pkg/api/types/refs.ts';
+import { neverAborted } from '#pkg/base/async.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { SystemRandom } from '#pkg/base/random.ts';
 import { noRoot } from '#pkg/images/testing/folders.ts';
+import { createFakeRuntime } from '../runtime/fake/fake-runtime.ts';
+import { Leaving, leavingRuntime } from '../runtime/leaving-runtime.ts';
 import {
   bound,
   capabilities,
@@ -20,6 +25,8 @@ import {
 import { startRealNode } from '../testing/real-node.ts';
 
 const app: Container = { name: 'app', image: 'example.com/app:v1' };
+const waitingOf = ({ status }: Pod) =>
+  [status?.containerStatuses?.[0]?.state?.waiting].find((waiting) => waiting?.reason === 'CreateContainerConfigError');
 const devicePod = (name: string): Pod =>
   podOf(name, { containers: [{ ...app, volumeDevices: [{ name: 'v', devicePath: '/dev/disk' }] }] });
 
@@ -126,3 +133,24 @@ test.each([
   await node.client.resource(pods).create(devicePod('one'));
   await eventuallyFails(node, message);
 });
+
+test.skipIf(noRoot !== undefined)(
+  'a runtime that gives containers no devices refuses the container, and says so',
+  async () => {
+    const own = createFakeRuntime({ clock: new SystemClock(), random: new SystemRandom() });
+    const features = own.capabilities.features.difference(new Set(['devices']));
+    const capabilities = { ...own.capabilities, name: 'plain', features };
+    const node = await startRealNode({
+      runtimes: { plain: { ...leavingRuntime(own, new Leaving(neverAborted)), capabilities } },
+      defaultRuntime: 'plain',
+    });
+    const path = await makeDevice(node);
+    await bound(node, { volumeMode: 'Block', local: { path } });
+    await node.client.resource(pods).create(devicePod('one'));
+    const { status } = await node.until('one', (pod) => waitingOf(pod) !== undefined);
+    expect(status?.containerStatuses?.[0]?.state?.waiting).toEqual({
+      reason: 'CreateContainerConfigError',
+      message: 'the plain runtime does not support devices',
+    });
+  },
+);

@@ -107,3 +107,17 @@ test('a driver that cannot say, or refuses, leaves its volume out, and nothing e
   expect(capacityBytes).toBeGreaterThan(availableBytes);
   expect(await metricsOf(node)).toEqual([]);
 });
+
+test('a driver that hangs holds up nobody who asks for what others say', async () => {
+  const node = await startRealNode();
+  await node.client.resource(csiDrivers).create(object({ volumeLifecycleModes: ['Ephemeral'] }));
+  const { plugin } = await startDriver(node, { NodeGetCapabilities: capabilities(2) });
+  plugin.silence('NodeGetVolumeStats');
+  const volumes = [
+    { name: 'v', csi: { driver } },
+    { name: 'cache', emptyDir: {} },
+  ];
+  await node.client.resource(pods).create(podOf('one', { volumes }));
+  await node.until('one', isRunning);
+  expect(Object.keys(await volumesOf(node, 'one'))).toEqual(['cache']);
+});

@@ -10,7 +10,13 @@ import { decode, encode, services } from './plugin-messages.ts';
 import type { FromPeer, PeerPlan, ToPeer } from './plugin-peer.ts';
 
 const plan: PeerPlan = JSON.parse(process.argv[2] ?? '');
-const answers = new Map<string, { readonly response?: object; readonly error?: string; readonly code?: number }>(
+interface Answer {
+  readonly response?: object;
+  readonly error?: string;
+  readonly code?: number;
+  readonly isSilent?: true;
+}
+const answers = new Map<string, Answer>(
   Object.entries(plan.answers).map(([method, response]) => [method, { response }]),
 );
 for (const [method, error] of Object.entries(plan.refusals ?? {})) answers.set(method, { error });
@@ -63,7 +69,8 @@ function implementation(service: string): grpc.UntypedServiceImplementation {
           }
         : (call: grpc.ServerUnaryCall<object, object>, callback: grpc.sendUnaryData<object>) => {
             tell({ kind: 'call', method, request: call.request });
-            const { response = {}, error, code = grpc.status.INTERNAL } = answers.get(method) ?? {};
+            const { response = {}, error, code = grpc.status.INTERNAL, isSilent } = answers.get(method) ?? {};
+            if (isSilent) return;
             if (error !== undefined) return callback({ code, details: error });
             deeds[method]?.(call.request);
             callback(null, response);

@@ -21,6 +21,7 @@ export type ToPeer =
       readonly response?: object;
       readonly error?: string;
       readonly code?: number;
+      readonly isSilent?: true;
     }
   | {
       readonly kind: 'ask';
@@ -95,6 +96,11 @@ export class PluginPeer {
   /** From now on. */
   refuse(method: string, error: string, code = 13): void {
     this.#send({ kind: 'answer', method, error, code });
+  }
+
+  /** From now on it does not answer. */
+  silence(method: string): void {
+    this.#send({ kind: 'answer', method, isSilent: true });
   }
 
   /** On the streams of a method that are open, and first on those that will be. */

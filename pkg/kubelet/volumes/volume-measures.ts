@@ -1,6 +1,7 @@
 /**
  * How full the volumes of a node's pods are. Nobody looks while nobody asks, but at volumes of drivers, each minute: what those say is wrong with one is an event of its pod.
- * Invariant: of one volume one look is under way, and it counts for a minute; a volume that cannot be looked at is left out. Upstream counterpart: kubelet `server/stats` `volumeStatCalculator`.
+ * Invariant: of one volume one look is under way, and it counts for a minute. Who asks does not wait for one that takes its time, and gets what was known before; a volume of which
+ * nothing is known is left out. Upstream counterpart: kubelet `server/stats` `volumeStatCalculator`.
  */
 import { claimNameOf } from '#pkg/api/storage/claim-name.ts';
 import type { Pod, Volume } from '#pkg/api/types/core-v1.ts';
@@ -23,11 +24,16 @@ export interface VolumeMeasuresDeps {
 /** How long a look counts, and how often volumes of drivers are looked at. Source: `volumeStatsAggPeriod`. */
 const lookMs = 60_000;
 
+/** How long who asks waits for a look: a driver may hang. */
+const patienceMs = 2_000;
+
 interface Known {
   readonly volume: Volume;
   readonly path: string;
   readonly measure: VolumeMeasure;
-  look?: { readonly timeMs: number; readonly usage: Promise<VolumeUsage | undefined> };
+  /** What came of the last look. */
+  last?: { readonly timeMs: number; readonly usage: VolumeUsage | undefined };
+  looking?: Promise<void> | undefined;
 }
 
 interface KnownPod {
@@ -69,31 +75,37 @@ export class VolumeMeasures {
   async run(signal: AbortSignal): Promise<void> {
     if (this.#deps.drivers === undefined) return;
     while (!signal.aborted) {
-      for (const known of [...this.#pods.values()]) await this.#usages(known, ({ measure }) => measure === 'driver');
+      const all = [...this.#pods.values()];
+      await Promise.all(all.map((known) => this.#usages(known, ({ measure }) => measure === 'driver')));
       await sleep(this.#deps.clock, lookMs, signal);
     }
   }
 
   async #usages({ pod, volumes }: KnownPod, isAsked: (known: Known) => boolean): Promise<readonly PodVolumeUsage[]> {
     const asked = [...volumes.values()].filter(isAsked).toSorted((a, b) => (a.volume.name < b.volume.name ? -1 : 1));
-    const found = await Promise.all(
-      asked.map(async (known) => {
-        const { timeMs, usage } = this.#look(pod, known);
-        const said = await usage;
-        return said === undefined
-          ? []
-          : [{ ...said, name: known.volume.name, timeMs, claimName: claimNameOf(pod, known.volume) }];
-      }),
+    await Promise.all(asked.map((known) => this.#bringUpToDate(pod, known)));
+    return asked.flatMap(({ last, volume }) =>
+      last?.usage === undefined
+        ? []
+        : [{ ...last.usage, name: volume.name, timeMs: last.timeMs, claimName: claimNameOf(pod, volume) }],
     );
-    return found.flat();
   }
 
-  #look(pod: Pod, known: Known) {
+  async #bringUpToDate(pod: Pod, known: Known): Promise<void> {
     const { clock } = this.#deps;
-    const timeMs = clock.nowMs();
-    if (known.look !== undefined && timeMs - known.look.timeMs < lookMs) return known.look;
-    known.look = { timeMs, usage: this.#measured(pod, known) };
-    return known.look;
+    const isFresh = known.last !== undefined && clock.nowMs() - known.last.timeMs < lookMs;
+    if (isFresh) return;
+    known.looking ??= this.#look(pod, known).finally(() => {
+      known.looking = undefined;
+    });
+    const over = new AbortController();
+    await Promise.race([known.looking, sleep(clock, patienceMs, over.signal)]);
+    over.abort();
+  }
+
+  async #look(pod: Pod, known: Known): Promise<void> {
+    const timeMs = this.#deps.clock.nowMs();
+    known.last = { timeMs, usage: await this.#measured(pod, known) };
   }
 
   async #measured(pod: Pod, { volume, path, measure }: Known): Promise<VolumeUsage | undefined> {
