@@ -79,11 +79,14 @@ export function storeScripts(maker) {
   }
 }
 
-/** @returns {RunScript[]} */
 function scripts() {
-  const places = /** @type {Record<symbol, RunScript[] | undefined>} */ (globalThis);
-  places[place] ??= [];
-  return places[place];
+  /** @type {RunScript[] | undefined} */
+  const there = Reflect.get(globalThis, place);
+  if (there !== undefined) return there;
+  /** @type {RunScript[]} */
+  const made = [];
+  Reflect.set(globalThis, place, made);
+  return made;
 }
 
 /** @param {string} path */
