@@ -282,3 +282,33 @@ test('an answer that says itself how it may be kept says it once', async () => {
   ending.abort();
   await done;
 });
+
+test('what is done before answers leave has been done for each answer that a client has', async () => {
+  let answered = 0;
+  let settled = 0;
+  const server = createHttpsServer({
+    handler: async ({ isHeld }) => {
+      answered++;
+      const body = { kind: 'bytes', bytes: Buffer.from(String(isHeld === true && answered)) } as const;
+      return { status: 200, headers: { 'content-type': 'text/plain' }, body };
+    },
+    cert,
+    key,
+    clock: new SystemClock(),
+    log: silentLogger,
+    beforeAnswers: () => {
+      settled = answered;
+    },
+  });
+  const address = await server.listen({ host: '127.0.0.1', port: 0 });
+  const stopped = new AbortController();
+  const done = server.run(stopped.signal);
+  const ask = async (): Promise<boolean> => {
+    const answer = await text(await open('GET', '/', { port: address.port }));
+    return Number(answer) > 0 && Number(answer) <= settled;
+  };
+  expect(await ask()).toBe(true);
+  expect(await Promise.all(Array.from({ length: 20 }, ask))).toEqual(new Array(20).fill(true));
+  stopped.abort();
+  await done;
+});

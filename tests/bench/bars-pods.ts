@@ -1,8 +1,8 @@
 /** What 100,000 pods cost, what a list of all of them adds, and what one client feels beside 500 who read that list. */
 import { sleep } from '#pkg/base/async.ts';
 import { residentMb, type Stage, sendAll, timed } from './bars-stage.ts';
-import { Connection } from './connection.ts';
-import { clock } from './load.ts';
+import type { Connection } from './connection.ts';
+import { clock, openAll } from './load.ts';
 import { podBody } from './objects.ts';
 import { quantile } from './statistics.ts';
 
@@ -52,7 +52,8 @@ export async function podBars({ clients, target, serverPid, say }: Stage): Promi
   say({ figure: 'a list of all of them adds at most', value: peak - before, unit: 'MB', most: 50 });
   say({ figure: 'it takes', value: tookMs, unit: 'ms' });
   const alone = await getsP99(client);
-  const lists = await Promise.all(Array.from({ length: listers }, () => openList(target)));
+  const lists = await openAll(target, listers);
+  await Promise.all(lists.map(beginList));
   const beside = await getsP99(client);
   const peakMb = residentMb(pid);
   for (const list of lists) list.close();
@@ -68,10 +69,9 @@ async function getsP99(client: Connection): Promise<number> {
   return quantile(times, 0.99);
 }
 
-/** A list that has begun, whose client reads on slowly. */
-async function openList(target: Stage['target']): Promise<Connection> {
-  const connection = await Connection.open(target);
-  await new Promise<void>((begun) => {
+/** Begins a list, whose client reads on slowly; resolves once something of it has come. */
+function beginList(connection: Connection): Promise<void> {
+  return new Promise((begun) => {
     const done = (): void => begun();
     connection
       .request({ method: 'GET', path }, () => {
@@ -80,5 +80,4 @@ async function openList(target: Stage['target']): Promise<Connection> {
       })
       .then(done, done);
   });
-  return connection;
 }
