@@ -4,12 +4,13 @@
  *
  * JavaScript, and apart from the bundle, as it comes before everything else of a start.
  */
-import { availableParallelism } from 'node:os';
-import process from 'node:process';
+
+const { availableParallelism } = process.getBuiltinModule('node:os');
 
 /**
- * Half of a new space is at most this large, in MB. V8's own choice, up to 32 MB, makes for some 40 MB more memory under load and is not
- * faster here: what a request needs is garbage at once, and what lives, lives long.
+ * Half of a new space is this large, in MB. V8's own choice, up to 32 MB, makes for some 40 MB more memory under load and is not
+ * faster here: what a request needs is garbage at once, and what lives, lives long. One that begins smaller is collected while a start loads, again and again,
+ * and as all of that lives V8 goes through the whole heap then.
  */
 const semiSpaceMegabytes = 8;
 
@@ -30,7 +31,9 @@ export function serverNodeFlags() {
   const own = process.execArgv;
   /** @param {string} name */
   const isChosen = (name) => own.some((flag) => flag.startsWith(name));
-  const wanted = isChosen('--max-semi-space-size') ? [] : [`--max-semi-space-size=${semiSpaceMegabytes}`];
+  const wanted = ['max', 'min']
+    .map((which) => `--${which}-semi-space-size`)
+    .flatMap((flag) => (isChosen(flag) ? [] : [`${flag}=${semiSpaceMegabytes}`]));
   const cores = availableParallelism();
   if (cores <= v8ThreadsDefault && !isChosen('--v8-pool-size')) wanted.push(`--v8-pool-size=${Math.max(1, cores - 1)}`);
   if (process.allowedNodeEnvironmentFlags.has('--experimental-ffi')) wanted.push(...memoryFlags);

@@ -138,7 +138,7 @@ export async function recordedProcesses(folder: string): Promise<readonly Proces
   const records = await Promise.all(
     files.filter((file) => file.endsWith('.json')).map((file) => readProcessFile(join(folder, file))),
   );
-  return records.filter((record) => record !== undefined).sort((a, b) => a.name.localeCompare(b.name));
+  return records.filter((record) => record !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Whether the very process of a record still runs. */

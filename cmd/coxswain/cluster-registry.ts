@@ -63,7 +63,7 @@ export class ClusterRegistry {
   async clusters(): Promise<readonly RegisteredCluster[]> {
     const names = await readdir(this.path).catch(() => []);
     const found = await Promise.all(names.filter((name) => name.endsWith('.json')).map((name) => this.#read(name)));
-    return found.filter((one) => one !== undefined).sort((a, b) => a.folder.localeCompare(b.folder));
+    return found.filter((one) => one !== undefined).sort((a, b) => (a.folder < b.folder ? -1 : 1));
   }
 
   /** Notes a cluster, or what has become of it. */

@@ -9,6 +9,7 @@ import { runningProcesses } from '#cmd/common/process-files.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { containersProblem, programProblem } from '#pkg/cluster/containers.ts';
 import { criEndpointDefault } from '#pkg/cluster/cri-endpoint.ts';
+import { networkProblem } from '#pkg/cluster/host-programs.ts';
 import { checkKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { type FlagTable, helpText, integer, parseFlags } from '#pkg/component/flags.ts';
@@ -17,6 +18,7 @@ import { chooseApiPort } from './address-slot.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder } from './folder.ts';
+import { formatted, outputFlag } from './output.ts';
 import { checkName, clustersHome, dataFolder, userKubeconfig, type World } from './world.ts';
 
 const flags = {
@@ -27,6 +29,7 @@ const flags = {
     fallbackShown: false,
     max: 65_535,
   }),
+  output: outputFlag,
 } satisfies FlagTable;
 
 /** `good`: as wanted. `note`: something optional is missing. `bad`: a cluster cannot start like this. */
@@ -66,16 +69,23 @@ export async function doctor(world: World, args: readonly string[]): Promise<num
     await lowPorts(),
     await openFiles(),
     await inotify(),
-    bridgeRights(),
+    bridgeNetwork(),
     containers(),
+    ...(await layers(folder.path)),
     crun(),
     await criRuntime(),
     ...(await Promise.all(optionalPrograms.map((program) => findProgram(world, program)))),
   ];
-  const marks = { good: 'ok  ', note: 'note', bad: 'FAIL' };
-  for (const { level, what, advice } of findings)
-    world.write(`${marks[level]}  ${what}${advice === undefined ? '' : `: ${advice}`}\n`);
+  world.write(values.output === '' ? textOf(findings) : await formatted({ findings }, values.output));
   return findings.some((finding) => finding.level === 'bad') ? 1 : 0;
+}
+
+const marks = { good: 'ok  ', note: 'note', bad: 'FAIL' };
+
+function textOf(findings: readonly Finding[]): string {
+  return findings
+    .map(({ level, what, advice }) => `${marks[level]}  ${what}${advice === undefined ? '' : `: ${advice}`}\n`)
+    .join('');
 }
 
 function nodeVersion(): Finding {
@@ -176,15 +186,15 @@ async function inotify(): Promise<Finding> {
     : { level: 'note', what, advice: `"sudo sysctl fs.inotify.max_user_instances=${inotifyWanted}"` };
 }
 
-/** Whether the kernel's networks may be changed. */
-function bridgeRights(): Finding {
-  const what = 'Network namespaces for the bridge network';
-  return process.getuid?.() === 0
-    ? { level: 'good', what: `${what} can be made` }
+/** Whether pods can be on the kernel's networks. */
+function bridgeNetwork(): Finding {
+  const problem = networkProblem();
+  return problem === undefined
+    ? { level: 'good', what: 'Pods can have networks of the kernel (--network bridge)' }
     : {
         level: 'note',
-        what: `${what} cannot be made`,
-        advice: 'only root makes them; the loopback network needs none',
+        what: '--network bridge is not available here',
+        advice: `${problem}; the loopback network needs nothing`,
       };
 }
 
@@ -193,6 +203,22 @@ function containers(): Finding {
   return problem === undefined
     ? { level: 'good', what: 'Real containers can be run (--runtime container)' }
     : { level: 'note', what: '--runtime container is not available here', advice: problem };
+}
+
+/** How containers get the layers of their images; nothing where there can be no containers anyway. */
+async function layers(folder: string): Promise<readonly Finding[]> {
+  if (containersProblem() !== undefined) return [];
+  const { copiesProblem } = await import('#pkg/cluster/overlay-check.ts');
+  const problem = await copiesProblem(folder).catch(explain);
+  return [
+    problem === undefined
+      ? { level: 'good', what: `Layers of images are mounted (overlay) in ${folder}` }
+      : {
+          level: 'note',
+          what: `Layers of images are copied into each container in ${folder}, as there are no overlay mounts`,
+          advice: problem,
+        },
+  ];
 }
 
 /** Whether the other OCI runtime that many machines have makes containers here. */

@@ -217,7 +217,7 @@ export function settingsOf(
 }
 
 /** Says what the machine lacks before anything starts. */
-export async function refuseContainers({ runtime, componentFlags }: ClusterSettings): Promise<void> {
+export async function refuseMachine({ network, runtime, componentFlags }: ClusterSettings): Promise<void> {
   const names = runtimesOf(runtime);
   const problem =
     (names.includes('container') ? containersProblem(ociRuntimesOf(componentFlags)) : undefined) ??
@@ -225,6 +225,8 @@ export async function refuseContainers({ runtime, componentFlags }: ClusterSetti
       ? await (await import('#pkg/cluster/cri.ts')).criProblem(criEndpointOf(componentFlags))
       : undefined);
   if (problem !== undefined) throw new UserError(`Cannot use --runtime ${runtime} as ${problem}`);
+  const noNetwork = networkTable[network]?.kernel?.problem();
+  if (noNetwork !== undefined) throw new UserError(`Cannot use --network ${network} as ${noNetwork}`);
 }
 
 /** Throws for a network that the cluster's other parts do not go with. */

@@ -42,7 +42,7 @@ import { ClusterFolder, type ClusterRecord } from './folder.ts';
 import { supervisorName } from './process-names.ts';
 import { createSteps } from './terminal.ts';
 import { readUpArguments } from './up-arguments.ts';
-import { refuseChanges, refuseContainers, type UpValues, upFlags } from './up-flags.ts';
+import { refuseChanges, refuseMachine, type UpValues, upFlags } from './up-flags.ts';
 import { lockForUp, type UpLock } from './up-lock.ts';
 import { checkName, clustersHome, dataFolder, userKubeconfig, type World } from './world.ts';
 
@@ -90,7 +90,7 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   await folder.checkOwner();
   const before = await folder.read();
   const { values, settings: chosen, kept: keptFile, follows } = chosenBy(said, before);
-  await refuseContainers(chosen);
+  await refuseMachine(chosen);
   const running = await settledProcesses(world, folder, values.wait);
   const ways = { kubeconfig: '', kept: keptFile, follows, onReady() {} };
   const base = { world, values, args, folder, before, interrupted, ...ways };

@@ -59,7 +59,8 @@ export async function wireKubelet(
   });
   const nodeAddress = machineAddress(values['node-ip']);
   const cluster = kernelSettingsOf(values);
-  const descriptor = await descriptorOf(values, nodeAddress);
+  const namespacePath = await namespaceOf(values, nodeAddress);
+  const descriptor = await descriptorOf(namespacePath, { host: nodeAddress, port: values.port });
   const { port } = await https.listen({ host: nodeAddress, port: values.port, descriptor });
   const { ca: authority, cert: certificate, key } = await readConnection(values.kubeconfig);
   const hasLink = authority !== undefined && certificate !== undefined && key !== undefined;
@@ -85,7 +86,9 @@ export async function wireKubelet(
       kubeletPort: port,
       nodesOnMachine: values['nodes-on-machine'],
       ...said,
-      ...(hasLink ? { link: { authority, certificate, key } } : {}),
+      ...(hasLink
+        ? { link: { authority, certificate, key, ...(namespacePath === undefined ? {} : { namespacePath }) } }
+        : {}),
     },
   );
   own.handle = node.handle;
@@ -115,13 +118,22 @@ function saidOf(values: FlagValues<typeof kubeletFlags>) {
   };
 }
 
-/** Where the kernel carries the network the node's address is in a namespace of its own, which is made here if need be; else undefined. */
-async function descriptorOf(values: FlagValues<typeof kubeletFlags>, nodeAddress: string): Promise<number | undefined> {
+/** Where the kernel carries the network the node's address is in a namespace of its own, which is made here if need be: its path; else undefined. */
+async function namespaceOf(values: FlagValues<typeof kubeletFlags>, nodeAddress: string): Promise<string | undefined> {
   const cluster = kernelSettingsOf(values);
   const kernel = networkTable[values.network]?.kernel;
   if (cluster === undefined || kernel === undefined) return undefined;
   const nodeName = values['node-name'];
   await kernel.prepareNode(cluster, { nodeName, nodeAddress });
+  return kernel.namespaceOf(nodeName);
+}
+
+/** A socket that listens in a namespace, where there is one. */
+async function descriptorOf(
+  namespacePath: string | undefined,
+  place: { readonly host: string; readonly port: number },
+): Promise<number | undefined> {
+  if (namespacePath === undefined) return undefined;
   const { listenInside } = await import('#pkg/network/host/listen-inside.ts');
-  return listenInside(kernel.namespaceOf(nodeName), { host: nodeAddress, port: values.port });
+  return listenInside(namespacePath, place);
 }

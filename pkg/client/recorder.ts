@@ -29,15 +29,19 @@ export interface EventRecorderOptions {
   readonly asSeries?: boolean;
   /** Ends tries to send; what waits is dropped. */
   readonly signal?: AbortSignal;
+  /** Default true. */
+  readonly recordsEvents?: boolean;
 }
 
 /** Names of one instant are made distinct by a number below this. */
 const serialMax = 1_000_000;
 
-/** A recorder that sends through `client`. */
+/** A recorder that sends through `client`, unless no events are recorded. */
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
-  return new Recorder(options);
+  return options.recordsEvents === false ? noRecorder : new Recorder(options);
 }
+
+const noRecorder: EventRecorder = { record: () => {}, flush: async () => {} };
 
 class Recorder implements EventRecorder {
   readonly #options: EventRecorderOptions;

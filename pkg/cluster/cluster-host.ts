@@ -26,6 +26,8 @@ export interface ClusterHost {
   readonly signingClock?: Clock;
   /** PEM of the key that signs tokens of service accounts; absent where no Secret gets one. */
   readonly serviceAccountKey?: string;
+  /** Whether its store was empty when it started. Default false. */
+  readonly isNew?: boolean;
   /** Names of the controllers that run. Default: all. */
   readonly controllers?: readonly string[];
   /** What the nodes say of themselves in place of what the machine has. */
@@ -42,6 +44,8 @@ export interface ClusterHost {
   asAccount(name: string): Transport;
   /** Makes a kubelet reachable for the API server, without the network; undefined for one that is no more. */
   addKubelet(nodeName: string, handle: ApiHandler | undefined): void;
+  /** Lets clients be answered who wait already, between two parts of a start. Absent where there are none. */
+  readonly turn?: () => Promise<void>;
   /** Told of the watch that knows which nodes are Ready. */
   onNodesReady(ready: NodesReady): void;
   /** What runs in place of a node's part. Default: the part, which is closed when it has ended. */

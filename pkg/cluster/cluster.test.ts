@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { kubernetesVersion } from '#pkg/api/facts.ts';
 import type { Node } from '#pkg/api/types/core-v1.ts';
-import { endpoints, namespaces, nodes, services } from '#pkg/api/types/refs.ts';
+import { endpoints, namespaces, nodes, serviceAccounts, services } from '#pkg/api/types/refs.ts';
 import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
@@ -15,7 +15,7 @@ import type { Client } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
-import { startCluster } from './cluster.ts';
+import { type RunningCluster, startCluster } from './cluster.ts';
 import { nodesOf } from './nodes.ts';
 import { kubernetesRelease } from './release.js';
 import { defaultSettings, loopbackAddresses } from './settings.ts';
@@ -36,8 +36,12 @@ const settings = {
   apiPort: 0,
 } as const;
 
-function start(overrides: Partial<typeof defaultSettings> = {}) {
+function start(
+  overrides: Partial<typeof defaultSettings> = {},
+  onServing: (at: Pick<RunningCluster, 'pki' | 'server'>) => void = () => {},
+) {
   return startCluster({
+    onServing,
     settings: { ...settings, ...overrides },
     folder,
     clock: new SystemClock(),
@@ -76,6 +80,41 @@ test('the person’s certificate opens the API over HTTPS, its absence does not,
     reason: 'ServiceUnavailable',
   });
   await late.close();
+});
+
+/** Nodes as they were registered, as the person sees them who watches from the first moment. */
+async function registeredNodes({ server, pki }: Pick<RunningCluster, 'pki' | 'server'>): Promise<readonly Node[]> {
+  const { certificate: cert, key } = pki.identities.get('admin')!;
+  const transport = networkTransport({ server, ca: pki.authority.certificate, cert, key });
+  const registered: Node[] = [];
+  for await (const events of createClient({ transport, userAgent: 'test' }).resource(nodes).watch()) {
+    for (const event of events) if (event.type === 'ADDED') registered.push(event.object);
+    if (registered.length === settings.nodes) break;
+  }
+  await transport.close();
+  return registered;
+}
+
+test('the nodes of a new cluster are Ready with what they are registered with, before any controller writes', async () => {
+  let watching: Promise<readonly Node[]> | undefined;
+  const cluster = await start({}, (at) => {
+    watching = registeredNodes(at);
+  });
+  const registered = await watching!;
+  const identity = { commonName: 'test', organizations: ['system:masters'] };
+  const client = createClient({ transport: inProcessTransport(cluster.handle, identity), userAgent: 'test' });
+  const [account] = (await client.resource(serviceAccounts).list({ namespace: 'default' })).items;
+  await cluster.stop();
+  const first = Number(account?.metadata?.resourceVersion);
+  const told = registered.map(({ metadata, spec, status }) => ({
+    podCIDR: spec?.podCIDR,
+    isReady: isConditionTrue(status?.conditions, 'Ready'),
+    isBefore: Number(metadata?.resourceVersion) < first,
+  }));
+  expect(told).toEqual([
+    { podCIDR: '127.254.0.0/24', isReady: true, isBefore: true },
+    { podCIDR: '127.254.1.0/24', isReady: true, isBefore: true },
+  ]);
 });
 
 test('what was written is there after the next start', async () => {

@@ -7,7 +7,7 @@
 
 import { join } from 'node:path';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { childSignal, Deferred } from '#pkg/base/async.ts';
+import { childSignal, Deferred, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { type MetricFamily, Metrics } from '#pkg/base/metrics.ts';
@@ -27,12 +27,19 @@ import type { NodesReady } from './nodes-ready.ts';
 import { accountSubject, ensurePki, identitySubject, type Pki } from './pki.ts';
 import { encryptionOf, serverFlagValues } from './server-flags.ts';
 import { apiServerHost, type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
+import { type StartTurns, startTurns } from './start-turns.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
 import type { VirtualTime } from './virtual-time.ts';
 
 /** How long the nodes are looked at for the sake of those who begin after them. */
 const readyMsMax = 60_000;
+
+/**
+ * How long the nodes have the process to themselves before the controllers and all else begin, which keep it busy for longer than a node takes. Those
+ * that take longer have it with the others.
+ */
+const nodesFirstMs = 500;
 
 /** What the cluster is made of, and where. */
 export interface ClusterOptions {
@@ -82,7 +89,6 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const trace = options.trace ?? (() => {});
   const step = options.onStep ?? (() => {});
   checkTables(tables);
-  const names = nodeNames(settings);
   step('Preparing keys and certificates', 'Prepared keys and certificates');
   const loading = import('./api-part.ts');
   loading.catch(() => {});
@@ -98,35 +104,39 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   await prepareNetwork(options);
   step('Starting the API server', 'Started the API server');
   const time = settings.virtualTime === true ? await virtualTime(networkClock) : undefined;
-  const { api, isLarge } = await startApi(options, { tables, pki, loading, trace, time });
+  const { api, isLarge, isNew } = await startApi(options, { tables, pki, loading, trace, time });
   trace(`API server answers at ${api.url}`);
   const running = new Members(options.signal);
   running.start('kube-apiserver', api, { last: true, check: api.health });
   time?.start(running);
   let ready: NodesReady | undefined;
   const started = new Deferred<NodesReady | undefined>();
+  const turns = startTurns(networkClock);
   try {
-    step(
-      'Starting the nodes, the controllers, the scheduler and the proxy',
-      `Started ${names.length} node${names.length === 1 ? '' : 's'}`,
-    );
+    step('Starting the nodes, the controllers, the scheduler and the proxy', nodesStarted(nodeNames(settings).length));
     const host = hostOf(options, {
       tables,
       pki,
       api,
       clock: time?.clock ?? networkClock,
       members: running,
+      turns,
       hold: isLarge ? holdUntilReady(options, started.promise) : noHold,
+      isNew,
       onNodesReady: (nodes) => {
         ready = nodes;
       },
     });
     for (const [name, entry] of Object.entries(tables.components)) {
       if (entry.start === undefined) continue;
+      // Whoever waits for an answer, and what is on its way to the disk, comes between.
+      await networkClock.yield();
       await entry.start(host);
       trace(`${name} runs`);
+      if (entry.perNode) await nodesFirst(ready, networkClock, running);
     }
     started.resolve(ready);
+    turns.end();
   } catch (error) {
     await running.stop();
     throw error;
@@ -141,6 +151,23 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     nodesReady: (timeoutMs, signal) =>
       waitWith(running.stopped, signal, async (inner) => ready?.wait(networkClock, { timeoutMs, signal: inner })),
   };
+}
+
+function nodesStarted(count: number): string {
+  return `Started ${count} node${count === 1 ? '' : 's'}`;
+}
+
+/** Waits for the nodes, but not for long, and not for those that wait for a controller. */
+async function nodesFirst(nodes: NodesReady | undefined, clock: Clock, running: Members): Promise<void> {
+  if (nodes === undefined) return;
+  const over = new AbortController();
+  const { signal } = over;
+  const ready = nodes.wait(clock, { timeoutMs: readyMsMax, signal });
+  try {
+    await Promise.race([ready, nodes.needControllers, running.stopped, sleep(clock, nodesFirstMs, signal)]);
+  } finally {
+    over.abort();
+  }
 }
 
 /** Waits as long as the cluster lives: one that fails meanwhile says why. */
@@ -192,12 +219,13 @@ interface Starting {
   readonly time: VirtualTime | undefined;
 }
 
-interface HostParts extends Pick<Starting, 'pki' | 'tables'>, Pick<ClusterHost, 'members' | 'onNodesReady'> {
+interface HostParts extends Pick<Starting, 'pki' | 'tables'>, Pick<ClusterHost, 'isNew' | 'members' | 'onNodesReady'> {
   readonly api: ApiPart;
   /** The time of all components that open no sockets of their own. */
   readonly clock: Clock;
   /** Puts off what the nodes can do without. */
   readonly hold: HeldLists;
+  readonly turns: StartTurns;
 }
 
 /** Nobody waits. */
@@ -207,7 +235,7 @@ const noHold: HeldLists = { nodes: (transport) => transport, others: (transport)
 async function startApi(
   { settings, folder, clock: networkClock, random, log, servingLimits = {}, processMetrics, onServing }: ClusterOptions,
   { tables, pki, loading, trace, time }: Starting,
-): Promise<{ readonly api: ApiPart; readonly isLarge: boolean }> {
+): Promise<{ readonly api: ApiPart; readonly isLarge: boolean; readonly isNew: boolean }> {
   const clock = time?.clock ?? networkClock;
   const flags = serverFlagValues(settings.componentFlags);
   const encryption = encryptionOf(flags);
@@ -246,7 +274,7 @@ async function startApi(
       ...(time === undefined ? {} : { ownPages: time.pages }),
     });
     onServing?.({ server: api.url, pki });
-    return { api, isLarge: count >= largeObjectsMin };
+    return { api, isLarge: count >= largeObjectsMin, isNew: count === 0 };
   } catch (error) {
     await store.close();
     throw error;
@@ -262,7 +290,7 @@ async function accessOf(files: AccessFiles): ReturnType<typeof clusterAccess> {
 /** What the components of a cluster in one process are given: they reach the API without the network, each in its own name. */
 function hostOf(
   { settings, folder, clock: networkClock, random, log, metrics = new Metrics() }: ClusterOptions,
-  { tables, pki, api, clock, hold, members, onNodesReady }: HostParts,
+  { tables, pki, api, clock, hold, isNew, members, turns, onNodesReady }: HostParts,
 ): ClusterHost {
   countFeatures(metrics, featuresOf(settings.componentFlags['kube-controller-manager']?.['feature-gates']));
   const open = Object.values(tables.components).filter(({ opensSockets }) => opensSockets);
@@ -279,7 +307,7 @@ function hostOf(
     flagsOf: (component) => componentValues(settings.componentFlags, component, tables),
     as: (identity) => {
       const { commonName, organizations = [] } = identitySubject(identity, tables.components);
-      const transport = inProcessTransport(api.handle, { commonName, organizations });
+      const transport = turns.transport(inProcessTransport(api.handle, { commonName, organizations }));
       const isOfNodes = identity === 'nodes' || identity.startsWith('node:');
       const isOfNetwork = open.some((one) => one.identity?.name === identity);
       const own = { clock: isOfNetwork ? networkClock : clock, random, log, metrics };
@@ -289,8 +317,10 @@ function hostOf(
       const pair = pki.identities.get(`node:${nodeName}`);
       return pair === undefined ? undefined : { ...pair, authority: pki.authority.certificate };
     },
-    asAccount: (name) => hold.others(inProcessTransport(api.handle, accountSubject(name))),
+    asAccount: (name) => hold.others(turns.transport(inProcessTransport(api.handle, accountSubject(name)))),
     addKubelet: api.addKubelet,
+    isNew,
+    turn: () => networkClock.yield(),
     onNodesReady,
   };
 }

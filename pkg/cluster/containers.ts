@@ -3,7 +3,7 @@
  * all that it needs; what is missing is said in one sentence before anything starts.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { arch, release, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -15,12 +15,11 @@ import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-
 import type { OciRuntimes } from '#pkg/kubelet/runtime/container/oci-runtimes.ts';
 import { placesOf } from '#pkg/kubelet/runtime/container/places.ts';
 import { criFolder } from './cri-endpoint.ts';
+import { findProgram } from './host-programs.ts';
 import { handlerOfProgram, ociProgramsOf, ociRuntimesDefault } from './oci-runtimes.ts';
 
 /** Where it is in a node's folder. */
 export const runtimeFolder = 'oci';
-/** Where programs of the system are: a service's PATH often has not all of them. */
-const programFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 
 /** Whose containers, and where. */
 export interface ContainersPlace {
@@ -87,7 +86,7 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
   });
 }
 
-/** Ends all containers that the nodes of a cluster have left, whose kubelets do not run any more; gives how many nodes had any. */
+/** Ends all containers that the nodes of a cluster have left, whose kubelets do not run any more, and what is mounted in their folders, of nodes without containers too; gives how many nodes had any. */
 export async function endContainers(
   clusterFolder: string,
   deps: Pick<ContainersPlace, 'clock' | 'log' | 'random'>,
@@ -104,8 +103,8 @@ export async function endContainers(
       const runtime = await openContainers({ ...deps, folder, imagesFolder: clusterFolder, ownNetwork: false });
       await runtime.close();
     }
-    await (await import('./plugins.ts')).endMounts(folder);
   }
+  for (const node of nodes) await (await import('./plugins.ts')).endMounts(join(clusterFolder, 'kubelet', node));
   return left.length;
 }
 
@@ -148,18 +147,6 @@ function found(ociRuntimes: string | undefined): OciRuntimes {
   if (ociRuntimes === undefined) return { first: '', byHandler: {} };
   const paths = ociProgramsOf(ociRuntimes).map((program) => [handlerOfProgram(program), findProgram(program) ?? '']);
   return { first: paths[0]?.[1] ?? '', byHandler: Object.fromEntries(paths) };
-}
-
-/** The path of a program, which is one already or a name. */
-function findProgram(name: string): string | undefined {
-  return (name.startsWith('/') ? [name] : programFolders.map((folder) => join(folder, name))).find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }
 
 function namesIn(folder: string): readonly string[] {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { cpuFlags, cpuSettingsOf } from './cpu-flags.ts';
-import { forgetCpus, reservedProblem, staticCpus } from './static-cpus.ts';
+import { forgetCpus, reservedProblem, staticCpus, topologySettings } from './static-cpus.ts';
 
 const cpus = [0, 1].map((id) => ({ id, core: `0/${id}`, socket: '0', numa: 'node0' }));
 
@@ -25,6 +25,17 @@ test('what does not go together is refused in one line', () => {
   expect(parse('cpu-manager-policy', 'dynamic')).toBe(false);
   expect(parse('cpu-manager-policy-options', 'distribute-cpus-across-numa=true')).toBe(false);
   expect([parse('reserved-cpus', '0-'), parse('reserved-cpus', '0-1')]).toEqual([false, true]);
+});
+
+test('things are kept near each other where flags say so, on machines with few NUMA nodes', () => {
+  const values = { 'topology-manager-policy': 'restricted', 'topology-manager-scope': 'pod' };
+  const topology = { policy: 'restricted', isForPods: true } as const;
+  expect(cpuSettingsOf(values)).toEqual({ isStatic: false, reserved: [], wholeCores: false, topology });
+  expect(cpuSettingsOf({ 'topology-manager-policy': 'none' })).toBeUndefined();
+  expect(cpuFlags['topology-manager-policy'].parse('strict', undefined).ok).toBe(false);
+  expect(topologySettings(topology, cpus)).toEqual({ ...topology, nodes: [0] });
+  const many = Array.from({ length: 9 }, (_, id) => ({ id, core: `${id}`, socket: '0', numa: `node${id}` }));
+  expect(() => topologySettings(topology, many)).toThrow('is not for machines with more than 8 NUMA nodes');
 });
 
 test('what the machine has not cannot be reserved, nor all of it', () => {

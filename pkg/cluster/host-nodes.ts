@@ -24,6 +24,8 @@ export interface HostedNode {
   readonly shared?: NodeWatches;
   /** How many nodes share the machine. */
   readonly nodesOnMachine: number;
+  /** Addresses for its pods that it is registered with. Default: a controller gives it some. */
+  readonly podCidr?: string | undefined;
 }
 
 /** Opens a node, which does not run yet. */
@@ -46,7 +48,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
   const shutdown = shutdownOf(flags);
   const places = new RequestPlaces(nodeRequestsMax);
   const kernel = tables.networks[settings.network]?.kernel;
-  return ({ nodeName, nodeAddress, spec, shared, nodesOnMachine }) => {
+  return ({ nodeName, nodeAddress, spec, shared, nodesOnMachine, podCidr }) => {
     const context = host.as(`node:${nodeName}`);
     const link = host.linkOf?.(nodeName);
     return nodePart(
@@ -80,6 +82,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
         imagesFolder: folder,
         kubeletPort: defaultKubeletPort,
         nodesOnMachine,
+        podCidr,
         ...(host.machine === undefined ? {} : { machine: host.machine }),
         ...(link === undefined ? {} : { link }),
         ...(shared === undefined ? {} : { shared }),

@@ -16,6 +16,7 @@ import {
   clusterNetworkOf,
   type KernelPlace,
 } from './bridge-cluster.ts';
+import { networkProblem } from './host-programs.ts';
 
 /** Where the network of one node is. */
 export interface NetworkPlace {
@@ -61,6 +62,8 @@ export interface KernelNetwork {
   balancerRange(settings: BridgeSettings): string | undefined;
   /** Ranges of the nodes of this machine and of all pods: what is in the second and not at the first is of other machines. */
   ranges(settings: BridgeSettings): { readonly nodeRange: string; readonly podRange: string };
+  /** Why this machine has no such network, in one sentence; undefined where it has. */
+  problem(): string | undefined;
   kernels(settings: BridgeSettings, nodeNames: readonly string[]): readonly KernelPlace[];
   /** Makes what all nodes share; again after a restart of the machine. Rejects with one line where it cannot. */
   prepare(settings: BridgeSettings): Promise<void>;
@@ -85,6 +88,7 @@ const kernelNetwork: KernelNetwork = {
   namespaceOf: (nodeName) => namespacePath(nodeNamespace(nodeName)),
   balancerRange: (settings) => clusterNetworkOf(settings).balancerRange,
   ranges: (settings) => ({ nodeRange: clusterNetworkOf(settings).nodeRange, podRange: settings.podCidr }),
+  problem: networkProblem,
   kernels: bridgeKernels,
   prepare: async (settings) => {
     const { ensureClusterLinks } = await import('#pkg/network/bridge/cluster-links.ts');

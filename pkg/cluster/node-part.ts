@@ -8,13 +8,11 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { Informers } from '#pkg/client/informer.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
-import { UserError } from '#pkg/component/user-error.ts';
 import type { EvictionSettings } from '#pkg/kubelet/eviction/eviction-manager.ts';
 import type { ImageCollectionSettings } from '#pkg/kubelet/images/image-collector.ts';
 import type { KeyedSource } from '#pkg/kubelet/keyed-source.ts';
 import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
-import { quantityValue } from '#pkg/kubelet/model/amounts.ts';
 import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import { kubeletFolderName } from '#pkg/kubelet/plugins/kubelet-folder.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
@@ -27,6 +25,7 @@ import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
 import type { CpuSettings } from './cpu-flags.ts';
 import { criEndpointDefault } from './cri-endpoint.ts';
 import type { NetworkKind, NetworkPlace } from './networks.ts';
+import { nodeCpus } from './node-cpus.ts';
 import type { NodeTaint } from './node-spec.ts';
 import { ociRuntimesDefault } from './oci-runtimes.ts';
 import type { PartTables } from './part-tables.ts';
@@ -36,7 +35,7 @@ import { areSimulated, runtimeProblem, runtimesOf } from './runtimes.ts';
 import { clusterDomain } from './settings.ts';
 
 /** What one node is made of. */
-export interface NodePartOptions {
+export interface NodePartOptions extends Pick<KubeletOptions, 'podCidr'> {
   readonly nodeName: string;
   /** Default 127.0.0.1. */
   readonly nodeAddress?: string;
@@ -243,11 +242,8 @@ async function openNode(
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
   const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
-  const ownCapacity = {
-    ...(options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine))),
-    ...options.capacity,
-  };
-  const pinning = options.cpus === undefined ? undefined : await cpusOf(options.cpus, ownCapacity, options);
+  const ownCapacity = capacityOf(options, isSimulated);
+  const pinning = options.cpus === undefined ? undefined : await nodeCpus(options.cpus, ownCapacity, options);
   const allocatable = pinning?.allocatable ?? ownCapacity;
   const place = {
     clock,
@@ -284,10 +280,12 @@ async function openNode(
         { type: 'InternalIP', address: nodeAddress },
         { type: 'Hostname', address: nodeName },
       ],
+      podCidr: options.podCidr,
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       capacity: ownCapacity,
       allocatable,
       ...(pinning?.cpus === undefined ? {} : { cpus: pinning.cpus }),
+      ...(pinning?.topology === undefined ? {} : { topology: pinning.topology }),
       ...(options.shutdown === undefined ? {} : { shutdown: options.shutdown }),
       nodeLabels: options.labels ?? {},
       taints: options.taints ?? [],
@@ -303,27 +301,12 @@ async function openNode(
   };
 }
 
-/** What is left for pods where processors are reserved, and who gives them to containers. Throws `UserError` for what this machine cannot. */
-async function cpusOf(
-  settings: CpuSettings,
-  amounts: Readonly<Record<string, string>>,
-  { nodeName, folder, nodesOnMachine }: NodePartOptions,
-): Promise<{ readonly allocatable: Readonly<Record<string, string>>; readonly cpus?: KubeletOptions['cpus'] }> {
-  const [{ machineCpus }, { forgetCpus, reservedProblem, staticCpus }] = await Promise.all([
-    import('#pkg/kubelet/cpus/machine-cpus.ts'),
-    import('./static-cpus.ts'),
-  ]);
-  const cpus = machineCpus();
-  const problem =
-    settings.isStatic && nodesOnMachine > 1
-      ? 'several nodes of one machine would give the same ones'
-      : reservedProblem(settings.reserved, cpus);
-  if (problem !== undefined) throw new UserError(`Cannot reserve processors for the node ${nodeName} as ${problem}`);
-  const milli = Math.round(quantityValue(amounts['cpu']) * 1000) - settings.reserved.length * 1000;
-  const allocatable = { ...amounts, cpu: `${Math.max(0, milli)}m` };
-  if (settings.isStatic) return { allocatable, cpus: staticCpus({ cpus, folder, settings }) };
-  forgetCpus(folder);
-  return { allocatable };
+/** What a node says that it has: what was set, and else what the machine has, or what simulated ones do. */
+function capacityOf(
+  { machine, nodesOnMachine, capacity: set }: NodePartOptions,
+  isSimulated: boolean,
+): NodeOptions['capacity'] {
+  return { ...(machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(nodesOnMachine))), ...set };
 }
 
 type NodeHost = Pick<NodeOptions, 'eviction' | 'imageCollection' | 'names' | 'plugins' | 'probes' | 'volumes'>;

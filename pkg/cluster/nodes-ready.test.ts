@@ -15,11 +15,12 @@ function follow() {
     },
   };
   const ready = new NodesReady(source, names);
-  const node = (name: string, status: 'False' | 'True'): Node => ({
+  const node = (name: string, status: 'False' | 'True', podCIDR?: string): Node => ({
     metadata: { name },
+    ...(podCIDR === undefined ? {} : { spec: { podCIDR } }),
     status: { conditions: [{ type: 'Ready', status }] },
   });
-  const changed = (name: string, status: 'False' | 'True'): void => handlers.get(name)?.set(node(name, status));
+  const changed = (...said: Parameters<typeof node>): void => handlers.get(said[0])?.set(node(...said));
   return { ready, added: changed, changed };
 }
 
@@ -50,6 +51,20 @@ test('says which nodes were not ready in time, a few of them by name', async () 
   );
   await clock.advance(60_000);
   await waiting;
+});
+
+test('tells of a node that has no addresses for pods, and not of one that is not Ready by itself', async () => {
+  const clock = new VirtualClock();
+  const { ready, added, changed } = follow();
+  const told: string[] = [];
+  void ready.needControllers.then(() => told.push('needs controllers'));
+  added('node-1', 'False', '127.128.0.0/24');
+  added('node-2', 'True');
+  await clock.settle();
+  expect(told).toEqual([]);
+  changed('node-3', 'False');
+  await clock.settle();
+  expect(told).toEqual(['needs controllers']);
 });
 
 test('ends when asked to', async () => {

@@ -16,6 +16,7 @@ export class NodesReady {
   readonly #waiting: Set<string>;
   /** Resolves when all are Ready; another one when some are not any more. */
   #all = new Deferred();
+  readonly #needing = new Deferred();
 
   constructor(source: KeyedSource<Node>, names: readonly string[]) {
     this.#waiting = new Set(names);
@@ -23,7 +24,10 @@ export class NodesReady {
       source.subscribe(name, {
         set: (node) => {
           if (isConditionTrue(node.status?.conditions, 'Ready')) this.#waiting.delete(name);
-          else this.#miss(name);
+          else {
+            this.#miss(name);
+            if (!node.spec?.podCIDR) this.#needing.resolve();
+          }
           if (this.#waiting.size === 0) this.#all.resolve();
         },
         removed: () => this.#miss(name),
@@ -34,6 +38,11 @@ export class NodesReady {
   #miss(name: string): void {
     if (this.#waiting.size === 0) this.#all = new Deferred();
     this.#waiting.add(name);
+  }
+
+  /** Resolves once a node that is registered has no addresses for pods, which a controller is to give it. */
+  get needControllers(): Promise<void> {
+    return this.#needing.promise;
   }
 
   /** Resolves when every node is Ready, or `signal` is aborted; rejects after `timeoutMs`. */

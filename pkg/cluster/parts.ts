@@ -29,21 +29,17 @@ export interface PartContext {
   readonly random: Random;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Whether components record events. Default true. */
+  readonly recordsEvents?: boolean;
 }
 
 /** Client and informers of a component that calls itself `userAgent`. */
 export function depsOf(context: PartContext, userAgent: string): ComponentDeps {
-  const { transport, clock, random, metrics } = context;
+  const { transport, clock, random, metrics, recordsEvents = true } = context;
   const log = context.log.with({ component: userAgent });
   const client = createClient({ transport, userAgent, clock, metrics });
-  return {
-    client,
-    clock,
-    random,
-    log,
-    metrics,
-    informers: createInformers({ client, clock, random, log, isLean: true }),
-  };
+  const informers = createInformers({ client, clock, random, log, isLean: true });
+  return { client, clock, random, log, metrics, recordsEvents, informers };
 }
 
 /** A component together with the informers it asked for. */

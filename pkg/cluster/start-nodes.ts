@@ -3,6 +3,7 @@
 import { closing } from '#pkg/component/closing.ts';
 import { GroupHealth } from '#pkg/component/group-health.ts';
 import type { ClusterHost } from './cluster-host.ts';
+import { firstRanges } from './first-ranges.ts';
 import { nodeOpener } from './host-nodes.ts';
 import { claimFollower } from './node-claims.ts';
 import { nodeWatches } from './node-part.ts';
@@ -20,13 +21,18 @@ export async function startNodes(host: ClusterHost): Promise<void> {
   const areMany = nodeNames.length > nodeChecksMax;
   if (areMany) members.health.set('kubelets', group.check);
   members.start('node watches', shared, { group });
+  await host.turn?.();
   const open = await nodeOpener(host);
+  const ranges = firstRanges(host);
   const kernel = tables.networks[settings.network]?.kernel;
   for (const [index, nodeName] of nodeNames.entries()) {
     const nodeAddress = kernel?.nodeAddress(settings, index) ?? settings.nodeAddress;
     const spec = settings.nodeSpecs?.[index];
-    const part = await open({ nodeName, nodeAddress, spec, shared, nodesOnMachine: nodeNames.length });
+    const podCidr = ranges[index];
+    await host.turn?.();
+    const part = await open({ nodeName, nodeAddress, spec, shared, podCidr, nodesOnMachine: nodeNames.length });
     host.addKubelet(nodeName, part.handle);
+    await host.turn?.();
     members.start(`kubelet/${nodeName}`, host.runNode?.(part) ?? closing(part, part), areMany ? { group } : {});
   }
   members.start('node claims', await claimFollower(host, open), { group });

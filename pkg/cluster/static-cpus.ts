@@ -5,8 +5,10 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { CpuManager } from '#pkg/kubelet/cpus/cpu-manager.ts';
 import { formatCpus } from '#pkg/kubelet/cpus/cpu-set.ts';
 import { StaticCpus } from '#pkg/kubelet/cpus/static-cpus.ts';
-import type { Cpu } from '#pkg/kubelet/cpus/take-cpus.ts';
+import { type Cpu, numaNumber } from '#pkg/kubelet/cpus/take-cpus.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
+import { numaNodesMax } from '#pkg/kubelet/topology/numa-hints.ts';
+import type { TopologySettings } from '#pkg/kubelet/topology/topology-manager.ts';
 import type { CpuSettings } from './cpu-flags.ts';
 
 /** Source: kubelet `cpuManagerStateFileName`. */
@@ -52,6 +54,19 @@ export function reservedProblem(reserved: readonly number[], cpus: readonly Cpu[
   const missing = reserved.filter((id) => !all.has(id));
   if (missing.length > 0) return `the machine has no processors ${formatCpus(missing)}: it has ${formatCpus(all)}`;
   return reserved.length < all.size ? undefined : 'none would be left for pods';
+}
+
+/** How things are kept near each other on a machine with these processors. Throws `UserError` for one with too many NUMA nodes. */
+export function topologySettings(
+  settings: NonNullable<CpuSettings['topology']>,
+  cpus: readonly Cpu[],
+): TopologySettings {
+  const nodes = [...new Set(cpus.map(({ numa }) => numaNumber(numa)))].sort((a, b) => a - b);
+  if (nodes.length > numaNodesMax || nodes.some((node) => node >= 31))
+    throw new UserError(
+      `--topology-manager-policy=${settings.policy}: is not for machines with more than ${numaNodesMax} NUMA nodes: this one has ${nodes.join(', ')}`,
+    );
+  return { ...settings, nodes };
 }
 
 function restored(cpus: StaticCpus, path: string): string | undefined {

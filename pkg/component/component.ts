@@ -20,4 +20,6 @@ export interface ComponentDeps {
   readonly log: Logger;
   /** Where it counts what it does: one for the process, or for the part of it that answers for itself. */
   readonly metrics: Metrics;
+  /** Whether it records events. Default true. */
+  readonly recordsEvents?: boolean;
 }

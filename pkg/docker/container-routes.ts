@@ -1,7 +1,7 @@
 /** Endpoints of containers. Source: Docker Engine API 1.41, "Containers". */
 import type { Call } from './call.ts';
 import { carry } from './carry.ts';
-import { containerDetails, containerSummary } from './container-views.ts';
+import { containerDetails, containerSummary, stateText } from './container-views.ts';
 import type { DockerContainer } from './containers.ts';
 import { DockerError } from './docker-error.ts';
 import type { Engine } from './engine.ts';
@@ -19,6 +19,8 @@ export const containerRoutes: readonly Route[] = [
   { method: 'POST', path: '/containers/{id}/attach', handle: attach },
   { method: 'POST', path: '/containers/{id}/start', handle: start },
   { method: 'POST', path: '/containers/{id}/stop', handle: stop },
+  { method: 'POST', path: '/containers/{id}/pause', handle: pause },
+  { method: 'POST', path: '/containers/{id}/unpause', handle: unpause },
   { method: 'POST', path: '/containers/{id}/kill', handle: kill },
   { method: 'POST', path: '/containers/{id}/wait', handle: wait },
   { method: 'POST', path: '/containers/{id}/resize', handle: resize },
@@ -55,7 +57,7 @@ function fits(container: DockerContainer, filter: string, wanted: readonly strin
     case 'name':
       return wanted.some((one) => name.includes(one.replace(/^[/^]+|\$$/g, '')));
     case 'status':
-      return wanted.includes(state);
+      return wanted.includes(stateText(container));
     case 'exited':
       return state === 'exited' && wanted.includes(String(exitCode));
     case 'ancestor':
@@ -94,6 +96,16 @@ async function stop(call: Call, engine: Engine): Promise<void> {
   const container = named(call, engine);
   const seconds = call.number('t') ?? container.wish.stopSeconds;
   await engine.containers.stop(container, Math.max(0, seconds) * 1000);
+  call.done();
+}
+
+async function pause(call: Call, engine: Engine): Promise<void> {
+  await engine.containers.pause(named(call, engine));
+  call.done();
+}
+
+async function unpause(call: Call, engine: Engine): Promise<void> {
+  await engine.containers.unpause(named(call, engine));
   call.done();
 }
 

@@ -11,7 +11,7 @@ const timeText = (ms: number | undefined): string => (ms === undefined ? never :
 
 /** A row of `docker ps`. */
 export function containerSummary(container: DockerContainer, nowMs: number, network: ContainerNetwork): object {
-  const { id, name, wish, image, createdMs, state } = container;
+  const { id, name, wish, image, createdMs } = container;
   return {
     Id: id,
     Names: [`/${name}`],
@@ -21,7 +21,7 @@ export function containerSummary(container: DockerContainer, nowMs: number, netw
     Created: Math.floor(createdMs / 1000),
     Ports: portRows(container),
     Labels: { ...image.config.labels, ...wish.labels },
-    State: state,
+    State: stateText(container),
     Status: statusText(container, nowMs),
     HostConfig: { NetworkMode: networkMode(container) },
     NetworkSettings: { Networks: networksOf(container, network) },
@@ -75,11 +75,12 @@ export function containerDetails(
 
 const prefixBits = 24;
 
-function stateOf({ state, exitCode, isOutOfMemory, error, startedMs, finishedMs }: DockerContainer, pid: number) {
+function stateOf(container: DockerContainer, pid: number) {
+  const { state, exitCode, isOutOfMemory, isPaused, error, startedMs, finishedMs } = container;
   return {
-    Status: state,
+    Status: stateText(container),
     Running: state === 'running',
-    Paused: false,
+    Paused: isPaused,
     Restarting: false,
     OOMKilled: isOutOfMemory,
     Dead: false,
@@ -186,9 +187,17 @@ function keyOf({ containerPort, protocol }: PublishedPort): string {
   return `${containerPort}/${protocol}`;
 }
 
-function statusText({ state, startedMs = 0, finishedMs = 0, exitCode }: DockerContainer, nowMs: number): string {
+/** As filters and lists name it. */
+export function stateText({ isPaused, state }: Pick<DockerContainer, 'isPaused' | 'state'>): string {
+  return isPaused ? 'paused' : state;
+}
+
+function statusText(
+  { state, isPaused, startedMs = 0, finishedMs = 0, exitCode }: DockerContainer,
+  nowMs: number,
+): string {
   if (state === 'created') return 'Created';
-  if (state === 'running') return `Up ${durationText(nowMs - startedMs)}`;
+  if (state === 'running') return `Up ${durationText(nowMs - startedMs)}${isPaused ? ' (Paused)' : ''}`;
   return `Exited (${exitCode}) ${durationText(nowMs - finishedMs)} ago`;
 }
 

@@ -58,6 +58,7 @@ export interface DockerContainer {
   /** Resolves once it is gone. */
   readonly removed: PromiseWithResolvers<void>;
   isStarting: boolean;
+  isPaused: boolean;
   isBeingRemoved: boolean;
   /** Tells the terminals of who is attached their size. */
   readonly terminals: Set<(size: TerminalSize) => void>;
@@ -128,6 +129,7 @@ export class Containers {
           exited: Promise.withResolvers<number>(),
           removed: Promise.withResolvers<void>(),
           isStarting: false,
+          isPaused: false,
           isBeingRemoved: false,
         },
         terminals: new Set<(size: TerminalSize) => void>(),
@@ -173,10 +175,28 @@ export class Containers {
     await container.exited.promise;
   }
 
+  /** Stops it where it is. Throws 409 for one that does not run, or is paused. */
+  async pause(container: DockerContainer): Promise<void> {
+    const { id, isPaused, runtimeId, state } = container;
+    if (state !== 'running') throw new DockerError(409, `Container ${id} is not running`);
+    if (isPaused) throw new DockerError(409, `Container ${id} is already paused`);
+    await this.#deps.runtime.containers.freezer.freeze(runtimeId);
+    container.isPaused = true;
+  }
+
+  /** Lets it go on. Throws 409 for one that is not paused. */
+  async unpause(container: DockerContainer): Promise<void> {
+    if (!container.isPaused) throw new DockerError(409, `Container ${container.id} is not paused`);
+    await this.#deps.runtime.containers.freezer.thaw(container.runtimeId);
+    container.isPaused = false;
+  }
+
   /** Sends a signal by its name or number. Throws 409 for one that does not run. */
   async kill(container: DockerContainer, signal: string): Promise<void> {
     if (container.state !== 'running')
       throw new DockerError(409, `Cannot kill container: ${container.id}: Container ${container.id} is not running`);
+    // One that stands still hears nothing.
+    if (container.isPaused) await this.unpause(container);
     await this.#deps.runtime.signal(container.runtimeId, signal);
   }
 
@@ -265,6 +285,7 @@ export class Containers {
   ): Promise<void> {
     if (container.state === 'exited') return;
     container.state = 'exited';
+    container.isPaused = false;
     container.finishedMs = this.#deps.clock.nowMs();
     container.exitCode = exitCode;
     container.isOutOfMemory = isOutOfMemory;

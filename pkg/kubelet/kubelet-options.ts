@@ -13,6 +13,7 @@ import type { NodePlugins, NodePluginsDeps } from './node-plugins.ts';
 import type { NodeNames } from './pods/node-names.ts';
 import type { ProbeTransport } from './runtime/probe-transport.ts';
 import type { ShutdownPeriod } from './shutdown/shutdown-groups.ts';
+import type { TopologySettings } from './topology/topology-manager.ts';
 import type { VolumeHost } from './volumes/volume-host.ts';
 import type { VolumePlugin } from './volumes/volume-plugin.ts';
 
@@ -33,6 +34,8 @@ export interface KubeletOptions extends NodeSettings {
   readonly imageCollection?: ImageCollectionSettings & Pick<ImageCollectorDeps, 'observe'>;
   /** Makes what gives containers processors for themselves, for one run of the kubelet. Absent where nobody has any. */
   readonly cpus?: (deps: CpuManagerDeps) => CpuManager;
+  /** How processors and devices of a container are kept near each other. Default: they are where they are. */
+  readonly topology?: TopologySettings;
   /** Makes what finds plugins and asks them, for one run of the kubelet. Absent where no pod has anything of any. */
   readonly plugins?: (deps: NodePluginsDeps) => NodePlugins;
   /** How much time pods get when the node shuts down, by their priorities. Default: they are left as they are. */
@@ -42,7 +45,7 @@ export interface KubeletOptions extends NodeSettings {
   /** For runtimes whose programs listen on the network. */
   readonly probes?: ProbeTransport;
   /** The node's range of addresses when nobody else gives it one: registered with the node. */
-  readonly podCidr?: string;
+  readonly podCidr?: string | undefined;
   /** Shared with other kubelets of the process (`sharedPodSource`); default: a watch of this node's pods. */
   readonly podSource?: KeyedSource<Pod>;
   /** Shared with other kubelets of the process (`sharedNodeSource`); default: a watch of this node. */

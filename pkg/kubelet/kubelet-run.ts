@@ -26,9 +26,11 @@ import { KubeletStoppingError, Leaving, leavingRuntime } from './runtime/leaving
 import type { Runtime, RuntimeCapabilities } from './runtime/runtime.ts';
 import { NodeShutdown } from './shutdown/node-shutdown.ts';
 import { StatusManager } from './status/status-manager.ts';
+import { TopologyManager } from './topology/topology-manager.ts';
 import { collectImages, evictionFor, type UpkeepDeps } from './upkeep.ts';
 import { volumePlugins } from './volumes/plugins/table.ts';
 import { VolumeManager } from './volumes/volume-manager.ts';
+import type { PodVolumeUsage } from './volumes/volume-usage.ts';
 import { WatchedObjects } from './volumes/watched-objects.ts';
 
 /** What is watched for one node. */
@@ -60,6 +62,7 @@ export class KubeletRun {
   readonly #allocations: Allocations;
   readonly #cpus: CpuManager | undefined;
   readonly #plugins: NodePlugins | undefined;
+  readonly #topology: TopologyManager | undefined;
   readonly #node: NodeAgent;
   readonly #background: Background;
   readonly #eviction: EvictionManager | undefined;
@@ -84,6 +87,7 @@ export class KubeletRun {
     this.#statuses = new StatusManager(deps);
     this.#objects = new WatchedObjects({ ...deps, onChange: (uid) => this.pods.changed(uid) });
     this.#plugins = options.plugins?.(this.#pluginsDeps());
+    this.#topology = this.#makeTopology();
     this.#volumes = new VolumeManager({
       host: options.volumes,
       plugins: options.volumePlugins ?? volumePlugins,
@@ -91,6 +95,7 @@ export class KubeletRun {
       client: deps.client,
       clock: deps.clock,
       drivers: this.#plugins?.volumes,
+      record: (pod, event) => this.#recorder.record(pod, event),
       readsFiles: (pod) => this.#capabilitiesOf(pod).features.has('files'),
     });
     this.#node = this.#makeNode();
@@ -101,6 +106,7 @@ export class KubeletRun {
       runtimes: Object.values(this.#runtimes),
       capabilitiesOf: (pod) => this.#capabilitiesOf(pod),
       isOver: (uid) => this.pods.isOver(uid),
+      nearOf: (podUid, container) => this.#topology?.nearOf(podUid, container),
     });
     this.#allocations = new Allocations({
       node: () => this.#node.node ?? { metadata: { name: nodeName } },
@@ -119,6 +125,7 @@ export class KubeletRun {
       hostIps: hostIpsOf(options),
       allocations: this.#allocations,
       cpus: this.#cpus,
+      topology: this.#topology,
       podRuntimes: this.#podRuntimes,
       refusal: (pod) => this.shutdown?.refusal() ?? this.#eviction?.refusal(pod),
       context: () => context,
@@ -143,6 +150,11 @@ export class KubeletRun {
     await Promise.all([node, podsRun, plugins, this.#objects.close(), this.#statuses.stopped()]);
     await this.#background.idle();
     this.pods.clear();
+  }
+
+  /** How full the volumes of a pod are. */
+  volumesOf(podUid: string): Promise<readonly PodVolumeUsage[]> {
+    return this.#volumes.usageOf(podUid);
   }
 
   #listen(runtime: Runtime): readonly (() => void)[] {
@@ -207,6 +219,7 @@ export class KubeletRun {
       this.#eviction?.run(signal) ?? aborted(signal),
       collectImages(this.#upkeepDeps(), this.#runtimes, signal),
       this.#cpus?.run(signal),
+      this.#volumes.run(signal),
     ]);
     stop();
   }
@@ -244,6 +257,8 @@ export class KubeletRun {
       isOver: (uid) => this.pods.isOver(uid),
       isLeaving: (uid) => this.pods.isLeaving(uid),
       ownCpus: (podUid, container) => this.#cpus?.ownOf(podUid, container) ?? [],
+      nearOf: (podUid, container) => this.#topology?.nearOf(podUid, container),
+      isNearOnly: () => this.#topology?.isStrict === true,
       node: () => this.#node.node,
       giveTo: (path, group) => this.#options.volumes.giveTo(path, { group, isReadOnly: false }),
       onNode: () => this.#node.statusChanged(),
@@ -257,6 +272,13 @@ export class KubeletRun {
   async #runPlugins(): Promise<void> {
     await Promise.race([this.#registered.promise, aborted(this.#signal)]);
     if (!this.#signal.aborted) await this.#plugins?.run(this.#signal);
+  }
+
+  #makeTopology(): TopologyManager | undefined {
+    const { topology } = this.#options;
+    if (topology === undefined) return undefined;
+    const resourcesOf = (pod: Pod) => [this.#cpus?.wishedBy(pod) ?? [], this.#plugins?.wishedBy(pod) ?? []].flat();
+    return new TopologyManager({ resourcesOf, isOver: (uid) => this.pods.isOver(uid) }, topology);
   }
 
   #makeShutdown(): NodeShutdown | undefined {

@@ -53,6 +53,7 @@ class NodeKubelet implements Kubelet {
       settings: options,
       probeCounts: this.#probeCounts,
       workers: () => this.#run?.pods.list() ?? [],
+      volumesOf: async (podUid) => this.#run?.volumesOf(podUid) ?? [],
     });
   }
 

@@ -23,6 +23,8 @@ import { kubeletFolders } from './plugins/kubelet-folder.ts';
 import type { AllocateOptions, PluginNeed, PluginParts, PodPlugins } from './plugins/plugin-needs.ts';
 import { PluginWatcher } from './plugins/plugin-watcher.ts';
 import { type ListedResources, servePodResources } from './pod-resources/pod-resources-server.ts';
+import type { NumaMask } from './topology/numa-hints.ts';
+import type { NumaResource } from './topology/topology-manager.ts';
 import type { DriverVolumes } from './volumes/driver-volumes.ts';
 
 /** Source: `draManagerStateFileName`. */
@@ -44,6 +46,10 @@ export interface NodePluginsDeps {
   isLeaving(podUid: string): boolean;
   /** Processors that a container has for itself. */
   ownCpus(podUid: string, container: string): readonly number[];
+  /** NUMA nodes that a container's devices are to be near to; undefined where it does not matter. */
+  nearOf(podUid: string, container: string): NumaMask | undefined;
+  /** Whether a container is to have no others. */
+  isNearOnly(): boolean;
   /** The node has other devices, or other volumes in use. */
   onNode(): void;
   /** Something of what the pod has has changed. */
@@ -164,6 +170,11 @@ export class NodePlugins implements PodPlugins {
     }));
     await runTogether(each, signal);
     await Promise.all([this.#devices.close(), this.#claimPlugins.close(), this.#csiDrivers.close()]);
+  }
+
+  /** What a pod wants of devices that are near to some memory. */
+  wishedBy(pod: Pod): readonly NumaResource[] {
+    return this.#devices.wishedBy(pod);
   }
 
   allocate(pod: Pod, options: AllocateOptions): Promise<PluginNeed> {

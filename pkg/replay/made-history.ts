@@ -5,6 +5,8 @@ import { virtualEpochMs } from '#pkg/base/virtual-clock.ts';
 import { type Change, type History, historyVersion } from './history.ts';
 
 const hourMs = 3_600_000;
+/** Of a node: its lease each ten seconds, its status each five minutes. */
+const renewalsAnHour = 372;
 
 /** A node that is Ready, or not heard of. */
 export function madeNode(name: string, ready: 'True' | 'Unknown' = 'True'): JsonObject {
@@ -74,5 +76,6 @@ export function madeHistory({ nodes, hours }: { readonly nodes: number; readonly
   changes.push({ ms: (hours * hourMs) / 2, type: 'MODIFIED', object: madeNode('node-1', 'Unknown') });
   changes.push({ ms: (hours * hourMs) / 2 + hourMs / 2, type: 'MODIFIED', object: madeNode('node-1') });
   const header = { coxswain: 'recording', version: historyVersion, startMs: virtualEpochMs, secrets: false } as const;
-  return { header, changes: changes.toSorted((a, b) => a.ms - b.ms), renewals: 0, endMs: hours * hourMs };
+  const renewals = nodes * hours * renewalsAnHour;
+  return { header, changes: changes.toSorted((a, b) => a.ms - b.ms), renewals, endMs: hours * hourMs };
 }

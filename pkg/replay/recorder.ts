@@ -1,10 +1,10 @@
 /**
  * Tells of every change of a running cluster, by one watch for each resource that can be listed and watched. Watches that end are gone on with;
- * what was missed meanwhile is told when it is seen again, with that time. Leases are not told of: their renewals are counted.
- * Events are left out, as they follow from the rest.
+ * what was missed meanwhile is told when it is seen again, with that time. Renewals are counted and not told of: those of leases, and statuses of nodes by which they
+ * only say that they are as they were, some 300 a day of each. Events are left out, as they follow from the rest.
  */
 
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { deepEqual, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { repeat } from '#pkg/base/async.ts';
 import { discoverResources } from '#pkg/client/discovery.ts';
@@ -31,17 +31,22 @@ interface RecorderOptions {
 export async function record(options: RecorderOptions, signal: AbortSignal): Promise<readonly string[]> {
   const { client, clock, informers } = options.deps;
   const now = (): number => Math.max(0, clock.nowMs() - options.startMs);
-  const { resources, failures } = await discoverResources(client, signal);
+  const discovered = await discoverResources(client, signal).catch((error: unknown) => {
+    if (signal.aborted) return undefined;
+    throw error;
+  });
+  // It has ended before it has begun.
+  if (discovered === undefined) return [];
+  const { resources, failures } = discovered;
   const watched = resources.filter(({ verbs }) => verbs.includes('list') && verbs.includes('watch'));
-  for (const { ref } of watched) if (!unrecorded.has(ref.resource)) follow(options, ref, now);
   let renewals = 0;
+  const renewed = (): void => {
+    renewals++;
+  };
+  for (const { ref } of watched) if (!unrecorded.has(ref.resource)) follow(options, { ref, now, renewed });
   const leases = watched.find(({ ref }) => ref.resource === 'leases');
   const all = leases === undefined ? undefined : informers.informer(leases.ref);
-  all?.addHandler({
-    updated: () => {
-      renewals++;
-    },
-  });
+  all?.addHandler({ updated: renewed });
   const tellRenewals = (): void => {
     if (renewals > 0) options.tell({ ms: now(), renewals, leases: all?.lister.list().length ?? 0 });
     renewals = 0;
@@ -52,8 +57,16 @@ export async function record(options: RecorderOptions, signal: AbortSignal): Pro
   return failures.map(({ groupVersion }) => groupVersion);
 }
 
-function follow({ deps, secrets, tell }: RecorderOptions, ref: ResourceRef, now: () => number): void {
+interface Followed {
+  readonly ref: ResourceRef;
+  now(): number;
+  /** A node has said that it is as it was. */
+  renewed(): void;
+}
+
+function follow({ deps, secrets, tell }: RecorderOptions, { ref, now, renewed }: Followed): void {
   const informer = deps.informers.informer<KubeObject>(ref);
+  const isNode = ref.group === '' && ref.resource === 'nodes';
   const isSecret = ref.group === '' && ref.resource === 'secrets' && !secrets;
   const told = (type: Change['type'], object: KubeObject): void => {
     const whole: JsonObject = { ...object };
@@ -61,9 +74,26 @@ function follow({ deps, secrets, tell }: RecorderOptions, ref: ResourceRef, now:
   };
   informer.addHandler({
     added: (object) => told(informer.hasSynced() ? 'ADDED' : 'STATE', object),
-    updated: (_, object) => told('MODIFIED', object),
+    updated: (before, object) => {
+      if (isNode && isAsItWas(before, object)) renewed();
+      else told('MODIFIED', object);
+    },
     deleted: (object) => told('DELETED', object),
   });
+}
+
+/** Whether all that is new of a node is when it was heard. */
+function isAsItWas(before: KubeObject, after: KubeObject): boolean {
+  return deepEqual(withoutHeartbeats({ ...before }), withoutHeartbeats({ ...after }));
+}
+
+function withoutHeartbeats({ metadata, status, ...rest }: JsonObject): JsonObject {
+  const { resourceVersion: _, managedFields: __, ...meta } = isObject(metadata) ? metadata : {};
+  const { conditions, ...state } = isObject(status) ? status : {};
+  const unheard = (Array.isArray(conditions) ? conditions : []).map((condition: unknown) =>
+    isObject(condition) ? { ...condition, lastHeartbeatTime: undefined } : condition,
+  );
+  return { ...rest, meta, state, unheard };
 }
 
 /** The keys stay, as types of Secrets ask for some, and so that it is seen what was there. */

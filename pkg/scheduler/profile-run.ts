@@ -39,14 +39,11 @@ export function runProfiles(
   profiles: ReadonlyMap<string, Profile>,
   { deps, table, nominator, signal }: ProfileRunOptions,
 ): ReadonlyMap<string, ProfileRun> {
-  const { client, clock, random, log } = deps;
+  const { client, clock, log } = deps;
   const runs = new Map<string, ProfileRun>();
   for (const [schedulerName, profile] of profiles) {
     const recorder = createEventRecorder({
-      client,
-      clock,
-      random,
-      log,
+      ...deps,
       component: schedulerName,
       asSeries: true,
       signal,

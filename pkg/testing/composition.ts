@@ -186,7 +186,10 @@ export class Composition {
         };
       },
     };
-    for (const { start, opensSockets } of Object.values(tables.components)) if (!opensSockets) await start?.(host);
+    for (const [name, { start, opensSockets }] of Object.entries(tables.components)) {
+      const isWanted = name !== 'kube-scheduler' || cluster.schedules !== false;
+      if (isWanted && !opensSockets) await start?.(host);
+    }
     release?.();
   }
 
@@ -247,9 +250,10 @@ export class Composition {
   }
 
   #as(identity: string): PartContext {
-    const { clock, random, api, tables = clusterTables } = this.#options;
+    const { clock, random, api, cluster, tables = clusterTables } = this.#options;
     const { commonName, organizations = [] } = identitySubject(identity, tables.components);
     const transport = inProcessTransport(api.handle, { commonName, organizations });
-    return { transport, clock, random, log: this.#log, metrics: this.#metrics };
+    const { recordsEvents = true } = cluster;
+    return { transport, clock, random, log: this.#log, metrics: this.#metrics, recordsEvents };
   }
 }

@@ -38,7 +38,8 @@ export async function capture(session: Session, file: string): Promise<void> {
   const captured: Captured = {
     pod,
     list,
-    event: { before: body.slice(0, at), after: body.slice(end), head: watch.head },
+    // In an event an object is no document of its own: it has no newline, by which events are counted.
+    event: { before: body.slice(0, at), after: body.slice(end).trimEnd(), head: watch.head },
   };
   writeFileSync(file, JSON.stringify(captured));
 }

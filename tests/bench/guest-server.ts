@@ -22,6 +22,8 @@ const pairs = 5;
 const requests = 500;
 const connections = 4;
 const valueBytes = 4096;
+/** A guest that has not answered after this does not boot. */
+const bootMs = 60_000;
 /** Of the issue: this share of QEMU's speed. */
 const shareMin = 1 / 3;
 const qemu = 'qemu-system-riscv64';
@@ -120,25 +122,34 @@ async function measure(guest: Serving): Promise<number> {
   }
 }
 
-/** Gives it what it is asked for; it may be booting. */
-async function filled(guest: Serving): Promise<void> {
+/** Gives it what it is asked for; it may be booting. Throws when it does not take it for `bootMs`, and when the signal comes. */
+async function filled(guest: Serving, signal: AbortSignal): Promise<void> {
   const agent = new Agent();
-  while ((await ask(guest, agent, Buffer.alloc(valueBytes, 'x'))) === undefined) await sleep(clock, 50);
+  const value = Buffer.alloc(valueBytes, 'x');
+  const untilMs = clock.monotonicMs() + bootMs;
+  while ((await ask(guest, agent, value)) === undefined) {
+    if (clock.monotonicMs() > untilMs) throw new Error(`the guest at ${guest.host}:${guest.port} does not answer`);
+    await sleep(clock, 50, signal);
+    signal.throwIfAborted();
+  }
   agent.destroy();
   // Once, for what is compiled by then.
   await measure(guest);
 }
 
-/** Prints the figures; false when the target was missed. */
-export async function measureServingGuest(): Promise<boolean> {
+/** Prints the figures; false when the target was missed. Throws where a guest does not answer, and when the signal comes; both guests are ended then. */
+export async function measureServingGuest(signal: AbortSignal): Promise<boolean> {
   const hasQemu = spawnSync(qemu, ['--version']).status === 0;
   const guests = [await serveOurs(), ...(hasQemu ? [await serveQemu()] : [])];
   try {
-    for (const guest of guests) await filled(guest);
+    for (const guest of guests) await filled(guest, signal);
     const turns: (readonly number[])[] = [];
     for (let pair = 0; pair < pairs; pair++) {
       const times: number[] = [];
-      for (const guest of guests) times.push(await measure(guest));
+      for (const guest of guests) {
+        signal.throwIfAborted();
+        times.push(await measure(guest));
+      }
       turns.push(times);
     }
     const microseconds = median(turns.map(([ours = 0]) => ours)) * 1e6;

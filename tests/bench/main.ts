@@ -22,7 +22,7 @@ async function main(signal: AbortSignal): Promise<number> {
     return 0;
   }
   if (options.only.every((text) => text === 'guest')) {
-    const results = [measureGuest(), await measureServingGuest()];
+    const results = [measureGuest(), await measureServingGuest(signal)];
     return results.every(Boolean) ? 0 : 1;
   }
   if (options.only.every((text) => text === 'decisions')) return measureDecisions() ? 0 : 1;

@@ -1,7 +1,8 @@
 /**
- * What processes that are started for a moment take: `node tests/bench/processes.ts [part…]` with parts of `day`, `listening`, `version`; without any, all.
+ * What processes that are started for a moment take: `node tests/bench/processes.ts [part…]` with parts of `day`, `listening`, `replay`, `version`; without any, all.
  *
  * - `day`: a day of twenty nodes on virtual time (`tests/integration/node-failure.ts`), in turns with another commit.
+ * - `replay`: `coxswain replay` of a recording of a day of 500 nodes.
  * - `listening`: how soon a cluster for tests answers over HTTPS once its modules are loaded, and how long loading them takes.
  * - `version`: `coxswain version`, in turns with a Node that does nothing.
  *
@@ -10,22 +11,26 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { errorText } from '#pkg/base/error-text.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
+import { madeHistory } from '#pkg/replay/made-history.ts';
+import { RecordingWriter } from '#pkg/replay/recording-file.ts';
 import { checkOut, ownCheckout, precompile } from './checkout.ts';
 import { clock } from './load.ts';
 import { compare, median } from './statistics.ts';
 
 const usage = `Usage: node tests/bench/processes.ts [flags] [part…]
 
-Parts: day, listening, version. Default: all.
+Parts: day, listening, replay, version. Default: all.
 
   --against <commit>   What the day is compared with. Default: 49217b3.
-  --pairs <n>          Turns of each side. Default: 3; of version 15.
+  --pairs <n>          Turns of each side. Default: 3; of replay 1, of version 15.
   --help               Print this.
 `;
 
@@ -93,6 +98,30 @@ async function measureVersion({ pairs = versionPairs, signal }: Plan): Promise<v
   say('coxswain version, processor time against node -e 0', ratioOf(found), 'at most 1.3');
 }
 
+async function measureReplay({ pairs = 1, signal }: Plan): Promise<void> {
+  await precompile(ownCheckout, signal);
+  const folder = await mkdtemp(join(tmpdir(), 'coxswain-replay-'));
+  try {
+    const path = join(folder, 'day.recording');
+    const { header, changes, renewals, endMs } = madeHistory({ nodes: 500, hours: 24 });
+    const writer = new RecordingWriter(path, header, { append: false });
+    for (const change of changes) writer.write(change);
+    writer.write({ ms: endMs, renewals, leases: 500 });
+    await writer.close();
+    const args = [join('cmd', 'coxswain', 'bin.js'), 'replay', path];
+    const found: Ended[] = [];
+    for (let turn = 0; turn < pairs; turn++) found.push(await runNode({ args, cwd: ownCheckout, signal }));
+    process.stdout.write(found[0]?.stdout ?? '');
+    say(
+      'replay of a day of 500 nodes, processor time',
+      seconds(found.map((run) => run.cpuSeconds * 1_000)),
+      'under 30 s',
+    );
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
 interface ListeningTimes {
   readonly loadedMs: number;
   readonly firstMs: number;
@@ -146,6 +175,7 @@ function say(what: string, figure: string, bar: string): void {
 const parts: Readonly<Record<string, (plan: Plan) => Promise<void>>> = {
   day: measureDay,
   listening: measureListening,
+  replay: measureReplay,
   version: measureVersion,
 };
 

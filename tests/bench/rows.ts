@@ -242,12 +242,13 @@ function watchRow(session: Session, { perSecond, ...facts }: WatchRow): BenchRow
       });
       await settled(() => tally.events >= written.operations * watchersCount);
       const missing = written.operations * watchersCount - tally.events;
-      const failure = missing > 0 ? `${missing} events were not delivered` : written.failure;
+      const wrong = missing > 0 ? `${missing} events were not delivered` : `${-missing} events too many were delivered`;
+      const failure = missing === 0 ? written.failure : wrong;
       for (const connection of watching) connection.close();
       return {
         operations: tally.events,
         tookMs: tally.lastMs - startMs,
-        failures: written.failures + missing,
+        failures: written.failures + Math.abs(missing),
         ...(failure !== undefined && { failure }),
         ...percentiles(tally.latenciesMs),
       };

@@ -41,7 +41,11 @@ describe.skipIf(impossible !== undefined)('processors of containers', () => {
     );
 
   beforeAll(async () => {
-    const kubelet = ['cpu-manager-policy=static', `reserved-cpus=${reserved}`];
+    const kubelet = [
+      'cpu-manager-policy=static',
+      `reserved-cpus=${reserved}`,
+      'topology-manager-policy=single-numa-node',
+    ];
     cluster = await Clusters.start({
       flags: [
         ...['--name', name, '--processes', '--runtime', 'container'],

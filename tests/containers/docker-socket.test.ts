@@ -194,6 +194,14 @@ describe.skipIf(impossible !== undefined)("Docker's clients", () => {
       patienceMs,
     );
     expect(await docker('logs', '--tail', '1', 'talks')).toBe('two');
+    await docker('pause', 'talks');
+    expect(await docker('ps', '--filter', 'status=paused', '--format', '{{.Names}} {{.State}}')).toBe('talks paused');
+    expect(await docker('inspect', 'talks', '--format', '{{.State.Status}} {{.State.Paused}}')).toBe('paused true');
+    await expect(docker('pause', 'talks')).rejects.toThrow('is already paused');
+    await docker('unpause', 'talks');
+    expect(await docker('exec', 'talks', 'echo', 'on')).toBe('on');
+    await docker('pause', 'talks');
+    await docker('unpause', 'talks');
     await docker('kill', 'talks');
     expect(await docker('wait', 'talks')).toBe('137');
     expect(await docker('ps', '-a', '--filter', 'status=exited', '--format', '{{.Names}}')).toBe('talks');

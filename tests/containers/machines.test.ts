@@ -1,8 +1,9 @@
-/** Virtual machines beside containers on the bridge network, as a cluster has them: reached through a Service, probed, forwarded to, and closed off by a policy, as any pod. */
+/** Virtual machines beside containers on the bridge network, as a cluster has them: reached through a Service, probed, forwarded to, closed off by a policy, as any pod, and moved to another node. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hookMs, RunningCluster } from '#tests/e2e/running-cluster.ts';
+import { SteadyClient } from '#tests/vm/steady-client.ts';
 import { noBusybox, writeBusyboxArchive } from './busybox-image.ts';
 import { noNetwork } from './kernel-network.ts';
 import { noContainers } from './real-containers.ts';
@@ -89,7 +90,7 @@ describe.skipIf(impossible !== undefined)('machines beside containers', () => {
   };
 
   beforeAll(async () => {
-    const flags = ['--name', name, '--nodes', '2', '--network', 'bridge', '--runtime', 'container,vm'];
+    const flags = ['--name', name, '--nodes', '2', '--network', 'bridge', '--runtime', 'container,vm', '--processes'];
     cluster = await RunningCluster.start({ flags });
     const archive = join(cluster.dataDir, 'busybox.tar');
     writeBusyboxArchive(archive, image);
@@ -112,9 +113,6 @@ describe.skipIf(impossible !== undefined)('machines beside containers', () => {
     const pod = await kubectl('get', 'vm', 'store', '-o', 'jsonpath={.status.podName}');
     expect(await kubectl('logs', pod)).toMatch(/^kernel: 8192 KiB, network\n/);
     expect(await kubectl('exec', pod, '--', 'echo', 'inside')).toBe('inside\n');
-    expect((await cluster.coxswain(['vm', 'migrate', 'store'])).stderr).toContain(
-      'a machine with an address of its own stays where it is',
-    );
   });
 
   test('a policy closes it off, and opens it again', async () => {
@@ -122,5 +120,29 @@ describe.skipIf(impossible !== undefined)('machines beside containers', () => {
     await expect.poll(ask, soon).toBe('');
     await kubectl('delete', 'networkpolicy', 'closed');
     await expect.poll(ask, soon).toBe('ok\n');
+  });
+
+  test('one moves with its connections to another node and back, and is reached there by new ones', async () => {
+    const status = (path: string) => kubectl('get', 'vm', 'store', '-o', `jsonpath={.status.${path}}`);
+    const service = await kubectl('get', 'service', 'store', '-o', 'jsonpath={.spec.clusterIP}');
+    const first = { address: await status('address'), node: await status('nodeName') };
+    const clients = [
+      new SteadyClient({ host: first.address, port: 8090 }),
+      new SteadyClient({ host: service, port: 80 }),
+    ];
+    for (const mode of ['pre-copy', 'post-copy']) {
+      const before = { node: await status('nodeName'), answers: clients.map(({ seen }) => seen.answers) };
+      const { code, stderr } = await cluster.coxswain(['vm', 'migrate', 'store', '--mode', mode]);
+      expect(code, stderr).toBe(0);
+      await expect.poll(() => status('nodeName'), soon).not.toBe(before.node);
+      const hasMore = () => clients.every(({ seen }, at) => seen.answers > (before.answers[at] ?? 0) + 20);
+      const hasEnded = () => clients.some(({ seen }) => seen.problems.length > 0);
+      await expect.poll(() => hasMore() || hasEnded(), soon).toBe(true);
+      await expect.poll(ask, soon).toBe('ok\n');
+      expect(await kubectl('exec', await status('podName'), '--', 'echo', 'inside')).toBe('inside\n');
+    }
+    for (const client of clients) expect(await client.stop()).toMatchObject({ problems: [], connections: 1 });
+    expect({ address: await status('address'), node: await status('nodeName') }).toEqual(first);
+    expect(await status('runs')).toBe('1');
   });
 });

@@ -2,6 +2,7 @@
  * Plugins of a node of real containers: devices that a container has, devices of the Container Device Interface, volumes that a driver mounts, and mounts of pods in the kubelet's
  * folder. The plugins are processes of the machine, over another implementation of gRPC than the project's.
  */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -226,6 +227,81 @@ describe.skipIf(noContainers !== undefined)('plugins of a node of containers', (
         ),
       );
       await ready('last');
+    },
+    hookMs,
+  );
+
+  test(
+    'a volume that is a device is read and written as one, is as full as its driver says, and is kept by a container that may only read',
+    async () => {
+      const file = join(disk, '..', `${name}.img`);
+      writeFileSync(file, Buffer.alloc(1 << 20, 'of the device\n'));
+      const device = execFileSync('losetup', ['--find', '--show', file], { encoding: 'utf8' }).trim();
+      try {
+        const blocks = `blocks.${vendor}`;
+        const socketPath = join(folder, 'plugins', blocks, 'csi.sock');
+        const registered = join(folder, 'plugins_registry/blocks-reg.sock');
+        mkdirSync(join(socketPath, '..'), { recursive: true });
+        const plugin = await PluginPeer.start({
+          sockets: [
+            { socketPath, names: ['csi.v1.Node'] },
+            { socketPath: registered, names: ['pluginregistration.Registration'] },
+          ],
+          answers: {
+            GetInfo: { type: 'CSIPlugin', name: blocks, endpoint: socketPath, versions: ['1.0.0'] },
+            NodeGetInfo: { nodeId: 'here' },
+            NodeGetCapabilities: { capabilities: [{ rpc: { type: 2 } }] },
+            NodeGetVolumeStats: { usage: [{ total: 1 << 20, unit: 1 }] },
+          },
+          shows: device,
+        });
+        const spec = { accessModes: ['ReadWriteMany'], storageClassName: '', volumeMode: 'Block' };
+        const source = { csi: { driver: blocks, volumeHandle: 'device' }, capacity: { storage: '1Mi' } };
+        const claim = { volumeName: 'device', resources: { requests: { storage: '1Mi' } } };
+        const volumeDevices = [{ name: 'v', devicePath: '/dev/volume' }];
+        const volumes = (readOnly: boolean) => ({
+          volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'device', readOnly } }],
+        });
+        await apply(
+          {
+            apiVersion: 'storage.k8s.io/v1',
+            kind: 'CSIDriver',
+            metadata: { name: blocks },
+            spec: { attachRequired: false },
+          },
+          { apiVersion: 'v1', kind: 'PersistentVolume', metadata: { name: 'device' }, spec: { ...spec, ...source } },
+          {
+            apiVersion: 'v1',
+            kind: 'PersistentVolumeClaim',
+            metadata: { name: 'device' },
+            spec: { ...spec, ...claim },
+          },
+          pod('writer', { volumeDevices }, volumes(false)),
+          pod('watcher', { volumeDevices }, volumes(true)),
+        );
+        await Promise.all([ready('writer'), ready('watcher')]);
+        const write = 'head -n 1 /dev/volume; printf "by the writer\\n" | dd of=/dev/volume conv=fsync 2>/dev/null';
+        expect(await inside('writer', write)).toBe('of the device\n');
+        const refused = '(printf no > /dev/volume) 2>/dev/null || head -n 1 /dev/volume';
+        expect(await inside('watcher', refused)).toBe('by the writer\n');
+        const summary = JSON.parse(
+          await cluster.kubectl('35', ['get', '--raw', `/api/v1/nodes/${name}-node-1/proxy/stats/summary`]),
+        );
+        const writer = summary.pods.find(({ podRef }: { podRef: { name: string } }) => podRef.name === 'writer');
+        expect(writer.volume).toMatchObject([
+          { name: 'v', capacityBytes: 1 << 20, pvcRef: { name: 'device', namespace: 'default' } },
+        ]);
+        await cluster.kubectl('35', ['delete', 'pod', 'writer', 'watcher', '--timeout=120s']);
+        await plugin.called('NodeUnpublishVolume', 2);
+        const left = await eventually(
+          async () => mounts('volumeDevices'),
+          (all) => all.length === 0,
+        );
+        expect(left).toEqual([]);
+      } finally {
+        execFileSync('losetup', ['--detach', device]);
+        rmSync(file);
+      }
     },
     hookMs,
   );

@@ -69,6 +69,28 @@ whereThereAre('a real container', () => {
     );
   });
 
+  test('does nothing while it is frozen, which it cannot see, and is killed all the same', async () => {
+    const count = 'trap "echo seen" CONT; n=0; while :; do n=$((n + 1)); echo $n; sleep 0.01; done';
+    const { id } = await start(runtime, script(count));
+    const { freezer } = runtime.containers;
+    const lines = async (): Promise<readonly string[]> => {
+      const found: string[] = [];
+      for await (const { text } of runtime.inspection.logs(id, {})) found.push(text);
+      return found;
+    };
+    await expect.poll(async () => (await lines()).length).toBeGreaterThan(2);
+    await freezer.freeze(id);
+    const before = await lines();
+    await runToEnd(runtime, script('for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.02; done'));
+    expect(await lines()).toEqual(before);
+    await freezer.thaw(id);
+    await expect.poll(async () => (await lines()).length).toBeGreaterThan(before.length);
+    expect(await lines()).not.toContain('seen');
+    await freezer.freeze(id);
+    await runtime.containers.stop(id, { graceMs: 0 });
+    expect(await runtime.containers.status(id)).toMatchObject({ state: 'exited', exitCode: 137 });
+  });
+
   test('runs as whom its pod says, in the groups of the image and the pod', async () => {
     const security = { runAsUser: 33, supplementalGroups: [77] };
     const { lines } = await runToEnd(runtime, script('id -u; id -g; id -G; echo written >/dev/stderr', { security }));

@@ -95,9 +95,14 @@ test(
       () => Promise.resolve(readdirSync(folder)),
       (files) => files.includes('some.recording'),
     );
-    for (const replicas of [3, 4, 5])
+    let isOver = false;
+    const ended = recorded.finally(() => {
+      isOver = true;
+    });
+    // It has seen what there is after a time of its own.
+    for (let replicas = 3; !isOver; replicas = (replicas % 5) + 1)
       await cluster.kubectl(kubectl, ['scale', 'deployment/web', `--replicas=${replicas}`]);
-    const recording = await recorded;
+    const recording = await ended;
     expect(recording.stderr).toMatch(/^Recording to .*\/some\.recording for 10s, or until Ctrl-C\.\n/);
     expect([recording.code, recording.stderr]).toEqual([
       0,
@@ -110,6 +115,11 @@ test(
     expect(second.stdout).toBe(first.stdout);
     expect(JSON.parse(first.stdout).runs.map(({ name }: { name: string }) => name)).toEqual(['replay', 'nodes=+1']);
     expect(readdirSync(folder)).toContain('some.svg');
+    const later = ['--branch', 'nodes=+1', '--branch-at-condition', 'run.ms >= 60000'];
+    const { stdout } = await alone('replay', path, '--until', '2m', ...later);
+    expect(stdout).toMatch(
+      /\nRenewals were .*recorded.*, and are done each 12h for each node in replay and nodes=\+1\.\nBranches begin at \d+s\.\n$/,
+    );
     expect((await cluster.coxswain(['record', '-o', path])).stderr).toMatch(/is there already: say --resume to go on/);
   },
   hookMs,
@@ -130,6 +140,8 @@ test(
       [await alone('replay', written('dump.json', JSON.stringify(dump))), /Odd/],
       [await alone('replay', written('later.recording', gzipSync(`${JSON.stringify(header)}\n`))), /version/],
       [await alone('replay', written('words', 'words')), /is no recording, no list of objects and no audit log/],
+      [await alone('replay', 'words', '--branch-at', '1h'), /say --branch too/],
+      [await alone('replay', 'words', '--branch-at', '1h', '--branch', 'seed=7'), /a seed is that of a whole run/],
       [
         await cluster.coxswain(['faults', 'add', written('no-verb.json', JSON.stringify(noVerb))]),
         /faults\[0\]\.verbs/,

@@ -37,6 +37,28 @@ test('the process behind the terminal has a cluster and the default store with w
   );
 });
 
+test('modules of Node are taken as they are, not through a second module that Node makes of each', () => {
+  const asked = [...imports]
+    .filter(([, names]) => names.some((name) => name.startsWith('node:')))
+    .map(([file]) => file);
+  expect(asked).toEqual([]);
+});
+
+test('the bundle of a checkout has what a start needs of packages', async () => {
+  const own = mkdtempSync(join(tmpdir(), 'coxswain-bundle-'));
+  try {
+    await writeBundle({ folder: own, placeOf: (path) => `../${path}`, hasPackages: true });
+    const code = readdirSync(own).map((file) => readFileSync(join(own, file), 'utf8'));
+    const packages = code.flatMap((text) => [...text.matchAll(/\bfrom"([^"./][^"]*)"/g)].map((match) => match[1]!));
+    expect(packages).toContain('ordered-binary');
+    expect(packages).not.toContain('lmdb');
+    expect(packages).not.toContain('js-yaml');
+    expect(code.filter((text) => /\beval\(/.test(text))).toEqual([]);
+  } finally {
+    rmSync(own, { recursive: true, force: true });
+  }
+});
+
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const withoutHash = (name: string): string => name.replace(/-[\w-]{8}\.js$/, '.js');

@@ -65,6 +65,20 @@ test('a guest serves what is asked of it, and connections end on both sides', ()
   expect([state.closed, network.connections]).toEqual(['done', 0]);
 });
 
+test('a body that comes in pieces on a connection that is to be closed after it is kept, and answered', () => {
+  const { network, until } = start('kernel');
+  const put = open(network, 8080);
+  put.connection?.write(Buffer.from('PUT /a HTTP/1.1\r\nConnection: close\r\nContent-Length: 5000\r\n\r\n'));
+  until(() => network.connections === 1 && put.state.isOpen);
+  put.connection?.write(Buffer.alloc(5000, 'x'));
+  until(() => put.state.isEnded);
+  expect(put.state.text).toMatch(/^HTTP\/1\.1 204 .*\r\nConnection: close\r\n/s);
+  const { state, connection } = open(network, 8080);
+  connection?.write(Buffer.from('GET /a HTTP/1.1\r\nConnection: close\r\n\r\n'));
+  until(() => state.isEnded);
+  expect(state.text.endsWith(`\r\n\r\n${'x'.repeat(5000)}`)).toBe(true);
+});
+
 test('a port where nobody listens refuses', () => {
   const { network, until } = start('echo');
   const { state } = open(network, 81);

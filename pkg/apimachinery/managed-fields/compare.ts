@@ -10,8 +10,10 @@ import { emptySet, type FieldSet, isEmptySet, leaf, type MutableFieldSet, union 
 import { addedFields, isZero, newField } from './object-fields.ts';
 import {
   anySchema,
+  areSameItems,
   type FieldPlan,
   isLeafSchema,
+  itemElement,
   itemElements,
   objectPlan,
   repeatedIn,
@@ -203,6 +205,7 @@ function compareLists(
   after: readonly unknown[],
   schema: ListSchema,
 ): Comparison | undefined {
+  if (areSameItems(before, after, schema)) return compareInPlace(before, after, schema);
   const lastElements = itemElements(before, schema);
   const nextElements = itemElements(after, schema);
   if (lastElements === undefined || nextElements === undefined) {
@@ -231,6 +234,21 @@ function compareLists(
       schema.of,
     );
     if (found !== undefined) result = collect(result, element, found);
+  }
+  return inLevelOrder(result);
+}
+
+/** Lists with the same items at the same places, none of them twice. */
+function compareInPlace(
+  before: readonly unknown[],
+  after: readonly unknown[],
+  schema: ListSchema,
+): Comparison | undefined {
+  let result: Comparison | undefined;
+  for (let i = 0; i < after.length; i++) {
+    const found = compareValues(before[i], after[i], schema.of);
+    const element = found === undefined ? undefined : itemElement(after[i], schema);
+    if (found !== undefined && element !== undefined) result = collect(result, element, found);
   }
   return inLevelOrder(result);
 }

@@ -112,6 +112,30 @@ export function itemElements(list: readonly unknown[], schema: ListSchema): read
   return elements;
 }
 
+/** Lists of more items are not looked through for each item. */
+const fewItems = 16;
+
+/**
+ * Whether two short lists are seen at once to have the same items at the same places, none of them twice: those that one field of the type of text
+ * tells apart, such as conditions. False says nothing.
+ */
+export function areSameItems(before: readonly unknown[], after: readonly unknown[], schema: ListSchema): boolean {
+  if (schema.listType === 'set' || before.length !== after.length || after.length > fewItems) return false;
+  const [key, other] = listPlan(schema);
+  if (key === undefined || other !== undefined) return false;
+  for (let i = 0; i < after.length; i++) {
+    const name = keyOf(after[i], key.name);
+    if (name === undefined || keyOf(before[i], key.name) !== name) return false;
+    for (let j = 0; j < i; j++) if (keyOf(after[j], key.name) === name) return false;
+  }
+  return true;
+}
+
+function keyOf(item: unknown, name: string): string | undefined {
+  const value = isObject(item) ? getOwn(item, name) : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
+
 const noRepeats: ReadonlySet<string> = new Set();
 
 /** The elements that several items of one of the lists have: such items are owned together, as one value. */

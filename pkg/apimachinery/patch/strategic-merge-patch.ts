@@ -148,13 +148,18 @@ function mergeKeyed(original: readonly JsonObject[], patch: readonly JsonObject[
   const merged =
     deleted.size === 0 ? [...original] : original.filter((item) => !deleted.has(identityOf(item, mergeKey)));
   const indexes = positions(merged.map((item) => identityOf(item, mergeKey)));
+  let isInOrder = deleted.size === 0 && indexes.size === merged.length;
+  let last = -1;
   for (const item of plain) {
     const identity = identityOf(item, mergeKey);
     const index = indexes.get(identity);
+    isInOrder &&= index !== undefined && index > last;
     if (index === undefined) indexes.set(identity, merged.push(dropDirectives(item) as JsonObject) - 1);
     else merged[index] = mergeObject(merged[index]!, item, itemSchema);
+    last = index ?? last;
   }
-  return mergeOrder(merged, { first: plain, server: original, mergeKey });
+  // Where the patch has some of the server's items in the server's order, as statuses mostly do, nothing moves.
+  return isInOrder ? merged : mergeOrder(merged, { first: plain, server: original, mergeKey });
 }
 
 function unknownDirective(patch: Readonly<JsonObject>): BadPatch {

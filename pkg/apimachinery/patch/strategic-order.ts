@@ -5,13 +5,16 @@ import { BadPatch, patchDirective } from './strategic-directives.ts';
 
 /** What tells items apart: the value of the merge key for objects, the value itself for others. */
 export function identityOf(item: unknown, mergeKey: string | undefined): string {
-  if (mergeKey === undefined || !isObject(item)) return canonicalJson(item);
+  if (mergeKey === undefined || !isObject(item)) return textOf(item);
   const value = getOwn(item, mergeKey);
   if (value === undefined) {
     throw new BadPatch(`map: ${goText(item)} does not contain declared merge key: ${mergeKey}`);
   }
-  return canonicalJson(value);
+  return textOf(value);
 }
+
+/** Other for other values; that of a string begins as its JSON does. */
+const textOf = (value: unknown): string => (typeof value === 'string' ? `"${value}` : canonicalJson(value));
 
 interface OrderOptions {
   /** Items in the order the patch wants. */

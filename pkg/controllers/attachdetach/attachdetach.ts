@@ -3,8 +3,10 @@
  * the driver carries out. What is attached stands in the node's status. A volume for one node is not asked for on a second one while the first has it.
  * Only for drivers whose CSIDriver does not say that nothing has to be attached. Upstream counterpart: `pkg/controller/volume/attachdetach`.
  */
+
 import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import { attachmentFor, deviceName, isExclusive, needsAttachment } from '#pkg/api/storage/attachment.ts';
+import { claimNameOf } from '#pkg/api/storage/claim-name.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '#pkg/api/types/core-v1.ts';
 import {
   csiDrivers,
@@ -120,10 +122,10 @@ class AttachDetach {
   }
 
   /** The volumes of a pod that have to be attached. */
-  #volumesOf({ metadata, spec }: Pod): readonly PersistentVolume[] {
-    return (spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
-      const claimName = persistentVolumeClaim?.claimName ?? (ephemeral && `${metadata?.name}-${name}`);
-      const claim = claimName && this.#claims.lister.get(`${metadata?.namespace}/${claimName}`);
+  #volumesOf(pod: Pod): readonly PersistentVolume[] {
+    return (pod.spec?.volumes ?? []).flatMap((one) => {
+      const claimName = claimNameOf(pod, one);
+      const claim = claimName && this.#claims.lister.get(`${pod.metadata?.namespace}/${claimName}`);
       const volume = claim ? this.#volumes.lister.get(claim.spec?.volumeName ?? '') : undefined;
       const driver = volume?.spec?.csi?.driver ?? '';
       return volume !== undefined && needsAttachment(volume, this.#drivers.lister.get(driver)) ? [volume] : [];

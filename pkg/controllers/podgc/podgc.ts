@@ -5,8 +5,10 @@
 import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
+import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
+import type { Informer } from '#pkg/client/informer.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type FlagTable, type FlagValues, integer } from '#pkg/component/flags.ts';
 import { type ControllerContext, createPeriodicLoop } from '../common/controller.ts';
@@ -26,38 +28,42 @@ export const podGcFlags = {
   }),
 } satisfies FlagTable;
 
-/** The pod garbage collector. */
+/** The pod garbage collector. A turn looks at pods that have changed, or whose node has, and at those of which it has found something before: the others are as they were. */
 export function createPodGcController(context: ControllerContext, values: FlagValues<typeof podGcFlags>): Component {
   const podInformer = context.informers.informer(pods);
   const nodeInformer = context.informers.informer(nodes);
   /** Since when each named node was found missing. */
   const missingSinceMs = new Map<string, number>();
   const threshold = values['terminated-pod-gc-threshold'];
-  /** What was looked at when there was nothing to do: while there is nothing else, there still is nothing. */
-  let quiet: { readonly pods: readonly Pod[]; readonly nodes: readonly Node[] } | undefined;
+  const candidates = followCandidates(podInformer, nodeInformer);
 
   const collect = async (): Promise<void> => {
-    const [all, known] = [podInformer.lister.list(), nodeInformer.lister.list()];
-    if (quiet?.pods === all && quiet.nodes === known) return;
-    const gone = await goneNodes(all);
-    const surplus = new Set(surplusTerminated(all, threshold));
-    let isIdle = missingSinceMs.size === 0;
-    for (const pod of all) {
+    if (candidates.size === 0 && missingSinceMs.size === 0) return;
+    const surplus = new Set(surplusTerminated(podInformer.lister.list(), threshold));
+    for (const pod of surplus) candidates.add(objectKey(pod));
+    const gone = await goneNodes();
+    for (const key of [...candidates]) {
+      candidates.delete(key);
+      const pod = podInformer.lister.get(key);
+      if (pod === undefined) continue;
       const nodeName = pod.spec?.nodeName ?? '';
+      const node = nodeInformer.lister.get(nodeName);
       const isOfGone = gone.has(nodeName);
-      if (!isOfGone && !surplus.has(pod) && !isStuck(pod, nodeInformer.lister.get(nodeName))) continue;
-      isIdle = false;
-      await remove(context, pod, isOfGone ? 'PodGC: node no longer exists' : undefined);
+      const isDue = isOfGone || surplus.has(pod) || isStuck(pod, node);
+      // Until it is gone, or its node is there.
+      if (isDue || (nodeName !== '' && node === undefined)) candidates.add(key);
+      if (isDue) await remove(context, pod, isOfGone ? 'PodGC: node no longer exists' : undefined);
     }
-    quiet = isIdle ? { pods: all, nodes: known } : undefined;
   };
 
   /** Nodes that pods name and that the server, too, has not had for a while. */
-  const goneNodes = async (all: readonly Pod[]): Promise<ReadonlySet<string>> => {
+  const goneNodes = async (): Promise<ReadonlySet<string>> => {
     const nowMs = context.clock.monotonicMs();
     const missing = new Set<string>();
-    for (const { spec } of all)
-      if (spec?.nodeName && nodeInformer.lister.get(spec.nodeName) === undefined) missing.add(spec.nodeName);
+    for (const key of candidates) {
+      const nodeName = podInformer.lister.get(key)?.spec?.nodeName;
+      if (nodeName && nodeInformer.lister.get(nodeName) === undefined) missing.add(nodeName);
+    }
     for (const name of missingSinceMs.keys()) if (!missing.has(name)) missingSinceMs.delete(name);
     const gone = new Set<string>();
     for (const name of missing) {
@@ -80,13 +86,36 @@ export function createPodGcController(context: ControllerContext, values: FlagVa
   return createPeriodicLoop(context, { name: 'podgc', periodMs: checkPeriodMs, work: collect });
 }
 
+/** Keys of pods to look at: one that has changed, or whose node has gone or is declared out of service, is added, and who has looked at it takes it out. */
+function followCandidates(podInformer: Informer<Pod>, nodeInformer: Informer<Node>): Set<string> {
+  const candidates = new Set<string>();
+  const addPodsOf = (nodeName: string): void => {
+    for (const pod of podInformer.lister.list()) if (pod.spec?.nodeName === nodeName) candidates.add(objectKey(pod));
+  };
+  const seeNode = (node: Node): void => {
+    if (isOutOfService(node)) addPodsOf(node.metadata?.name ?? '');
+  };
+  podInformer.addHandler({
+    added: (pod) => candidates.add(objectKey(pod)),
+    updated: (_, pod) => candidates.add(objectKey(pod)),
+    deleted: (pod) => candidates.delete(objectKey(pod)),
+  });
+  nodeInformer.addHandler({
+    added: seeNode,
+    updated: (_, node) => seeNode(node),
+    deleted: ({ metadata }) => addPodsOf(metadata?.name ?? ''),
+  });
+  return candidates;
+}
+
 /** Whether a deleted pod waits for a kubelet that it never had, or that was declared to be out of service. */
 function isStuck(pod: Pod, node: Node | undefined): boolean {
   if (pod.metadata?.deletionTimestamp === undefined) return false;
   if (!pod.spec?.nodeName) return true;
-  const isOut = node?.spec?.taints?.some(({ key }) => key === outOfServiceTaint) === true;
-  return isOut && readyCondition(node)?.status !== 'True';
+  return node !== undefined && isOutOfService(node) && readyCondition(node)?.status !== 'True';
 }
+
+const isOutOfService = ({ spec }: Node): boolean => spec?.taints?.some(({ key }) => key === outOfServiceTaint) === true;
 
 /** Of the pods that have ended those beyond the threshold: evicted ones, then the oldest. */
 function surplusTerminated(all: readonly Pod[], threshold: number): readonly Pod[] {

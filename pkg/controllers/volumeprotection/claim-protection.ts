@@ -2,7 +2,9 @@
  * Lets a claim that is being deleted go once no pod uses it. A pod uses it from when it has a node until it has ended, also while it is being deleted.
  * Upstream counterpart: `pkg/controller/volume/pvcprotection`.
  */
+
 import { isPodTerminal } from '#pkg/api/core/pod.ts';
+import { claimNameOf } from '#pkg/api/storage/claim-name.ts';
 import type { PersistentVolumeClaim, Pod } from '#pkg/api/types/core-v1.ts';
 import { persistentVolumeClaims, pods } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
@@ -65,9 +67,6 @@ function isUser(pod: Pod, { metadata }: PersistentVolumeClaim): boolean {
 }
 
 /** Those that the pod names, and those that are made for it. */
-function claimNames({ metadata, spec }: Pod): readonly string[] {
-  return (spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
-    if (persistentVolumeClaim !== undefined) return [persistentVolumeClaim.claimName];
-    return ephemeral === undefined ? [] : [`${metadata?.name}-${name}`];
-  });
+function claimNames(pod: Pod): readonly string[] {
+  return (pod.spec?.volumes ?? []).flatMap((volume) => claimNameOf(pod, volume) ?? []);
 }

@@ -13,6 +13,8 @@ import type { ContainerResources } from '../runtime/container-config.ts';
 import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import { type Runtime, type RuntimeCapabilities, RuntimeError } from '../runtime/runtime.ts';
 import type { PodFailure } from '../status/pod-status-input.ts';
+import type { NumaMask } from '../topology/numa-hints.ts';
+import type { NumaResource } from '../topology/topology-manager.ts';
 import { formatCpus } from './cpu-set.ts';
 import type { CpuRecord, StaticCpus } from './static-cpus.ts';
 
@@ -27,6 +29,8 @@ export interface CpuManagerDeps {
   capabilitiesOf(pod: Pod): RuntimeCapabilities | undefined;
   /** Nothing of the pod runs any more, nor will. */
   isOver(podUid: string): boolean;
+  /** NUMA nodes that a container's processors are to be near to; undefined where it does not matter. */
+  nearOf(podUid: string, container: string): NumaMask | undefined;
 }
 
 /** Where what was given is written down. */
@@ -49,14 +53,19 @@ export class CpuManager {
     this.#settings = settings;
   }
 
-  /** Gives a pod what its containers ask for. A pod whose runtime keeps nobody to processors has none. */
+  /** What a pod wants that has nothing yet. */
+  wishedBy(pod: Pod): NumaResource | undefined {
+    return canPin(this.#deps.capabilitiesOf(pod)) ? this.#settings.cpus.wishedBy(pod) : undefined;
+  }
+
+  /** Gives a pod what its containers ask for, near to what else they have. A pod whose runtime keeps nobody to processors has none. */
   admit(pod: Pod): PodFailure | undefined {
     const { cpus, save } = this.#settings;
     const uid = pod.metadata?.uid ?? '';
     if (!canPin(this.#deps.capabilitiesOf(pod))) return undefined;
     this.#forgetEnded();
     const had = cpus.has(uid);
-    const refusal = cpus.allocate(pod);
+    const refusal = cpus.allocate(pod, (container) => this.#deps.nearOf(uid, container));
     if (refusal !== undefined || had || !cpus.has(uid)) return refusal;
     try {
       save(cpus.record());

@@ -13,8 +13,10 @@ import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { quantityValue } from '../model/amounts.ts';
 import type { PodFailure } from '../status/pod-status-input.ts';
+import { maskOf, type NumaMask } from '../topology/numa-hints.ts';
+import type { NumaResource } from '../topology/topology-manager.ts';
 import { formatCpus, parseCpus } from './cpu-set.ts';
-import { type Cpu, takeCpus } from './take-cpus.ts';
+import { type Cpu, numaNumber, takeCpus } from './take-cpus.ts';
 
 /** The name of the policy, also in what is written down. */
 const staticPolicy = 'static';
@@ -35,6 +37,13 @@ export interface CpuRecord {
   readonly defaultCpuSet: string;
   /** By pod and container. */
   readonly entries: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+interface CpuOffer {
+  readonly all: readonly Cpu[];
+  readonly free: ReadonlySet<number>;
+  readonly again: ReadonlySet<number>;
+  readonly near: NumaMask | undefined;
 }
 
 type PodCpus = ReadonlyMap<string, readonly number[]>;
@@ -67,8 +76,20 @@ export class StaticCpus {
     return [...this.#byPod.keys()];
   }
 
-  /** Gives a pod what its containers ask for, or says why not. One that has it keeps it. */
-  allocate(pod: Pod): PodFailure | undefined {
+  /** What a pod wants of them, which has nothing yet, and where they are; undefined where it wants none. */
+  wishedBy(pod: Pod): NumaResource | undefined {
+    const wishes = containersOf(pod).flatMap(({ container, isInit }) => {
+      const count = exclusiveCount(pod, container);
+      return count === 0 ? [] : [{ container: container.name, count, isInit }];
+    });
+    if (wishes.length === 0 || this.#byPod.has(pod.metadata?.uid ?? '')) return undefined;
+    const { cpus, reserved } = this.#options;
+    const free = new Set(this.shared.filter((id) => !reserved.includes(id)));
+    return { wishes, all: cpus.map(numaMask), free: cpus.filter(({ id }) => free.has(id)).map(numaMask) };
+  }
+
+  /** Gives a pod what its containers ask for, first of the NUMA nodes that each is to be near to, or says why not. One that has it keeps it. */
+  allocate(pod: Pod, nearOf: (container: string) => NumaMask | undefined = () => undefined): PodFailure | undefined {
     const uid = pod.metadata?.uid ?? '';
     if (this.#byPod.has(uid)) return undefined;
     const { cpus: all, reserved } = this.#options;
@@ -81,7 +102,7 @@ export class StaticCpus {
       if (count === 0) continue;
       const refusal = this.#misfit(count);
       if (refusal !== undefined) return refusal;
-      const cpus = this.#take(count, { all, free, again });
+      const cpus = this.#take(count, { all, free, again, near: nearOf(container.name) });
       if (cpus === undefined) return notEnough(count, free.size + again.size);
       given.set(container.name, cpus);
       for (const id of cpus) {
@@ -130,18 +151,17 @@ export class StaticCpus {
     return new Set([...this.#byPod.values()].flatMap((given) => [...given.values()].flat()));
   }
 
-  /** What init containers leave first. */
-  #take(
-    count: number,
-    {
-      all,
-      free,
-      again,
-    }: { readonly all: readonly Cpu[]; readonly free: ReadonlySet<number>; readonly again: ReadonlySet<number> },
-  ): readonly number[] | undefined {
-    const fromInit = takeCpus(Math.min(count, again.size), { all, free: again }) ?? [];
-    const rest = takeCpus(count - fromInit.length, { all, free });
-    return rest === undefined ? undefined : [...fromInit, ...rest].sort((a, b) => a - b);
+  /** What init containers leave first, then what is near. */
+  #take(count: number, { all, free, again, near }: CpuOffer): readonly number[] | undefined {
+    const isNear = (cpu: Cpu): boolean => near === undefined || (numaMask(cpu) & near) !== 0;
+    const nearIds = new Set(all.filter((cpu) => free.has(cpu.id) && isNear(cpu)).map(({ id }) => id));
+    const farIds = new Set([...free].filter((id) => !nearIds.has(id)));
+    const taken: number[] = [];
+    for (const ids of [again, nearIds, farIds]) {
+      const some = Math.min(count - taken.length, ids.size);
+      taken.push(...(takeCpus(some, { all, free: ids }) ?? []));
+    }
+    return taken.length < count ? undefined : taken.sort((a, b) => a - b);
   }
 
   #misfit(count: number): PodFailure | undefined {
@@ -152,6 +172,11 @@ export class StaticCpus {
     const message = `SMT Alignment Error: requested ${count} cpus not multiple cpus per core = ${perCore}`;
     return { reason: 'SMTAlignmentError', message };
   }
+}
+
+/** Where a processor is. */
+function numaMask({ numa }: Cpu): NumaMask {
+  return maskOf([numaNumber(numa)]);
 }
 
 /** How many processors a container is to have for itself. */

@@ -6,8 +6,13 @@ export interface Cpu {
   /** Threads of a core share its number; no other core of the machine has it. */
   readonly core: string;
   readonly socket: string;
-  /** Memory that is near. */
+  /** Memory that is near, such as `node0`. */
   readonly numa: string;
+}
+
+/** The number of such a name. */
+export function numaNumber(numa: string): number {
+  return Number(numa.replace('node', ''));
 }
 
 type Level = 'core' | 'numa' | 'socket';

@@ -2,13 +2,13 @@
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Fields, framed } from '#pkg/grpc/message.ts';
 import { PluginClient } from '../plugins/plugin-client.ts';
+import type { VolumeUsage } from '../volumes/volume-usage.ts';
 import {
   type CsiCapability,
   type CsiExpand,
   type CsiNodeInfo,
   type CsiPublish,
   type CsiStage,
-  type CsiUsage,
   capabilitiesOf,
   expandRequest,
   nodeInfoOf,
@@ -71,7 +71,7 @@ export class CsiDriver {
     return this.#call('NodeUnpublishVolume', pathRequest(volumeId, targetPath), nothing, signal);
   }
 
-  stats(volumeId: string, volumePath: string, signal: AbortSignal): Promise<CsiUsage> {
+  stats(volumeId: string, volumePath: string, signal: AbortSignal): Promise<VolumeUsage> {
     return this.#call('NodeGetVolumeStats', statsRequest(volumeId, volumePath), usageOf, signal);
   }
 

@@ -1,5 +1,6 @@
 /** Messages of the node service of CSI drivers. Pure. Source: `container-storage-interface/spec` `csi.proto`, package `csi.v1`. */
 import { type Fields, framed, type MessageWriter } from '#pkg/grpc/message.ts';
+import type { VolumeUsage } from '../volumes/volume-usage.ts';
 
 /** Names and values. */
 export type Texts = Readonly<Record<string, string>>;
@@ -33,6 +34,8 @@ const capabilityNumbers: Readonly<Record<number, CsiCapability>> = {
 
 /** How a volume is used. */
 export interface CsiUse {
+  /** As a device; then neither file system nor options nor group are said. */
+  readonly isBlock: boolean;
   readonly fsType: string;
   readonly mountOptions: readonly string[];
   /** Of API: `ReadWriteOnce`, … */
@@ -69,21 +72,6 @@ export interface CsiExpand {
   readonly bytes: number;
   readonly use: CsiUse;
   readonly secrets: Texts;
-}
-
-/** How full a volume is; absent is what the driver does not say. */
-export interface CsiUsage {
-  readonly bytes?: CsiAmounts;
-  readonly inodes?: CsiAmounts;
-  /** What is wrong with it; absent where nothing is. */
-  readonly problem?: string;
-}
-
-/** How much of something there is. */
-export interface CsiAmounts {
-  readonly available: number;
-  readonly total: number;
-  readonly used: number;
 }
 
 /** Of `NodeGetInfo`. */
@@ -138,18 +126,18 @@ export function statsRequest(volumeId: string, volumePath: string): Uint8Array {
 }
 
 /** Of `NodeGetVolumeStats`. */
-export function usageOf(answer: Fields): CsiUsage {
+export function usageOf(answer: Fields): VolumeUsage {
   const amounts = new Map(
     answer
       .messages(1)
       .map((usage) => [usage.number(4), { available: usage.number(1), total: usage.number(2), used: usage.number(3) }]),
   );
   const [bytes, inodes] = [amounts.get(1), amounts.get(2)];
-  const condition = answer.message(2);
+  const [condition] = answer.messages(2);
   return {
     ...(bytes === undefined ? {} : { bytes }),
     ...(inodes === undefined ? {} : { inodes }),
-    ...(condition.flag(1) ? { problem: condition.string(2) } : {}),
+    ...(condition === undefined ? {} : { condition: { isAbnormal: condition.flag(1), message: condition.string(2) } }),
   };
 }
 
@@ -174,11 +162,13 @@ const modeNumbers: Readonly<Record<string, readonly [plain: number, telling: num
 };
 
 function writeUse(message: MessageWriter, use: CsiUse): void {
-  message.message(2, () => {
-    message.string(1, use.fsType);
-    message.strings(2, use.mountOptions);
-    message.string(3, use.group === undefined ? undefined : String(use.group));
-  });
+  if (use.isBlock) message.message(1, () => {});
+  else
+    message.message(2, () => {
+      message.string(1, use.fsType);
+      message.strings(2, use.mountOptions);
+      message.string(3, use.group === undefined ? undefined : String(use.group));
+    });
   const [plain, telling] = modeNumbers[use.accessMode] ?? [0, 0];
   message.message(3, () => message.number(1, use.tellsWriters ? telling : plain));
 }

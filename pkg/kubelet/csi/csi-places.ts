@@ -1,9 +1,9 @@
 /**
- * Where volumes of CSI drivers are in the kubelet's folder, and what is written beside each, so that the next kubelet can give it back: the paths and the fields are upstream's, as
- * drivers look at them. Source: kubelet `volume/csi` `vol_data.json`, `makeDeviceMountPath`.
+ * Where volumes of CSI drivers are in the kubelet's folder, and what is written of each, so that the next kubelet can give it back: the paths and the fields are upstream's, as
+ * drivers look at them, but that what is written of devices is where it is for folders. Source: kubelet `volume/csi` `vol_data.json`, `makeDeviceMountPath`, `csi_block.go`.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
@@ -17,9 +17,19 @@ const pluginName = 'kubernetes.io~csi';
 export interface CsiVolumeData {
   readonly driverName: string;
   readonly volumeHandle: string;
-  /** Of the pod's volume or the PersistentVolume; `''` beside what was made ready for all pods. */
+  /** Name of the pod's volume or the PersistentVolume. */
   readonly specVolID: string;
   readonly volumeLifecycleMode: 'Ephemeral' | 'Persistent';
+  /** `Block` for a device. Default: a folder. */
+  readonly volumeMode?: 'Block';
+}
+
+/** Where a volume is, and where it is written what it is. */
+export interface CsiPlace {
+  /** What its driver is told. */
+  readonly path: string;
+  /** A folder of its own. */
+  readonly record: string;
 }
 
 /** A volume that was found. */
@@ -27,15 +37,35 @@ export interface FoundVolume extends CsiVolumeData {
   readonly podUid: string;
 }
 
+/** Whether both are of one volume. */
+export function isSameVolume(
+  one: Pick<CsiVolumeData, 'driverName' | 'volumeHandle'>,
+  other: Pick<CsiVolumeData, 'driverName' | 'volumeHandle'>,
+): boolean {
+  return one.driverName === other.driverName && one.volumeHandle === other.volumeHandle;
+}
+
 /** Where a volume is for a pod. */
-export function targetPath(folder: string, podUid: string, specName: string): string {
-  return join(volumesOf(folder, podUid), specName.replaceAll('/', '~'), 'mount');
+export function targetPlace(
+  folder: string,
+  podUid: string,
+  { specVolID, volumeMode }: Pick<CsiVolumeData, 'specVolID' | 'volumeMode'>,
+): CsiPlace {
+  const name = specVolID.replaceAll('/', '~');
+  const record = join(volumesOf(folder, podUid), name);
+  const path = volumeMode === 'Block' ? join(devicesOf(folder), 'publish', name, podUid) : join(record, 'mount');
+  return { path, record };
 }
 
 /** Where a volume is made ready for all pods of the node. */
-export function stagingPath(folder: string, driver: string, volumeHandle: string): string {
+export function stagingPlace(
+  folder: string,
+  { driverName, volumeHandle, specVolID, volumeMode }: Omit<CsiVolumeData, 'volumeLifecycleMode'>,
+): CsiPlace {
   const hash = createHash('sha256').update(volumeHandle).digest('hex');
-  return join(folder, kubeletFolders.plugins, 'kubernetes.io/csi', driver, hash, 'globalmount');
+  const record = join(csiFolder(folder), driverName, hash);
+  const path = volumeMode === 'Block' ? join(devicesOf(folder), 'staging', specVolID) : join(record, 'globalmount');
+  return { path, record };
 }
 
 /** The handle of a volume that is a pod's own. */
@@ -43,31 +73,42 @@ export function ephemeralHandle(podUid: string, volume: string): string {
   return `csi-${createHash('sha256').update(`${podUid}${volume}`).digest('hex')}`;
 }
 
-/** Writes down what is about to be made at a path; `isMade` where the folder itself is to be there too, and not only the one around it. */
+/** Writes down what is about to be made at a place; `isMade` where the folder itself is to be there too, and not only the one around it. */
 export async function writeDown(
-  path: string,
+  { path, record }: CsiPlace,
   data: CsiVolumeData,
   { isMade }: { readonly isMade: boolean },
 ): Promise<void> {
-  await mkdir(isMade ? path : join(path, '..'), { recursive: true, mode: 0o750 });
-  await writeWhole(join(path, '..', dataName), data);
+  for (const folder of [record, isMade ? path : join(path, '..')])
+    await mkdir(folder, { recursive: true, mode: 0o750 });
+  await writeWhole(join(record, dataName), data);
 }
 
-/** What was written down of what is at a path; undefined where nothing was. */
-export async function writtenOf(path: string): Promise<CsiVolumeData | undefined> {
+/** What was written down in a folder; undefined where nothing was. */
+export async function writtenIn(record: string): Promise<CsiVolumeData | undefined> {
   try {
-    const value: unknown = JSON.parse(await readFile(join(path, '..', dataName), 'utf8'));
+    const value: unknown = JSON.parse(await readFile(join(record, dataName), 'utf8'));
     return isObject(value) ? dataOf(value) : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Takes away what is left at a path once its driver has given it back, files of a volume that is still there never. Rejects where it is. */
-export async function takeAway(path: string): Promise<void> {
+/** Takes away what is left at a place once its driver has given it back, files of a volume that is still there never. Rejects where it is. */
+export async function takeAway({ path, record }: CsiPlace): Promise<void> {
   await removeEmpty(path);
-  await rm(join(path, '..', dataName), { force: true });
-  await removeEmpty(join(path, '..'));
+  // Other pods' devices may be beside it.
+  if (join(path, '..') !== record) await rmdir(join(path, '..')).catch(() => {});
+  await rm(join(record, dataName), { force: true });
+  await removeEmpty(record);
+}
+
+/** Whether there is a device at a path. */
+export async function isBlockDevice(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isBlockDevice(),
+    () => false,
+  );
 }
 
 /** All volumes that pods have. */
@@ -81,7 +122,7 @@ export async function volumesOfPod(folder: string, podUid: string): Promise<read
   const names = await namesIn(volumesOf(folder, podUid));
   const found = await Promise.all(
     names.map(async (name) => {
-      const data = await writtenOf(join(volumesOf(folder, podUid), name, 'mount'));
+      const data = await writtenIn(join(volumesOf(folder, podUid), name));
       return data === undefined ? [] : [{ ...data, podUid }];
     }),
   );
@@ -90,11 +131,11 @@ export async function volumesOfPod(folder: string, podUid: string): Promise<read
 
 /** All volumes that were made ready for pods of the node. */
 export async function stagedVolumes(folder: string): Promise<readonly CsiVolumeData[]> {
-  const root = join(folder, kubeletFolders.plugins, 'kubernetes.io/csi');
+  const root = csiFolder(folder);
   const found: CsiVolumeData[] = [];
   for (const driver of await namesIn(root)) {
     for (const hash of await namesIn(join(root, driver))) {
-      const data = await writtenOf(join(root, driver, hash, 'globalmount'));
+      const data = await writtenIn(join(root, driver, hash));
       if (data !== undefined) found.push(data);
     }
   }
@@ -111,22 +152,33 @@ function volumesOf(folder: string, podUid: string): string {
   return join(folder, kubeletFolders.pods, podUid, 'volumes', pluginName);
 }
 
+function csiFolder(folder: string): string {
+  return join(folder, kubeletFolders.plugins, 'kubernetes.io/csi');
+}
+
+function devicesOf(folder: string): string {
+  return join(csiFolder(folder), 'volumeDevices');
+}
+
 async function namesIn(path: string): Promise<readonly string[]> {
   return readdir(path).catch(() => []);
 }
 
+/** A folder without anything in it, or what a device was mounted on. */
 async function removeEmpty(path: string): Promise<void> {
   try {
     await rmdir(path);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (errorCode(error) === 'ENOTDIR') await unlink(path);
+    else if (errorCode(error) !== 'ENOENT') throw error;
   }
 }
 
 function dataOf(value: Record<string, unknown>): CsiVolumeData | undefined {
-  const { driverName, volumeHandle, specVolID = '', volumeLifecycleMode } = value;
+  const { driverName, volumeHandle, specVolID = '', volumeLifecycleMode, volumeMode } = value;
   if (typeof driverName !== 'string' || typeof volumeHandle !== 'string' || typeof specVolID !== 'string')
     return undefined;
   const mode = volumeLifecycleMode === 'Ephemeral' ? 'Ephemeral' : 'Persistent';
-  return { driverName, volumeHandle, specVolID, volumeLifecycleMode: mode };
+  const data = { driverName, volumeHandle, specVolID, volumeLifecycleMode: mode } as const;
+  return volumeMode === 'Block' ? { ...data, volumeMode } : data;
 }

@@ -5,7 +5,7 @@
  */
 import { attachmentFor, csiDeviceName, needsAttachment } from '#pkg/api/storage/attachment.ts';
 import type { Node, PersistentVolume, Pod, SecretReference, Volume } from '#pkg/api/types/core-v1.ts';
-import { csiDrivers, secrets, volumeAttachments } from '#pkg/api/types/refs.ts';
+import { csiDrivers, volumeAttachments } from '#pkg/api/types/refs.ts';
 import type { CSIDriver } from '#pkg/api/types/storage-v1.ts';
 import { unlessGone } from '#pkg/apimachinery/status-error.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -19,25 +19,31 @@ import type { DriverVolumes, PersistentUse } from '../volumes/driver-volumes.ts'
 import { isOfGroup } from '../volumes/group-owner.ts';
 import { VolumeError } from '../volumes/payload.ts';
 import type { VolumeMounted } from '../volumes/volume-mounted.ts';
+import type { VolumeUsage } from '../volumes/volume-usage.ts';
 import type { KnownDriver } from './csi-drivers.ts';
 import { expandIfLarger } from './csi-expansion.ts';
 import type { CsiUse, Texts } from './csi-messages.ts';
 import {
+  type CsiPlace,
+  type CsiVolumeData,
   ephemeralHandle,
   type FoundVolume,
   foundVolumes,
+  isBlockDevice,
+  isSameVolume,
   stagedVolumes,
-  stagingPath,
+  stagingPlace,
   takeAway,
   takeAwayPod,
-  targetPath,
+  targetPlace,
   volumesOfPod,
   writeDown,
-  writtenOf,
+  writtenIn,
 } from './csi-places.ts';
+import { secretsOf } from './csi-secrets.ts';
 import { csiTokens } from './csi-tokens.ts';
 import { CsiUsers } from './csi-users.ts';
-import { groupGiver, type LifecycleMode, modeProblem, podInfo } from './csi-wishes.ts';
+import { groupGiver, type LifecycleMode, modeProblem, podInfo, useOf } from './csi-wishes.ts';
 
 /** How often what changes without a word is looked at: sizes of volumes, tokens, what pods that are gone have left. */
 const lookMs = 60_000;
@@ -78,7 +84,8 @@ interface Wanted {
   readonly use: CsiUse;
   readonly attributes: Texts;
   readonly publishContext: Texts;
-  readonly stagingPath: string;
+  /** Where it is made ready for all pods; absent for a driver that does no such thing. */
+  readonly staging: CsiPlace | undefined;
   readonly secretRef: SecretReference | undefined;
   readonly isReadOnly: boolean;
   readonly accessModes: readonly string[] | undefined;
@@ -88,8 +95,8 @@ interface Wanted {
 export class CsiVolumes implements DriverVolumes {
   readonly #deps: CsiVolumesDeps;
   readonly #turns = new TurnsByKey();
-  /** Paths at which a volume is shown to its pod, since the kubelet started. */
-  readonly #shown = new Set<string>();
+  /** What was made ready, or shown to its pod, at a path since the kubelet started. */
+  readonly #shown = new Map<string, CsiVolumeData>();
   /** Volumes that pods use, by the names that nodes have for them. */
   readonly #inUse = new CsiUsers();
   /** Pods that wait for a driver, or for a volume to be attached, by the name of that. */
@@ -143,21 +150,28 @@ export class CsiVolumes implements DriverVolumes {
     const source = volume.spec?.csi;
     if (source === undefined) throw new VolumeError(`volume ${volume.metadata?.name} is not of a CSI driver`);
     const { driver: driverName, volumeHandle } = source;
-    if (volume.spec?.volumeMode === 'Block')
-      throw new VolumeError('volumes of mode Block are not supported by this node');
     const { known, object } = await this.#driverFor(driverName, pod, 'Persistent');
     const publishContext = await this.#attachedContext(volume, object, pod);
     const accessModes = volume.spec?.accessModes;
-    const use = this.#useOf(known, {
+    const isBlock = volume.spec?.volumeMode === 'Block';
+    const use = useOf(known.capabilities, {
+      isBlock,
       fsType: source.fsType,
       accessMode: accessModes?.[0],
       mountOptions: volume.spec?.mountOptions,
     });
     const isStaged = known.capabilities.has('stage');
-    const staging = isStaged ? stagingPath(this.#deps.folder, driverName, volumeHandle) : '';
+    const specName = volume.metadata?.name ?? '';
+    const data = {
+      driverName,
+      volumeHandle,
+      specVolID: specName,
+      ...(isBlock ? { volumeMode: 'Block' as const } : {}),
+    };
+    const staging = isStaged ? stagingPlace(this.#deps.folder, data) : undefined;
     const wanted: Wanted = {
       ...{ pod, known, driverName, handle: volumeHandle, object, mode: 'Persistent', use, publishContext, isReadOnly },
-      ...{ specName: volume.metadata?.name ?? '', stagingPath: staging, accessModes },
+      ...{ specName, staging, accessModes },
       attributes: source.volumeAttributes ?? {},
       secretRef: source.nodePublishSecretRef,
     };
@@ -171,8 +185,8 @@ export class CsiVolumes implements DriverVolumes {
         {
           ...{ volume, claim, use },
           volumePath: this.#named(wanted, mounted.path),
-          stagingPath: staging === '' ? '' : this.#named(wanted, staging),
-          secrets: async () => this.#secretsOf(secretRef),
+          stagingPath: this.#stagingPath(wanted),
+          secrets: async () => secretsOf(this.#deps.client, secretRef),
           done: (event) => this.#deps.record(pod, event),
         },
       );
@@ -187,12 +201,19 @@ export class CsiVolumes implements DriverVolumes {
     const secretName = nodePublishSecretRef?.name;
     const wanted: Wanted = {
       ...{ pod, known, driverName, object, mode: 'Ephemeral', specName: name, isReadOnly: readOnly },
-      ...{ publishContext: {}, stagingPath: '', accessModes: undefined, attributes: volumeAttributes ?? {} },
+      ...{ publishContext: {}, staging: undefined, accessModes: undefined, attributes: volumeAttributes ?? {} },
       handle: ephemeralHandle(uid, name),
-      use: this.#useOf(known, { fsType, accessMode: 'ReadWriteOnce', mountOptions: [] }),
+      use: useOf(known.capabilities, { isBlock: false, fsType, accessMode: 'ReadWriteOnce', mountOptions: [] }),
       secretRef: secretName === undefined ? undefined : { name: secretName, namespace },
     };
     return this.#inTurn(wanted, () => this.#show(wanted));
+  }
+
+  async usageOf(path: string): Promise<VolumeUsage | undefined> {
+    const shown = this.#shown.get(path);
+    const known = this.#deps.driver(shown?.driverName ?? '');
+    if (shown === undefined || known?.capabilities.has('stats') !== true) return undefined;
+    return known.driver.stats(shown.volumeHandle, this.#named({ known }, path), this.#deps.stopping);
   }
 
   async unmount(podUid: string): Promise<void> {
@@ -241,45 +262,47 @@ export class CsiVolumes implements DriverVolumes {
 
   /** Has a volume made ready on the node. Drivers do nothing where it is. */
   async #stage(wanted: Wanted, secretRef: SecretReference | undefined): Promise<void> {
-    const { attributes, driverName, handle: volumeId, known, publishContext, use } = wanted;
-    const at = wanted.stagingPath;
-    if (this.#shown.has(at)) return;
-    const secrets = await this.#secretsOf(secretRef);
-    const data = { driverName, volumeHandle: volumeId, specVolID: '', volumeLifecycleMode: 'Persistent' } as const;
-    await writeDown(at, data, { isMade: true });
-    const stage = { volumeId, publishContext, stagingPath: this.#named(wanted, at), use, secrets, attributes };
+    const { attributes, handle: volumeId, known, publishContext, staging, use } = wanted;
+    if (staging === undefined || this.#shown.has(staging.path)) return;
+    const secrets = await secretsOf(this.#deps.client, secretRef);
+    const data = dataOf(wanted);
+    await writeDown(staging, data, { isMade: true });
+    const stage = { volumeId, publishContext, stagingPath: this.#stagingPath(wanted), use, secrets, attributes };
     await asked(known.driver.stage(stage, this.#deps.stopping));
-    this.#shown.add(at);
+    this.#shown.set(staging.path, data);
   }
 
   /** Has a volume shown to its pod, again where its driver wants that. */
   async #show(wanted: Wanted): Promise<VolumeMounted> {
     const { clock, folder } = this.#deps;
-    const { driverName, handle: volumeHandle, mode, object, pod, specName, isReadOnly } = wanted;
-    const at = targetPath(folder, pod.metadata?.uid ?? '', specName);
+    const { object, pod, isReadOnly, use } = wanted;
+    const data = dataOf(wanted);
+    const place = targetPlace(folder, pod.metadata?.uid ?? '', data);
     const isRepeated = object?.spec.requiresRepublish === true;
-    if (!this.#shown.has(at) || isRepeated) {
-      const data = { driverName, volumeHandle, specVolID: specName, volumeLifecycleMode: mode } as const;
-      await writeDown(at, data, { isMade: false });
-      await this.#publish(wanted, at);
-      this.#shown.add(at);
+    if (!this.#shown.has(place.path) || isRepeated) {
+      await writeDown(place, data, { isMade: false });
+      await this.#publish(wanted, place.path);
+      if (use.isBlock && !(await isBlockDevice(place.path)))
+        throw new VolumeError(`driver ${wanted.driverName} has shown no block device at ${place.path}`);
+      this.#shown.set(place.path, data);
     }
-    return { path: at, isReadOnly, ...(isRepeated ? { renewAtMs: clock.nowMs() + lookMs } : {}) };
+    const renewal = isRepeated ? { renewAtMs: clock.nowMs() + lookMs } : {};
+    return { path: place.path, isReadOnly, isBlock: use.isBlock, measure: 'driver', ...renewal };
   }
 
   async #publish(wanted: Wanted, at: string): Promise<void> {
     const { known, object, pod, mode, use, isReadOnly, accessModes } = wanted;
     const group = pod.spec?.securityContext?.fsGroup;
-    const grouped = { fsType: use.fsType, isReadOnly, accessModes };
+    const grouped = { isBlock: use.isBlock, fsType: use.fsType, isReadOnly, accessModes };
     const giver = group === undefined ? 'nobody' : groupGiver(object, grouped, known.capabilities);
     const [ofVolume, tokens] = await Promise.all([
-      this.#secretsOf(wanted.secretRef),
+      secretsOf(this.#deps.client, wanted.secretRef),
       csiTokens(this.#deps.client, object, pod),
     ]);
     const publish = {
       volumeId: wanted.handle,
       publishContext: wanted.publishContext,
-      stagingPath: wanted.stagingPath === '' ? '' : this.#named(wanted, wanted.stagingPath),
+      stagingPath: this.#stagingPath(wanted),
       targetPath: this.#named(wanted, at),
       use: giver === 'driver' ? { ...use, group } : use,
       readOnly: isReadOnly,
@@ -298,31 +321,28 @@ export class CsiVolumes implements DriverVolumes {
   /** Gives a volume of a pod back, and the node's own where no other pod has it. */
   async #giveBack(found: FoundVolume): Promise<void> {
     const { folder, stopping } = this.#deps;
-    const { driverName, volumeHandle, podUid, specVolID } = found;
+    const { driverName, volumeHandle, podUid } = found;
     const known = this.#deps.driver(driverName);
     if (known === undefined)
       throw new VolumeError(`driver name ${driverName} not found in the list of registered CSI drivers`);
-    const at = targetPath(folder, podUid, specVolID);
-    await asked(known.driver.unpublish(volumeHandle, this.#named({ known }, at), stopping));
-    this.#shown.delete(at);
-    await takeAway(at);
+    const place = targetPlace(folder, podUid, found);
+    await asked(known.driver.unpublish(volumeHandle, this.#named({ known }, place.path), stopping));
+    this.#shown.delete(place.path);
+    await takeAway(place);
     if (found.volumeLifecycleMode === 'Ephemeral') return;
-    const others = (await foundVolumes(folder)).filter((one) => isSame(one, found));
+    const others = (await foundVolumes(folder)).filter((one) => isSameVolume(one, found));
     if (others.length === 0) await this.#unstage(known, found);
     this.#inUse.remove(csiDeviceName(driverName, volumeHandle), podUid);
     this.#deps.onInUse();
   }
 
-  async #unstage(
-    known: KnownDriver,
-    { driverName, volumeHandle }: Pick<FoundVolume, 'driverName' | 'volumeHandle'>,
-  ): Promise<void> {
+  async #unstage(known: KnownDriver, volume: CsiVolumeData): Promise<void> {
     const { folder, stopping } = this.#deps;
-    const at = stagingPath(folder, driverName, volumeHandle);
-    if ((await writtenOf(at)) === undefined) return;
-    await asked(known.driver.unstage(volumeHandle, this.#named({ known }, at), stopping));
-    this.#shown.delete(at);
-    await takeAway(at);
+    const place = stagingPlace(folder, volume);
+    if ((await writtenIn(place.record)) === undefined) return;
+    await asked(known.driver.unstage(volume.volumeHandle, this.#named({ known }, place.path), stopping));
+    this.#shown.delete(place.path);
+    await takeAway(place);
   }
 
   /** What pods that are gone have left, and what was made ready for pods that never came. */
@@ -333,31 +353,15 @@ export class CsiVolumes implements DriverVolumes {
       const known = this.#deps.driver(staged.driverName);
       if (known === undefined) continue;
       await this.#inTurn({ ...staged, handle: staged.volumeHandle }, async () => {
-        const isUsed = (await foundVolumes(folder)).some((one) => isSame(one, staged));
+        const isUsed = (await foundVolumes(folder)).some((one) => isSameVolume(one, staged));
         if (!isUsed) await this.#unstage(known, staged);
       });
     }
   }
 
-  #useOf(
-    { capabilities }: KnownDriver,
-    said: {
-      readonly fsType: string | undefined;
-      readonly accessMode: string | undefined;
-      readonly mountOptions: readonly string[] | undefined;
-    },
-  ): CsiUse {
-    const { fsType = '', accessMode = 'ReadWriteOnce', mountOptions = [] } = said;
-    return { fsType, accessMode, mountOptions, tellsWriters: capabilities.has('singleNodeMultiWriter') };
-  }
-
-  async #secretsOf(reference: SecretReference | undefined): Promise<Texts> {
-    if (reference === undefined) return {};
-    const { name = '', namespace = '' } = reference;
-    const { data = {} } = await this.#deps.client.resource(secrets).get(name, { namespace });
-    return Object.fromEntries(
-      Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')]),
-    );
+  /** As the driver names it; `''` where there is none. */
+  #stagingPath(wanted: Wanted): string {
+    return wanted.staging === undefined ? '' : this.#named(wanted, wanted.staging.path);
   }
 
   /** A path as the driver names paths. */
@@ -380,11 +384,9 @@ export class CsiVolumes implements DriverVolumes {
   }
 }
 
-function isSame(
-  one: Pick<FoundVolume, 'driverName' | 'volumeHandle'>,
-  other: Pick<FoundVolume, 'driverName' | 'volumeHandle'>,
-): boolean {
-  return one.driverName === other.driverName && one.volumeHandle === other.volumeHandle;
+function dataOf({ driverName, handle, specName, mode, use }: Wanted): CsiVolumeData {
+  const device = use.isBlock ? { volumeMode: 'Block' as const } : {};
+  return { driverName, volumeHandle: handle, specVolID: specName, volumeLifecycleMode: mode, ...device };
 }
 
 /** What a driver says against it, as an error of the volume. */

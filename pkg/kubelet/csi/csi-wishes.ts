@@ -1,7 +1,7 @@
 /** What a CSIDriver object asks for its driver, and what a volume is given by that. Pure. Source: kubelet `volume/csi/csi_mounter.go`. */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { CSIDriver } from '#pkg/api/types/storage-v1.ts';
-import type { CsiCapability, Texts } from './csi-messages.ts';
+import type { CsiCapability, CsiUse, Texts } from './csi-messages.ts';
 
 /** Whose a volume is: the pod's own, or there before and after it. */
 export type LifecycleMode = 'Ephemeral' | 'Persistent';
@@ -32,6 +32,8 @@ export function podInfo(object: CSIDriver | undefined, { metadata, spec }: Pod, 
 
 /** A volume, as far as groups look at it. */
 export interface GroupedVolume {
+  /** A device, which has no files. */
+  readonly isBlock: boolean;
   readonly fsType: string;
   readonly isReadOnly: boolean;
   /** Absent for one of a pod's own. */
@@ -44,6 +46,7 @@ export function groupGiver(
   volume: GroupedVolume,
   capabilities: ReadonlySet<CsiCapability>,
 ): 'driver' | 'kubelet' | 'nobody' {
+  if (volume.isBlock) return 'nobody';
   if (capabilities.has('volumeMountGroup')) return 'driver';
   const policy = object?.spec.fsGroupPolicy ?? 'ReadWriteOnceWithFSType';
   if (policy === 'None' || volume.isReadOnly) return 'nobody';
@@ -51,4 +54,20 @@ export function groupGiver(
   const { accessModes = ['ReadWriteOnce'], fsType } = volume;
   const isForOne = accessModes.includes('ReadWriteOnce') || accessModes.includes('ReadWriteOncePod');
   return fsType !== '' && isForOne ? 'kubelet' : 'nobody';
+}
+
+/** What is said of how a volume is used. */
+export interface SaidUse {
+  readonly isBlock: boolean;
+  readonly fsType: string | undefined;
+  readonly accessMode: string | undefined;
+  readonly mountOptions: readonly string[] | undefined;
+}
+
+/** How a driver is told that a volume is used. */
+export function useOf(
+  capabilities: ReadonlySet<CsiCapability>,
+  { isBlock, fsType = '', accessMode = 'ReadWriteOnce', mountOptions = [] }: SaidUse,
+): CsiUse {
+  return { isBlock, fsType, accessMode, mountOptions, tellsWriters: capabilities.has('singleNodeMultiWriter') };
 }

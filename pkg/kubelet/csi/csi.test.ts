@@ -4,103 +4,28 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { attachmentFor, deviceName } from '#pkg/api/storage/attachment.ts';
-import type { PersistentVolume, Pod } from '#pkg/api/types/core-v1.ts';
+import type { Pod } from '#pkg/api/types/core-v1.ts';
 import {
   csiDrivers,
   csiNodes,
-  events,
   nodes,
   persistentVolumeClaims,
-  persistentVolumes,
   pods,
   secrets,
   volumeAttachments,
 } from '#pkg/api/types/refs.ts';
-import type { CSIDriver } from '#pkg/api/types/storage-v1.ts';
-import { PluginPeer } from '../testing/plugin-peer.ts';
+import {
+  bound,
+  capabilities,
+  driver,
+  eventuallyFails,
+  isRunning,
+  object,
+  podOf,
+  remove,
+  startDriver,
+} from '../testing/csi-driver.ts';
 import { startRealNode } from '../testing/real-node.ts';
-
-const driver = 'disks.example.com';
-type RealNode = Awaited<ReturnType<typeof startRealNode>>;
-
-const capabilities = (...types: readonly number[]) => ({ capabilities: types.map((type) => ({ rpc: { type } })) });
-
-/** A driver, which names paths as it would in a pod of its own where `isInPod`. */
-async function startDriver(
-  node: RealNode,
-  answers: Readonly<Record<string, object>> = {},
-  { isInPod = false, refusals = {} }: { readonly isInPod?: boolean; readonly refusals?: Record<string, string> } = {},
-) {
-  const registered = await node.place('plugins_registry', 'disks-reg.sock');
-  const socketPath = await node.place('plugins', driver, 'csi.sock');
-  await Promise.all([registered, socketPath].map((path) => rm(path, { force: true })));
-  const endpoint = isInPod ? `/var/lib/kubelet/plugins/${driver}/csi.sock` : socketPath;
-  const plugin = await PluginPeer.start({
-    sockets: [
-      { socketPath, names: ['csi.v1.Node'] },
-      { socketPath: registered, names: ['pluginregistration.Registration'] },
-    ],
-    answers: {
-      GetInfo: { type: 'CSIPlugin', name: driver, endpoint, versions: ['1.0.0'] },
-      NodeGetInfo: { nodeId: 'machine-7', volumesMax: 3, topology: { segments: { 'example.com/zone': 'north' } } },
-      ...answers,
-    },
-    refusals,
-  });
-  await plugin.called('NotifyRegistrationStatus');
-  return { plugin, registered };
-}
-
-const object = (spec: CSIDriver['spec']): CSIDriver => ({ metadata: { name: driver }, spec });
-
-/** A volume with a claim that is bound to it. */
-async function bound({ client }: RealNode, spec: Partial<NonNullable<PersistentVolume['spec']>> = {}) {
-  const claims = client.resource(persistentVolumeClaims);
-  const claim = await claims.create({
-    metadata: { name: 'data', namespace: 'default' },
-    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, volumeName: 'disk' },
-  });
-  await claims.update(
-    { ...claim, status: { phase: 'Bound', capacity: { storage: '1Gi' } } },
-    { subresource: 'status' },
-  );
-  return client.resource(persistentVolumes).create({
-    metadata: { name: 'disk' },
-    spec: {
-      capacity: { storage: '1Gi' },
-      accessModes: ['ReadWriteOnce'],
-      claimRef: { namespace: 'default', name: 'data', uid: claim.metadata?.uid ?? '' },
-      csi: { driver, volumeHandle: 'handle-1', fsType: 'ext4', volumeAttributes: { size: 'large' } },
-      ...spec,
-    },
-  });
-}
-
-const podOf = (name: string, rest: Partial<NonNullable<Pod['spec']>> = {}): Pod => ({
-  metadata: { name, namespace: 'default' },
-  spec: {
-    nodeName: 'n1',
-    serviceAccountName: 'default',
-    containers: [{ name: 'app', image: 'example.com/app:v1', volumeMounts: [{ name: 'v', mountPath: '/data' }] }],
-    volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }],
-    ...rest,
-  },
-});
-const isRunning = ({ status }: Pod): boolean => status?.phase === 'Running';
-const remove = ({ client }: RealNode, name: string) =>
-  client.resource(pods).delete(name, { namespace: 'default', gracePeriodSeconds: 0 });
-const eventuallyFails = ({ client }: RealNode, message: string) =>
-  expect
-    .poll(
-      async () => {
-        const { items } = await client.resource(events).list({ namespace: 'default' });
-        return items.flatMap(({ reason, message: said }) =>
-          reason === 'FailedMount' ? [said?.replace(/^.*? : /, '')] : [],
-        );
-      },
-      { timeout: 60_000 },
-    )
-    .toContain(message);
 
 test('a driver is told of in the CSINode, and by labels of where the node is, until it is gone', async () => {
   const node = await startRealNode();

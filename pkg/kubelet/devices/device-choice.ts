@@ -1,8 +1,11 @@
-/** Which devices a container gets. Pure. Source: kubelet `cm/devicemanager` `devicesToAllocate`, without a topology manager. */
+/** Which devices a container gets. Pure. Source: kubelet `cm/devicemanager` `devicesToAllocate`, `generateDeviceTopologyHints`. */
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
 import { quantityValue } from '../model/amounts.ts';
 import { isSidecar } from '../model/pod-view.ts';
+import { maskOf, type NumaMask } from '../topology/numa-hints.ts';
+import type { NumaResource } from '../topology/topology-manager.ts';
 import type { DeviceLedger, DeviceUse } from './device-ledger.ts';
+import type { PluginDevice } from './device-messages.ts';
 
 /** A container of a pod that asks for devices. */
 export interface DeviceWish {
@@ -59,6 +62,34 @@ export function offerOf(
     return { ok: false, message: `requested number of devices unavailable for ${resource}. ${amounts}` };
   }
   return { ok: true, again, count: needed, free };
+}
+
+/** Where a device is; 0 where its plugin does not say. */
+function placeOf({ numaNodes }: Pick<PluginDevice, 'numaNodes'>): NumaMask {
+  return maskOf(numaNodes);
+}
+
+/** What a pod wants of resources whose devices are somewhere. */
+export function wishedDevices(pod: Pod, ledger: DeviceLedger): readonly NumaResource[] {
+  const byResource = Map.groupBy(deviceWishes(pod, ledger), ({ resource }) => resource);
+  return [...byResource].flatMap(([resource, wishes]) => {
+    const places = new Map(ledger.devicesOf(resource).map((device) => [device.id, placeOf(device)]));
+    const placesOf = (ids: readonly string[]): readonly NumaMask[] => ids.flatMap((id) => places.get(id) || []);
+    if (placesOf([...places.keys()]).length === 0) return [];
+    return [{ wishes, all: placesOf(ledger.healthyOf(resource)), free: placesOf(ledger.freeOf(resource)) }];
+  });
+}
+
+/** The free devices of an offer that are near to some NUMA nodes, and the others. Where no device of the resource is anywhere, all are near. */
+export function nearDevices(
+  ledger: DeviceLedger,
+  resource: string,
+  { free, near }: { readonly free: readonly string[]; readonly near: NumaMask | undefined },
+): { readonly near: readonly string[]; readonly far: readonly string[] } {
+  const devices = ledger.devicesOf(resource);
+  if (near === undefined || devices.every((device) => placeOf(device) === 0)) return { near: free, far: [] };
+  const ids = new Set(devices.filter((device) => (placeOf(device) & near) !== 0).map(({ id }) => id));
+  return { near: free.filter((id) => ids.has(id)), far: free.filter((id) => !ids.has(id)) };
 }
 
 /** The devices of an offer: those that the plugin would take first. */

@@ -12,7 +12,9 @@ import { Turns } from '#pkg/base/turns.ts';
 import { Fields } from '#pkg/grpc/message.ts';
 import { pathOnMachine } from '../plugins/kubelet-folder.ts';
 import { type AllocateOptions, noPluginParts, type PluginNeed, type PluginParts } from '../plugins/plugin-needs.ts';
-import { chosenOf, type DeviceWish, deviceWishes, offerOf } from './device-choice.ts';
+import type { NumaMask } from '../topology/numa-hints.ts';
+import type { NumaResource } from '../topology/topology-manager.ts';
+import { chosenOf, type DeviceWish, deviceWishes, nearDevices, offerOf, wishedDevices } from './device-choice.ts';
 import { type DeviceAmounts, DeviceLedger, type GivenDevices } from './device-ledger.ts';
 import { healthy, type PluginDevice, partsOf } from './device-messages.ts';
 import { DevicePlugin } from './device-plugin.ts';
@@ -20,6 +22,9 @@ import type { DeviceRecord } from './device-record.ts';
 
 /** Source: `endpointStopGracePeriod`. */
 const absenceMsMax = 5 * 60_000;
+
+/** Where others were faster than a pod whose devices were found near to what else it has. */
+const notNear = 'Resources cannot be allocated with Topology locality';
 
 /** What it works with. */
 export interface DeviceManagerDeps {
@@ -35,6 +40,10 @@ export interface DeviceManagerDeps {
   isOver(podUid: string): boolean;
   /** It is gone from the API, and ends. */
   isLeaving(podUid: string): boolean;
+  /** NUMA nodes that a container's devices are to be near to; undefined where it does not matter. */
+  nearOf(podUid: string, container: string): NumaMask | undefined;
+  /** Whether a container is to have no others. */
+  isNearOnly(): boolean;
   /** There are more devices, or fewer. */
   onAmounts(): void;
   /** Something of what the pod has has changed. */
@@ -110,6 +119,11 @@ export class DeviceManager {
       clock.setTimeout(() => this.#tell(resource, []), absenceMsMax),
     );
     this.#announce(resource);
+  }
+
+  /** What a pod wants of devices that are near to some memory. */
+  wishedBy(pod: Pod): readonly NumaResource[] {
+    return wishedDevices(pod, this.#ledger);
   }
 
   /** Gives a pod what its containers ask for; those that run have it already. Undefined where nothing is missing. */
@@ -231,12 +245,15 @@ export class DeviceManager {
     if (connected === undefined) return `cannot allocate unregistered device ${resource}`;
     try {
       const { again: mustInclude, free } = offer;
-      const available = [...mustInclude, ...free];
+      const { near, far } = nearDevices(this.#ledger, resource, { free, near: this.#deps.nearOf(podUid, container) });
+      if (near.length < offer.count && this.#deps.isNearOnly()) return notNear;
+      const offered = near.length < offer.count ? free : near;
+      const available = [...mustInclude, ...offered];
       const preferred =
-        offer.count > 0 && offer.count < free.length
+        offer.count > 0 && offer.count < offered.length
           ? await connected.plugin.preferred({ available, mustInclude, count }, signal)
           : [];
-      const ids = chosenOf(offer, preferred);
+      const ids = chosenOf({ ...offer, free: offered === near ? near : [...near, ...far] }, preferred);
       const allocation = await connected.plugin.allocate(ids, signal);
       partsOf(new Fields(allocation));
       this.#ledger.give({ podUid, container, resource, ids, allocation });

@@ -129,7 +129,7 @@ class MachineMover implements Component {
       if (current?.metadata?.uid !== uid || phase !== 'Preparing' || targetPod !== pod.name) return;
       try {
         const whence = { migration: uid, sourceNode, isStandby: isStandby(migration) };
-        machines.checkMoves(pod);
+        machines.checkMoves(pod, whence);
         if (identity === undefined) throw new RuntimeError('failed', noIdentity);
         const port = await machines.receive(pod, { ...whence, node: nodeName, host: nodeAddress, identity });
         await this.#write(current, 'target', { node: nodeName, address: `${nodeAddress}:${port}` });

@@ -22,9 +22,12 @@ import {
 } from './node-status.ts';
 
 const leaseNamespace = 'kube-node-lease';
-const leaseSecondsDefault = 40;
+/** How long a renewal counts unless something else was said. Source: kubelet `nodeLeaseDurationSeconds`. */
+export const leaseSecondsDefault = 40;
 /** Renewals in the time that a lease counts. Source: kubelet `nodeLeaseRenewIntervalFraction`. */
 const renewalsPerLease = 4;
+/** How often a lease is renewed of which a renewal counts for `leaseSeconds`. */
+export const renewalMsOf = (leaseSeconds: number): number => (leaseSeconds * 1_000) / renewalsPerLease;
 /** Tries to renew within one period, and the time between them. */
 const renewTries = 5;
 const renewRetryMs = 1_000;
@@ -122,7 +125,7 @@ export class NodeAgent {
   }
 
   get #renewMs(): number {
-    return ((this.#deps.leaseSeconds ?? leaseSecondsDefault) * 1_000) / renewalsPerLease;
+    return renewalMsOf(this.#deps.leaseSeconds ?? leaseSecondsDefault);
   }
 
   async #registerOnce(): Promise<void> {

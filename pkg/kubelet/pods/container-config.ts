@@ -11,10 +11,11 @@ import { ArgumentSpace, expand } from '../env/expand.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import { allContainers, specHashOf } from '../model/pod-view.ts';
 import { noPluginParts, type PluginParts } from '../plugins/plugin-needs.ts';
-import type { ContainerConfig, Mount, MountPropagation, SandboxConfig } from '../runtime/container-config.ts';
+import type { ContainerConfig, Device, Mount, MountPropagation, SandboxConfig } from '../runtime/container-config.ts';
 import { unmetWishes } from '../runtime/requirements.ts';
 import type { ImageInfo, Runtime } from '../runtime/runtime.ts';
 import { isReadOnlyVolume } from '../volumes/pod-volumes.ts';
+import type { VolumeMounted } from '../volumes/volume-mounted.ts';
 import { podDns } from './dns-config.ts';
 import { fittingContainerResources, fittingResources } from './fitting-resources.ts';
 import { hostsFile, hostsPath } from './hosts-file.ts';
@@ -32,10 +33,8 @@ export interface ConfigOptions {
   readonly runtime: Runtime;
   readonly sandbox: { readonly addresses: readonly string[]; readonly attempt: number };
   readonly fields: FieldContext;
-  /** Host path of each volume by name. */
-  readonly volumePaths: ReadonlyMap<string, string>;
-  /** Names of volumes that the node has read-only, whatever the pod says. */
-  readonly readOnlyVolumes: ReadonlySet<string>;
+  /** By name. */
+  readonly volumes: ReadonlyMap<string, VolumeMounted>;
   /** Id of the newest container of a name in this pod. */
   readonly idOf: (name: string) => string | undefined;
   /** Aborted when the pod is to end. */
@@ -101,7 +100,7 @@ export async function containerConfig(
     addresses: options.sandbox.addresses,
     ...portsOf(container),
     mounts: [...(await mountsOf(options, env, imageVolumes)), ...parts.mounts],
-    devices: parts.devices,
+    devices: [...parts.devices, ...devicesOf(options)],
     ...(parts.cdiDevices.length === 0 ? {} : { cdiDevices: parts.cdiDevices }),
     labels: pod.metadata?.labels ?? {},
     annotations: { ...pod.metadata?.annotations, ...parts.annotations },
@@ -161,8 +160,9 @@ async function mountsOf(
 ): Promise<readonly Mount[]> {
   const mounts: Mount[] = [];
   for (const [index, mount] of (options.container.volumeMounts ?? []).entries()) {
-    const root = options.volumePaths.get(mount.name);
-    if (root === undefined) throw new ConfigError(`cannot find volume "${mount.name}" to mount into container`);
+    const mounted = options.volumes.get(mount.name);
+    if (mounted === undefined || mounted.isBlock === true)
+      throw new ConfigError(`cannot find volume "${mount.name}" to mount into container`);
     const subPath = mount.subPathExpr ? expandStrictly(mount.subPathExpr, env) : (mount.subPath ?? '');
     const imageId = imageVolumes.get(mount.name);
     if (imageId !== undefined) {
@@ -170,15 +170,28 @@ async function mountsOf(
       mounts.push({ containerPath: mount.mountPath, hostPath: '', image, readOnly: true });
       continue;
     }
-    const hostPath = subPath === '' ? root : await subPathOf(options, { root, subPath, volume: mount.name, index });
+    const hostPath =
+      subPath === '' ? mounted.path : await subPathOf(options, { mounted, subPath, volume: mount.name, index });
     const volume = options.pod.spec?.volumes?.find(({ name }) => name === mount.name);
-    const isNodes = options.readOnlyVolumes.has(mount.name);
+    const isNodes = mounted.isReadOnly === true;
     const readOnly = mount.readOnly === true || isReadOnlyVolume(volume) || isNodes;
     const wished = isNodes ? withAllBelow(mount) : mount;
     mounts.push({ containerPath: mount.mountPath, hostPath, ...modeOf({ ...wished, readOnly }, options.runtime) });
   }
   const hosts = await hostsMount(options);
   return hosts === undefined ? mounts : [...mounts, hosts];
+}
+
+/** Volumes that are devices, at the paths that the container wants them at. Source: kubelet `makeBlockVolumes`. */
+function devicesOf({ container, pod, volumes }: ConfigOptions): readonly Device[] {
+  return (container.volumeDevices ?? []).map(({ name, devicePath }) => {
+    const mounted = volumes.get(name);
+    if (mounted?.isBlock !== true)
+      throw new ConfigError(`cannot find volume "${name}" to pass into container "${container.name}"`);
+    const volume = pod.spec?.volumes?.find((one) => one.name === name);
+    const isReadOnly = mounted.isReadOnly === true || isReadOnlyVolume(volume);
+    return { containerPath: devicePath, hostPath: mounted.path, permissions: isReadOnly ? 'r' : 'mrw' };
+  });
 }
 
 /** The pod's own `/etc/hosts`, unless the container brings one. Source: kubelet `shouldMountHostsFile`. */
@@ -234,7 +247,7 @@ function expandStrictly(text: string, env: Readonly<Record<string, string>>): st
 }
 
 interface MountPart {
-  readonly root: string;
+  readonly mounted: VolumeMounted;
   readonly subPath: string;
   readonly volume: string;
   /** Among the container's mounts. */
@@ -243,8 +256,8 @@ interface MountPart {
 
 /** Source: kubelet `makeMounts`. */
 async function subPathOf(
-  { context, container, pod, readOnlyVolumes }: ConfigOptions,
-  { root, subPath, volume, index }: MountPart,
+  { context, container, pod }: ConfigOptions,
+  { mounted, subPath, volume, index }: MountPart,
 ): Promise<string> {
   if (subPath.startsWith('/')) throw new ConfigError(`error SubPath \`${subPath}\` must not be an absolute path`);
   if (subPath.split('/').includes('..')) {
@@ -252,8 +265,8 @@ async function subPathOf(
   }
   try {
     const mount = `${container.name}.${index}`;
-    const part = { mount, path: subPath, isReadOnly: readOnlyVolumes.has(volume) };
-    return await context.volumes.within(root, { podUid: pod.metadata?.uid ?? '', ...part });
+    const part = { mount, path: subPath, isReadOnly: mounted.isReadOnly === true };
+    return await context.volumes.within(mounted.path, { podUid: pod.metadata?.uid ?? '', ...part });
   } catch (cause) {
     const message = `failed to prepare subPath for volumeMount "${volume}" of container "${container.name}"`;
     throw Object.assign(new ConfigError(message), { cause });

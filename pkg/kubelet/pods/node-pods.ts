@@ -8,6 +8,7 @@ import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { CpuManager } from '../cpus/cpu-manager.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
 import type { PodFailure } from '../status/pod-status-input.ts';
+import type { TopologyManager } from '../topology/topology-manager.ts';
 import type { Allocations } from './allocations.ts';
 import type { PodContext } from './pod-context.ts';
 import { PodWorker } from './pod-worker.ts';
@@ -20,6 +21,8 @@ export interface NodePodsDeps {
   readonly allocations: Allocations;
   /** Who gives containers processors for themselves; absent where nobody has any. */
   readonly cpus: Pick<CpuManager, 'admit' | 'wake'> | undefined;
+  /** What keeps the resources of a container near each other; absent where that does not matter. */
+  readonly topology: Pick<TopologyManager, 'admit'> | undefined;
   /** Which runtime each pod has. */
   readonly podRuntimes: FoundRuntimes;
   /** Why the node takes no such pod now; undefined when it does. */
@@ -186,11 +189,11 @@ export class NodePods {
   #admit(pod: Pod): PodFailure | undefined {
     const isNew = pod.status?.startTime === undefined && pod.metadata?.deletionTimestamp === undefined;
     const pressed = isNew && !isPodTerminal(pod) ? this.#deps.refusal(pod) : undefined;
-    const { allocations, cpus } = this.#deps;
+    const { allocations, cpus, topology } = this.#deps;
     const refused = pressed ?? allocations.admit(pod);
     if (refused !== undefined || isPodTerminal(pod)) return refused;
-    const unpinned = cpus?.admit(pod);
-    // One that runs already goes on with what is shared.
+    // One that runs already goes on with what it has, or with what is shared.
+    const unpinned = (isNew ? topology?.admit(pod) : undefined) ?? cpus?.admit(pod);
     if (unpinned === undefined || !isNew) return undefined;
     allocations.release(uidOf(pod));
     return unpinned;

@@ -4,6 +4,7 @@ import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { aborted } from '#pkg/base/async.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import { podDescription } from '../model/pod-view.ts';
+import type { VolumeMounted } from '../volumes/volume-mounted.ts';
 import type { PodFacts } from './pod-facts.ts';
 
 /** Between tries to mount: 0.5 s doubling to 2 min 2 s. Source: `goroutinemap/exponentialbackoff`. */
@@ -25,8 +26,7 @@ export class PodMounts {
   #isStale = true;
   /** All of them were mounted, since the kubelet started. */
   #wereMounted = false;
-  #paths: ReadonlyMap<string, string> = new Map();
-  #readOnly: ReadonlySet<string> = new Set();
+  #volumes: ReadonlyMap<string, VolumeMounted> = new Map();
   /** Failed tries in a row. */
   #failures = 0;
   /** Not before this is a failed mount tried again, unless what it uses has changed. */
@@ -40,13 +40,8 @@ export class PodMounts {
   }
 
   /** Where they are, by the name of the volume. */
-  get paths(): ReadonlyMap<string, string> {
-    return this.#paths;
-  }
-
-  /** Names of those that the node has read-only. */
-  get readOnly(): ReadonlySet<string> {
-    return this.#readOnly;
+  get volumes(): ReadonlyMap<string, VolumeMounted> {
+    return this.#volumes;
   }
 
   /** Something has changed that they tell of, and nobody has looked yet. */
@@ -94,8 +89,7 @@ export class PodMounts {
     }
     if (outcome.ok) {
       this.#renewAtMs = outcome.renewAtMs;
-      this.#paths = outcome.paths;
-      this.#readOnly = outcome.readOnly;
+      this.#volumes = outcome.volumes;
       this.#wereMounted = true;
       this.#failures = 0;
       return undefined;

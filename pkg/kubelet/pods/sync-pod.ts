@@ -217,8 +217,7 @@ async function startOne(state: PodState, container: Container): Promise<number |
     runtime,
     sandbox,
     fields: state.fields(),
-    volumePaths: state.mounts.paths,
-    readOnlyVolumes: state.mounts.readOnly,
+    volumes: state.mounts.volumes,
     idOf: (name) => state.containers.get(name)?.id,
     signal: state.ending.signal,
   });

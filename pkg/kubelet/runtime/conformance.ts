@@ -99,6 +99,23 @@ export function runtimeConformance(api: TestApi, make: () => Promise<RuntimeUnde
     api.equal((await runtime.containers.status(id))?.exitCode, 137);
   });
 
+  declare('a container that is frozen is there until it is thawed, and a stop lets it end by itself', async (under) => {
+    const { containers } = under.runtime;
+    const { freezer } = containers;
+    if (freezer === undefined) return;
+    const sandbox = await runSandbox(under, undefined);
+    const id = await create(under, sandbox, under.lasting);
+    await api.rejects(freezer.freeze(id), 'failed');
+    await under.settle(containers.start(id));
+    for (const step of [freezer.freeze, freezer.freeze, freezer.thaw, freezer.thaw, freezer.freeze]) {
+      await under.settle(step(id));
+      api.equal((await containers.status(id))?.state, 'running');
+    }
+    await under.settle(containers.stop(id, { graceMs: 30_000 }));
+    api.equal((await containers.status(id))?.exitCode, 0);
+    await api.rejects(freezer.thaw(id), 'failed');
+  });
+
   declare('a sandbox that was stopped has no running containers and takes no new ones', async (under) => {
     const { runtime } = under;
     const sandbox = await runSandbox(under, undefined);

@@ -60,6 +60,7 @@ export function leavingRuntime(runtime: Runtime, leaving: Leaving): Runtime {
     update: (id, resources) => leaving.wait(() => containers.update(id, resources)),
     status: (id) => leaving.wait(() => containers.status(id)),
     list: () => containers.list(),
+    ...(containers.freezer === undefined ? {} : { freezer: containers.freezer }),
   };
   const imageCalls: ImageService = {
     status: (image) => leaving.wait(() => images.status(image)),

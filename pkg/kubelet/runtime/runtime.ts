@@ -226,6 +226,17 @@ export interface ContainerService {
   update(id: string, resources: ContainerResources): Promise<void>;
   status(id: string): Promise<RuntimeContainer | undefined>;
   list(): Promise<readonly RuntimeContainer[]>;
+  /** Stops containers where they are. Absent where nobody can without their seeing it. */
+  readonly freezer?: ContainerFreezer;
+}
+
+/**
+ * Stops the processes of a running container where they are, as they cannot see, and lets them go on; done again both do nothing. A stop lets it go on first. While it is frozen its
+ * state is `running`, and commands in it wait or are refused. Rejects with `failed` for one that does not run, or does not stop.
+ */
+export interface ContainerFreezer {
+  freeze(id: string): Promise<void>;
+  thaw(id: string): Promise<void>;
 }
 
 /** Looking into containers. */

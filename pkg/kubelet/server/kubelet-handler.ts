@@ -9,6 +9,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { NodeSettings } from '../node/node-settings.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import type { ProbeCounts } from '../probes/probe-counts.ts';
+import type { PodVolumeUsage } from '../volumes/volume-usage.ts';
 import { containerLogs } from './container-logs.ts';
 import { pagePaths } from './page-paths.ts';
 import { text } from './pod-path.ts';
@@ -22,6 +23,8 @@ export interface KubeletHandlerDeps {
   readonly settings: NodeSettings;
   readonly probeCounts: ProbeCounts;
   workers(): readonly PodWorker[];
+  /** How full the volumes of a pod are. */
+  volumesOf(podUid: string): Promise<readonly PodVolumeUsage[]>;
 }
 
 /** Paths of what this kubelet does not do. */
@@ -70,7 +73,8 @@ async function route(deps: Served, request: ApiRequest): Promise<ApiResponse> {
   }
   if (path === '/stats/summary' || path === '/stats/summary/') {
     const pods = await deps.usage.usage(request.signal);
-    return json(statsSummary(pods, { ...deps, nowMs: deps.clock.nowMs() }));
+    const volumes = await Promise.all(pods.map(({ worker }) => deps.volumesOf(worker.pod.metadata?.uid ?? '')));
+    return json(statsSummary(pods, { ...deps, volumes, nowMs: deps.clock.nowMs() }));
   }
   if (pagePaths.has(path)) return page(request, deps);
   if (path.startsWith('/containerLogs/'))

@@ -10,11 +10,13 @@ import { type AboutAnswer, type AboutComponent, flagz, statusz } from '#pkg/comp
 import type { NodeSettings } from '../node/node-settings.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import type { ProbeCounts } from '../probes/probe-counts.ts';
+import type { PodVolumeUsage } from '../volumes/volume-usage.ts';
 import { cadvisorMetrics } from './cadvisor-metrics.ts';
 import { pagePaths } from './page-paths.ts';
 import { text } from './pod-path.ts';
 import { resourceMetrics } from './resource-metrics.ts';
 import type { UsageSampler } from './usage-sampler.ts';
+import { volumeMetrics } from './volume-stats.ts';
 
 /** What the pages are made of. */
 export interface KubeletPages {
@@ -24,6 +26,7 @@ export interface KubeletPages {
   readonly startedMs: number;
   readonly nowMs: number;
   workers(): readonly PodWorker[];
+  volumesOf(podUid: string): Promise<readonly PodVolumeUsage[]>;
 }
 
 /** What `/statusz` names. */
@@ -35,7 +38,7 @@ export async function kubeletPage(pages: KubeletPages, { path, headers, signal }
   const used = () => pages.usage.usage(signal);
   switch (path) {
     case '/metrics':
-      return rendered(ownMetrics(pages));
+      return rendered(await ownMetrics(pages));
     case '/metrics/cadvisor':
       return rendered(cadvisorMetrics(await used(), pages.settings));
     case '/metrics/probes':
@@ -69,7 +72,7 @@ function healthMetrics(): readonly MetricFamily[] {
   return health.metrics.families();
 }
 
-function ownMetrics({ settings, workers }: KubeletPages): readonly MetricFamily[] {
+async function ownMetrics({ settings, workers, volumesOf }: KubeletPages): Promise<readonly MetricFamily[]> {
   const living = workers().filter(({ finished }) => !finished);
   const states = new Map([
     ['created', 0],
@@ -82,6 +85,10 @@ function ownMetrics({ settings, workers }: KubeletPages): readonly MetricFamily[
       states.set(name, (states.get(name) ?? 0) + 1);
     }
   }
+  const volumes = living.map(async ({ pod: { metadata } }) => {
+    const found = await volumesOf(metadata?.uid ?? '');
+    return found.map((volume) => ({ namespace: metadata?.namespace ?? '', volume }));
+  });
   return [
     {
       name: 'kubelet_node_name',
@@ -101,6 +108,7 @@ function ownMetrics({ settings, workers }: KubeletPages): readonly MetricFamily[
       type: 'gauge',
       samples: [{ labels: {}, value: living.filter(({ sandbox }) => sandbox !== undefined).length }],
     },
+    ...volumeMetrics((await Promise.all(volumes)).flat()),
   ];
 }
 

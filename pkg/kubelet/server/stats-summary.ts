@@ -4,7 +4,9 @@
  * Source: kubelet `pkg/apis/stats/v1alpha1` (`k8s.io/kubelet`), `server/stats`.
  */
 import { formatTimestamp } from '#pkg/base/clock.ts';
+import type { PodVolumeUsage } from '../volumes/volume-usage.ts';
 import type { ContainerUsage, PodUsage } from './usage-sampler.ts';
+import { volumeStats } from './volume-stats.ts';
 
 /** What the whole of some containers uses. */
 export interface UsageSum {
@@ -46,22 +48,29 @@ export interface SummaryOptions {
   readonly nodeName: string;
   readonly nowMs: number;
   readonly startedMs: number;
+  /** Of each pod, in their order. */
+  readonly volumes: readonly (readonly PodVolumeUsage[])[];
 }
 
 /** The summary as an object. */
-export function statsSummary(pods: readonly PodUsage[], { nodeName, nowMs, startedMs }: SummaryOptions): object {
+export function statsSummary(
+  pods: readonly PodUsage[],
+  { nodeName, nowMs, startedMs, volumes }: SummaryOptions,
+): object {
   const node = nodeUsage(pods, nowMs);
   return {
     node: { nodeName, startTime: formatTimestamp(startedMs), ...(node === undefined ? {} : amounts(node)) },
-    pods: pods.map((pod) => {
+    pods: pods.map((pod, index) => {
       const { name = '', namespace = '', uid = '' } = pod.worker.pod.metadata ?? {};
       const { startTime } = pod.worker.pod.status ?? {};
       const sum = pod.running === 0 ? undefined : sumOf(pod, nowMs);
+      const ofVolumes = (volumes[index] ?? []).map((volume) => volumeStats(volume, namespace));
       return {
         podRef: { name, namespace, uid },
         ...(startTime === undefined ? {} : { startTime }),
         containers: pod.containers.map(containerStats),
         ...(sum === undefined ? {} : amounts(sum)),
+        ...(ofVolumes.length === 0 ? {} : { volume: ofVolumes }),
       };
     }),
   };

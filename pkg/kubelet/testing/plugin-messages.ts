@@ -78,7 +78,7 @@ const messages: Readonly<Record<string, Readonly<Record<string, FieldSpec>>>> = 
   Capabilities: { capabilities: [1, 'Capability', 'repeated'] },
   MountUse: { fsType: [1, 'string'], flags: [2, 'string', 'repeated'], group: [3, 'string'] },
   AccessMode: { mode: [1, 'int32'] },
-  VolumeUse: { mount: [2, 'MountUse'], accessMode: [3, 'AccessMode'] },
+  VolumeUse: { block: [1, 'Empty'], mount: [2, 'MountUse'], accessMode: [3, 'AccessMode'] },
   StageRequest: {
     volumeId: [1, 'string'],
     publishContext: [2, 'string', 'map'],
@@ -109,7 +109,8 @@ const messages: Readonly<Record<string, Readonly<Record<string, FieldSpec>>>> = 
   },
   ExpandResponse: { bytes: [1, 'int64'] },
   Usage: { available: [1, 'int64'], total: [2, 'int64'], used: [3, 'int64'], unit: [4, 'int32'] },
-  StatsResponse: { usage: [1, 'Usage', 'repeated'] },
+  Condition: { abnormal: [1, 'bool'], message: [2, 'string'] },
+  StatsResponse: { usage: [1, 'Usage', 'repeated'], condition: [2, 'Condition'] },
 };
 
 type MethodSpec = readonly [request: string, response: string, stream?: 'stream'];

@@ -1,9 +1,9 @@
 /**
  * A plugin in a process of its own, over `@grpc/grpc-js`: it answers as the test tells it, and tells the test what it was asked. A volume that it is to show it shows as a folder
- * with a file in it, or mounts. The first argument says where it serves what; `plugin-peer.ts` is the other end.
+ * with a file in it, or mounts; a device it mounts on a file, and takes that away again. The first argument says where it serves what; `plugin-peer.ts` is the other end.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import grpc from '@grpc/grpc-js';
 import { decode, encode, services } from './plugin-messages.ts';
@@ -20,8 +20,18 @@ const pushed = new Map<string, object>();
 const tell = (message: FromPeer): void => void process.send?.(message);
 
 /** What a driver of folders does. */
-const deeds: Readonly<Record<string, (request: { readonly targetPath?: string; readonly path?: string }) => void>> = {
-  NodePublishVolume: ({ targetPath = '' }) => {
+interface Asked {
+  readonly targetPath?: string;
+  readonly path?: string;
+  readonly use?: { readonly block?: object };
+}
+const deeds: Readonly<Record<string, (request: Asked) => void>> = {
+  NodePublishVolume: ({ targetPath = '', use }) => {
+    if (use?.block !== undefined) {
+      writeFileSync(targetPath, '');
+      if (plan.shows !== undefined) execFileSync('mount', ['--bind', plan.shows, targetPath]);
+      return;
+    }
     mkdirSync(targetPath, { recursive: true });
     if (plan.shows !== undefined) {
       execFileSync('mount', ['--bind', plan.shows, targetPath]);
@@ -33,7 +43,7 @@ const deeds: Readonly<Record<string, (request: { readonly targetPath?: string; r
     if (plan.shows === undefined) rmSync(path, { recursive: true, force: true });
     else if (existsSync(path)) {
       execFileSync('umount', [path]);
-      rmdirSync(path);
+      rmSync(path, { recursive: true });
     }
   },
 };

@@ -7,7 +7,7 @@ import { expect, onTestFinished } from 'vitest';
 export interface PeerPlan {
   readonly sockets: readonly { readonly socketPath: string; readonly names: readonly string[] }[];
   readonly answers: Readonly<Record<string, object>>;
-  /** The folder that it shows as the volume, which it mounts. Default: a new folder with a file in it. */
+  /** The folder or device that it shows as the volume, which it mounts. Default: a new folder with a file in it. */
   readonly shows?: string;
   /** What it says against calls at first. */
   readonly refusals?: Readonly<Record<string, string>>;

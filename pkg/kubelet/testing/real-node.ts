@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { namespaces, pods } from '#pkg/api/types/refs.ts';
-import { SystemClock } from '#pkg/base/clock.ts';
+import { type Clock, SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
@@ -13,15 +13,17 @@ import { createInformers } from '#pkg/client/shared-informers.ts';
 import { createLoopbackNetwork } from '#pkg/network/loopback/loopback-network.ts';
 import { startBareApi } from '#pkg/testing/bare-api.ts';
 import { createKubelet } from '../kubelet.ts';
+import type { KubeletOptions } from '../kubelet-options.ts';
 import { NodePlugins } from '../node-plugins.ts';
 import type { ContainerConfig } from '../runtime/container-config.ts';
 import { createFakeRuntime } from '../runtime/fake/fake-runtime.ts';
 import { diskVolumeHost } from '../volumes/disk-volume-host.ts';
+import { unmountBelow } from '../volumes/mounts.ts';
 
-/** Starts the node; it ends with the test, with all that was in its folder. */
-export async function startRealNode() {
+/** Starts the node, with these settings beside its usual ones, on the machine's clock or another; it ends with the test, with all that was in its folder. */
+export async function startRealNode(settings: Partial<KubeletOptions> = {}, clock: Clock = new SystemClock()) {
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-plugins-'));
-  const base = { clock: new SystemClock(), random: new SystemRandom(), log: silentLogger };
+  const base = { clock, random: new SystemRandom(), log: silentLogger };
   const server = await startBareApi(base);
   const stopped = new AbortController();
   const serving = server.run(stopped.signal);
@@ -52,6 +54,7 @@ export async function startRealNode() {
       capacity: { cpu: '4', memory: '8Gi', pods: '110' },
       version: 'v1.36.0',
       podCidr: '127.8.1.0/24',
+      ...settings,
     });
     const ended = Promise.all([informers.run(signal.signal), kubelet.run(signal.signal)]);
     const end = async (): Promise<void> => {
@@ -70,6 +73,8 @@ export async function startRealNode() {
     await current.end();
     stopped.abort();
     await serving;
+    // What a driver has mounted stays until it is told otherwise.
+    await unmountBelow(folder);
     await rm(folder, { recursive: true, force: true });
   });
   /** As when its process ends and is started again, after what happens meanwhile. */
@@ -90,5 +95,13 @@ export async function startRealNode() {
     await mkdir(join(path, '..'), { recursive: true });
     return path;
   };
-  return { client, folder, made, place, restart, runtime, until };
+  /** What the kubelet answers at a path. */
+  const get = async (path: string): Promise<string> => {
+    const { signal } = stopped;
+    const request = { method: 'GET', path, query: '', headers: {}, peer: { address: '' }, signal };
+    const { body } = await current.kubelet.handle(request);
+    if (body.kind !== 'bytes' && body.kind !== 'object') throw new Error(`the answer is ${body.kind}`);
+    return Buffer.from(body.kind === 'object' ? body.bytes() : body.bytes).toString();
+  };
+  return { client, folder, get, made, place, restart, runtime, until };
 }

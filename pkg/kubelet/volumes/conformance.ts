@@ -1,5 +1,5 @@
 /** What every volume host has to do: the laws of `volume-host.ts` as tests. Each host's own test file calls it. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { VolumeHost } from './volume-host.ts';
@@ -82,6 +82,18 @@ export function volumeHostConformance(name: string, { make, hasFiles }: VolumeHo
     expect(await now()).toEqual(['old', 'old', 'old']);
     await host.write(volume, files({ other: '' }));
     expect(await now()).toEqual(['old', 'old', 'old']);
+  });
+
+  test(`${name}: what is in a folder is how full it is, of the file system that it is on`, async () => {
+    const host = await make();
+    const path = await host.directory({ podUid: 'u1', plugin: 'empty-dir', name: 'v' });
+    await writeFile(join(path, 'file'), Buffer.alloc(100_000));
+    const [files, filesystem] = [await host.usageOf(path, 'files'), await host.usageOf(path, 'filesystem')];
+    expect(files?.bytes?.used).toBeGreaterThanOrEqual(100_000);
+    expect(files?.bytes?.used).toBeLessThan(200_000);
+    expect(files?.inodes?.used).toBe(1);
+    expect([files?.bytes?.total, files?.inodes?.total]).toEqual([filesystem?.bytes?.total, filesystem?.inodes?.total]);
+    await expect(host.usageOf(join(path, 'none'), 'files')).rejects.toThrow();
   });
 
   test(`${name}: the next container has a part of written files as it is then (fault 37)`, async () => {

@@ -17,6 +17,7 @@ import {
   rename,
   rm,
   stat,
+  statfs,
   symlink,
   writeFile,
 } from 'node:fs/promises';
@@ -29,6 +30,7 @@ import { bindOpen, mountMemory, unmountBelow } from './mounts.ts';
 import { type MachinePath, mountedPath, type NodeMount } from './node-mounts.ts';
 import { VolumeError } from './payload.ts';
 import type { VolumeFile, VolumeHost, VolumeRef } from './volume-host.ts';
+import type { VolumeAmounts, VolumeMeasure, VolumeUsage } from './volume-usage.ts';
 
 const dataLink = '..data';
 /** Of the folders that hold the files, one for each write. */
@@ -97,6 +99,7 @@ export function diskVolumeHost(directory: string, options: DiskVolumeOptions = {
       written.add(pathOf(volume));
       return pathOf(volume);
     },
+    usageOf: usageAt,
     bytesOf: async (volume) => (await folderUsage(pathOf(volume))).bytes,
     async removePod(podUid) {
       // Whoever it was that mounted something here: what is seen through a mount is not the pod's to lose.
@@ -108,6 +111,16 @@ export function diskVolumeHost(directory: string, options: DiskVolumeOptions = {
       return readdir(directory).catch(() => []);
     },
   };
+}
+
+/** See `VolumeHost.usageOf`. Source: `volume/metrics_du.go`, `metrics_statfs.go`. */
+async function usageAt(path: string, measure: Exclude<VolumeMeasure, 'driver'>): Promise<VolumeUsage> {
+  const { bavail, bfree, blocks, bsize, ffree, files } = await statfs(path);
+  const bytes: VolumeAmounts = { available: bavail * bsize, total: blocks * bsize, used: (blocks - bfree) * bsize };
+  const inodes: VolumeAmounts = { available: ffree, total: files, used: files - ffree };
+  if (measure === 'filesystem') return { bytes, inodes };
+  const own = await folderUsage(path);
+  return { bytes: { ...bytes, used: own.bytes }, inodes: { ...inodes, used: own.inodes } };
 }
 
 async function makeDirectory(path: string): Promise<string> {

@@ -7,6 +7,7 @@
  */
 import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from '#pkg/api/types/core-v1.ts';
 import type { VolumeMounted } from './volume-mounted.ts';
+import type { VolumeUsage } from './volume-usage.ts';
 
 /** A volume of a claim, for a pod. */
 export interface PersistentUse {
@@ -22,6 +23,8 @@ export interface DriverVolumes {
   mount(use: PersistentUse): Promise<VolumeMounted>;
   /** A volume that is the pod's own. */
   mountOwn(pod: Pod, volume: Volume): Promise<VolumeMounted>;
+  /** How full the volume at a path is, as its driver says; undefined where it does not say. Rejects with what the driver says against it. */
+  usageOf(path: string): Promise<VolumeUsage | undefined>;
   unmount(podUid: string): Promise<void>;
   /** Pods that have volumes. */
   podUids(): Promise<readonly string[]>;

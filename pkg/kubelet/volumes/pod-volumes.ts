@@ -1,15 +1,15 @@
 /** The volumes of pods, as pod workers see them. Contract only; `volume-manager.ts` implements it. */
 import type { Pod, Volume } from '#pkg/api/types/core-v1.ts';
 import type { FieldContext } from '../env/field-ref.ts';
+import type { VolumeMounted } from './volume-mounted.ts';
 import type { VolumeDependency } from './volume-plugin.ts';
 
 /** Where the volumes are, or which of them cannot be had. */
 export type MountOutcome =
-  /** Host path by name of the volume, and those that the node has read-only; `renewAtMs` is when contents have to be made anew, such as tokens that expire. */
+  /** By name of the volume; `renewAtMs` is when contents have to be made anew, such as tokens that expire. */
   | {
       readonly ok: true;
-      readonly paths: ReadonlyMap<string, string>;
-      readonly readOnly: ReadonlySet<string>;
+      readonly volumes: ReadonlyMap<string, VolumeMounted>;
       readonly renewAtMs?: number;
     }
   | { readonly ok: false; readonly volume: string; readonly message: string };

@@ -4,6 +4,7 @@ import type { FieldContext } from '../env/field-ref.ts';
 import { addFields, addKeys, VolumeError } from './payload.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
 import type { VolumeFile, VolumeHost } from './volume-host.ts';
+import type { VolumeMounted } from './volume-mounted.ts';
 import type { WatchedKind, WatchedObjects } from './watched-objects.ts';
 
 /** Where contents come from and go to. */
@@ -39,10 +40,7 @@ export class Projections {
   }
 
   /** Makes the files of a volume exactly what its sources say now. */
-  async write(
-    projection: Projection,
-    { pod, fields }: Subject,
-  ): Promise<{ readonly path: string; readonly renewAtMs?: number }> {
+  async write(projection: Projection, { pod, fields }: Subject): Promise<VolumeMounted> {
     const { plugin, name, mode, sources } = projection;
     const files = new Map<string, VolumeFile>();
     let renewAtMs = Number.POSITIVE_INFINITY;
@@ -63,7 +61,7 @@ export class Projections {
         throw new VolumeError(`projections of kind ${Object.keys(source).join(', ')} are not supported by this node`);
     }
     const path = await this.#deps.host.write({ podUid: pod.metadata?.uid ?? '', plugin, name }, files);
-    return { path, ...(renewAtMs === Number.POSITIVE_INFINITY ? {} : { renewAtMs }) };
+    return { path, measure: 'files', ...(renewAtMs === Number.POSITIVE_INFINITY ? {} : { renewAtMs }) };
   }
 
   async #addObject(

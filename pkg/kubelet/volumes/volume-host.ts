@@ -5,6 +5,7 @@
  * Paths are absolute.
  */
 import type { MachinePath } from './node-mounts.ts';
+import type { VolumeMeasure, VolumeUsage } from './volume-usage.ts';
 
 /** One file of a volume. */
 export interface VolumeFile {
@@ -58,6 +59,8 @@ export interface VolumeHost {
   removeLasting(name: string): Promise<void>;
   /** What a volume's folder takes on the disk, in bytes. */
   bytesOf(volume: VolumeRef): Promise<number>;
+  /** How full what is at a path is: by its files, or as a file system. Undefined where this host has no files. Rejects where nothing is there. */
+  usageOf(path: string, measure: Exclude<VolumeMeasure, 'driver'>): Promise<VolumeUsage | undefined>;
   /** Removes all volumes of a pod. */
   removePod(podUid: string): Promise<void>;
   /** Pods that have volumes: what a restarted kubelet finds. */
@@ -87,6 +90,7 @@ export function memoryVolumeHost(): VolumeHost {
       lasting.delete(name);
     },
     bytesOf: async () => 0,
+    usageOf: async () => undefined,
     removePod: async (podUid) => {
       owners.delete(podUid);
     },

@@ -7,6 +7,7 @@ import { persistentVolumes } from '#pkg/api/types/refs.ts';
 import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Client } from '#pkg/client/client.ts';
+import type { RecordedEvent } from '#pkg/client/event-recorder.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import type { DriverVolumes } from './driver-volumes.ts';
 import { VolumeError } from './payload.ts';
@@ -14,8 +15,10 @@ import { type MountOutcome, type PodVolumes, type SubPath, writtenKinds } from '
 import { Projections } from './projections.ts';
 import { ServiceAccountTokens } from './service-account-tokens.ts';
 import type { VolumeHost } from './volume-host.ts';
+import { VolumeMeasures } from './volume-measures.ts';
 import type { VolumeMounted } from './volume-mounted.ts';
 import type { VolumeDependency, VolumePlugin } from './volume-plugin.ts';
+import type { PodVolumeUsage } from './volume-usage.ts';
 import type { WatchedObjects } from './watched-objects.ts';
 
 /** What plugins are made with. */
@@ -27,6 +30,7 @@ export interface VolumeManagerDeps {
   readonly clock: Clock;
   /** Volumes of drivers beside the kubelet; absent where there are none. */
   readonly drivers?: DriverVolumes | undefined;
+  record(pod: Pod, event: RecordedEvent): void;
   /** Whether containers of this pod read files: without, tokens are not asked for. */
   readsFiles(pod: Pod): boolean;
 }
@@ -42,12 +46,14 @@ export class VolumeManager implements PodVolumes {
   readonly #tokens: ServiceAccountTokens;
   readonly #projections: Projections;
   readonly #byKind: ReadonlyMap<string, VolumePlugin>;
+  readonly #measures: VolumeMeasures;
   readonly #mounted = new Set<string>();
 
   /** Throws for two plugins of one kind. */
   constructor(deps: VolumeManagerDeps) {
     this.#deps = deps;
     this.#tokens = new ServiceAccountTokens(deps);
+    this.#measures = new VolumeMeasures(deps);
     this.#projections = new Projections({ ...deps, tokens: this.#tokens, readsFiles: (pod) => deps.readsFiles(pod) });
     this.#byKind = new Map(deps.plugins.map((plugin) => [plugin.kind, plugin]));
     if (this.#byKind.size < deps.plugins.length) {
@@ -56,22 +62,21 @@ export class VolumeManager implements PodVolumes {
   }
 
   async mount(pod: Pod, fields: FieldContext): Promise<MountOutcome> {
-    const paths = new Map<string, string>();
-    const readOnly = new Set<string>();
+    const volumes = new Map<string, VolumeMounted>();
     let renewAtMs = Number.POSITIVE_INFINITY;
     for (const volume of pod.spec?.volumes ?? []) {
       try {
         this.#mounted.add(pod.metadata?.uid ?? '');
         const mounted = await this.#setUp(pod, volume, fields);
-        paths.set(volume.name, mounted.path);
-        if (mounted.isReadOnly) readOnly.add(volume.name);
+        this.#measures.add(pod, volume, mounted);
+        volumes.set(volume.name, mounted);
         renewAtMs = Math.min(renewAtMs, mounted.renewAtMs ?? renewAtMs);
       } catch (error) {
         if (!(error instanceof VolumeError || error instanceof StatusError || isSystemError(error))) throw error;
         return { ok: false, volume: volume.name, message: error.message };
       }
     }
-    return { ok: true, paths, readOnly, ...(renewAtMs === Number.POSITIVE_INFINITY ? {} : { renewAtMs }) };
+    return { ok: true, volumes, ...(renewAtMs === Number.POSITIVE_INFINITY ? {} : { renewAtMs }) };
   }
 
   dependsOn(pod: Pod, what: VolumeDependency): boolean {
@@ -109,9 +114,20 @@ export class VolumeManager implements PodVolumes {
     return new Map(await Promise.all(found));
   }
 
+  /** How full the volumes of a pod are, by name. */
+  usageOf(podUid: string): Promise<readonly PodVolumeUsage[]> {
+    return this.#measures.usageOf(podUid);
+  }
+
+  /** Sees, until `signal` is aborted, to what drivers say is wrong with volumes. */
+  run(signal: AbortSignal): Promise<void> {
+    return this.#measures.run(signal);
+  }
+
   async unmount(podUid: string): Promise<void> {
     this.#deps.objects.release(podUid);
     this.#tokens.forget(podUid);
+    this.#measures.forget(podUid);
     if (!this.#mounted.has(podUid)) return;
     for (const plugin of this.#deps.plugins) await plugin.tearDown?.(podUid);
     await this.#deps.host.removePod(podUid);

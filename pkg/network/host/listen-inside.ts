@@ -1,6 +1,6 @@
 /**
- * A listening socket in another network namespace than this process's: made by calls of Linux that are answered at once, in the main thread, so that nothing else of
- * this process runs while that thread is there. Needs root and `node:ffi`. Whoever asked closes the descriptor, or gives it to a server, which does.
+ * A listening socket in another network namespace than this process's: made by calls of Linux that are answered at once, in the thread that asks, in which nothing else
+ * runs while it is there. Needs root and `node:ffi`. Whoever asked closes the descriptor, or gives it to a server, which does.
  */
 import { Buffer } from 'node:buffer';
 import { dlopen, getInt32 } from 'node:ffi';

@@ -6,7 +6,7 @@
 import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { ServedCatalog } from '#pkg/apiserver/documents.ts';
-import { repeat } from '#pkg/base/async.ts';
+import { repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Client, ResourceClient } from '#pkg/client/client.ts';
@@ -19,8 +19,16 @@ export interface RegistrationOptions {
   readonly client: Client;
   readonly served: Pick<ServedCatalog, 'generation' | 'list'>;
   readonly clock: Clock;
+  /** By which it puts off its beginning. */
+  readonly networkClock: Clock;
   readonly log: Logger;
 }
+
+/** It begins this much later than the server: thirty objects that nobody waits for would keep those waiting who wait for a start. */
+const beginMs = 250;
+
+/** One commit has so many; others are answered between them. */
+const madeTogether = 8;
 
 const managedLabel = 'kube-aggregator.kubernetes.io/automanaged';
 const periodMs = 1_000;
@@ -60,12 +68,13 @@ const customPriorities = { groupPriorityMinimum: 1_000, versionPriority: 100 };
 const stablePriority = 15;
 
 /** Makes the component: it looks every second whether what is served has changed, which is a comparison of two numbers. */
-export function createRegistration({ client, served, clock, log }: RegistrationOptions): Component {
+export function createRegistration({ client, served, clock, networkClock, log }: RegistrationOptions): Component {
   let done: number | undefined;
   const resource = client.resource(apiServices);
   return {
-    run: (signal) =>
-      repeat(clock, { periodMs: () => periodMs, signal }, async () => {
+    async run(signal) {
+      await sleep(networkClock, beginMs, signal);
+      await repeat(clock, { periodMs: () => periodMs, signal }, async () => {
         const { generation } = served;
         if (done === generation) return;
         try {
@@ -75,7 +84,9 @@ export function createRegistration({ client, served, clock, log }: RegistrationO
           ]);
           const wanted = wantedServices(served, new Set(crds.map(({ spec }) => spec.group)));
           const there = new Set(items.map(({ metadata }) => metadata?.name ?? ''));
-          for (const one of wanted.values()) if (!there.has(one.metadata?.name ?? '')) await make(resource, one);
+          const missing = [...wanted.values()].filter(({ metadata }) => !there.has(metadata?.name ?? ''));
+          for (let from = 0; from < missing.length; from += madeTogether)
+            await Promise.all(missing.slice(from, from + madeTogether).map((one) => make(resource, one)));
           for (const { metadata } of items) {
             const name = metadata?.name ?? '';
             if (metadata?.labels?.[managedLabel] === 'true' && !wanted.has(name)) await remove(resource, name);
@@ -84,7 +95,8 @@ export function createRegistration({ client, served, clock, log }: RegistrationO
         } catch (error) {
           if (!signal.aborted) log.warn('Cannot register what is served', { error });
         }
-      }),
+      });
+    },
   };
 }
 

@@ -6,7 +6,7 @@ import { keepStatus } from '../status.ts';
 import { coreKind, proxyVerbs } from './connections.ts';
 import { nodeProxy } from './proxy.ts';
 import { nodeTable } from './tables.ts';
-import { validateNode, validateNodeUpdate } from './validation/node.ts';
+import { validateNode, validateNodeStatusUpdate, validateNodeUpdate } from './validation/node.ts';
 
 /** Nodes, which may register with a status. */
 export const nodeStrategy = rulesOf(nodes, {
@@ -24,7 +24,7 @@ export const nodeStrategy = rulesOf(nodes, {
   validate: validateNode,
   validateUpdate: validateNodeUpdate,
   subresources: {
-    status: { validateUpdate: (node, old) => [...validateNode(node), ...validateNodeUpdate(node, old)] },
+    status: { validateUpdate: validateNodeStatusUpdate },
   },
   connects: { proxy: { kind: coreKind('NodeProxyOptions'), verbs: proxyVerbs, takesPath: true, connect: nodeProxy } },
   selectableFields: (node) => ({ 'spec.unschedulable': String(node.spec?.unschedulable === true) }),

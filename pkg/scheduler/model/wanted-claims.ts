@@ -1,4 +1,5 @@
 /** The claims for volumes that a pod names, or that are made for it. */
+import { claimNameOf } from '#pkg/api/storage/claim-name.ts';
 import type { PodInfo } from './pod-info.ts';
 
 /** One claim, by its name in the pod's namespace. */
@@ -10,8 +11,8 @@ export interface WantedClaim {
 
 /** In the order of the pod's volumes. The claim of a generic ephemeral volume is named for the pod and the volume. */
 export function wantedClaimsOf({ pod }: Pick<PodInfo, 'pod'>): readonly WantedClaim[] {
-  return (pod.spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }): WantedClaim[] => {
-    if (persistentVolumeClaim !== undefined) return [{ name: persistentVolumeClaim.claimName, isEphemeral: false }];
-    return ephemeral === undefined ? [] : [{ name: `${pod.metadata?.name}-${name}`, isEphemeral: true }];
+  return (pod.spec?.volumes ?? []).flatMap((volume): WantedClaim[] => {
+    const name = claimNameOf(pod, volume);
+    return name === undefined ? [] : [{ name, isEphemeral: volume.persistentVolumeClaim === undefined }];
   });
 }

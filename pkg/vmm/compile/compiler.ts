@@ -10,7 +10,7 @@ import type { Hart } from '../hart/hart.ts';
 import { TRAP } from '../hart/hart-state.ts';
 import type { Engine, Interpreter } from '../hart/interpreter.ts';
 import { READ, WRITE } from '../hart/mmu.ts';
-import type { CodeCache, PageCode } from '../isa/code-cache.ts';
+import type { CodeCache, CompiledPage, Entrance, PageCode } from '../isa/code-cache.ts';
 import { hartLayout, MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
 import { ENDS, emitRegion } from './emit.ts';
 import type { ModuleShelf } from './module-shelf.ts';
@@ -18,22 +18,6 @@ import { findRegion } from './region.ts';
 
 /** Regions compiled at a time; when there are more, all are dropped and made anew as they are needed. Each costs some 30 KiB. */
 const REGIONS_MAX = 4096;
-
-type RegionFunction = (base: number, entry: number) => unknown;
-
-/** Where a region is entered. */
-interface Entrance {
-  readonly run: RegionFunction;
-  readonly entry: number;
-}
-
-/** What is known of a page of code: entrances, and how often others were come to; -1 is for those that cannot be compiled. */
-interface CompiledPage {
-  readonly entrances: (Entrance | undefined)[];
-  readonly visits: Int16Array;
-  /** Offsets from which regions were compiled. */
-  readonly starts: number[];
-}
 
 /** What the engine works on. */
 export interface CompilerParts {
@@ -43,17 +27,18 @@ export interface CompilerParts {
   readonly harts: readonly Hart[];
 }
 
-const isRegion = (value: unknown): value is RegionFunction => typeof value === 'function';
+const isRegion = (value: unknown): value is Entrance['run'] => typeof value === 'function';
 
 /** The compiling engine of a machine. */
 export class Compiler implements Engine {
   /** Regions compiled since the start. */
   compiled = 0;
   private readonly parts: CompilerParts;
-  private pages = new WeakMap<PageCode, CompiledPage>();
   private readonly hot: number;
   private readonly modules: ModuleShelf | undefined;
   private live = 0;
+  /** Whether the place that was asked about last is known not to be compilable. */
+  private isRefused = false;
   private readonly imports: { readonly m: { readonly m: WebAssembly.Memory; readonly f: CompilerFill } };
 
   /** A place is compiled when it is come to for the `hot`th time; `modules`: what was compiled before. */
@@ -70,8 +55,10 @@ export class Compiler implements Engine {
     let isArrived = false;
     while (hart.left > 0 && !hart.attention) {
       const entrance = this.entranceAt(hart, isArrived);
-      if (entrance === undefined) interpreter.runStraight(hart);
-      else this.enter(hart, entrance);
+      if (entrance !== undefined) this.enter(hart, entrance);
+      // What is never compiled is mostly one instruction, such as the first of a trap's handler, with much behind it that can be.
+      else if (this.isRefused) interpreter.runOne(hart);
+      else interpreter.runStraight(hart);
       isArrived = true;
     }
   }
@@ -79,7 +66,7 @@ export class Compiler implements Engine {
   /** Where code is compiled, as offsets in memory. */
   hotPlaces(): readonly number[] {
     return [...this.parts.cache.kept].flatMap((code) =>
-      (this.pages.get(code)?.starts ?? []).map((offset) => code.page * PAGE_SIZE + offset),
+      (code.compiled?.starts ?? []).map((offset) => code.page * PAGE_SIZE + offset),
     );
   }
 
@@ -100,14 +87,16 @@ export class Compiler implements Engine {
   }
 
   private enter(hart: Hart, { run, entry }: Entrance): void {
-    const { view, at } = hart;
-    view.setInt32(at + hartLayout.pc, hart.pcLo, true);
-    view.setInt32(at + hartLayout.pc + 4, hart.pcHi, true);
-    view.setInt32(at + hartLayout.left, hart.left, true);
+    const { words, at } = hart;
+    const pc = (at + hartLayout.pc) >>> 2;
+    const left = (at + hartLayout.left) >>> 2;
+    words[pc] = hart.pcLo;
+    words[pc + 1] = hart.pcHi;
+    words[left] = hart.left;
     const end = run(at, entry);
-    hart.pcLo = view.getInt32(at + hartLayout.pc, true);
-    hart.pcHi = view.getInt32(at + hartLayout.pc + 4, true);
-    hart.left = view.getInt32(at + hartLayout.left, true);
+    hart.pcLo = words[pc] ?? 0;
+    hart.pcHi = words[pc + 1] ?? 0;
+    hart.left = words[left] ?? 0;
     if (end === ENDS.interpret && hart.left > 0) this.parts.interpreter.runOne(hart);
     else if (end === ENDS.budget) this.parts.interpreter.run(hart);
   }
@@ -115,27 +104,26 @@ export class Compiler implements Engine {
   /** The compiled code at the hart's pc, which may be compiled now; undefined where it is to be interpreted. */
   private entranceAt(hart: Hart, isArrived: boolean): Entrance | undefined {
     const code = this.parts.interpreter.pageOf(hart);
+    this.isRefused = false;
     if (code === undefined) return undefined;
     const offset = hart.pcLo & (PAGE_SIZE - 1);
     const page = this.pageOf(code);
     const known = page.entrances[offset >> 1];
     if (known !== undefined || !isArrived) return known;
     const visits = (page.visits[offset >> 1] ?? 0) + 1;
+    this.isRefused = visits === 0;
     if (visits === 0) return undefined;
     page.visits[offset >> 1] = visits;
     return visits < this.hot ? undefined : this.compile(code, page, offset);
   }
 
   private pageOf(code: PageCode): CompiledPage {
-    const known = this.pages.get(code);
-    if (known !== undefined) return known;
-    const page = {
+    code.compiled ??= {
       entrances: new Array<Entrance | undefined>(PAGE_SIZE / 2),
       visits: new Int16Array(PAGE_SIZE / 2),
       starts: [],
     };
-    this.pages.set(code, page);
-    return page;
+    return code.compiled;
   }
 
   private compile(code: PageCode, page: CompiledPage, offset: number): Entrance | undefined {
@@ -146,7 +134,7 @@ export class Compiler implements Engine {
       return undefined;
     }
     if (this.live >= REGIONS_MAX) {
-      this.pages = new WeakMap();
+      for (const kept of cache.kept) kept.compiled = undefined;
       this.live = 0;
       return undefined;
     }

@@ -82,8 +82,12 @@ export type UserStatus = 'trapped' | 'shown' | 'hidden';
 export class HartState {
   readonly id: number;
   readonly view: DataView;
+  /** The same buffer in words of the machine that simulates, which is little-endian as all that run V8: what is reached most is reached so, as engines make a call of a DataView's accessors. */
+  readonly words: Int32Array;
   /** Offset of its part of the buffer. */
   readonly at: number;
+  /** The same in words. */
+  private readonly word: number;
   pcLo = 0;
   pcHi = 0;
   /** Where the instruction that runs will go on. */
@@ -119,15 +123,17 @@ export class HartState {
   constructor(id: number, { view, harts }: { readonly view: DataView; readonly harts: number }) {
     this.id = id;
     this.view = view;
+    this.words = new Int32Array(view.buffer);
     this.at = harts + id * hartLayout.bytes;
+    this.word = this.at >>> 2;
   }
 
   lo(register: number): number {
-    return this.view.getInt32(this.at + register * 8, true);
+    return this.words[this.word + register * 2] ?? 0;
   }
 
   hi(register: number): number {
-    return this.view.getInt32(this.at + register * 8 + 4, true);
+    return this.words[this.word + register * 2 + 1] ?? 0;
   }
 
   big(register: number): bigint {
@@ -137,9 +143,9 @@ export class HartState {
   /** Register 0 stays 0. */
   set(register: number, lo: number, hi: number): void {
     if (register === 0) return;
-    const at = this.at + register * 8;
-    this.view.setInt32(at, lo, true);
-    this.view.setInt32(at + 4, hi, true);
+    const at = this.word + register * 2;
+    this.words[at] = lo;
+    this.words[at + 1] = hi;
   }
 
   /** A 32-bit result, sign-extended. */

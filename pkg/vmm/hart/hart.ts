@@ -65,7 +65,10 @@ export class Hart extends HartState {
   /** Reads memory at an offset of the buffer. */
   take(at: number, size: number): void {
     this.valueHi = 0;
-    if (size === 8) {
+    if (size >= 4 && (at & 3) === 0) {
+      this.valueLo = this.words[at >>> 2] ?? 0;
+      if (size === 8) this.valueHi = this.words[(at >>> 2) + 1] ?? 0;
+    } else if (size === 8) {
       this.valueLo = this.view.getInt32(at, true);
       this.valueHi = this.view.getInt32(at + 4, true);
     } else if (size === 4) this.valueLo = this.view.getInt32(at, true);
@@ -74,7 +77,10 @@ export class Hart extends HartState {
 
   /** Writes memory at an offset of the buffer. */
   put(at: number, size: number, lo: number, hi: number): void {
-    if (size === 8) {
+    if (size >= 4 && (at & 3) === 0) {
+      this.words[at >>> 2] = lo;
+      if (size === 8) this.words[(at >>> 2) + 1] = hi;
+    } else if (size === 8) {
       this.view.setInt32(at, lo, true);
       this.view.setInt32(at + 4, hi, true);
     } else if (size === 4) this.view.setInt32(at, lo, true);

@@ -129,12 +129,13 @@ export class Mmu {
 
   /** Offset in the buffer of a load that its translation buffer lets through, or -1. `size` is 1, 2, 4 or 8. */
   quick(access: Access, lo: number, hi: number, size: number): number {
-    const { view, at } = this.state;
-    const buffer = view.getUint32(at + hartLayout.dataTlb, true) + (access === WRITE ? TLB_BYTES * CONTEXTS : 0);
-    const entry = buffer + ((lo >>> 12) & (TLB_ENTRIES - 1)) * 16;
+    const { words, at } = this.state;
+    const buffer =
+      ((words[(at + hartLayout.dataTlb) >>> 2] ?? 0) >>> 2) + (access === WRITE ? (TLB_BYTES >>> 2) * CONTEXTS : 0);
+    const entry = buffer + ((lo >>> 12) & (TLB_ENTRIES - 1)) * 4;
     const tag = lo & (-PAGE_SIZE | (size - 1));
-    if (view.getInt32(entry, true) !== tag || view.getInt32(entry + 4, true) !== hi) return -1;
-    return (view.getInt32(entry + 8, true) + lo) >>> 0;
+    if (words[entry] !== tag || words[entry + 1] !== hi) return -1;
+    return ((words[entry + 2] ?? 0) + lo) >>> 0;
   }
 
   /**

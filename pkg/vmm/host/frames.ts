@@ -86,12 +86,23 @@ export function addressNumber(address: string): number {
 
 /** An answer to who asked for an address. */
 export function arpAnswer(from: Station, to: Station): Uint8Array {
+  return arpFrame(from, to, 2);
+}
+
+/** A question of all who hear it for an address. */
+export function arpQuestion(from: Station, address: number): Uint8Array {
+  const frame = arpFrame(from, { mac: new Uint8Array(6), address }, 1);
+  frame.fill(0xff, 0, 6);
+  return frame;
+}
+
+function arpFrame(from: Station, to: Station, operation: number): Uint8Array {
   const frame = new Uint8Array(42);
   const view = new DataView(frame.buffer);
   frame.set(to.mac, 0);
   frame.set(from.mac, 6);
   view.setUint16(12, ARP);
-  frame.set([0, 1, 8, 0, 6, 4, 0, 2], 14);
+  frame.set([0, 1, 8, 0, 6, 4, 0, operation], 14);
   frame.set(from.mac, 22);
   view.setUint32(28, from.address);
   frame.set(to.mac, 32);

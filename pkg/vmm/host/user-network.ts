@@ -25,7 +25,6 @@ export const hostAddress = '10.0.2.2';
 /** Where its host is to a machine that has an address among others: one that no network routes. Source: RFC 3927. */
 export const linkLocalHost = '169.254.255.2';
 const hostMac = Uint8Array.of(2, 0, 0, 0, 0, 2);
-const hostNumber = addressNumber(hostAddress);
 
 /**
  * Ports of this end, one after the other: those that are in use are passed over. They are dealt out in slots: networks that have the same guest one after the other
@@ -44,18 +43,11 @@ export interface UserAddresses {
   readonly host: string;
 }
 
-/** The slot of the connection that a frame of the guest is of; undefined for other frames. */
-export function slotOf(bytes: Uint8Array): number | undefined {
-  const frame = readFrame(bytes);
-  if (frame?.kind !== 'tcp' || frame.target !== hostNumber) return undefined;
-  const slot = Math.floor((frame.segment.targetPort - firstPort) / slotPorts);
-  return slot >= 0 && slot < slots ? slot : undefined;
-}
-
 /** A user network of one machine. */
 export class UserNetwork {
   #mac: Uint8Array;
-  readonly #guest: number;
+  #guest: number;
+  #guestAddress: string;
   readonly #host: Station;
   #slot = 0;
   readonly #connections = new Map<number, Connection>();
@@ -67,6 +59,7 @@ export class UserNetwork {
   constructor(mac: Uint8Array, addresses: UserAddresses = { guest: guestAddress, host: hostAddress }) {
     this.#mac = mac;
     this.#guest = addressNumber(addresses.guest);
+    this.#guestAddress = addresses.guest;
     this.#host = { mac: hostMac, address: addressNumber(addresses.host) };
   }
 
@@ -84,10 +77,25 @@ export class UserNetwork {
     return this.#slot;
   }
 
-  /** Is from now on that of a guest of another address, in another slot. Throws where there are connections. */
-  become({ mac, slot }: { readonly mac: Uint8Array; readonly slot: number }): void {
+  /** What the guest knows as its address. */
+  get guestAddress(): string {
+    return this.#guestAddress;
+  }
+
+  /** The slot of the connection that a frame of the guest is of; undefined for other frames. */
+  slotOf(bytes: Uint8Array): number | undefined {
+    const frame = readFrame(bytes);
+    if (frame?.kind !== 'tcp' || frame.target !== this.#host.address) return undefined;
+    const slot = Math.floor((frame.segment.targetPort - firstPort) / slotPorts);
+    return slot >= 0 && slot < slots ? slot : undefined;
+  }
+
+  /** Is from now on that of a guest of other addresses, in another slot. Throws where there are connections. */
+  become({ mac, address, slot }: { readonly mac: Uint8Array; readonly address: string; readonly slot: number }): void {
     if (this.#connections.size > 0) throw new Error('Cannot change the ports of a network as it has connections');
     this.#mac = mac;
+    this.#guest = addressNumber(address);
+    this.#guestAddress = address;
     this.#slot = slot;
     this.#frames = [];
   }

@@ -7,10 +7,26 @@ import { MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
 import { decode } from './decode.ts';
 import type { Instruction } from './instruction.ts';
 
+/** Where compiled code is entered: a function of WebAssembly, given where the hart is in memory, and which of its entries. */
+export interface Entrance {
+  readonly run: (base: number, entry: number) => unknown;
+  readonly entry: number;
+}
+
+/** What is known of a page of code to who compiles it, by half of the offset: entrances, and how often others were come to; -1 is for those that cannot be compiled. */
+export interface CompiledPage {
+  readonly entrances: (Entrance | undefined)[];
+  readonly visits: Int16Array;
+  /** Offsets from which code was compiled. */
+  readonly starts: number[];
+}
+
 /** Instructions of one page, by half of the offset. */
 export interface PageCode {
   readonly page: number;
   readonly instructions: (Instruction | undefined)[];
+  /** Of who compiles; goes with the instructions. */
+  compiled: CompiledPage | undefined;
   /** False once the page's bytes changed: then nothing of it holds. */
   isValid: boolean;
 }
@@ -36,7 +52,8 @@ export class CodeCache implements CodeKeeper {
     if (known !== undefined) return known;
     this.memory.readable(address);
     if (this.pages.size >= PAGES_MAX) this.forgetAll();
-    const code: PageCode = { page, instructions: new Array<Instruction | undefined>(PAGE_SIZE / 2), isValid: true };
+    const instructions = new Array<Instruction | undefined>(PAGE_SIZE / 2);
+    const code: PageCode = { page, instructions, compiled: undefined, isValid: true };
     this.pages.set(page, code);
     this.memory.keepsCode(page);
     return code;

@@ -4,6 +4,8 @@ import type { Outbox } from './outbox.ts';
 
 /** Without an answer for so long the question is put again. */
 const againMs = 250;
+/** What only has to be written down waits so long: who waits since the handover is answered meanwhile, which on a host with few processors the arbiter and all who hear of it would hinder. */
+const calmMs = 100;
 
 /** The claim of one end. */
 export class Claim {
@@ -32,6 +34,11 @@ export class Claim {
   /** The answer may be another in a while. */
   askLater(nowMs: number): void {
     this.laterMs = nowMs + againMs;
+  }
+
+  /** Asks once the handover is over for who waits for the machine. */
+  askCalmly(nowMs: number): void {
+    if (this.askedMs === undefined) this.laterMs ??= nowMs + calmMs;
   }
 
   tick(nowMs: number): void {

@@ -9,7 +9,7 @@
  *    The arbiter knows nothing, then perhaps `handover`, then `source` or `target`, which stays.
  *    a. Live modes: while the machine still runs at the source, the target claims `handover`, and acknowledges no round before it has it. From then on whose the machine is
  *       is the target's alone to say, and the two ends agree about it over their connection without asking anybody: a target that has `handover` and all of `state` activates at once, and
- *       claims `target`, which the arbiter then writes down.
+ *       claims `target` a little later, which the arbiter then writes down.
  *    b. A target that has claimed `handover` and will not activate says so: it destroys its copy for good and claims `source`, until it is told that it is. It gives up like this when the
  *       source gives up, when the connection is lost before all of `state` is here, and when nothing at all came for `silentMs`.
  *    c. Over `handover` the arbiter lets `source` win from the target; from the source only when the target is known to be dead. A source that has not let go needs no word of
@@ -25,7 +25,7 @@
  * 6. A round is acknowledged when all of it is in the target's memory and the code that the source has compiled is compiled there too; what a source says of its code changes nothing but time.
  */
 import type { ModuleShelf } from '../compile/module-shelf.ts';
-import type { SeatParts } from '../frames/seat.ts';
+import type { Discard, SeatParts } from '../frames/seat.ts';
 import type { Machine, MachineConfig, MachineShape } from '../machine-contract.ts';
 import type { PieceStore } from './piece-tree.ts';
 
@@ -199,10 +199,11 @@ export type CreateSource = (options: {
   readonly cpuMs?: () => number;
 }) => MigrationEnd;
 
-/** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not; `seat` is where its pages are then (default: in a buffer of its own), `modules` what was compiled for machines before. */
+/** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not; `seat` is where its pages are then (default: in a buffer of its own), `discard` by what frames that it gives back there go to the system, `modules` what was compiled for machines before. */
 export type CreateTarget = (options: {
   readonly accept: (config: MachineShape) => string | undefined;
   readonly seat?: SeatParts;
+  readonly discard?: Discard | undefined;
   readonly modules?: ModuleShelf;
   readonly pieces?: PieceStore;
   readonly makeDisk?: (blocks: number) => BlockStore;

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
+import { newBank } from '../frames/frame-bank.ts';
+import { newSeat, seatBytes } from '../frames/seat.ts';
 import { createMachine } from '../machine.ts';
 import type { MachineConfig } from '../machine-contract.ts';
+import { PAGE_SIZE } from '../memory-map.ts';
 import type { BlockStore, MigrationSettings, Owner } from './contract.ts';
 import { restoreImage, saveImage } from './image.ts';
 import { introduce } from './introduction.ts';
@@ -22,13 +25,14 @@ interface More {
   readonly disk?: BlockStore;
   readonly makeDisk?: (blocks: number) => BlockStore;
   readonly problem?: string;
+  readonly room?: Pick<Parameters<typeof createTarget>[0], 'discard' | 'seat'>;
   readonly arbiter?: RigOptions['arbiter'];
 }
 
 const at = (pieces: PieceStore | undefined) => (pieces === undefined ? {} : { pieces });
 
 function migrate(more: Partial<MigrationSettings>, extra: More = {}) {
-  const { pause = 400, faults = [], stores = {}, disk, makeDisk, problem, ...rig } = extra;
+  const { pause = 400, faults = [], stores = {}, disk, makeDisk, problem, room, ...rig } = extra;
   const config = restlessConfig({ regionKiB: 64, pause });
   const machine = createMachine(config);
   machine.run(200_000);
@@ -42,6 +46,7 @@ function migrate(more: Partial<MigrationSettings>, extra: More = {}) {
   });
   const target = createTarget({
     accept: () => problem,
+    ...room,
     ...at(stores.target),
     ...(makeDisk === undefined ? {} : { makeDisk }),
   });
@@ -70,6 +75,29 @@ test.each(['pre-copy', 'post-copy', 'hybrid', 'suspend'] as const)('a machine is
   expect(hosts.target).toMatchObject({ outcome: 'completed', reason: '' });
   expect(hosts.running).toEqual([hosts.target]);
   expectTwin(all);
+});
+
+test('a machine that has come, and goes on from there, leaves its frames to the system', () => {
+  const { memory } = restlessConfig({ regionKiB: 64, pause: 400 });
+  const seat = newSeat(newBank(2 * seatBytes(memory)), { machine: 1, size: memory });
+  let bytes = 0;
+  const { hosts } = migrate(
+    { mode: 'pre-copy' },
+    {
+      room: {
+        seat,
+        discard: (frames) => {
+          bytes += frames.length;
+        },
+      },
+    },
+  );
+  expect([hosts.target.outcome, bytes]).toEqual(['completed', 0]);
+  const used = (hosts.target.machine?.pageUse?.owned ?? 0) * PAGE_SIZE;
+  expect(used).toBeGreaterThan(64 << 10);
+  hosts.target.machine?.release();
+  expect(bytes).toBeGreaterThanOrEqual(used);
+  expect(seat.bank.owners.includes(seat.machine)).toBe(false);
 });
 
 test.each(['pre-copy', 'post-copy', 'hybrid'] as const)(
@@ -214,8 +242,10 @@ test('a source that lies, or a line that changes bytes, ends it with one line an
     const ended: string[] = [];
     const claims: string[] = [];
     const asked: Owner[] = [];
-    const take = (effects: ReturnType<typeof source.on>, to: Uint8Array[]): void => {
+    const atMs: Record<string, number> = {};
+    const take = (effects: ReturnType<typeof source.on>, to: Uint8Array[], nowMs: number): void => {
       for (const effect of effects) {
+        atMs[effect.type === 'claim' ? effect.owner : effect.type] = nowMs;
         if (effect.type === 'send') to.push(effect.bytes);
         if (effect.type === 'ended') ended.push(effect.reason);
         if (effect.type !== 'claim') continue;
@@ -223,22 +253,30 @@ test('a source that lies, or a line that changes bytes, ends it with one line an
         asked.push(effect.owner);
       }
     };
-    take(source.on({ type: 'start', nowMs: 0 }), toTarget);
-    for (let turn = 1; turn < 60; turn++) {
+    take(source.on({ type: 'start', nowMs: 0 }), toTarget, 0);
+    for (let nowMs = 10; nowMs < 300; nowMs += 10) {
       const [there, back] = [toTarget, toSource];
       toTarget = [];
       toSource = [];
       for (const bytes of there) {
         sent.push(bytes);
-        take(target.on({ type: 'received', bytes: change(bytes), nowMs: turn }), toSource);
+        take(target.on({ type: 'received', bytes: change(bytes), nowMs }), toSource, nowMs);
       }
-      for (const owner of asked.splice(0)) take(target.on({ type: 'claimed', owner, nowMs: turn }), toSource);
-      for (const bytes of back) take(source.on({ type: 'received', bytes, nowMs: turn }), toTarget);
-      take(source.on({ type: 'sent', waitingBytes: 0, nowMs: turn }), toTarget);
+      for (const owner of asked.splice(0)) take(target.on({ type: 'claimed', owner, nowMs }), toSource, nowMs);
+      for (const bytes of back) take(source.on({ type: 'received', bytes, nowMs }), toTarget, nowMs);
+      for (const [end, to] of [
+        [target, toSource],
+        [source, toTarget],
+      ] as const)
+        take(end.on({ type: 'tick', nowMs }), to, nowMs);
+      take(source.on({ type: 'sent', waitingBytes: 0, nowMs }), toTarget, nowMs);
     }
-    return { ended, claims };
+    return { ended, claims, atMs };
   };
-  expect(talk((bytes) => bytes).claims).toEqual(['handover', 'target', 'source']);
+  const { claims: whole, atMs } = talk((bytes) => bytes);
+  expect(whole).toEqual(['handover', 'target', 'source']);
+  // What only has to be written down is so once the handover is over.
+  for (const owner of ['target', 'source']) expect((atMs[owner] ?? 0) - (atMs['activate'] ?? 0)).toBeGreaterThan(50);
   let changedBytes = 0;
   const frames = sent.splice(0).length;
   for (let frame = 0; frame < frames; frame++) {

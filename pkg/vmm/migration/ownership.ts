@@ -37,7 +37,8 @@ export class Ownership {
   /** All of the machine is here. True: it may be activated now, and the arbiter hears of it; false: only once it has answered. */
   take(nowMs: number): boolean {
     const { isReady } = this;
-    this.ask('taking', 'target', nowMs);
+    if (isReady) this.claimOf('taking', 'target').askCalmly(nowMs);
+    else this.ask('taking', 'target', nowMs);
     return isReady;
   }
 
@@ -70,8 +71,12 @@ export class Ownership {
   }
 
   private ask(stage: 'asking' | 'taking' | 'returning', owner: Owner, nowMs: number): void {
+    this.claimOf(stage, owner).ask(nowMs);
+  }
+
+  private claimOf(stage: 'asking' | 'taking' | 'returning', owner: Owner): Claim {
     this.stage = stage;
     this.claim = new Claim(owner, this.out);
-    this.claim.ask(nowMs);
+    return this.claim;
   }
 }

@@ -311,7 +311,7 @@ class MigrationSource implements MigrationEnd {
   /** The target says that it needs nothing more: the arbiter's word is what this end goes by. */
   private confirm(): void {
     this.isDone = true;
-    this.askWhose('');
+    this.claim.askCalmly(this.nowMs);
   }
 
   /** Makes what there is room for: one batch while the machine runs beside it. */

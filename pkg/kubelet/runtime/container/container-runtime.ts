@@ -8,6 +8,7 @@ import { readLog } from '../log-reader.ts';
 import { requireFeature } from '../plain-streams.ts';
 import { connectTo } from '../port-forward.ts';
 import {
+  type ContainerFreezer,
   type ContainerInspection,
   type ContainerService,
   type ExecResult,
@@ -60,7 +61,7 @@ export async function openContainerRuntime(deps: ContainerRuntimeDeps): Promise<
 export class ContainerRuntime implements Runtime {
   readonly capabilities;
   readonly sandboxes: SandboxService;
-  readonly containers: ContainerService;
+  readonly containers: ContainerService & { readonly freezer: ContainerFreezer };
   readonly inspection: ContainerInspection;
   readonly streaming: StreamingService;
   readonly images: ImageService;
@@ -87,6 +88,10 @@ export class ContainerRuntime implements Runtime {
       update: (id, resources) => node.update(id, resources),
       status: async (id) => node.find(id)?.snapshot(),
       list: async () => node.all().map((entry) => entry.snapshot()),
+      freezer: {
+        freeze: async (id) => node.freeze(this.#running(id)),
+        thaw: async (id) => node.thaw(this.#running(id)),
+      },
     };
     this.inspection = {
       exec: (id, { command, signal }) => this.#run(id, { command, ...(signal === undefined ? {} : { signal }) }),

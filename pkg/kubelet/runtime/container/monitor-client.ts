@@ -20,7 +20,7 @@ import {
   protocolVersion,
   type RunCall,
 } from './monitor/protocol.ts';
-import { socketName, startMonitor } from './monitor/start-monitor.ts';
+import { socketName, startMonitor, wakeMonitor } from './monitor/start-monitor.ts';
 
 /** Tries to have a monitor, this far apart. One that starts says so; after that many something is wrong with the machine. */
 const triesMax = 5;
@@ -98,6 +98,7 @@ export class MonitorClient {
   async #connect(): Promise<readonly MonitoredContainer[]> {
     const { clock, folder } = this.#options;
     let problem: unknown;
+    wakeMonitor(folder);
     for (let tries = 0; tries < triesMax; tries++) {
       if (tries > 0) await sleep(clock, retryMs);
       try {

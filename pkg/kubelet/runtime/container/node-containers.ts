@@ -14,6 +14,7 @@ import { readWhole, writeWhole } from '../whole-files.ts';
 import { seccompText, specOptions, userOf, wishedDevices } from './bundle.ts';
 import { withCdiDevices } from './cdi/cdi-files.ts';
 import { ContainerEntry } from './container-entry.ts';
+import { freeze, thaw } from './freezer.ts';
 import { prepareImageVolumes, releaseImageVolumes } from './image-volumes.ts';
 import { fromStore } from './images.ts';
 import { cgroupFolders, type Machine, readMachine } from './machine.ts';
@@ -107,6 +108,8 @@ export class NodeContainers {
     const machine = await readMachine(deps.architecture);
     if (machine === undefined) throw new RuntimeError('failed', 'this machine has no cgroups, which limit containers');
     const node = new NodeContainers(deps, machine);
+    // Whoever froze all of them, and is gone.
+    await thaw(machine.cgroups, node.#places.cgroup);
     await node.#load();
     return node;
   }
@@ -225,6 +228,18 @@ export class NodeContainers {
     await writeWhole(at.record, record);
   }
 
+  async freeze(entry: ContainerEntry): Promise<void> {
+    try {
+      await freeze(this.machine.cgroups, this.places(entry).cgroup, this.#deps.clock);
+    } catch (error) {
+      throw new RuntimeError('failed', `container "${entry.id}" is not frozen: ${errorText(error)}`, error);
+    }
+  }
+
+  async thaw(entry: ContainerEntry): Promise<void> {
+    await thaw(this.machine.cgroups, this.places(entry).cgroup);
+  }
+
   /** Ends all containers of a sandbox, which takes no more. */
   async stopSandbox(id: string): Promise<void> {
     await this.sandboxes.stop(id);
@@ -291,7 +306,10 @@ export class NodeContainers {
       sandbox,
       clock: this.#deps.clock,
       terminationLog: containerPlaces(this.#places, record.id, sandbox.config).terminationLog,
-      signal: (signal) => this.monitor.call({ method: 'signal', id: record.id, signal }),
+      signal: async (signal) => {
+        await thaw(this.machine.cgroups, containerPlaces(this.#places, record.id, sandbox.config).cgroup);
+        await this.monitor.call({ method: 'signal', id: record.id, signal });
+      },
     });
   }
 

@@ -78,7 +78,8 @@ export class MachineLinks {
       address,
       listen: async () => {
         const { handle, transfer } = await ofKernel(this.#taps.listen(place));
-        return { tap: { handle, mac, address }, transfer };
+        const { gateway } = route;
+        return { tap: { handle, mac, address, ...(gateway === undefined ? {} : { gateway }) }, transfer };
       },
     };
   }

@@ -55,11 +55,13 @@ export class Machines {
     };
   }
 
-  /** Throws where the machine of that pod is none that moves, or no container of it runs. */
-  checkMoves(pod: PodName): void {
-    // Connections are to an address of the node that it would leave.
-    if (this.#container(pod).hasOwnAddress)
-      throw new RuntimeError('failed', 'a machine with an address of its own stays where it is');
+  /** Throws where the machine of that pod is none that may come here, to run or to stand by, or no container of it runs. */
+  checkMoves(pod: PodName, { isStandby }: Pick<Arrival, 'isStandby'>): void {
+    const { link } = this.#container(pod);
+    if (link === undefined) return;
+    if (isStandby) throw new RuntimeError('failed', 'a machine with an address of its own has no stand-by');
+    // What comes from elsewhere speaks to others by the gateway alone.
+    if (link.gateway === undefined) throw new RuntimeError('failed', 'nothing leads out of the network of its pod');
   }
 
   /** Waits for a machine in that pod; resolves with the port. Rejects where no container of it runs. */

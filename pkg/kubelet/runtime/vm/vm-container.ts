@@ -182,9 +182,9 @@ export class VmContainer {
     return this.#thread;
   }
 
-  /** Whether it has an address of its own among others. */
-  get hasOwnAddress(): boolean {
-    return this.#options.link !== undefined;
+  /** Where the machine is among others; undefined: its host is alone on its wire. */
+  get link(): MachineLink | undefined {
+    return this.#options.link;
   }
 
   /** The kernel that it boots. */

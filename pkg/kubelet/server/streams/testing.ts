@@ -94,7 +94,14 @@ export function streamKubelet(clock: Clock = new SystemClock()): StreamCalls & {
     version: 'v1.36.0',
   };
   const probeCounts = new ProbeCounts();
-  const handle = createKubeletHandler({ clock, nodeName, settings, probeCounts, workers: () => [worker] });
+  const handle = createKubeletHandler({
+    clock,
+    nodeName,
+    settings,
+    probeCounts,
+    workers: () => [worker],
+    volumesOf: async () => [],
+  });
   return { ...calls, handle };
 }
 

@@ -42,6 +42,7 @@ async function start(spec: PersistentVolume['spec'], claimSpec: PersistentVolume
     client,
     clock,
     readsFiles: () => true,
+    record: () => {},
   });
   const mount = (pod: Pod) =>
     manager.mount(pod, { pod, node: {}, podIps: [], hostIps: [], signal: neverAborted } as never);
@@ -56,7 +57,7 @@ const podOf = (uid: string): Pod => ({
 test('what a pod leaves in its folder the next pod finds, and it is gone once the volume is', async () => {
   const { directory, client, manager, mount, clean } = await start({ csi: folder });
   const first = await mount(podOf('u1'));
-  const path = first.ok ? (first.paths.get('v') ?? '') : '';
+  const path = first.ok ? (first.volumes.get('v')?.path ?? '') : '';
   await writeFile(join(path, 'kept'), 'data');
   await manager.unmount('u1');
   expect(await mount(podOf('u2'))).toEqual(first);

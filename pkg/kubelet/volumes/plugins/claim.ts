@@ -1,9 +1,11 @@
 /**
  * persistentVolumeClaim and ephemeral: the volume that a claim is bound to. Folders of the built-in provisioner, paths of the machine, and volumes of CSI drivers. Source: kubelet `volumemanager` `createVolumeSpec`, `volume/local`.
  */
+import { claimNameOf } from '#pkg/api/storage/claim-name.ts';
 import { nodeFolderDriver } from '#pkg/api/storage/volume-match.ts';
-import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from '#pkg/api/types/core-v1.ts';
 import { persistentVolumeClaims, persistentVolumes } from '#pkg/api/types/refs.ts';
+import { allContainers } from '../../model/pod-view.ts';
 import { VolumeError } from '../payload.ts';
 import type { VolumeMounted } from '../volume-mounted.ts';
 import type { VolumePlugin, VolumeRequest } from '../volume-plugin.ts';
@@ -12,14 +14,12 @@ import type { VolumePlugin, VolumeRequest } from '../volume-plugin.ts';
 export const claimPlugins: readonly VolumePlugin[] = [
   {
     kind: 'persistentVolumeClaim',
-    setUp: ({ persistentVolumeClaim }, request) => {
-      const { claimName = '', readOnly: isReadOnly = false } = persistentVolumeClaim ?? {};
-      return setUp(claimName, { ...request, isReadOnly });
-    },
+    setUp: (volume, request) =>
+      setUp(volume, { ...request, isReadOnly: volume.persistentVolumeClaim?.readOnly === true }),
   },
   {
     kind: 'ephemeral',
-    setUp: ({ name }, request) => setUp(`${request.pod.metadata?.name}-${name}`, { ...request, isEphemeral: true }),
+    setUp: (volume, request) => setUp(volume, { ...request, isEphemeral: true }),
   },
 ];
 
@@ -29,8 +29,9 @@ interface ClaimRequest extends VolumeRequest {
   readonly isReadOnly?: boolean;
 }
 
-async function setUp(claimName: string, request: ClaimRequest): Promise<VolumeMounted> {
+async function setUp(own: Volume, request: ClaimRequest): Promise<VolumeMounted> {
   const { pod, client } = request;
+  const claimName = claimNameOf(pod, own) ?? '';
   const { namespace = '', uid } = pod.metadata ?? {};
   const claim = await client.resource(persistentVolumeClaims).get(claimName, { namespace });
   const owner = claim.metadata?.ownerReferences?.find(({ controller }) => controller === true);
@@ -43,7 +44,17 @@ async function setUp(claimName: string, request: ClaimRequest): Promise<VolumeMo
   const volume = await client.resource(persistentVolumes).get(volumeName);
   if (volume.spec?.claimRef?.uid !== claim.metadata?.uid)
     throw new VolumeError(`PV ${volumeName} is not bound to PVC ${namespace}/${claimName}`);
+  const problem = modeProblem(own.name, volume, pod);
+  if (problem !== undefined) throw new VolumeError(problem);
   return placeOf(volume, claim, request);
+}
+
+/** Why the containers of a pod cannot have a volume as they want it. Source: kubelet `desired_state_of_world_populator.go` `createVolumeSpec`. */
+function modeProblem(name: string, { spec }: PersistentVolume, pod: Pod): string | undefined {
+  const { volumeMode = 'Filesystem' } = spec ?? {};
+  const place = volumeMode === 'Block' ? 'volumeMounts' : 'volumeDevices';
+  const isElsewhere = allContainers(pod).some((container) => container[place]?.some((one) => one.name === name));
+  return isElsewhere ? `volume ${name} has volumeMode ${volumeMode}, but is specified in ${place}` : undefined;
 }
 
 /** Names of folders are those of volumes: nothing leads out of where they are. */
@@ -55,15 +66,21 @@ async function placeOf(
   { host, pod, drivers, isReadOnly = false }: ClaimRequest,
 ): Promise<VolumeMounted> {
   const { metadata, spec } = volume;
-  if (spec?.hostPath !== undefined) return host.machinePath(spec.hostPath.path, spec.hostPath.type ?? '');
-  if (spec?.local !== undefined) return host.machinePath(spec.local.path, 'Directory');
+  const isBlock = spec?.volumeMode === 'Block';
+  if (spec?.hostPath !== undefined && !isBlock) return host.machinePath(spec.hostPath.path, spec.hostPath.type ?? '');
+  if (spec?.local !== undefined && isBlock)
+    return { ...(await host.machinePath(spec.local.path, 'BlockDevice')), isBlock };
+  if (spec?.local !== undefined)
+    return { ...(await host.machinePath(spec.local.path, 'Directory')), measure: 'filesystem' };
   const { driver, volumeHandle = '' } = spec?.csi ?? {};
-  if (driver === nodeFolderDriver) {
+  if (driver === nodeFolderDriver && !isBlock) {
     // The folder is found again by the volume's name, and so must be called that.
     if (volumeHandle !== metadata?.name || !folderName.test(volumeHandle))
       throw new VolumeError(`volume handle ${JSON.stringify(volumeHandle)} is not the name of its volume`);
-    return { path: await host.lastingDirectory(volumeHandle) };
+    return { path: await host.lastingDirectory(volumeHandle), measure: 'files' };
   }
+  if (isBlock && (driver === undefined || driver === nodeFolderDriver))
+    throw new VolumeError(`the kind of volume ${metadata?.name} has no volumes of mode Block`);
   if (driver !== undefined && drivers !== undefined) return drivers.mount({ pod, volume, claim, isReadOnly });
   if (driver !== undefined)
     throw new VolumeError(`driver name ${driver} not found in the list of registered CSI drivers`);

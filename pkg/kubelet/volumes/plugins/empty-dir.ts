@@ -11,8 +11,8 @@ export const emptyDirPlugin: VolumePlugin = {
     if (medium.startsWith('HugePages'))
       throw new VolumeError(`emptyDir of medium ${medium} is not supported by this node`);
     const volume = { podUid: pod.metadata?.uid ?? '', plugin: 'empty-dir', name };
-    if (medium !== 'Memory') return { path: await host.directory(volume) };
+    if (medium !== 'Memory') return { path: await host.directory(volume), measure: 'files' };
     const bytesMax = quantityValue(sizeLimit);
-    return { path: await host.directory(volume, bytesMax > 0 ? { bytesMax } : {}) };
+    return { path: await host.directory(volume, bytesMax > 0 ? { bytesMax } : {}), measure: 'files' };
   },
 };

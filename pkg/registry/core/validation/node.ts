@@ -27,13 +27,24 @@ export function validateNode(node: Given<Node>): readonly FieldError[] {
   const into = new Collector();
   // Upstream reports on taints as if they were metadata.
   checkTaints(into, node.spec?.taints ?? [], untyped('metadata.taints'));
+  checkAmounts(into, node);
+  checkPodCidrs(into, node.spec?.podCIDRs ?? []);
+  return into.errors;
+}
+
+/** What is wrong with a `Node` whose status changes: its spec is that of `old`, which was looked at before. */
+export function validateNodeStatusUpdate(node: Given<Node>, old: Given<Node>): readonly FieldError[] {
+  const into = new Collector();
+  checkAmounts(into, node);
+  return [...into.errors, ...validateNodeUpdate(node, old)];
+}
+
+function checkAmounts(into: Collector, { status }: Given<Node>): void {
   for (const each of fields('capacity', 'allocatable')) {
-    for (const [name, amount] of Object.entries(node.status?.[each] ?? {})) {
+    for (const [name, amount] of Object.entries(status?.[each] ?? {})) {
       checkAmount(into, amount, { name, path: child(child(field('status'), each), name) });
     }
   }
-  checkPodCidrs(into, node.spec?.podCIDRs ?? []);
-  return into.errors;
 }
 
 /** One block of each family. */

@@ -156,6 +156,7 @@ static void stored(struct connection *connection) {
 static int take(struct connection *connection) {
   if (connection->body != NULL) {
     if (connection->body_at < connection->body_length) return 0;
+    if (connection->is_last) connection->closes = 1;
     stored(connection);
     return 1;
   }
@@ -169,8 +170,8 @@ static int take(struct connection *connection) {
     text(connection, head > 0 && request.length > VALUE_BYTES ? "413 Content Too Large" : "400 Bad Request", "no request that is answered here\n");
     return 0;
   }
-  if (!request.keeps) connection->closes = 1;
   if (is_put) {
+    connection->is_last = !request.keeps;
     connection->body = allocate(request.length + 1);
     if (connection->body == NULL) {
       connection->closes = 1;
@@ -184,6 +185,7 @@ static int take(struct connection *connection) {
     format(connection->key, sizeof connection->key, "%s", request.path + 1);
     return 1;
   }
+  if (!request.keeps) connection->closes = 1;
   take_away(connection, request.length);
   if (streq(request.method, "GET") || streq(request.method, "HEAD")) get(connection, request.path, request.method[0] == 'H');
   else if (streq(request.method, "DELETE")) {

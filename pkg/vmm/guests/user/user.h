@@ -32,7 +32,8 @@ struct connection {
   u8 *body;
   u64 body_at, body_length;
   char key[128];
-  int closes, has_ended, is_skipping;
+  /** `is_last`: it closes once this body has come and is answered; `closes`: once all is sent. */
+  int closes, has_ended, is_skipping, is_last;
 };
 #define IN_BYTES 4032ul
 /** Takes what it can of `in`; sends with `answer`. 0: more has to come first. */

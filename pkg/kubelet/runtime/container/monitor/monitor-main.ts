@@ -1,7 +1,9 @@
 /** The monitor's process. Started by the runtime of a kubelet with its folder; says on its output once that it listens. */
-import { writeSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { runMonitor } from './monitor.ts';
+import { pidName } from './start-monitor.ts';
 import { protectFromMemoryEnd } from './system-calls.ts';
 
 const [folder = ''] = process.argv.slice(2);
@@ -15,6 +17,7 @@ await runMonitor({
   clock: new SystemClock(),
   folder,
   onReady: () => {
+    writeFileSync(join(folder, pidName), String(process.pid), { mode: 0o600 });
     writeSync(output, 'ready\n');
   },
 });

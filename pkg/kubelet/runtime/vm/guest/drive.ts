@@ -132,6 +132,8 @@ export class Drive {
     const socket = this.#socket;
     if (socket === undefined) return;
     const before = this.#waitingBytes;
+    // What there is goes at once: the other end is woken for all of it, as for the last pages and the state of a machine that stands still.
+    socket.cork();
     while (this.#waitingBytes > 0 && socket.writableLength < socketBytesMax) {
       const allowed = this.#allowance();
       if (allowed <= 0) break;
@@ -142,6 +144,7 @@ export class Drive {
       this.#allowed -= piece.length;
       socket.write(piece);
     }
+    socket.uncork();
     if (this.#waitingBytes === 0 && this.#isClosing) {
       this.#isClosing = false;
       this.#socket = undefined;

@@ -1,16 +1,20 @@
 /**
- * Frames between a relay that stayed behind and the place where its machine is now, over one connection. The relay keeps what it has sent until the place says that
- * the machine has taken it, so that a machine that moves on between loses nothing: the next place gets it again, and TCP takes no harm from what comes twice.
+ * Frames between a relay that stayed behind and the place where its machine is now, over one connection, which the place makes again where it is lost. The relay keeps what it has sent until the place
+ * says that the machine has taken it, so that a machine that moves on between, or a connection that breaks, loses nothing of it: it is sent again, and TCP takes no harm from what comes twice.
  * Invariants: at most `unackedMax` frames wait for the place, further ones stay with the network, whose windows bound them; frames of a machine are told to the relay
- * in order. Messages: a byte that says what it is, two of length, the bytes.
+ * in order; while there is no connection they are dropped, as on a wire. Messages: a byte that says what it is, two of length, the bytes.
  */
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '#pkg/base/clock.ts';
 
 const kinds = { frame: 1, begin: 2, taken: 3, over: 4 } as const;
 /** Frames on their way to a place. */
 const unackedMax = 512;
 /** Frames of the machine wait for the connection in this much memory; with more they are dropped, as on a wire. */
 const bufferedBytesMax = 1024 * 1024;
+/** A relay that is not reached is tried again after so long; after `lostMsMax` it is taken for gone, with its connections. */
+const retryMs = 200;
+const lostMsMax = 30_000;
 const headBytes = 3;
 
 /** What comes over a tunnel. */
@@ -24,10 +28,10 @@ interface TunnelEvents {
 
 /** One connection. */
 class Tunnel {
-  readonly #socket: TLSSocket;
+  readonly #socket: Duplex;
   #bytes: Buffer = Buffer.alloc(0);
 
-  constructor(socket: TLSSocket, events: TunnelEvents) {
+  constructor(socket: Duplex, events: TunnelEvents) {
     this.#socket = socket;
     socket.on('error', () => undefined);
     socket.on('close', () => events.closed());
@@ -35,8 +39,10 @@ class Tunnel {
     socket.resume();
   }
 
+  /** False: it is not sent. Only a frame is ever too much. */
   send(kind: keyof typeof kinds, bytes: Uint8Array = new Uint8Array(0)): boolean {
-    if (this.#socket.writableLength > bufferedBytesMax || this.#socket.destroyed) return false;
+    if (this.#socket.destroyed) return false;
+    if (kind === 'frame' && this.#socket.writableLength > bufferedBytesMax) return false;
     const message = Buffer.allocUnsafe(headBytes + bytes.length);
     message[0] = kinds[kind];
     message.writeUInt16BE(bytes.length, 1);
@@ -71,6 +77,8 @@ export class FramesHome {
   readonly #wake: () => void;
   readonly #receive: (frame: Uint8Array) => void;
   #present: Tunnel | undefined;
+  /** Who has connected last: the machine goes there next, if it goes. */
+  #latest: Tunnel | undefined;
   #unacked: Uint8Array[] = [];
 
   /** `receive` takes frames of the machine; `wake`: there is room, or a place, for frames to it. */
@@ -79,19 +87,19 @@ export class FramesHome {
     this.#wake = wake;
   }
 
-  /** Somebody has said that the machine is there. */
+  /** The machine is elsewhere, or about to be. */
   get hasPlace(): boolean {
     return this.#present !== undefined;
   }
 
-  /** Somebody who has the machine, or is about to: from when it says so, frames go there. */
-  connected(socket: TLSSocket): void {
+  /** Somebody who has the machine, or is about to: frames go there from when it says so, or when the machine leaves. */
+  connected(socket: Duplex): void {
     const tunnel: Tunnel = new Tunnel(socket, {
       frame: (bytes) => {
         this.#receive(bytes);
         this.#wake();
       },
-      begin: () => this.#begin(tunnel),
+      begin: () => this.#goTo(tunnel),
       taken: (count) => {
         // Of a place that is no more, the next one has been given everything again.
         if (this.#present !== tunnel) return;
@@ -101,8 +109,15 @@ export class FramesHome {
       over: () => undefined,
       closed: () => {
         if (this.#present === tunnel) this.#present = undefined;
+        if (this.#latest === tunnel) this.#latest = undefined;
       },
     });
+    this.#latest = tunnel;
+  }
+
+  /** The machine stands still here to go on elsewhere: frames go where that is most likely, so that it finds them there. */
+  leave(): void {
+    if (this.#present === undefined && this.#latest !== undefined) this.#goTo(this.#latest);
   }
 
   /** Sends a frame; false: it is to be offered again later. */
@@ -117,50 +132,69 @@ export class FramesHome {
   takeBack(): readonly Uint8Array[] {
     const frames = this.#unacked;
     this.#unacked = [];
-    this.#present?.end();
+    this.over();
     this.#present = undefined;
     return frames;
   }
 
-  /** There is nothing more to relay. */
+  /** There is nothing more to relay to where the machine was last. */
   over(): void {
     this.#present?.send('over');
     this.#present?.end();
   }
 
-  #begin(tunnel: Tunnel): void {
+  #goTo(tunnel: Tunnel): void {
+    if (this.#present === tunnel) return;
     this.#present = tunnel;
     for (const frame of this.#unacked) tunnel.send('frame', frame);
     this.#wake();
   }
 }
 
+/** What the place has of its surroundings. */
+export interface FramesAwayDeps {
+  readonly clock: Clock;
+  /** Connects to the relay; rejects where it is not reached. */
+  connect(): Promise<Duplex>;
+  /** There are frames for the machine. */
+  wake(): void;
+  /** The relay has nothing more for it, or is not reached any more. */
+  gone(): void;
+}
+
 /** The place's side: frames of one relay. */
 export class FramesAway {
-  readonly #tunnel: Tunnel;
+  readonly #deps: FramesAwayDeps;
+  #tunnel: Tunnel | undefined;
   #waiting: Uint8Array[] = [];
+  #isBegun = false;
+  #isOver = false;
+  /** Since when it is not reached. */
+  #lostAtMs: number | undefined;
 
-  /** `wake`: there are frames for the machine. `gone`: the relay has nothing more for it. */
-  constructor(socket: TLSSocket, { wake, gone }: { wake(): void; gone(): void }) {
-    this.#tunnel = new Tunnel(socket, {
-      frame: (bytes) => {
-        this.#waiting.push(bytes);
-        wake();
-      },
-      begin: () => undefined,
-      taken: () => undefined,
-      over: gone,
-      closed: gone,
-    });
+  constructor(deps: FramesAwayDeps) {
+    this.#deps = deps;
+  }
+
+  /** Connects; resolves after the first try, and goes on trying where that was in vain. */
+  async connect(): Promise<void> {
+    if (this.#isOver) return;
+    const { clock } = this.#deps;
+    this.#lostAtMs ??= clock.monotonicMs();
+    const socket = await this.#deps.connect().catch(() => undefined);
+    if (socket === undefined) this.#connectLater();
+    else if (this.#isOver) socket.destroy();
+    else this.#connected(socket);
   }
 
   /** The machine is here from now on. */
   begin(): void {
-    this.#tunnel.send('begin');
+    this.#isBegun = true;
+    this.#tunnel?.send('begin');
   }
 
   send(frame: Uint8Array): void {
-    this.#tunnel.send('frame', frame);
+    this.#tunnel?.send('frame', frame);
   }
 
   /** Gives the machine what waits, as far as it has buffers. */
@@ -169,10 +203,50 @@ export class FramesAway {
     while (taken < this.#waiting.length && deliver(this.#waiting[taken] ?? new Uint8Array(0))) taken++;
     if (taken === 0) return;
     this.#waiting = this.#waiting.slice(taken);
-    this.#tunnel.send('taken', Uint8Array.of(taken >> 8, taken & 255));
+    this.#tunnel?.send('taken', Uint8Array.of(taken >> 8, taken & 255));
   }
 
   end(): void {
-    this.#tunnel.end();
+    this.#isOver = true;
+    this.#tunnel?.end();
+  }
+
+  #connected(socket: Duplex): void {
+    const { clock, wake } = this.#deps;
+    const sinceMs = clock.monotonicMs();
+    // What the relay has not heard of as taken comes again.
+    this.#waiting = [];
+    const tunnel = new Tunnel(socket, {
+      frame: (bytes) => {
+        this.#waiting.push(bytes);
+        wake();
+      },
+      begin: () => undefined,
+      taken: () => undefined,
+      over: () => this.#gone(),
+      closed: () => {
+        // One who closes at once what he was asked for is not the relay any more.
+        if (clock.monotonicMs() - sinceMs >= lostMsMax) this.#lostAtMs = undefined;
+        this.#tunnel = undefined;
+        this.#connectLater();
+      },
+    });
+    this.#tunnel = tunnel;
+    if (this.#isBegun) tunnel.send('begin');
+  }
+
+  #connectLater(): void {
+    if (this.#isOver) return;
+    const { clock } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    this.#lostAtMs ??= nowMs;
+    if (nowMs - this.#lostAtMs >= lostMsMax) this.#gone();
+    else clock.setTimeout(() => void this.connect(), retryMs);
+  }
+
+  #gone(): void {
+    if (this.#isOver) return;
+    this.end();
+    this.#deps.gone();
   }
 }

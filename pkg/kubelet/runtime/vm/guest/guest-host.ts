@@ -69,12 +69,12 @@ export class GuestHost {
   readonly wire: GuestWire;
   /** What the machine gives off, on its way out. */
   readonly output = new HeldOutput();
+  /** By which the next places of the machine show that they have it. */
+  readonly secret = randomBytes(16).toString('hex');
   readonly #deps: GuestHostDeps;
   readonly #home: FramesHome;
   readonly #shaped: ShapedWire;
   readonly #service: DiskService;
-  /** By which the next places of the machine show that they have it. */
-  readonly #secret = randomBytes(16).toString('hex');
   #machine: Machine | undefined;
   #loop: GuestLoop | undefined;
   #sharing: PageSharing | undefined;
@@ -98,7 +98,7 @@ export class GuestHost {
     this.#service = new DiskService(diskLimits);
     this.relay = new GuestRelay(this.network, () => this.wake());
     this.#home = new FramesHome(
-      (frame) => this.network.receive(frame),
+      (frame) => this.wire.relayed(frame),
       () => this.wake(),
     );
     if (start.waits === true) return;
@@ -116,10 +116,6 @@ export class GuestHost {
 
   get disk(): GuestDisk | undefined {
     return this.#disk;
-  }
-
-  get secret(): string {
-    return this.#secret;
   }
 
   /** There is something for the guest, or for where it is. */
@@ -141,18 +137,18 @@ export class GuestHost {
   /** What moves with the machine: who relays for it, this thread among them. */
   wireState(own: Omit<RelayPlace, 'secret' | 'slot'>): WireState {
     const mac = Buffer.from(this.#machine?.config.mac ?? this.#deps.start.mac).toString('hex');
-    const here = { ...own, slot: this.network.slot, secret: this.#secret };
-    return { mac, relays: [...this.wire.relays, here] };
+    const here = { ...own, slot: this.network.slot, secret: this.secret };
+    return { mac, address: this.network.guestAddress, relays: [...this.wire.relays, here] };
   }
 
-  /** A machine is about to come: its relays are connected to. One that is not reached is left out: its connections are gone with it. */
+  /** A machine is about to come: its relays are connected to. One that is not reached now may be later: until then its connections wait. */
   async expect(wire: WireState, { identity }: { readonly identity: LinkIdentity }): Promise<void> {
-    const others = wire.relays.filter(({ secret }) => secret !== this.#secret);
+    const others = wire.relays.filter(({ secret }) => secret !== this.secret);
     const isKnown = others.length < wire.relays.length;
     if (!isKnown) {
       const taken = new Set(others.map(({ slot }) => slot));
       const slot = Array.from({ length: slots }, (_, at) => at).find((at) => !taken.has(at)) ?? 0;
-      this.network.become({ mac: Buffer.from(wire.mac, 'hex'), slot });
+      this.wire.become({ mac: Buffer.from(wire.mac, 'hex'), address: wire.address, slot });
     }
     // Most machines never move.
     const { connectToNode } = await import('./link.ts');
@@ -160,11 +156,11 @@ export class GuestHost {
       others.map(async (place) => {
         const hello = { kind: 'frames', secret: place.secret } as const;
         const { clock } = this.#deps;
-        const socket = await connectToNode(identity, { address: place, hello, clock }).catch(() => undefined);
-        if (socket === undefined) return;
+        const connect = () => connectToNode(identity, { address: place, hello, clock });
         const gone = (): void => this.wire.remove(away);
-        const away = { place, frames: new FramesAway(socket, { wake: () => this.wake(), gone }) };
+        const away = { place, frames: new FramesAway({ clock, connect, wake: () => this.wake(), gone }) };
         this.wire.add(away);
+        await away.frames.connect();
       }),
     );
   }
@@ -179,6 +175,19 @@ export class GuestHost {
     this.wire.begin();
     this.#awaitedUntilMs = 0;
     this.#deps.tell({ type: 'presence', isHere: true });
+  }
+
+  /** The machine stands still to go on elsewhere; what is relayed waits for it there. */
+  leaves(): void {
+    this.#loop?.pause('migration');
+    this.#home.leave();
+    this.wake();
+  }
+
+  /** It goes on here after all. */
+  stays(): void {
+    this.network.giveAgain(this.#home.takeBack());
+    this.#loop?.resume('migration');
   }
 
   /** The machine is elsewhere; what it had here is relayed there. */
@@ -261,7 +270,7 @@ export class GuestHost {
       const { start } = this.#deps;
       const { memory: memoryBytes, mac = start.mac } = machine.config;
       const disk = this.#disk?.bytes.slice();
-      const known = { memoryBytes, mac, address: start.ownAddress ?? guestAddress };
+      const known = { memoryBytes, mac, address: this.network.guestAddress };
       return { ...known, image: saveImage(machine), ...(disk === undefined ? {} : { disk }) };
     } finally {
       loop.resume('save');
@@ -340,8 +349,8 @@ export class GuestHost {
     if (!this.#isAway) return;
     const { clock } = this.#deps;
     const nowMs = clock.monotonicMs();
-    const resendMs = this.network.tick(nowMs);
-    this.network.flush((frame) => this.#home.send(frame));
+    const resendMs = this.wire.tick(nowMs);
+    this.wire.flushOwn((frame) => this.#home.send(frame));
     this.#pumpTimer?.cancel();
     this.#pumpTimer =
       resendMs === undefined ? undefined : clock.setTimeout(() => this.#pump(), Math.max(1, resendMs - nowMs));
@@ -352,7 +361,7 @@ export class GuestHost {
     const { clock, end } = this.#deps;
     const nowMs = clock.monotonicMs();
     const isAwaited = this.#watcher !== undefined || nowMs < this.#awaitedUntilMs;
-    if (isAwaited || this.network.connections > 0) this.#idleSinceMs = undefined;
+    if (isAwaited || this.wire.connections(nowMs) > 0) this.#idleSinceMs = undefined;
     else this.#idleSinceMs ??= nowMs;
     if (this.#idleSinceMs !== undefined && nowMs - this.#idleSinceMs >= this.#lingerMs) {
       this.#home.over();

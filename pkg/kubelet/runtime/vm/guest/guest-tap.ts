@@ -2,7 +2,6 @@
 import { TapFrames } from '#pkg/network/tap/tap-frames.ts';
 import { addressNumber } from '#pkg/vmm/host/frames.ts';
 import { guestAddress } from '#pkg/vmm/host/user-network.ts';
-import { WireGuard } from '#pkg/vmm/host/wire-guard.ts';
 import { agentPort } from '../agent-port.ts';
 import type { GuestStart, GuestTap } from './protocol.ts';
 import { TapEnd } from './tap-end.ts';
@@ -12,10 +11,14 @@ export function openTapEnd(
   { mac, ownAddress = guestAddress }: Pick<GuestStart, 'mac' | 'ownAddress'>,
   { tap, arrived }: { readonly tap: GuestTap; arrived(): void },
 ): TapEnd {
-  const guard = new WireGuard({
-    inner: { mac, address: addressNumber(ownAddress) },
+  const { gateway } = tap;
+  const place = {
     outer: { mac: tap.mac, address: addressNumber(tap.address) },
+    ...(gateway === undefined ? {} : { gateway }),
     closedPorts: [agentPort],
+  };
+  return new TapEnd(new TapFrames(tap.handle, arrived), {
+    place,
+    inner: { mac, address: addressNumber(ownAddress) },
   });
-  return new TapEnd(new TapFrames(tap.handle, arrived), guard);
 }

@@ -3,6 +3,7 @@
  * node of the cluster, or another than it should be. What a connection is for its maker says first, in one message.
  */
 import { X509Certificate } from 'node:crypto';
+import { isIPv4 } from 'node:net';
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -12,6 +13,8 @@ export interface LinkIdentity {
   readonly certificate: string;
   readonly key: string;
   readonly authority: string;
+  /** Path of the network namespace in which the node's address is. Default: that of this process. */
+  readonly namespacePath?: string;
 }
 
 /** Where somebody listens, and whose node that is. */
@@ -26,9 +29,11 @@ export type Hello =
   | { readonly kind: 'machine'; readonly migration: string; readonly wire: WireState }
   | { readonly kind: 'frames'; readonly secret: string };
 
-/** What of a machine's network moves with it: its address, and who relays for it. */
+/** What of a machine's network moves with it: its addresses, and who relays for it. */
 export interface WireState {
   readonly mac: string;
+  /** What the guest knows as its address. */
+  readonly address: string;
   readonly relays: readonly RelayPlace[];
 }
 
@@ -76,7 +81,7 @@ export async function listenForNodes(
       );
   });
   server.on('tlsClientError', () => undefined);
-  await listening(server, host);
+  await listening(server, await placeOf(identity, host));
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   return { port, close: () => server.close() };
@@ -182,7 +187,9 @@ function helloOf(value: Partial<Record<string, unknown>>): Hello {
 function isWire(value: unknown): value is WireState {
   if (typeof value !== 'object' || value === null || !('mac' in value) || !('relays' in value)) return false;
   const { mac, relays } = value;
-  return typeof mac === 'string' && /^[0-9a-f]{12}$/.test(mac) && Array.isArray(relays) && relays.every(isRelay);
+  const isNamed = 'address' in value && typeof value.address === 'string' && isIPv4(value.address);
+  const isRelayed = Array.isArray(relays) && relays.every(isRelay);
+  return isNamed && typeof mac === 'string' && /^[0-9a-f]{12}$/.test(mac) && isRelayed;
 }
 
 function isRelay(value: Partial<Record<string, unknown>>): boolean {
@@ -191,10 +198,19 @@ function isRelay(value: Partial<Record<string, unknown>>): boolean {
   return texts && Number.isInteger(port) && Number.isInteger(slot) && Number(slot) >= 0;
 }
 
-function listening(server: Server, host: string): Promise<void> {
+type ListenPlace = { readonly fd: number } | { readonly host: string; readonly port: number };
+
+/** Any port of the address, or the descriptor of a socket that has one. */
+async function placeOf({ namespacePath }: LinkIdentity, host: string): Promise<ListenPlace> {
+  if (namespacePath === undefined) return { host, port: 0 };
+  const { listenInside } = await import('#pkg/network/host/listen-inside.ts');
+  return { fd: listenInside(namespacePath, { host, port: 0 }) };
+}
+
+function listening(server: Server, place: ListenPlace): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port: 0 }, () => {
+    server.listen(place, () => {
       server.off('error', reject);
       server.on('error', () => undefined);
       resolve();

@@ -14,10 +14,10 @@ import { createStandbyTarget } from '#pkg/vmm/migration/standby-target.ts';
 import { createTarget } from '#pkg/vmm/migration/target.ts';
 import { Drive, type HostEffect } from './drive.ts';
 import { GuestDisk } from './guest-disk.ts';
-import type { GuestHost } from './guest-host.ts';
+import type { GuestHost, ThreadStart } from './guest-host.ts';
 import { type Accepted, connectToNode, type LinkIdentity, listenForNodes } from './link.ts';
 import { PieceFiles } from './piece-files.ts';
-import type { Arrival, Departure, FromGuest, GuestStart, MigrationSide } from './protocol.ts';
+import type { Arrival, Departure, FromGuest, MigrationSide } from './protocol.ts';
 import { rehearse } from './rehearsal.ts';
 
 /** How a migration goes is told so often. */
@@ -38,13 +38,14 @@ const threadMs = (): number => {
 interface Move {
   readonly migration: string;
   readonly side: MigrationSide;
+  readonly isStandby: boolean;
   readonly drive: Drive;
 }
 
 /** What migrations have of their surroundings. */
 export interface MovesDeps {
   readonly host: GuestHost;
-  readonly start: GuestStart;
+  readonly start: ThreadStart;
   readonly clock: Clock;
   tell(message: FromGuest): void;
 }
@@ -172,6 +173,7 @@ export class Moves {
       accept: (config) => this.#refusal(config.memory),
       ...(this.#deps.start.seat === undefined ? {} : { seat: this.#deps.start.seat }),
       ...this.#pieces(),
+      discard: this.#deps.start.discard,
       modules: host.modules,
       makeDisk: (blocks) => {
         this.#disk = GuestDisk.ofBlocks(blocks);
@@ -218,9 +220,9 @@ export class Moves {
       clock,
       lost,
       ...(bandwidth === undefined ? {} : { bandwidth }),
-      does: (effect) => this.#does(effect, { migration, side, drive }),
+      does: (effect) => this.#does(effect, { migration, side, isStandby, drive }),
     });
-    this.#move = { migration, side, drive };
+    this.#move = { migration, side, isStandby, drive };
     host.watch({
       isStandby,
       sliced: () => drive.sliced(),
@@ -235,14 +237,16 @@ export class Moves {
     return drive;
   }
 
-  #does(effect: HostEffect, { migration, side, drive }: Move): void {
+  #does(effect: HostEffect, { migration, side, drive, isStandby }: Move): void {
     const { host, tell } = this.#deps;
     switch (effect.type) {
       case 'pause':
-        host.loop?.pause('migration');
+        if (isStandby) host.loop?.pause('migration');
+        else host.leaves();
         return;
       case 'resume':
-        host.loop?.resume('migration');
+        if (isStandby) host.loop?.resume('migration');
+        else host.stays();
         return;
       case 'throttle':
         host.loop?.throttle(effect.share);
@@ -269,9 +273,12 @@ export class Moves {
         this.#arrival = undefined;
         host.watch(undefined);
         if (drive.end.figures.mode === 'suspend') this.#pieces().pieces?.trim();
-        if (side === 'source' && outcome === 'aborted') host.loop?.resume('migration');
+        if (side === 'source' && outcome === 'aborted') host.stays();
         tell({ type: 'migration', migration, side, figures: drive.end.figures, outcome, reason });
-        if (side === 'target' && outcome === 'aborted' && host.machine !== undefined) host.lost(reason);
+        if (side === 'target' && outcome === 'aborted') {
+          if (host.machine === undefined) host.wire.clear();
+          else host.lost(reason);
+        }
         return;
       }
       default:

@@ -14,6 +14,8 @@ export interface GuestTap {
   /** Who it is to them. */
   readonly mac: Uint8Array;
   readonly address: string;
+  /** By whom all others are reached; absent: nothing leads out. */
+  readonly gateway?: string;
 }
 
 /** What a guest is started with. */

@@ -104,6 +104,11 @@ export class GuestRelay {
     });
     return {
       data: (bytes: Uint8Array) => {
+        // What the guest says in one slice goes in one write.
+        if (socket.writableCorked === 0) {
+          socket.cork();
+          queueMicrotask(() => socket.uncork());
+        }
         socket.write(bytes, () => {
           connection.consumed(bytes.length);
           this.#wake();
