@@ -83,7 +83,6 @@ export class GuestHost {
   #lingerMs = lingerMs;
   #awaitedUntilMs = 0;
   #isNew = false;
-  #isLeaving = false;
 
   constructor(deps: GuestHostDeps) {
     const { start, machine, tap, clock, modules = new ModuleShelf() } = deps;
@@ -184,18 +183,14 @@ export class GuestHost {
     this.#deps.tell({ type: 'presence', isHere: true });
   }
 
-  /** The machine stands still to go on elsewhere; what is relayed waits for it there, once what is left of it has been sent. */
+  /** The machine stands still to go on elsewhere; what is relayed goes there first, so that it finds that with its first instructions. */
   leaves(): void {
     this.#loop?.pause('migration');
-    this.#isLeaving = true;
-    void this.#deps.clock.yield().then(() => {
-      if (this.#isLeaving) this.#home.leave();
-    });
+    this.#home.leave();
   }
 
   /** It goes on here after all. */
   stays(): void {
-    this.#isLeaving = false;
     this.network.giveAgain(this.#home.takeBack());
     this.#home.over();
     this.#loop?.resume('migration');
@@ -203,7 +198,6 @@ export class GuestHost {
 
   /** The machine is elsewhere; what it had here is relayed there. */
   left(): void {
-    this.#isLeaving = false;
     this.#loop?.stop();
     this.#loop = undefined;
     this.#sharing?.stop();
