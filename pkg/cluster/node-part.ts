@@ -245,8 +245,7 @@ async function openNode(
     ...(options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine))),
     ...options.capacity,
   };
-  const pinning = options.cpus === undefined ? undefined : await nodeCpus(options.cpus, ownCapacity, options);
-  const allocatable = pinning?.allocatable ?? ownCapacity;
+  const cpus = await nodeCpus(options.cpus, ownCapacity, options);
   const place = {
     clock,
     random,
@@ -259,7 +258,7 @@ async function openNode(
     imagesFolder: options.imagesFolder ?? folder,
     ownNetwork: networkKind.sharesNode !== true,
     nodeNetwork: networkKind.kernel?.namespaceOf(nodeName),
-    allocatable,
+    allocatable: cpus.allocatable,
     podPidsMax: options.podPidsMax,
     keepsContainers: options.keepsContainers === true,
   };
@@ -285,9 +284,7 @@ async function openNode(
       podCidr: options.podCidr,
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       capacity: ownCapacity,
-      allocatable,
-      ...(pinning?.cpus === undefined ? {} : { cpus: pinning.cpus }),
-      ...(pinning?.topology === undefined ? {} : { topology: pinning.topology }),
+      ...cpus,
       ...(options.shutdown === undefined ? {} : { shutdown: options.shutdown }),
       nodeLabels: options.labels ?? {},
       taints: options.taints ?? [],
