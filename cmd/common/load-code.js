@@ -7,10 +7,10 @@
  *
  * It is JavaScript as it comes before everything: Node's tool that takes types out costs 50 ms and 12 MB in each process that needs it.
  */
-import module from 'node:module';
-import { fileURLToPath } from 'node:url';
 
-// An import of the module would load what its promises need, which some commands have no use for.
+// An import of these would load what their promises need, and copy all that they export, which some commands have no use for.
+const module = process.getBuiltinModule('node:module');
+const { fileURLToPath } = process.getBuiltinModule('node:url');
 const { existsSync, mkdirSync, readFileSync, statSync } = process.getBuiltinModule('node:fs');
 
 /** Where compiled code is kept between starts, in the checkout or package. */

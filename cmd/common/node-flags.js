@@ -4,7 +4,8 @@
  *
  * JavaScript, and apart from the bundle, as it comes before everything else of a start.
  */
-import { availableParallelism } from 'node:os';
+
+const { availableParallelism } = process.getBuiltinModule('node:os');
 
 /**
  * Half of a new space is this large, in MB. V8's own choice, up to 32 MB, makes for some 40 MB more memory under load and is not

@@ -4,12 +4,13 @@
  *
  * JavaScript, and apart from the bundle, as it comes before that.
  */
-import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
 import { foundBundle, useBundle } from '../common/load-code.js';
 import { serverNodeFlags } from '../common/node-flags.js';
 
 /** @typedef {import('node:child_process').ChildProcess} ChildProcess */
+
+// An import would load more of Node than is used, in both processes.
+const { closeSync, openSync } = process.getBuiltinModule('node:fs');
 
 /**
  * What the process is told: first which bundle there is, so that it need not look itself, and then where its log is.
@@ -27,6 +28,7 @@ const place = Symbol.for('coxswain.ahead');
  */
 export function startAhead(main, args) {
   const behind = args.filter((argument) => !/^--(detach(=.*)?)?$/.test(argument));
+  const { spawn } = process.getBuiltinModule('node:child_process');
   // What Node says of a start that fails before it has its log is for whoever looks at this one.
   const child = spawn(
     process.execPath,

@@ -79,6 +79,18 @@ test.each(['version', '--version'])('%s loads three small files and nothing else
   expect(stderr.split('\n').filter((url) => url.startsWith('node:'))).toEqual(['node:path', 'node:url']);
 });
 
+test('version -o json and yaml say the same', async () => {
+  const bin = join(root, 'cmd/coxswain/bin.js');
+  const { code, stdout } = await execute(bin, 'version', '-o', 'json');
+  const versions = JSON.parse(stdout);
+  expect([code, Object.keys(versions), versions.node]).toEqual([
+    0,
+    ['coxswain', 'kubernetes', 'node'],
+    process.versions.node,
+  ]);
+  expect((await execute(bin, 'version', '-o', 'yaml')).stdout).toContain(`\nkubernetes: ${versions.kubernetes}\n`);
+});
+
 test('version refuses what it does not know', async () => {
   const bin = join(root, 'cmd/coxswain/bin.js');
   expect(await execute(bin, 'version', 'now')).toMatchObject({

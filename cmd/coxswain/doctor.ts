@@ -18,6 +18,7 @@ import { chooseApiPort } from './address-slot.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder } from './folder.ts';
+import { formatted, outputFlag } from './output.ts';
 import { checkName, clustersHome, dataFolder, userKubeconfig, type World } from './world.ts';
 
 const flags = {
@@ -28,6 +29,7 @@ const flags = {
     fallbackShown: false,
     max: 65_535,
   }),
+  output: outputFlag,
 } satisfies FlagTable;
 
 /** `good`: as wanted. `note`: something optional is missing. `bad`: a cluster cannot start like this. */
@@ -74,10 +76,16 @@ export async function doctor(world: World, args: readonly string[]): Promise<num
     await criRuntime(),
     ...(await Promise.all(optionalPrograms.map((program) => findProgram(world, program)))),
   ];
-  const marks = { good: 'ok  ', note: 'note', bad: 'FAIL' };
-  for (const { level, what, advice } of findings)
-    world.write(`${marks[level]}  ${what}${advice === undefined ? '' : `: ${advice}`}\n`);
+  world.write(values.output === '' ? textOf(findings) : await formatted({ findings }, values.output));
   return findings.some((finding) => finding.level === 'bad') ? 1 : 0;
+}
+
+const marks = { good: 'ok  ', note: 'note', bad: 'FAIL' };
+
+function textOf(findings: readonly Finding[]): string {
+  return findings
+    .map(({ level, what, advice }) => `${marks[level]}  ${what}${advice === undefined ? '' : `: ${advice}`}\n`)
+    .join('');
 }
 
 function nodeVersion(): Finding {

@@ -18,6 +18,7 @@ import {
   type RunLimits,
   type RunResult,
   type RunSettings,
+  type RunState,
   recordedRun,
   replay as replayHistory,
 } from '#pkg/replay/replay.ts';
@@ -39,6 +40,14 @@ const flags = {
   branch: repeated({
     help: 'Another run with other settings, joined by commas: scheduling=spreading, nodes=+5 or nodes=-5, seed=7, faults=FILE; may be given again.',
     placeholder: 'settings',
+  }),
+  'branch-at': duration({
+    help: 'When branches begin, from the start on; until then they are as the replay.',
+    fallback: 0,
+  }),
+  'branch-at-condition': text({
+    help: 'As --until-condition: branches begin where it first holds in the replay.',
+    placeholder: 'expression',
   }),
   output: outputFlag,
   svg: text({ help: 'Also draw the comparison into this file.', placeholder: 'file' }),
@@ -64,8 +73,10 @@ export async function replay(world: World, args: readonly string[]): Promise<num
   const branches = await Promise.all(
     values.branch.map(async (words) => ({ name: words, settings: await settingsOf(words, values.seed) })),
   );
+  checkBranches(branches, values);
   try {
     const condition = values['until-condition'] === '' ? undefined : conditionOf(values['until-condition']);
+    const moment = new BranchMoment(values);
     const history = await readHistory(path);
     const untilMs = values.until > 0 ? values.until : history.endMs > 0 ? history.endMs : dumpMs;
     const limits: RunLimits = {
@@ -73,19 +84,77 @@ export async function replay(world: World, args: readonly string[]): Promise<num
       ...(condition === undefined ? {} : { isOver: condition }),
       ...(values.speed === 0 ? {} : { pace: paceOf(world, values.speed) }),
     };
-    const runs: { readonly name: string; readonly result: RunResult }[] = [];
-    for (const { name, settings } of [{ name: 'replay', settings: { seed: values.seed } }, ...branches])
-      runs.push({ name, result: await replayHistory(history, settings, limits) });
+    const replayed = await replayHistory(history, { seed: values.seed }, moment.watching(limits));
+    const runs: { readonly name: string; readonly result: RunResult }[] = [{ name: 'replay', result: replayed }];
+    for (const { name, settings } of branches)
+      runs.push({ name, result: await replayHistory(history, { ...settings, ...moment.settings }, limits) });
     const recorded: readonly NamedRun[] =
       history.endMs > 0 ? [{ name: 'recorded', ...recordedRun(history, untilMs) }] : [];
     const named = [...recorded, ...runs.map(({ name, result }) => ({ name, ...result }))];
     if (values.svg !== '') await writeFile(values.svg, picture(named));
     const renewals = { recorded: history.renewals, aMinute: aMinute(history) };
     if (values.output !== '') world.write(await formatted({ untilMs, renewals, recorded, runs }, values.output));
-    else world.write(`${textOf(named, runs)}${renewalText(renewals.aMinute, runs)}`);
+    else world.write(`${textOf(named, runs)}${renewalText(renewals.aMinute, runs)}${moment.text(branches.length)}`);
     return 0;
   } catch (error) {
     throw error instanceof HistoryError ? new UserError(error.message, error) : error;
+  }
+}
+
+interface BranchFlags {
+  readonly 'branch-at': number;
+  readonly 'branch-at-condition': string;
+}
+
+/** Throws `UserError` for branches that cannot begin later. */
+function checkBranches(
+  branches: readonly { readonly name: string; readonly settings: RunSettings }[],
+  flagged: BranchFlags & { readonly seed: number },
+): void {
+  const { 'branch-at': atMs, 'branch-at-condition': condition, seed } = flagged;
+  if (atMs === 0 && condition === '') return;
+  if (atMs > 0 && condition !== '') throw new UserError('say --branch-at or --branch-at-condition, not both');
+  if (branches.length === 0) throw new UserError('say --branch too: what differs from then on');
+  const seeded = branches.find(({ settings }) => settings.seed !== seed);
+  if (seeded !== undefined)
+    throw new UserError(`invalid value ${JSON.stringify(seeded.name)} for --branch: a seed is that of a whole run`);
+}
+
+/** When branches begin: at the start, at a time, or where a condition first holds in the replay. */
+class BranchMoment {
+  readonly #condition: ((state: RunState) => boolean) | undefined;
+  readonly #expression: string;
+  #ms: number | undefined;
+
+  /** Throws `HistoryError` for a condition that is none. */
+  constructor({ 'branch-at': atMs, 'branch-at-condition': expression }: BranchFlags) {
+    this.#expression = expression;
+    this.#condition = expression === '' ? undefined : conditionOf(expression);
+    this.#ms = expression === '' ? atMs : undefined;
+  }
+
+  /** The limits of the replay, in which the moment is looked for. */
+  watching(limits: RunLimits): RunLimits {
+    const condition = this.#condition;
+    if (condition === undefined) return limits;
+    return {
+      ...limits,
+      isOver: (state) => {
+        if (this.#ms === undefined && condition(state)) this.#ms = state.ms;
+        return limits.isOver?.(state) === true;
+      },
+    };
+  }
+
+  /** A line that says it, where branches begin later. */
+  text(branches: number): string {
+    return branches === 0 || !this.#ms ? '' : `Branches begin at ${humanDuration(this.#ms)}.\n`;
+  }
+
+  /** What branches have of it, after the replay. Throws `UserError` where the condition has not held. */
+  get settings(): Pick<RunSettings, 'fromMs'> {
+    if (this.#ms === undefined) throw new UserError(`the replay has no moment at which ${this.#expression} holds`);
+    return { fromMs: this.#ms };
   }
 }
 

@@ -5,10 +5,16 @@
 // To look up what `#pkg/` means would take a millisecond.
 import { kubernetesRelease } from '../../pkg/cluster/release.js';
 
-/** Name and versions, as a line. Throws where the checkout or package has no manifest that can be read. */
-export function versionLine() {
+/** The versions of Coxswain, of Kubernetes and of Node. Throws where the checkout or package has no manifest that can be read. */
+export function versions() {
   // An import of the module would load what its promises need.
   const { readFileSync } = process.getBuiltinModule('node:fs');
   const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return `coxswain ${manifest.version} (Kubernetes ${kubernetesRelease}, Node ${process.versions.node})\n`;
+  return { coxswain: String(manifest.version), kubernetes: kubernetesRelease, node: process.versions.node };
+}
+
+/** The same, as a line. */
+export function versionLine() {
+  const { coxswain, kubernetes, node } = versions();
+  return `coxswain ${coxswain} (Kubernetes ${kubernetes}, Node ${node})\n`;
 }

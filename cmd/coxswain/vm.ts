@@ -16,6 +16,7 @@ import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { type ClusterChoice, ofCluster, withClient } from './cluster-objects.ts';
 import { kubectlCommand } from './kubectl.ts';
+import { formatted, outputFlag } from './output.ts';
 import type { MachineCall } from './vm-snapshot.ts';
 import { checkName, type World } from './world.ts';
 
@@ -27,6 +28,9 @@ const flags = {
   }),
   namespace: text({ help: 'Namespace of the machines.', short: 'n', fallback: 'default', placeholder: 'name' }),
 } satisfies FlagTable;
+
+/** Flags of `list` beside those of all. */
+const listFlags = { ...flags, output: outputFlag } satisfies FlagTable;
 
 /** Flags of `migrate` beside those of all. */
 const migrateFlags = {
@@ -67,7 +71,12 @@ const restoreFlags = {
 const cloneFlags = { ...snapshotFlags, snapshot: restoreFlags.snapshot } satisfies FlagTable;
 
 type Values = FlagValues<typeof flags> &
-  Partial<FlagValues<typeof migrateFlags> & FlagValues<typeof reportFlags> & FlagValues<typeof cloneFlags>>;
+  Partial<
+    FlagValues<typeof listFlags> &
+      FlagValues<typeof migrateFlags> &
+      FlagValues<typeof reportFlags> &
+      FlagValues<typeof cloneFlags>
+  >;
 
 /** What a command is given. */
 interface Call {
@@ -84,6 +93,7 @@ interface VmCommand {
   readonly flags?:
     | typeof cloneFlags
     | typeof evacuateFlags
+    | typeof listFlags
     | typeof migrateFlags
     | typeof reportFlags
     | typeof restoreFlags
@@ -92,7 +102,7 @@ interface VmCommand {
 }
 
 const commands: Readonly<Record<string, VmCommand>> = {
-  list: { summary: 'List machines.', takesName: false, run: list },
+  list: { summary: 'List machines.', takesName: false, flags: listFlags, run: list },
   start: { summary: 'Start a machine.', takesName: true, run: (call) => ask(call, 'Start') },
   stop: { summary: 'Stop a machine.', takesName: true, run: (call) => ask(call, 'Stop') },
   restart: {
@@ -215,12 +225,17 @@ function withCluster<T>(call: Call, use: (client: Client) => Promise<T>): Promis
 
 async function list(call: Call): Promise<number> {
   const { world, values } = call;
-  const { namespace } = values;
+  const { namespace, output = '' } = values;
   const { items, standbys } = await withCluster(call, async (client) => {
     const { items } = await client.resource(virtualMachines).list({ namespace });
     if (items.every(({ spec }) => spec?.standby === undefined)) return { items, standbys: new Map<string, string>() };
     return { items, standbys: await (await import('./vm-standby.ts')).standbysOf(client, namespace) };
   });
+  if (output !== '') {
+    const machines = items.map((machine) => machineOf(machine, standbys.get(machine.metadata?.name ?? '')));
+    world.write(await formatted({ machines }, output));
+    return 0;
+  }
   // A column that most have no use for.
   const head = ['NAME', 'STATUS', 'NODE', 'ADDRESS', 'RUNS', 'STRATEGY', ...(standbys.size === 0 ? [] : ['STANDBY'])];
   const rows = items.map((machine) => [
@@ -230,6 +245,21 @@ async function list(call: Call): Promise<number> {
   if (items.length === 0) world.write(`There are no machines in ${values.namespace}.\n`);
   else world.write(new TableLayout().render([head, ...rows]));
   return 0;
+}
+
+/** What a row says, for programs. */
+function machineOf({ metadata, spec, status }: VirtualMachine, standby: string | undefined): object {
+  const { printableStatus, nodeName, address, runs } = status ?? {};
+  return {
+    name: metadata?.name,
+    namespace: metadata?.namespace,
+    status: printableStatus,
+    node: nodeName,
+    address,
+    runs: runs ?? 0,
+    strategy: spec?.runStrategy,
+    standby,
+  };
 }
 
 function rowOf({ metadata, spec, status }: VirtualMachine): readonly string[] {

@@ -85,6 +85,8 @@ export interface ApiRequest {
   readonly peer: Peer;
   /** Aborted when the caller has gone or no longer wants the answer. */
   readonly signal: AbortSignal;
+  /** The answer leaves with others, after what the server does before any of them does. Default: as soon as the handler has it. */
+  readonly isHeld?: boolean;
 }
 
 /** The type of a watch event. `ERROR` carries a Status, `BOOKMARK` an object with nothing but its resourceVersion. */

@@ -13,6 +13,7 @@ import { neverAborted } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { trusting } from '#pkg/pki/trust.ts';
 import type { Transport } from './client.ts';
+import { requestSignal } from './request-signals.ts';
 
 /** The server and the credentials. */
 export interface NetworkTransportOptions {
@@ -66,7 +67,9 @@ function tokenOf(options: NetworkTransportOptions): string | undefined {
 }
 
 async function openPool(options: NetworkTransportOptions, url: URL): Promise<Pool> {
-  const undici = await import('undici');
+  const [undici, { createSecureContext }] = await Promise.all([import('undici'), import('node:tls')]);
+  const { ca, cert, key } = options;
+  const trusted = { ...trusting(ca), ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) };
   const host = url.hostname.replace(/^\[|\]$/g, '');
   // TLS sends no server name for an IP address; the certificate's address entries are checked instead.
   const servername = options.tlsServerName ?? (isIP(host) ? undefined : host);
@@ -81,9 +84,8 @@ async function openPool(options: NetworkTransportOptions, url: URL): Promise<Poo
     connect: {
       timeout: connectTimeoutMs,
       rejectUnauthorized: options.insecure !== true,
-      ...trusting(options.ca),
-      ...(options.cert === undefined ? {} : { cert: options.cert }),
-      ...(options.key === undefined ? {} : { key: options.key }),
+      // One for all connections: to read certificates and key anew is half of what opening one costs.
+      ...(url.protocol === 'https:' ? { secureContext: createSecureContext(trusted) } : {}),
       ...(servername === undefined ? {} : { servername }),
     },
   });
@@ -101,13 +103,16 @@ async function send(pool: Pool, outgoing: Outgoing): Promise<ApiResponse> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers)) if (value !== undefined) headers[name] = value;
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  const isEndless = request.signal === neverAborted;
+  const own = isEndless || streams(request) ? undefined : requestSignal(request.signal);
+  const signal = own?.signal ?? (isEndless ? undefined : request.signal);
   try {
     const response = await pool.request({
       method: request.method,
       path: request.query === '' ? path : `${path}?${request.query}`,
       headers,
       body: body ?? null,
-      ...(request.signal === neverAborted ? {} : { signal: request.signal }),
+      ...(signal === undefined ? {} : { signal }),
     });
     const isStream = response.statusCode < 300 && streams(request);
     const responseBody: ResponseBody = isStream
@@ -116,6 +121,8 @@ async function send(pool: Pool, outgoing: Outgoing): Promise<ApiResponse> {
     return { status: response.statusCode, headers: flatHeaders(response.headers), body: responseBody };
   } catch (error) {
     throw lost(error, request.signal);
+  } finally {
+    own?.leave();
   }
 }
 

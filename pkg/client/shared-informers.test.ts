@@ -52,6 +52,57 @@ test('handlers see what was there and every change after, in order', async () =>
   await running;
 });
 
+test('what comes over a network can be kept without its managed fields; what is shared with the server is kept as it is', async () => {
+  const { api, clock, client } = setUp();
+  const metadata = { name: 'a', namespace: 'default', managedFields: [{ manager: 'm' }] };
+  await client.create({ metadata });
+  const local = inProcessTransport(api.handle, { commonName: 'test', organizations: [] });
+  const listers = [local, { request: local.request }].map((transport) => {
+    const deps = { client: createClient({ transport, userAgent: 'test' }), clock, random: new SeededRandom(1) };
+    const informers = createInformers({ ...deps, log: silentLogger, isLean: true });
+    const { lister } = informers.informer(pods);
+    void informers.run(stop.signal);
+    return lister;
+  });
+  await clock.settle();
+  const kept = listers.map((lister) => lister.get('default/a')?.metadata);
+  expect(kept).toMatchObject([metadata, { name: 'a' }]);
+  expect(kept[1]).not.toHaveProperty('managedFields');
+});
+
+test('a state that came over a network shares its spec with the one before where that is the same', async () => {
+  const { api, clock, client } = setUp();
+  await client.create({ ...pod('a'), spec: { containers: [] } });
+  const { request } = inProcessTransport(
+    async (call) => {
+      const answer = await api.handle(call);
+      if (answer.body.kind !== 'watch') return answer;
+      const { batches } = answer.body;
+      const lines = async function* () {
+        for await (const batch of batches)
+          for (const { type, object } of batch) yield Buffer.from(`${JSON.stringify({ type, object })}\n`);
+      };
+      return { ...answer, body: { kind: 'stream', chunks: lines() } };
+    },
+    { commonName: 'test', organizations: [] },
+  );
+  const remote = createClient({ transport: { request }, userAgent: 'test' });
+  const random = new SeededRandom(1);
+  const informers = createInformers({ client: remote, clock, random, log: silentLogger, isLean: true });
+  const informer = informers.informer(pods);
+  const shared: boolean[] = [];
+  informer.addHandler({ updated: (before, after) => shared.push(before.spec === after.spec) });
+  void informers.run(stop.signal);
+  await clock.settle();
+  const options = { namespace: 'default', type: 'merge' } as const;
+  await client.patch('a', { metadata: { labels: { v: '2' } } }, options);
+  await client.patch('a', { spec: { nodeName: 'n' } }, options);
+  await client.patch('a', { metadata: { labels: { v: '3' } } }, options);
+  await clock.settle();
+  expect(shared).toEqual([true, false, true]);
+  expect(informer.lister.get('default/a')).toMatchObject({ metadata: { labels: { v: '3' } }, spec: { nodeName: 'n' } });
+});
+
 test('equal arguments share one informer; a late handler first gets all there is', async () => {
   const { api, clock, client, informers, informer } = setUp();
   await client.create(pod('a'));

@@ -4,6 +4,7 @@
  */
 
 import { setMaxListeners } from 'node:events';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { apiVersionOf, type KubeObject, objectKey, type ResourceRef } from '#pkg/apimachinery/object.ts';
 import { aborted, Deferred } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -20,6 +21,11 @@ export interface InformersOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /**
+   * Objects that come over a network are kept without their managed fields, a third of what they take, and share their spec with the state before. Default: they are
+   * kept as they come. In the server's process they are shared with it. Source: kube-controller-manager's `CreateControllerContext`, whose informers trim them.
+   */
+  readonly isLean?: boolean;
 }
 
 /** Informers over `client`; nothing is listed before `run`. Objects in listers always carry `apiVersion` and `kind`. */
@@ -120,6 +126,7 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
   readonly #select: InformerOptions;
   readonly #log: Logger;
   readonly #apiVersion: string;
+  readonly #isLean: boolean;
   #hasSynced = false;
 
   constructor(options: InformersOptions, what: { readonly ref: ResourceRef<T>; readonly select: InformerOptions }) {
@@ -128,6 +135,7 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
     this.#select = what.select;
     this.#log = options.log.with({ resource: what.ref.resource });
     this.#apiVersion = apiVersionOf(what.ref);
+    this.#isLean = options.isLean === true && options.client.transport.isLocal !== true;
   }
 
   get lister(): Lister<T> {
@@ -178,14 +186,25 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
       known.metadata?.uid === received.metadata?.uid &&
       known.metadata?.resourceVersion === received.metadata?.resourceVersion;
     if (isSame) return;
-    const object =
-      received.kind === undefined ? { ...received, apiVersion: this.#apiVersion, kind: this.#ref.kind } : received;
+    const object = this.#completed(received, known);
     if (known !== undefined && known.metadata?.uid !== object.metadata?.uid) {
       // The name was given to another object while nobody watched: the old one is gone.
       this.#remove(key, undefined);
     }
     const previous = this.#store.set(object, key);
     for (const handler of this.#handlers) this.#tell(handler, previous, object);
+  }
+
+  /** The object as it is kept: of what came over a network, with the spec of the state before where that is the same, as somebody may still hold that. */
+  #completed(received: T, known: T | undefined): T {
+    const object =
+      received.kind === undefined ? { ...received, apiVersion: this.#apiVersion, kind: this.#ref.kind } : received;
+    if (!this.#isLean) return object;
+    const { managedFields: _, ...metadata } = object.metadata ?? {};
+    const lean = { ...object, metadata };
+    if (known === undefined || !('spec' in known) || !('spec' in object) || !deepEqual(known.spec, object.spec))
+      return lean;
+    return { ...lean, spec: known.spec };
   }
 
   /** As `#call`, without a function for each change. */

@@ -100,7 +100,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   const { clock, networkClock = clock, random, log, host, serviceCidr, advertised = host } = options;
   let kubelets: KubeletConnections | undefined;
   // The port is needed by the first objects, so the server listens before they are made, and answers once they are.
-  const opening: { server?: LocalApi } = {};
+  const opening: { server?: LocalApi; audit?: RunningAudit | undefined } = {};
   const https = createHttpsServer({
     handler: (request) => opening.server!.handle(request),
     cert: options.server.certificate,
@@ -109,9 +109,11 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     clock: networkClock,
     log,
     limits: options.limits ?? {},
+    beforeAnswers: () => opening.audit?.sink.settle?.(),
   });
   const given = await givenOf(options);
   const audit = await auditOf(options);
+  opening.audit = audit;
   const faults = await faultsOf(options);
   const store =
     faults === undefined

@@ -27,6 +27,7 @@ import type { NodesReady } from './nodes-ready.ts';
 import { accountSubject, ensurePki, identitySubject, type Pki } from './pki.ts';
 import { encryptionOf, serverFlagValues } from './server-flags.ts';
 import { apiServerHost, type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
+import { type StartTurns, startTurns } from './start-turns.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
 import type { VirtualTime } from './virtual-time.ts';
@@ -88,7 +89,6 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const trace = options.trace ?? (() => {});
   const step = options.onStep ?? (() => {});
   checkTables(tables);
-  const names = nodeNames(settings);
   step('Preparing keys and certificates', 'Prepared keys and certificates');
   const loading = import('./api-part.ts');
   loading.catch(() => {});
@@ -111,17 +111,16 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   time?.start(running);
   let ready: NodesReady | undefined;
   const started = new Deferred<NodesReady | undefined>();
+  const turns = startTurns(networkClock);
   try {
-    step(
-      'Starting the nodes, the controllers, the scheduler and the proxy',
-      `Started ${names.length} node${names.length === 1 ? '' : 's'}`,
-    );
+    step('Starting the nodes, the controllers, the scheduler and the proxy', nodesStarted(nodeNames(settings).length));
     const host = hostOf(options, {
       tables,
       pki,
       api,
       clock: time?.clock ?? networkClock,
       members: running,
+      turns,
       hold: isLarge ? holdUntilReady(options, started.promise) : noHold,
       isNew,
       onNodesReady: (nodes) => {
@@ -137,6 +136,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       if (entry.perNode) await nodesFirst(ready, networkClock, running);
     }
     started.resolve(ready);
+    turns.end();
   } catch (error) {
     await running.stop();
     throw error;
@@ -151,6 +151,10 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     nodesReady: (timeoutMs, signal) =>
       waitWith(running.stopped, signal, async (inner) => ready?.wait(networkClock, { timeoutMs, signal: inner })),
   };
+}
+
+function nodesStarted(count: number): string {
+  return `Started ${count} node${count === 1 ? '' : 's'}`;
 }
 
 /** Waits for the nodes, but not for long, and not for those that wait for a controller. */
@@ -221,6 +225,7 @@ interface HostParts extends Pick<Starting, 'pki' | 'tables'>, Pick<ClusterHost, 
   readonly clock: Clock;
   /** Puts off what the nodes can do without. */
   readonly hold: HeldLists;
+  readonly turns: StartTurns;
 }
 
 /** Nobody waits. */
@@ -285,7 +290,7 @@ async function accessOf(files: AccessFiles): ReturnType<typeof clusterAccess> {
 /** What the components of a cluster in one process are given: they reach the API without the network, each in its own name. */
 function hostOf(
   { settings, folder, clock: networkClock, random, log, metrics = new Metrics() }: ClusterOptions,
-  { tables, pki, api, clock, hold, isNew, members, onNodesReady }: HostParts,
+  { tables, pki, api, clock, hold, isNew, members, turns, onNodesReady }: HostParts,
 ): ClusterHost {
   countFeatures(metrics, featuresOf(settings.componentFlags['kube-controller-manager']?.['feature-gates']));
   const open = Object.values(tables.components).filter(({ opensSockets }) => opensSockets);
@@ -302,7 +307,7 @@ function hostOf(
     flagsOf: (component) => componentValues(settings.componentFlags, component, tables),
     as: (identity) => {
       const { commonName, organizations = [] } = identitySubject(identity, tables.components);
-      const transport = inProcessTransport(api.handle, { commonName, organizations });
+      const transport = turns.transport(inProcessTransport(api.handle, { commonName, organizations }));
       const isOfNodes = identity === 'nodes' || identity.startsWith('node:');
       const isOfNetwork = open.some((one) => one.identity?.name === identity);
       const own = { clock: isOfNetwork ? networkClock : clock, random, log, metrics };
@@ -312,7 +317,7 @@ function hostOf(
       const pair = pki.identities.get(`node:${nodeName}`);
       return pair === undefined ? undefined : { ...pair, authority: pki.authority.certificate };
     },
-    asAccount: (name) => hold.others(inProcessTransport(api.handle, accountSubject(name))),
+    asAccount: (name) => hold.others(turns.transport(inProcessTransport(api.handle, accountSubject(name)))),
     addKubelet: api.addKubelet,
     isNew,
     turn: () => networkClock.yield(),

@@ -172,7 +172,8 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
     run: (signal) => {
       if (hasRun) now = make();
       hasRun = true;
-      return options.shutdown?.length ? runToShutdown(now, signal) : now.component.run(signal);
+      // By a signal of its own: listening to one takes as long as it has listeners, many where it is that of thousands of nodes.
+      return options.shutdown?.length ? runToShutdown(now, signal) : runTogether([now.component], signal);
     },
     close: node.close,
   };
@@ -241,10 +242,7 @@ async function openNode(
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
   const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
-  const ownCapacity = {
-    ...(options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine))),
-    ...options.capacity,
-  };
+  const ownCapacity = capacityOf(options, isSimulated);
   const cpus = await nodeCpus(options.cpus, ownCapacity, options);
   const place = {
     clock,
@@ -298,6 +296,14 @@ async function openNode(
       await network.close();
     },
   };
+}
+
+/** What a node says that it has: what was set, and else what the machine has, or what simulated ones do. */
+function capacityOf(
+  { machine, nodesOnMachine, capacity: set }: NodePartOptions,
+  isSimulated: boolean,
+): NodeOptions['capacity'] {
+  return { ...(machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(nodesOnMachine))), ...set };
 }
 
 type NodeHost = Pick<NodeOptions, 'eviction' | 'imageCollection' | 'names' | 'plugins' | 'probes' | 'volumes'>;

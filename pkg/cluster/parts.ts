@@ -38,7 +38,7 @@ export function depsOf(context: PartContext, userAgent: string): ComponentDeps {
   const { transport, clock, random, metrics, recordsEvents = true } = context;
   const log = context.log.with({ component: userAgent });
   const client = createClient({ transport, userAgent, clock, metrics });
-  const informers = createInformers({ client, clock, random, log });
+  const informers = createInformers({ client, clock, random, log, isLean: true });
   return { client, clock, random, log, metrics, recordsEvents, informers };
 }
 

@@ -15,7 +15,7 @@ import {
   randomBytes,
   X509Certificate,
 } from 'node:crypto';
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -105,7 +105,7 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
   const files = new PairFiles(options.folder);
   await makeFolder(options.folder);
 
-  const keptAuthority = await files.read('ca');
+  const keptAuthority = files.read('ca');
   const authority =
     keptAuthority === undefined || expiresWithin(keptAuthority, nowMs, renewDays)
       ? issueAuthority({ subject: { commonName: 'coxswain-ca' }, nowMs, validDays: authorityDays })
@@ -127,21 +127,19 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
     })),
   ];
   // Everything is read before anything is written: a file that cannot be used leaves the others as they are.
-  const kept = await Promise.all(wanted.map(({ file }) => files.read(file)));
-  const serviceAccount = await ensureServiceAccountKey(files);
-  const frontProxy = await ensureFrontProxy(files, nowMs);
-  if (authority !== keptAuthority) await files.write('ca', authority);
-  const [server, ...clients] = await Promise.all(
-    wanted.map(async ({ file, subject, serverNames }, index): Promise<CertificatePair> => {
-      const pair = kept[index];
-      if (pair !== undefined && stillGood(pair, { issuer, subject, nowMs, hosts: serverNames })) return pair;
-      const usage = serverNames === undefined ? 'client' : 'server';
-      const named = serverNames === undefined ? {} : { hosts: serverNames };
-      const made = issueLeaf(issuer, { subject, nowMs, validDays: leafDays, usage, ...named });
-      await files.write(file, made);
-      return made;
-    }),
-  );
+  const kept = wanted.map(({ file }) => files.read(file));
+  const serviceAccount = ensureServiceAccountKey(files);
+  const frontProxy = ensureFrontProxy(files, nowMs);
+  if (authority !== keptAuthority) files.write('ca', authority);
+  const [server, ...clients] = wanted.map(({ file, subject, serverNames }, index): CertificatePair => {
+    const pair = kept[index];
+    if (pair !== undefined && stillGood(pair, { issuer, subject, nowMs, hosts: serverNames })) return pair;
+    const usage = serverNames === undefined ? 'client' : 'server';
+    const named = serverNames === undefined ? {} : { hosts: serverNames };
+    const made = issueLeaf(issuer, { subject, nowMs, validDays: leafDays, usage, ...named });
+    files.write(file, made);
+    return made;
+  });
   return {
     authority,
     server: server!,
@@ -160,30 +158,28 @@ function identityFile(identity: string): string {
 const frontProxySubject: Subject = { commonName: 'front-proxy-client' };
 
 /** An authority of its own: who has a certificate of the cluster's must not be taken for the API server by servers behind it. */
-async function ensureFrontProxy(files: PairFiles, nowMs: number): Promise<Pki['frontProxy']> {
-  const [keptAuthority, keptClient] = await Promise.all([
-    files.read('front-proxy-ca'),
-    files.read('front-proxy-client'),
-  ]);
+function ensureFrontProxy(files: PairFiles, nowMs: number): Pki['frontProxy'] {
+  const keptAuthority = files.read('front-proxy-ca');
+  const keptClient = files.read('front-proxy-client');
   const isGood = keptAuthority !== undefined && !expiresWithin(keptAuthority, nowMs, renewDays);
   const issuer = isGood
     ? keptAuthority
     : issueAuthority({ subject: { commonName: 'front-proxy-ca' }, nowMs, validDays: authorityDays });
-  if (!isGood) await files.write('front-proxy-ca', issuer);
+  if (!isGood) files.write('front-proxy-ca', issuer);
   const wanted = { issuer, subject: frontProxySubject, nowMs, hosts: undefined };
   if (keptClient !== undefined && stillGood(keptClient, wanted))
     return { authority: issuer.certificate, client: keptClient };
   const client = issueLeaf(issuer, { subject: frontProxySubject, nowMs, validDays: leafDays, usage: 'client' });
-  await files.write('front-proxy-client', client);
+  files.write('front-proxy-client', client);
   return { authority: issuer.certificate, client };
 }
 
-async function ensureServiceAccountKey(files: PairFiles): Promise<Pki['serviceAccount']> {
-  const kept = await files.readText('sa.key');
+function ensureServiceAccountKey(files: PairFiles): Pki['serviceAccount'] {
+  const kept = files.readText('sa.key');
   if (kept !== undefined) {
     const publicKey = files.publicKeyOf('sa.key', kept);
     // The public half follows from the private one.
-    if ((await files.readText('sa.pub')) !== publicKey) await files.writeText('sa.pub', publicKey);
+    if (files.readText('sa.pub') !== publicKey) files.writeText('sa.pub', publicKey);
     return { privateKey: kept, publicKey };
   }
   const pair = generateKeyPairSync('ec', {
@@ -191,8 +187,8 @@ async function ensureServiceAccountKey(files: PairFiles): Promise<Pki['serviceAc
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
-  await files.writeText('sa.key', pair.privateKey);
-  await files.writeText('sa.pub', pair.publicKey);
+  files.writeText('sa.key', pair.privateKey);
+  files.writeText('sa.pub', pair.publicKey);
   return pair;
 }
 
@@ -223,7 +219,10 @@ function spkiPem(key: KeyObject): string {
   return key.export({ type: 'spki', format: 'pem' }).toString();
 }
 
-/** Pairs as `<name>.crt` and `<name>.key`; a pair of which one file is missing counts as missing. */
+/**
+ * Pairs as `<name>.crt` and `<name>.key`; a pair of which one file is missing counts as missing. Reads and writes at once: they are small, and a start has nothing else to do
+ * before it has all of them.
+ */
 class PairFiles {
   readonly #folder: string;
 
@@ -231,8 +230,9 @@ class PairFiles {
     this.#folder = folder;
   }
 
-  async read(name: string): Promise<CertificatePair | undefined> {
-    const [certificate, key] = await Promise.all([this.readText(`${name}.crt`), this.readText(`${name}.key`)]);
+  read(name: string): CertificatePair | undefined {
+    const certificate = this.readText(`${name}.crt`);
+    const key = this.readText(`${name}.key`);
     const parsed = certificate === undefined ? undefined : this.#certificateOf(`${name}.crt`, certificate);
     const publicKey = key === undefined ? undefined : this.publicKeyOf(`${name}.key`, key);
     if (certificate === undefined || key === undefined || parsed === undefined) return undefined;
@@ -270,17 +270,18 @@ class PairFiles {
     );
   }
 
-  async write(name: string, pair: CertificatePair): Promise<void> {
-    await this.writeText(`${name}.key`, pair.key);
-    await this.writeText(`${name}.crt`, pair.certificate);
+  write(name: string, pair: CertificatePair): void {
+    this.writeText(`${name}.key`, pair.key);
+    this.writeText(`${name}.crt`, pair.certificate);
   }
 
   /** A file's text; undefined when there is none. Refuses a key that others than its owner may read. */
-  async readText(file: string): Promise<string | undefined> {
+  readText(file: string): string | undefined {
     const path = join(this.#folder, file);
+    const mode = statSync(path, { throwIfNoEntry: false })?.mode;
+    if (mode === undefined) return undefined;
     try {
-      const text = await readFile(path, 'utf8');
-      const { mode } = await stat(path);
+      const text = readFileSync(path, 'utf8');
       if (file.endsWith('.key') && (mode & 0o077) !== 0) {
         throw new UserError(
           `Cannot use ${path} as others than its owner may use it (mode ${(mode & 0o777).toString(8)}): "chmod 600 ${path}", or remove the folder ${this.#folder} to have new keys made where somebody may have read it`,
@@ -293,14 +294,15 @@ class PairFiles {
     }
   }
 
-  async writeText(file: string, text: string): Promise<void> {
+  writeText(file: string, text: string): void {
     const path = join(this.#folder, file);
     const temporary = `${path}.${randomBytes(4).toString('hex')}`;
     try {
-      await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
-      await rename(temporary, path);
-    } finally {
-      await rm(temporary, { force: true });
+      writeFileSync(temporary, text, { mode: 0o600, flag: 'wx' });
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
     }
   }
 }

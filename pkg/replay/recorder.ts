@@ -31,7 +31,13 @@ interface RecorderOptions {
 export async function record(options: RecorderOptions, signal: AbortSignal): Promise<readonly string[]> {
   const { client, clock, informers } = options.deps;
   const now = (): number => Math.max(0, clock.nowMs() - options.startMs);
-  const { resources, failures } = await discoverResources(client, signal);
+  const discovered = await discoverResources(client, signal).catch((error: unknown) => {
+    if (signal.aborted) return undefined;
+    throw error;
+  });
+  // It has ended before it has begun.
+  if (discovered === undefined) return [];
+  const { resources, failures } = discovered;
   const watched = resources.filter(({ verbs }) => verbs.includes('list') && verbs.includes('watch'));
   let renewals = 0;
   const renewed = (): void => {

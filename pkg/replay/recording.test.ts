@@ -60,6 +60,18 @@ test('all changes are told with their times, renewals as a number, and Secrets w
   expect(told.some((one) => 'leases' in one && one.leases === 2)).toBe(true);
 });
 
+test('a recording that is ended while it asks what there is has ended', async () => {
+  const cluster = await startTestCluster({ nodes: 0 });
+  const { clock, random, handle } = cluster;
+  const transport = inProcessTransport(handle, { commonName: 'recorder', organizations: ['system:masters'] });
+  const deps = depsOf({ transport, clock, random, log: silentLogger, metrics: new Metrics() }, 'recorder');
+  const told: (Change | Renewals)[] = [];
+  const options = { deps, startMs: 0, secrets: false, tell: (one: Change | Renewals) => void told.push(one) };
+  expect(await record(options, AbortSignal.abort())).toEqual([]);
+  expect(told).toEqual([]);
+  await cluster.stop();
+});
+
 const change: Change = {
   ms: 5,
   type: 'ADDED',

@@ -1,16 +1,13 @@
 /** The nodes of a replay: kubelets with the runtime `fake` under the names, and with the capacity, that were recorded; they join, leave and fall silent. */
 import { nodes } from '#pkg/api/types/refs.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
-import { silentLogger } from '#pkg/base/logger.ts';
-import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { defaultKubeletPort, type NodePart, type NodeWatches, nodePart, nodeWatches } from '#pkg/cluster/node-part.ts';
-import type { PartContext } from '#pkg/cluster/parts.ts';
-import { identitySubject } from '#pkg/cluster/pki.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
-import type { Component } from '#pkg/component/component.ts';
 import type { TestCluster } from '#pkg/testing/cluster.ts';
 import type { NodeFacts } from './causes.ts';
+import { contextOf, type RunningPart, start } from './parts.ts';
 
 interface Running {
   readonly part: NodePart;
@@ -24,28 +21,29 @@ interface NodeOptions {
   readonly recordsEvents: boolean;
 }
 
+interface WatchedNodeOptions extends NodeOptions {
+  /** Nodes that watch together; others watch by themselves. */
+  readonly names: readonly string[];
+}
+
 /** The nodes of one run. */
 export class ReplayNodes {
   readonly #cluster: TestCluster;
   readonly #watches: NodeWatches;
-  readonly #watching: { readonly stop: AbortController; readonly ended: Promise<void> };
+  readonly #watching: RunningPart;
   readonly #running = new Map<string, Running>();
+  readonly #options: WatchedNodeOptions;
 
-  readonly #options: NodeOptions;
-
-  private constructor(cluster: TestCluster, watches: NodeWatches, options: NodeOptions) {
+  private constructor(cluster: TestCluster, watches: NodeWatches, options: WatchedNodeOptions) {
     this.#cluster = cluster;
     this.#options = options;
     this.#watches = watches;
     this.#watching = start(watches);
   }
 
-  /** For nodes of these names, none of which is there yet. */
-  static async open(
-    cluster: TestCluster,
-    { names, ...options }: NodeOptions & { readonly names: readonly string[] },
-  ): Promise<ReplayNodes> {
-    return new ReplayNodes(cluster, await nodeWatches(contextOf(cluster, 'nodes'), names), options);
+  /** None of the nodes is there yet. */
+  static async open(cluster: TestCluster, options: WatchedNodeOptions): Promise<ReplayNodes> {
+    return new ReplayNodes(cluster, await nodeWatches(contextOf(cluster, 'nodes'), options.names), options);
   }
 
   get count(): number {
@@ -54,7 +52,7 @@ export class ReplayNodes {
 
   async join(nodeName: string, facts: NodeFacts): Promise<void> {
     if (this.#running.has(nodeName)) return this.change(nodeName, facts);
-    const { leaseSeconds, recordsEvents } = this.#options;
+    const { leaseSeconds, recordsEvents, names } = this.#options;
     const part = await nodePart(
       { ...contextOf(this.#cluster, `node:${nodeName}`), recordsEvents },
       {
@@ -67,7 +65,7 @@ export class ReplayNodes {
         nodesOnMachine: 1,
         leaseSeconds,
         machine: { capacity: facts.capacity, facts: {} },
-        shared: this.#watches,
+        ...(names.includes(nodeName) ? { shared: this.#watches } : {}),
       },
     );
     this.#running.set(nodeName, { part, ...start(part) });
@@ -79,10 +77,12 @@ export class ReplayNodes {
     const { client } = this.#cluster;
     const { metadata, spec } = await client.resource(nodes).get(nodeName);
     const own = (spec?.taints ?? []).filter(({ key }) => key.startsWith('node.kubernetes.io/'));
-    const wanted = { ...metadata?.labels, ...labels };
+    const wanted = { labels: { ...metadata?.labels, ...labels }, taints: [...own, ...taints], unschedulable };
+    const known = { labels: metadata?.labels ?? {}, taints: spec?.taints ?? [], unschedulable: !!spec?.unschedulable };
+    if (deepEqual(wanted, known)) return;
     const patch = {
-      metadata: { labels: wanted },
-      spec: { taints: [...own, ...taints], unschedulable: unschedulable || null },
+      metadata: { labels: wanted.labels },
+      spec: { taints: wanted.taints, unschedulable: unschedulable || null },
     };
     await client.resource(nodes).patch(nodeName, patch, { type: 'merge' });
   }
@@ -142,20 +142,4 @@ export class ReplayNodes {
       throw error;
     }
   }
-}
-
-function start(part: Component): { readonly stop: AbortController; readonly ended: Promise<void> } {
-  const stop = new AbortController();
-  return { stop, ended: part.run(stop.signal) };
-}
-
-function contextOf({ handle, clock, random, metrics }: TestCluster, identity: string): PartContext {
-  const { commonName, organizations = [] } = identitySubject(identity, clusterTables.components);
-  return {
-    transport: inProcessTransport(handle, { commonName, organizations }),
-    clock,
-    random,
-    log: silentLogger,
-    metrics,
-  };
 }

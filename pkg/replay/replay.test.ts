@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { conditionOf } from './condition.ts';
 import { historyOfAudit, historyOfDump } from './foreign-history.ts';
 import { madeDeployment, madeHistory, madeJob, madeJobPod, madeNode } from './made-history.ts';
-import { recordedRun, replay } from './replay.ts';
+import { type RunResult, recordedRun, replay } from './replay.ts';
 import { comparison, picture } from './report.ts';
 
 const history = madeHistory({ nodes: 3, hours: 1 });
@@ -48,6 +48,27 @@ test('branches are compared in a table and a picture', patience, async () => {
   const svg = picture(runs);
   expect(svg.match(/<path /g)).toHaveLength(8);
   expect(svg).toContain('&lt;spread>');
+});
+
+test('a branch is as the replay until it begins, and other from then on', patience, async () => {
+  const two = madeHistory({ nodes: 3, hours: 2 });
+  const fromMs = 3_600_000;
+  const run = (settings: Parameters<typeof replay>[1]) => replay(two, settings, { untilMs: two.endMs });
+  const before = ({ lives }: RunResult) =>
+    lives.filter(({ createdMs }) => createdMs < fromMs).map(({ pod, createdMs, node }) => [pod, createdMs, node]);
+  const whole = await run({});
+  const branches = [{ scheduling: 'spreading' }, { moreNodes: 2 }, { moreNodes: -1 }];
+  for (const settings of branches) {
+    const branch = await run({ ...settings, fromMs });
+    expect(before(branch)).toEqual(before(whole));
+    expect(branch.points.filter(({ ms }) => ms < fromMs)).toEqual(whole.points.filter(({ ms }) => ms < fromMs));
+  }
+  const spread = await run({ scheduling: 'spreading', moreNodes: 3, fromMs });
+  expect(spread.figures.nodesUsedMax).toBeGreaterThan(whole.figures.nodesUsedMax);
+  const fewer = await run({ moreNodes: -2, fromMs });
+  expect(new Set(fewer.lives.filter(({ createdMs }) => createdMs > fromMs).map(({ node }) => node))).toEqual(
+    new Set(['node-1']),
+  );
 });
 
 test('a fault of the history’s API changes what follows, not what is asked for', patience, async () => {

@@ -20,12 +20,14 @@ import type { FaultRule } from '#pkg/faults/fault-rule.ts';
 import { leaseSecondsDefault, renewalMsOf } from '#pkg/kubelet/node/node-agent.ts';
 import type { CallWebhook } from '#pkg/registry/remote/call-webhook.ts';
 import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
-import { type Cause, causesOf, type NodeFacts } from './causes.ts';
+import { type Cause, causesOf } from './causes.ts';
 import { type History, HistoryError } from './history.ts';
 import { kubeOf, placeOf } from './object-place.ts';
 import { PodHistory, type PodLife, type RunFigures, type RunPoint } from './pod-history.ts';
 import { type PodScripts, podScriptsOf, rootOf } from './pod-scripts.ts';
 import { ReplayNodes } from './replay-nodes.ts';
+import { ReplayScheduler } from './replay-scheduler.ts';
+import { withNodes } from './with-nodes.ts';
 
 /** What a run differs in. */
 export interface RunSettings {
@@ -33,9 +35,11 @@ export interface RunSettings {
   readonly seed?: number;
   /** `packing` or `spreading`. Default: packing. */
   readonly scheduling?: string;
-  /** Nodes beside the recorded ones, from the start: copies of the first that joined. Default 0; fewer where it is negative. */
+  /** Nodes beside the recorded ones: copies of the first that joined. Default 0; fewer where it is negative. */
   readonly moreNodes?: number;
   readonly faults?: readonly FaultRule[];
+  /** From when on all of this but the seed holds, in milliseconds since the start: until then it is a run without settings. Default 0. */
+  readonly fromMs?: number;
 }
 
 /** Where a run ends, and what is done between its minutes. */
@@ -85,19 +89,15 @@ const leaseSecondsOf = ({ faults }: RunSettings): number => (faults === undefine
 const recordsEvents = ({ faults }: RunSettings): boolean => faults !== undefined;
 
 function flagsOf(settings: RunSettings): ComponentFlags {
-  const { scheduling } = settings;
   const seconds = leaseSecondsOf(settings);
-  return {
-    ...(scheduling === undefined ? {} : { 'kube-scheduler': { scheduling } }),
-    ...(seconds === leaseSecondsDefault
-      ? {}
-      : { 'kube-controller-manager': { 'node-monitor-grace-period': `${2 * seconds}s` } }),
-  };
+  if (seconds === leaseSecondsDefault) return {};
+  return { 'kube-controller-manager': { 'node-monitor-grace-period': `${2 * seconds}s` } };
 }
 
 /** Plays a history. Throws `HistoryError` for one with kinds that are not known. */
 export async function replay(history: History, settings: RunSettings, limits: RunLimits): Promise<RunResult> {
-  const causes = withNodes(causesOf(history.changes), settings.moreNodes ?? 0);
+  const recorded = causesOf(history.changes);
+  const causes = withNodes(recorded, settings);
   checkKinds(causes);
   const scripts = podScriptsOf(history.changes);
   const adder = new ScriptAdder(scripts);
@@ -106,12 +106,17 @@ export async function replay(history: History, settings: RunSettings, limits: Ru
     nodes: 0,
     seed: settings.seed ?? 1,
     callWebhook: adder.call,
+    schedules: false,
     recordsEvents: recordsEvents(settings),
     ...(faults === undefined ? {} : { faults: [] }),
     flags: flagsOf(settings),
   });
   try {
-    return await new Run(cluster, { adder, causes, settings, limits }).play();
+    // A run that is to be another later watches as one without settings does until then.
+    const names = new Set(
+      (settings.fromMs ? recorded : causes).flatMap((cause) => ('node' in cause ? [cause.node] : [])),
+    );
+    return await new Run(cluster, { adder, causes, names: [...names], settings, limits }).play();
   } finally {
     await cluster.stop();
   }
@@ -130,24 +135,6 @@ export function recordedRun(
   }
   const end = Math.min(endMs, untilMs);
   return { endMs: end, figures: seen.figures(end), points: seen.points };
-}
-
-function withNodes(causes: readonly Cause[], more: number): readonly Cause[] {
-  if (more < 0) {
-    const joins = causes.flatMap((cause) => (cause.act === 'join' ? [cause.node] : []));
-    const left = new Set(joins.slice(more));
-    return causes.filter((cause) => !('node' in cause) || !left.has(cause.node));
-  }
-  const first = causes.find((cause) => cause.act === 'join');
-  if (more > 0 && first?.act !== 'join') throw new HistoryError('Cannot add nodes as none was recorded to be like');
-  if (first?.act !== 'join') return causes;
-  const { 'kubernetes.io/hostname': _, ...labels } = first.facts.labels;
-  const facts: NodeFacts = { ...first.facts, labels };
-  const added = Array.from(
-    { length: more },
-    (_item, index): Cause => ({ ms: 0, act: 'join', node: `added-${index + 1}`, facts }),
-  );
-  return [...added, ...causes];
 }
 
 function checkKinds(causes: readonly Cause[]): void {
@@ -205,6 +192,8 @@ const webhook = {
 interface RunParts {
   readonly adder: ScriptAdder;
   readonly causes: readonly Cause[];
+  /** Of the nodes that watch together. */
+  readonly names: readonly string[];
   readonly settings: RunSettings;
   readonly limits: RunLimits;
 }
@@ -216,8 +205,11 @@ class Run {
   readonly #seen = new PodHistory();
   readonly #refused: string[] = [];
   #refusedCount = 0;
+  readonly #scheduler: ReplayScheduler;
   #startMs = 0;
   #nodes: ReplayNodes | undefined;
+  /** Whether the settings hold. */
+  #isBranch = false;
 
   constructor(cluster: TestCluster, parts: RunParts) {
     this.#cluster = cluster;
@@ -225,6 +217,7 @@ class Run {
     // In the server's own name: faults leave its requests alone, so that all causes are done.
     const transport = inProcessTransport(cluster.handle, ownIdentity);
     this.#client = createClient({ transport, userAgent: 'coxswain-replay' });
+    this.#scheduler = new ReplayScheduler(cluster, { recordsEvents: recordsEvents(parts.settings) });
   }
 
   async play(): Promise<RunResult> {
@@ -247,6 +240,7 @@ class Run {
       await this.#client.resource(mutatingWebhookConfigurations).create(webhook);
       return await this.#playCauses();
     } finally {
+      await this.#scheduler.close();
       await this.#nodes?.close();
       stop.abort();
       await clock.settle();
@@ -255,15 +249,14 @@ class Run {
   }
 
   async #playCauses(): Promise<RunResult> {
-    const { causes, settings, limits } = this.#parts;
-    const names = new Set(causes.flatMap((cause) => ('node' in cause ? [cause.node] : [])));
+    const { causes, names, settings, limits } = this.#parts;
     this.#nodes = await ReplayNodes.open(this.#cluster, {
-      names: [...names],
+      names,
       leaseSeconds: leaseSecondsOf(settings),
       recordsEvents: recordsEvents(settings),
     });
+    await this.#scheduler.use((settings.fromMs ?? 0) > 0 ? undefined : settings.scheduling);
     this.#startMs = this.#cluster.clock.monotonicMs();
-    if (settings.faults !== undefined) this.#cluster.faults.add(...settings.faults);
     let isOver = false;
     for (const cause of causes) {
       if (cause.ms > limits.untilMs) break;
@@ -290,8 +283,26 @@ class Run {
     return this.#cluster.clock.monotonicMs() - this.#startMs;
   }
 
-  /** Lets time pass; resolves with true where the run is over before. */
+  /** Lets the settings hold. Nodes that come and go then are causes. */
+  async #branch(): Promise<void> {
+    const { scheduling, faults, fromMs = 0 } = this.#parts.settings;
+    this.#isBranch = true;
+    if (faults !== undefined) this.#cluster.faults.add(...faults);
+    if (fromMs > 0 && scheduling !== undefined) await this.#scheduler.use(scheduling);
+    await this.#cluster.clock.settle();
+  }
+
+  /** Lets time pass, and the settings hold when they are to; resolves with true where the run is over before. */
   async #passTo(ms: number): Promise<boolean> {
+    const { fromMs = 0 } = this.#parts.settings;
+    if (!this.#isBranch && fromMs <= ms) {
+      if (await this.#passUntil(fromMs)) return true;
+      await this.#branch();
+    }
+    return this.#passUntil(ms);
+  }
+
+  async #passUntil(ms: number): Promise<boolean> {
     const { isOver, pace } = this.#parts.limits;
     const stepMs = isOver === undefined && pace === undefined ? Number.POSITIVE_INFINITY : minuteMs;
     while (this.#now < ms) {

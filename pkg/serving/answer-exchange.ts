@@ -19,12 +19,15 @@ export interface Serving {
   readonly limits: ServingLimits;
   readonly connections: Connections;
   readonly outbox: Outbox;
+  /** Whether something is done before answers leave the outbox. */
+  readonly holdsAnswers: boolean;
   readonly rounds: WatchRounds;
   readonly room: BodyRoom;
 }
 
 /** Answers one request on its connection, at the end of the turn in which the handler does. Resolves once the handler has, and never rejects. */
 export function answerExchange(exchange: Exchange, serving: Serving): Promise<void> {
+  exchange.isHeld = serving.holdsAnswers;
   return ask(exchange, serving).then(
     (answer) => serving.outbox.add(() => sendPlain(exchange, answer, serving)),
     (error: unknown) => sendPlain(exchange, failed(exchange, error, serving), serving),

@@ -37,6 +37,7 @@ export class Exchange implements ApiRequest {
   readonly response: Outgoing;
   readonly connection: Connection;
   readonly carrier: BodyCarrier;
+  isHeld = false;
   #abort: AbortController | undefined;
 
   constructor(request: Incoming, response: Outgoing, room: BodyRoom, options: ExchangeOptions) {

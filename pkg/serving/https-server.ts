@@ -37,6 +37,8 @@ export interface HttpsServerOptions {
   readonly log: Logger;
   /** What differs from `defaultLimits`. */
   readonly limits?: Partial<ServingLimits>;
+  /** Called before answers leave, once for all that leave together. Must not throw. Default: nothing is done. */
+  beforeAnswers?(): void;
 }
 
 /** A server that can listen, and that whoever made it closes. */
@@ -57,10 +59,21 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   });
   const budget = new BodyBudget(limits);
   const connections = new Connections({ limits, clock, log, onSweep: (nowMs) => budget.sweep(nowMs) });
-  const outbox = new Outbox(clock, log);
+  const { beforeAnswers } = options;
+  const outbox = new Outbox({ clock, log, beforeAnswers });
   const rounds = new WatchRounds({ clock, log, outbox });
   const room = { budget, limits, clock };
-  const serving: Serving = { handler, clock, log, limits, connections, outbox, rounds, room };
+  const serving: Serving = {
+    handler,
+    clock,
+    log,
+    limits,
+    connections,
+    outbox,
+    rounds,
+    room,
+    holdsAnswers: beforeAnswers !== undefined,
+  };
   takeSessions(server, serving);
   return takeCharge(server, {
     connections,

@@ -3,12 +3,13 @@ import { silentLogger } from '#pkg/base/logger.ts';
 import { Outbox } from './outbox.ts';
 
 /** A turn of the event loop that ends when it is told to. */
-function setUp() {
+function setUp({ tells = false } = {}) {
   const ends: (() => void)[] = [];
   const errors: unknown[] = [];
   const log = { ...silentLogger, error: (_text: string, fields?: object) => void errors.push(fields) };
-  const outbox = new Outbox({ yield: () => new Promise((resolve) => ends.push(resolve)) }, log);
   const sent: string[] = [];
+  const clock = { yield: () => new Promise<void>((resolve) => ends.push(resolve)) };
+  const outbox = new Outbox({ clock, log, ...(tells && { beforeAnswers: () => sent.push('before') }) });
   return {
     outbox,
     errors,
@@ -46,6 +47,19 @@ test('the answers of one turn leave together at its end, in order', async () => 
   expect(turns()).toBe(1);
   await endTurn();
   expect(sent).toEqual(['a', 'b', 'c']);
+});
+
+test('what is done before answers leave is done once for those that leave together', async () => {
+  const { add, after, sent, endTurn } = setUp({ tells: true });
+  add('a');
+  add('b');
+  add('c');
+  expect(sent).toEqual(['before', 'a']);
+  await endTurn();
+  expect(sent.splice(0)).toEqual(['before', 'a', 'before', 'b', 'c']);
+  after('told');
+  await endTurn();
+  expect(sent).toEqual(['told']);
 });
 
 test('an answer that comes alone after one that did leaves at once', async () => {

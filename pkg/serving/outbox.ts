@@ -10,10 +10,19 @@
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 
+/** What an outbox works with. */
+export interface OutboxOptions {
+  readonly clock: Pick<Clock, 'yield'>;
+  readonly log: Logger;
+  /** Called before answers are sent, once for all that are together. Default: nothing is done. */
+  readonly beforeAnswers?: (() => void) | undefined;
+}
+
 /** Sends at the end of the turn. */
 export class Outbox {
   readonly #clock: Pick<Clock, 'yield'>;
   readonly #log: Logger;
+  readonly #beforeAnswers: (() => void) | undefined;
   #waiting: (() => void)[] = [];
   #afterwards: (() => void)[] = [];
   #isPlanned = false;
@@ -21,17 +30,22 @@ export class Outbox {
   #now = 0;
   #before = 0;
 
-  constructor(clock: Pick<Clock, 'yield'>, log: Logger) {
+  constructor({ clock, log, beforeAnswers }: OutboxOptions) {
     this.#clock = clock;
     this.#log = log;
+    this.#beforeAnswers = beforeAnswers;
   }
 
   /** Calls `send` when this turn has nothing else to do, or now. What it throws is logged. */
   add(send: () => void): void {
     this.#now++;
     this.#plan();
-    if (this.#now === 1 && this.#before <= 1) this.#send(send);
-    else this.#waiting.push(send);
+    if (this.#now > 1 || this.#before > 1) {
+      this.#waiting.push(send);
+      return;
+    }
+    this.#beforeAnswers?.();
+    this.#send(send);
   }
 
   /** Calls `send` at the end of this turn, after all answers. What it throws is logged. */
@@ -47,6 +61,7 @@ export class Outbox {
   }
 
   #flush(): void {
+    if (this.#waiting.length > 0) this.#beforeAnswers?.();
     const sends = [...this.#waiting, ...this.#afterwards];
     this.#waiting = [];
     this.#afterwards = [];

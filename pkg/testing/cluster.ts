@@ -48,6 +48,8 @@ export interface TestClusterOptions {
   readonly manifests?: readonly string[];
   /** Rules of faults that hold from the start (`docs/faults-on-demand.md`); an empty list lets some be added later. Default: there are none, and none can be added. */
   readonly faults?: readonly FaultRule[];
+  /** Whether a scheduler runs; without one pods wait. Default true. */
+  readonly schedules?: boolean;
   /** Whether components record events. Default true. */
   readonly recordsEvents?: boolean;
   /** Default: silent. */

@@ -186,7 +186,10 @@ export class Composition {
         };
       },
     };
-    for (const { start, opensSockets } of Object.values(tables.components)) if (!opensSockets) await start?.(host);
+    for (const [name, { start, opensSockets }] of Object.entries(tables.components)) {
+      const isWanted = name !== 'kube-scheduler' || cluster.schedules !== false;
+      if (isWanted && !opensSockets) await start?.(host);
+    }
     release?.();
   }
 

@@ -162,6 +162,9 @@ describe('a cluster behind the terminal', () => {
     expect(stdout).toMatch(/^ok +Node \d+\./m);
     expect(stdout).toContain(`Port ${cluster.apiPort} is in use by this cluster, which runs`);
     expect(code, stdout).toBe(0);
+    const forPrograms = await cluster.coxswain(['doctor', '-o', 'json', '--api-port', String(cluster.apiPort)]);
+    const { findings } = JSON.parse(forPrograms.stdout);
+    expect(findings[0]).toEqual({ level: 'good', what: `Node ${process.versions.node}` });
   });
 
   test('a second up says that it runs; another cluster of that name does not get its context', async () => {

@@ -115,8 +115,11 @@ test(
     expect(second.stdout).toBe(first.stdout);
     expect(JSON.parse(first.stdout).runs.map(({ name }: { name: string }) => name)).toEqual(['replay', 'nodes=+1']);
     expect(readdirSync(folder)).toContain('some.svg');
-    const { stdout } = await alone('replay', path, '--until', '1m');
-    expect(stdout).toMatch(/\nRenewals were .*recorded.*, and are done each 12h for each node in replay\.\n$/);
+    const later = ['--branch', 'nodes=+1', '--branch-at-condition', 'run.ms >= 60000'];
+    const { stdout } = await alone('replay', path, '--until', '2m', ...later);
+    expect(stdout).toMatch(
+      /\nRenewals were .*recorded.*, and are done each 12h for each node in replay and nodes=\+1\.\nBranches begin at \d+s\.\n$/,
+    );
     expect((await cluster.coxswain(['record', '-o', path])).stderr).toMatch(/is there already: say --resume to go on/);
   },
   hookMs,
@@ -137,6 +140,8 @@ test(
       [await alone('replay', written('dump.json', JSON.stringify(dump))), /Odd/],
       [await alone('replay', written('later.recording', gzipSync(`${JSON.stringify(header)}\n`))), /version/],
       [await alone('replay', written('words', 'words')), /is no recording, no list of objects and no audit log/],
+      [await alone('replay', 'words', '--branch-at', '1h'), /say --branch too/],
+      [await alone('replay', 'words', '--branch-at', '1h', '--branch', 'seed=7'), /a seed is that of a whole run/],
       [
         await cluster.coxswain(['faults', 'add', written('no-verb.json', JSON.stringify(noVerb))]),
         /faults\[0\]\.verbs/,

@@ -62,6 +62,8 @@ test('a machine that is run by hand starts and stops when it is asked to', async
   expect(await vm('list')).toMatch(
     /^NAME +STATUS +NODE +ADDRESS +RUNS +STRATEGY\nboard +Running +\S+ +127\.\S+ +1 +Manual\n$/,
   );
+  const { machines } = JSON.parse(await vm('list', '-o', 'json'));
+  expect(machines).toMatchObject([{ name: 'board', status: 'Running', runs: 1, strategy: 'Manual' }]);
   // Usage is known a moment later; what the machine did is its kubelet's answer then.
   await expect
     .poll(() => vm('top', 'board'), { timeout: 110_000, interval: 500 })

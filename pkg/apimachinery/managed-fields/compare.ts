@@ -247,7 +247,8 @@ function compareInPlace(
   let result: Comparison | undefined;
   for (let i = 0; i < after.length; i++) {
     const found = compareValues(before[i], after[i], schema.of);
-    if (found !== undefined) result = collect(result, itemElement(after[i], schema)!, found);
+    const element = found === undefined ? undefined : itemElement(after[i], schema);
+    if (found !== undefined && element !== undefined) result = collect(result, element, found);
   }
   return inLevelOrder(result);
 }

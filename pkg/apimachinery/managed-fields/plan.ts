@@ -132,8 +132,7 @@ export function areSameItems(before: readonly unknown[], after: readonly unknown
 }
 
 function keyOf(item: unknown, name: string): string | undefined {
-  if (typeof item !== 'object' || item === null) return undefined;
-  const value = getOwn(item as Record<string, unknown>, name);
+  const value = isObject(item) ? getOwn(item, name) : undefined;
   return typeof value === 'string' ? value : undefined;
 }
 

@@ -210,6 +210,7 @@ export class AuditTrail implements AuditNotes {
         receivedAt,
         stageAt: atMs === this.#receivedMs ? receivedAt : microTime(atMs),
         annotations: this.#annotations,
+        isHeld: this.#request.isHeld === true,
       }),
     );
   }

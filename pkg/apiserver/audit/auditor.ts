@@ -19,6 +19,8 @@ export interface AuditSink {
    * loses events otherwise counts them and says true. Never throws, never waits. The last event of a request comes before its answer leaves.
    */
   record(event: AuditEvent): boolean;
+  /** Called before the answers of requests leave whose events are `isHeld`: what those events say is written then. Default: they are written anyway. */
+  settle?(): void;
 }
 
 /** What a server needs to audit. */

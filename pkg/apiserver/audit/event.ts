@@ -59,12 +59,15 @@ export interface AuditFacts {
   readonly receivedAt: string;
   readonly stageAt: string;
   readonly annotations: Readonly<Record<string, string>> | undefined;
+  readonly isHeld: boolean;
 }
 
 /** One event for whoever keeps or sends them. */
 export interface AuditEvent {
   /** Another event of the request follows before its answer leaves. */
   readonly isFirst: boolean;
+  /** The answer leaves after `AuditSink.settle` was called. */
+  readonly isHeld: boolean;
   /** A JSON object without a line break. */
   readonly json: string;
   /** The same without the objects of request and answer, and marked so; undefined where it has none of them by its level. */
@@ -92,11 +95,13 @@ export function auditEvent(facts: AuditFacts): AuditEvent {
 class EncodedEvent implements AuditEvent {
   readonly json: string;
   readonly isFirst: boolean;
+  readonly isHeld: boolean;
   readonly #facts: AuditFacts;
 
   constructor(facts: AuditFacts) {
     this.json = encode(facts);
     this.isFirst = facts.stage === 'RequestReceived';
+    this.isHeld = facts.isHeld;
     this.#facts = facts;
   }
 
@@ -121,28 +126,45 @@ function encode({ request, stage, object, status, requestObject, responseObject,
 function annotationsJson(annotations: Readonly<Record<string, string>>): string {
   let text = '';
   const inOrder = inKeyOrder(annotations);
-  for (const key in inOrder) text += `${text === '' ? '{' : ','}${quote(key)}:${quote(inOrder[key] ?? '')}`;
+  for (const key in inOrder) text += `${text === '' ? '{' : ','}${quote(key)}:${quoteAnnotation(inOrder[key] ?? '')}`;
   return text === '' ? '{}' : `${text}}`;
 }
 
 /** What stands in JSON as it is, in Go's too. */
 const plain = /^[ !#-%'-;=?-[\]-~]*$/;
 
+/** Texts of annotations that are kept as JSON: why somebody may do something is said of each of their requests. With one more all are forgotten. */
+const annotationTextsMax = 1_000;
+const annotationLengthMax = 512;
+const annotationTexts = new Map<string, string>();
+
+function quoteAnnotation(text: string): string {
+  if (text.length > annotationLengthMax) return quote(text);
+  let quoted = annotationTexts.get(text);
+  if (quoted === undefined) {
+    quoted = quote(text);
+    if (annotationTexts.size >= annotationTextsMax) annotationTexts.clear();
+    annotationTexts.set(text, quoted);
+  }
+  return quoted;
+}
+
 /** Most texts need no more than quotes. */
 function quote(text: string): string {
   return plain.test(text) ? `"${text}"` : goJson(text);
 }
 
-let lastUser: UserInfo | undefined;
-let lastUserText = '{}';
+const userTexts = new WeakMap<UserInfo, string>();
 
-/** That of the user who was told of last is kept: who is known by a certificate is the same object with each request, others bring one of their own. */
+/** Made once for a user: who is known by a certificate is the same object with each request of a connection. */
 function userJson(user: UserInfo | undefined): string {
-  if (user !== lastUser) {
-    lastUserText = user === undefined ? '{}' : userText(user);
-    lastUser = user;
+  if (user === undefined) return '{}';
+  let text = userTexts.get(user);
+  if (text === undefined) {
+    text = userText(user);
+    userTexts.set(user, text);
   }
-  return lastUserText;
+  return text;
 }
 
 function userText(user: UserInfo): string {

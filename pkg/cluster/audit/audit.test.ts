@@ -29,7 +29,8 @@ test('without a policy, or with nowhere to send events to, nothing is audited', 
 test('events are lines of the file, in a folder that is made for it, which nobody else can read', async () => {
   const path = join(folder, 'new', 'audit.log');
   const audit = await open({ 'audit-policy-file': policy, 'audit-log-path': path });
-  for (const json of ['{"a":1}', '{"b":2}']) audit?.sink.record({ json, isFirst: false, truncated: () => undefined });
+  for (const json of ['{"a":1}', '{"b":2}'])
+    audit?.sink.record({ json, isFirst: false, isHeld: false, truncated: () => undefined });
   await audit?.end();
   expect(readFileSync(path, 'utf8')).toBe('{"a":1}\n{"b":2}\n');
 });

@@ -70,6 +70,9 @@ export async function openAudit(values: Values, deps: AuditDeps): Promise<Runnin
         for (const sink of sinks) if (!sink.record(event)) isKept = false;
         return isKept;
       },
+      settle: () => {
+        for (const sink of sinks) sink.settle?.();
+      },
     },
     async end() {
       await Promise.all(sinks.map((sink) => sink.end()));

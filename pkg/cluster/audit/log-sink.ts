@@ -1,9 +1,11 @@
 /**
  * Audit events as lines of a file. `blocking` and `blocking-strict` write them before the answer of their request leaves; `batch` lets them wait in a bounded buffer and writes many at once.
- * What `blocking` has to write of requests that end together is one write: it is made before any promise that one of them waits for is settled, so before their answers.
+ * What `blocking` has to write of requests that end together is one write: it is made before any promise that one of them waits for is settled, so before their answers;
+ * or, where these are held, by the server before it sends them.
  * Upstream counterpart: apiserver `plugin/pkg/audit/log`.
  */
 import type { AuditEvent } from '#pkg/apiserver/audit/event.ts';
+import type { Clock } from '#pkg/base/clock.ts';
 import { Batches, type BatchesOptions } from './batches.ts';
 import { fitted, type Sink, type SinkLosses, type TruncateSettings } from './sink.ts';
 
@@ -42,36 +44,7 @@ export function logSink({ file, mode, batching, truncate, losses }: LogSinkOptio
           lost: (count) => losses.lost('buffered', count, 'the buffer is full'),
         })
       : undefined;
-  // Requests whose answer is still to come: what is told of their arrival is written with what is told next, at the latest in the next turn of the event loop.
-  let pending = '';
-  let pendingCount = 0;
-  let isFlushing = false;
-  let isTimed = false;
-  const flush = (): boolean => {
-    if (pendingCount === 0) return true;
-    const lines = pending;
-    const count = pendingCount;
-    pending = '';
-    pendingCount = 0;
-    return write(lines, count);
-  };
-  /** Before what was answered by the caller is heard of: its answer is a promise, and this one is older. */
-  const flushSoon = (): void => {
-    if (isFlushing) return;
-    isFlushing = true;
-    void Promise.resolve().then(() => {
-      isFlushing = false;
-      flush();
-    });
-  };
-  const flushByTimer = (): void => {
-    if (isTimed) return;
-    isTimed = true;
-    batching.clock.setTimeout(() => {
-      isTimed = false;
-      flush();
-    }, 0);
-  };
+  const lines = new PendingLines(write, batching.clock);
   return {
     record(event: AuditEvent) {
       const json = fitted(event, truncate, losses);
@@ -80,17 +53,68 @@ export function logSink({ file, mode, batching, truncate, losses }: LogSinkOptio
         batches.add(json);
         return true;
       }
-      pending += `${json}\n`;
-      pendingCount++;
-      if (mode === 'blocking-strict') return flush();
-      if (event.isFirst) flushByTimer();
-      else flushSoon();
+      lines.add(json);
+      if (mode === 'blocking-strict') return lines.flush();
+      if (event.isFirst || event.isHeld) lines.flushByTimer();
+      else lines.flushSoon();
       return true;
+    },
+    settle() {
+      lines.flush();
     },
     async end() {
       await batches?.end();
-      flush();
+      lines.flush();
       await file.close();
     },
   };
+}
+
+/** Lines of requests whose answer is still to come: what is told of their arrival is written with what is told next, at the latest by a timer. */
+class PendingLines {
+  readonly #write: (lines: string, count: number) => boolean;
+  readonly #clock: Clock;
+  #lines = '';
+  #count = 0;
+  #isFlushing = false;
+  #isTimed = false;
+
+  constructor(write: (lines: string, count: number) => boolean, clock: Clock) {
+    this.#write = write;
+    this.#clock = clock;
+  }
+
+  add(line: string): void {
+    this.#lines += `${line}\n`;
+    this.#count++;
+  }
+
+  /** False when what there was to write is lost. */
+  flush(): boolean {
+    if (this.#count === 0) return true;
+    const lines = this.#lines;
+    const count = this.#count;
+    this.#lines = '';
+    this.#count = 0;
+    return this.#write(lines, count);
+  }
+
+  /** Before what was answered by the caller is heard of: its answer is a promise, and this one is older. */
+  flushSoon(): void {
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    void Promise.resolve().then(() => {
+      this.#isFlushing = false;
+      this.flush();
+    });
+  }
+
+  flushByTimer(): void {
+    if (this.#isTimed) return;
+    this.#isTimed = true;
+    this.#clock.setTimeout(() => {
+      this.#isTimed = false;
+      this.flush();
+    }, 0);
+  }
 }

@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), 'audit-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function event(name: string, short?: string): AuditEvent {
-  return { isFirst: false, json: `{"name":"${name}"}`, truncated: () => short };
+  return { isFirst: false, isHeld: false, json: `{"name":"${name}"}`, truncated: () => short };
 }
 
 function lossCounter(): SinkLosses & { readonly counts: Record<string, number> } {
@@ -117,6 +117,21 @@ test('blocking modes write within the request; what cannot be written ends a str
   await Promise.resolve();
   expect(losses.counts).toEqual({ log: 1 });
   expect(logOf('blocking-strict', full).sink.record(event('a'))).toBe(false);
+});
+
+test('what held answers are about is written once for all of them, when the server says that they leave, at the latest by a timer', async () => {
+  const lines: string[] = [];
+  const { sink, clock } = logOf('blocking', (text) => lines.push(text));
+  const held = (name: string): AuditEvent => ({ ...event(name), isHeld: true });
+  for (const name of ['a', 'b']) sink.record(held(name));
+  await Promise.resolve();
+  expect(lines).toEqual([]);
+  sink.settle?.();
+  expect(lines.splice(0)).toEqual(['{"name":"a"}\n{"name":"b"}\n']);
+  sink.settle?.();
+  sink.record(held('ends late'));
+  await clock.advance(0);
+  expect(lines).toEqual(['{"name":"ends late"}\n']);
 });
 
 test('batches leave when they are full, when they have waited, and at the end', async () => {

@@ -80,7 +80,7 @@ export class FrameBank {
   }
 
   /** Runs of the frames that a machine has to itself. */
-  *runsOf(machine: number): Generator<{ readonly frame: number; readonly count: number }> {
+  private *runsOf(machine: number): Generator<{ readonly frame: number; readonly count: number }> {
     const { owners } = this.parts;
     for (let frame = owners.indexOf(machine); frame >= 0; frame = owners.indexOf(machine, frame)) {
       let end = frame + 1;
@@ -173,9 +173,10 @@ export class FrameBank {
     return frame !== 0 && Atomics.compareExchange(this.parts.owners, frame, -1, machine) === -1;
   }
 
-  /** Gives back all that a machine had, by its table of offsets: of one whose thread has ended, or is done with it. */
-  settle(machine: number, offsets: Uint32Array): void {
+  /** Gives back all that a machine had, by its table of offsets: of one whose thread has ended, or is done with it. What was its own goes to the system by `discard` before, while it is nobody else's. */
+  settle(machine: number, offsets: Uint32Array, discard?: (bytes: Uint8Array) => void): void {
     const { owners } = this.parts;
+    if (discard !== undefined) for (const { frame, count } of this.runsOf(machine)) discard(this.bytesOf(frame, count));
     for (const [page, offset] of offsets.entries()) {
       const frame = offset / PAGE_SIZE;
       offsets[page] = 0;

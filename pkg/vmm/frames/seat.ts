@@ -92,7 +92,7 @@ export class SeatFrames implements PageFrames {
   }
 
   release(): void {
-    this.bank.settle(this.machine, this.offsets);
+    this.bank.settle(this.machine, this.offsets, this.discard);
     this.lent.fill(1);
   }
 

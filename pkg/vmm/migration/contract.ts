@@ -25,7 +25,7 @@
  * 6. A round is acknowledged when all of it is in the target's memory and the code that the source has compiled is compiled there too; what a source says of its code changes nothing but time.
  */
 import type { ModuleShelf } from '../compile/module-shelf.ts';
-import type { SeatParts } from '../frames/seat.ts';
+import type { Discard, SeatParts } from '../frames/seat.ts';
 import type { Machine, MachineConfig, MachineShape } from '../machine-contract.ts';
 import type { PieceStore } from './piece-tree.ts';
 
@@ -199,10 +199,11 @@ export type CreateSource = (options: {
   readonly cpuMs?: () => number;
 }) => MigrationEnd;
 
-/** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not; `seat` is where its pages are then (default: in a buffer of its own), `modules` what was compiled for machines before. */
+/** Makes the target's end. `accept` says whether the host has room for such a machine: undefined, or why not; `seat` is where its pages are then (default: in a buffer of its own), `discard` by what frames that it gives back there go to the system, `modules` what was compiled for machines before. */
 export type CreateTarget = (options: {
   readonly accept: (config: MachineShape) => string | undefined;
   readonly seat?: SeatParts;
+  readonly discard?: Discard | undefined;
   readonly modules?: ModuleShelf;
   readonly pieces?: PieceStore;
   readonly makeDisk?: (blocks: number) => BlockStore;

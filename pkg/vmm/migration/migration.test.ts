@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest';
+import { newBank } from '../frames/frame-bank.ts';
+import { newSeat, seatBytes } from '../frames/seat.ts';
 import { createMachine } from '../machine.ts';
 import type { MachineConfig } from '../machine-contract.ts';
+import { PAGE_SIZE } from '../memory-map.ts';
 import type { BlockStore, MigrationSettings, Owner } from './contract.ts';
 import { restoreImage, saveImage } from './image.ts';
 import { introduce } from './introduction.ts';
@@ -22,13 +25,14 @@ interface More {
   readonly disk?: BlockStore;
   readonly makeDisk?: (blocks: number) => BlockStore;
   readonly problem?: string;
+  readonly room?: Pick<Parameters<typeof createTarget>[0], 'discard' | 'seat'>;
   readonly arbiter?: RigOptions['arbiter'];
 }
 
 const at = (pieces: PieceStore | undefined) => (pieces === undefined ? {} : { pieces });
 
 function migrate(more: Partial<MigrationSettings>, extra: More = {}) {
-  const { pause = 400, faults = [], stores = {}, disk, makeDisk, problem, ...rig } = extra;
+  const { pause = 400, faults = [], stores = {}, disk, makeDisk, problem, room, ...rig } = extra;
   const config = restlessConfig({ regionKiB: 64, pause });
   const machine = createMachine(config);
   machine.run(200_000);
@@ -42,6 +46,7 @@ function migrate(more: Partial<MigrationSettings>, extra: More = {}) {
   });
   const target = createTarget({
     accept: () => problem,
+    ...room,
     ...at(stores.target),
     ...(makeDisk === undefined ? {} : { makeDisk }),
   });
@@ -70,6 +75,29 @@ test.each(['pre-copy', 'post-copy', 'hybrid', 'suspend'] as const)('a machine is
   expect(hosts.target).toMatchObject({ outcome: 'completed', reason: '' });
   expect(hosts.running).toEqual([hosts.target]);
   expectTwin(all);
+});
+
+test('a machine that has come, and goes on from there, leaves its frames to the system', () => {
+  const { memory } = restlessConfig({ regionKiB: 64, pause: 400 });
+  const seat = newSeat(newBank(2 * seatBytes(memory)), { machine: 1, size: memory });
+  let bytes = 0;
+  const { hosts } = migrate(
+    { mode: 'pre-copy' },
+    {
+      room: {
+        seat,
+        discard: (frames) => {
+          bytes += frames.length;
+        },
+      },
+    },
+  );
+  expect([hosts.target.outcome, bytes]).toEqual(['completed', 0]);
+  const used = (hosts.target.machine?.pageUse?.owned ?? 0) * PAGE_SIZE;
+  expect(used).toBeGreaterThan(64 << 10);
+  hosts.target.machine?.release();
+  expect(bytes).toBeGreaterThanOrEqual(used);
+  expect(seat.bank.owners.includes(seat.machine)).toBe(false);
 });
 
 test.each(['pre-copy', 'post-copy', 'hybrid'] as const)(

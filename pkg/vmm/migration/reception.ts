@@ -11,7 +11,7 @@ import { takeStream } from './page-format.ts';
 import { Fields, WireError } from './wire.ts';
 
 /** What a host has for a machine that comes. */
-type HostRoom = Pick<Parameters<CreateTarget>[0], 'accept' | 'makeDisk' | 'modules' | 'seat'>;
+type HostRoom = Pick<Parameters<CreateTarget>[0], 'accept' | 'discard' | 'makeDisk' | 'modules' | 'seat'>;
 
 /** The beginning of one connection. */
 export class Reception {

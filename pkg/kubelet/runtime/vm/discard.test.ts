@@ -44,6 +44,10 @@ test('what a machine had, gave or found elsewhere is the system’s', (context) 
   expect(given - shared).toBeGreaterThan(0.4 * size);
   for (let page = 0; page < pages / 2; page++) fill(page, 9);
   expect(residentBytes() - shared).toBeGreaterThan(0.4 * size);
+  // It moves to another node, and what relays for it stays.
+  frames.release();
+  expect(residentBytes() - before).toBeLessThan(0.2 * size);
+  for (let page = 0; page < pages / 2; page++) fill(page, 9);
   memory.leave(seat);
   expect(residentBytes() - before).toBeLessThan(0.2 * size);
   expect(memory.use).toMatchObject({ owned: 0, lent: 0 });

@@ -53,11 +53,7 @@ export class MachineMemory {
     const { discard } = this.#options;
     const bank = this.#banks.find((each) => each.parts === parts);
     if (bank?.seats.delete(machine) !== true) return;
-    const frames = new FrameBank(parts);
-    // While they are its own, and nobody else's.
-    if (discard !== undefined)
-      for (const { frame, count } of frames.runsOf(machine)) discard(frames.bytesOf(frame, count));
-    frames.settle(machine, offsets);
+    new FrameBank(parts).settle(machine, offsets, discard);
   }
 
   /** Of all banks together. */

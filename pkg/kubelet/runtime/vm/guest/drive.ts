@@ -29,6 +29,8 @@ export interface DriveOptions {
   /** Bytes a second; absent: as fast as the other takes them. */
   readonly bandwidth?: number;
   does(effect: HostEffect): void;
+  /** All effects of an event were done, and what they send is sent next. */
+  done?(): void;
   /** The connection is gone, and the end goes on: it may be made again. */
   lost(): void;
 }
@@ -89,6 +91,7 @@ export class Drive {
     if (this.#isOver || !this.#isBegun) return;
     const { end, clock } = this.#options;
     for (const effect of end.on({ ...event, nowMs: clock.monotonicMs() })) this.#does(effect);
+    this.#options.done?.();
     this.#send();
   }
 
@@ -132,6 +135,8 @@ export class Drive {
     const socket = this.#socket;
     if (socket === undefined) return;
     const before = this.#waitingBytes;
+    // What there is goes at once: the other end is woken for all of it, as for the last pages and the state of a machine that stands still.
+    socket.cork();
     while (this.#waitingBytes > 0 && socket.writableLength < socketBytesMax) {
       const allowed = this.#allowance();
       if (allowed <= 0) break;
@@ -142,6 +147,7 @@ export class Drive {
       this.#allowed -= piece.length;
       socket.write(piece);
     }
+    socket.uncork();
     if (this.#waitingBytes === 0 && this.#isClosing) {
       this.#isClosing = false;
       this.#socket = undefined;

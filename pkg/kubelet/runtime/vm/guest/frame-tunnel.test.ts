@@ -145,6 +145,7 @@ test('a place that the machine has left is told so and does not come back', asyn
   await clock.advance(1);
   home.send(frame('unanswered'));
   expect(textsOf(home.takeBack())).toEqual(['unanswered']);
+  home.over();
   await clock.advance(60_000);
   expect([isGone(), sockets.length, home.hasPlace]).toEqual([true, 1, false]);
 });

@@ -77,6 +77,8 @@ export class FramesHome {
   readonly #wake: () => void;
   readonly #receive: (frame: Uint8Array) => void;
   #present: Tunnel | undefined;
+  /** Where the machine was before it came here. */
+  #former: Tunnel | undefined;
   /** Who has connected last: the machine goes there next, if it goes. */
   #latest: Tunnel | undefined;
   #unacked: Uint8Array[] = [];
@@ -128,19 +130,22 @@ export class FramesHome {
     return true;
   }
 
-  /** The machine is here again: what it has not taken. */
+  /** The machine is here again: what it has not taken. `over` tells where it was. */
   takeBack(): readonly Uint8Array[] {
     const frames = this.#unacked;
     this.#unacked = [];
-    this.over();
+    this.#former = this.#present;
     this.#present = undefined;
     return frames;
   }
 
   /** There is nothing more to relay to where the machine was last. */
   over(): void {
-    this.#present?.send('over');
-    this.#present?.end();
+    for (const tunnel of [this.#present, this.#former]) {
+      tunnel?.send('over');
+      tunnel?.end();
+    }
+    this.#former = undefined;
   }
 
   #goTo(tunnel: Tunnel): void {

@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { guestAddress } from '#pkg/vmm/host/user-network.ts';
+import { createMachine } from '#pkg/vmm/machine.ts';
 import type { Machine } from '#pkg/vmm/machine-contract.ts';
 import { restoreImage, saveImage } from '#pkg/vmm/migration/image.ts';
 import { restlessConfig } from '#pkg/vmm/migration/test-rig.ts';
-import { GuestHost, machineConfig } from './guest-host.ts';
+import { GuestHost } from './guest-host.ts';
+import { machineConfig } from './guest-machine.ts';
 
 /** A thread that the machine has left, without connections. */
 function relay() {
@@ -51,6 +53,24 @@ test('a relay that the machine is to come back to is there for it, as long as th
   expect(ends).toEqual([]);
   await clock.advance(2_000);
   expect(ends).toHaveLength(1);
+});
+
+test('a machine that arrives has gone on before anybody hears of it', () => {
+  const config = restlessConfig({ regionKiB: 64, pause: 2000 });
+  const machine = createMachine(config);
+  const told: [string, boolean][] = [];
+  const { mac = new Uint8Array(6), kernel } = config;
+  const host = new GuestHost({
+    start: { kernel, mac, memoryBytes: config.memory, commandLine: '', address: '127.0.0.1', ports: [], waits: true },
+    clock: new VirtualClock(),
+    tell: ({ type }) => told.push([type, machine.counters.instructions > 0]),
+    end: () => undefined,
+  });
+  host.arrived(machine, undefined);
+  expect([told, machine.counters.instructions]).toEqual([[], 0]);
+  host.begin();
+  host.begin();
+  expect(told).toEqual([['presence', true]]);
 });
 
 /** A thread with a machine of its own, what it has printed, and what it has ended with. */

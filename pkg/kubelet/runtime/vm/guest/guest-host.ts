@@ -7,25 +7,24 @@ import process from 'node:process';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { ModuleShelf } from '#pkg/vmm/compile/module-shelf.ts';
 import { guestAddress, linkLocalHost, slots, UserNetwork } from '#pkg/vmm/host/user-network.ts';
-import { createMachine, type MachineTuning } from '#pkg/vmm/machine.ts';
-import { type Machine, type MachineConfig, staysWithMonitor } from '#pkg/vmm/machine-contract.ts';
+import { type Machine, staysWithMonitor } from '#pkg/vmm/machine-contract.ts';
 import { PAGE_SIZE } from '#pkg/vmm/memory-map.ts';
 import { DiskService } from './disk-service.ts';
 import { FramesAway, FramesHome } from './frame-tunnel.ts';
 import { GuestDisk } from './guest-disk.ts';
 import { GuestLoop } from './guest-loop.ts';
+import { newMachine, type ThreadStart } from './guest-machine.ts';
 import { GuestWire } from './guest-wire.ts';
 import { HeldOutput } from './held-output.ts';
 import type { LinkIdentity, RelayPlace, WireState } from './link.ts';
 import { PageSharing } from './page-sharing.ts';
-import type { FromGuest, GuestFigures, GuestStart, SavedGuest } from './protocol.ts';
+import type { FromGuest, GuestFigures, SavedGuest } from './protocol.ts';
 import { GuestRelay } from './relay.ts';
 import { ShapedWire } from './shaped-wire.ts';
 import type { TapEnd } from './tap-end.ts';
 
 /** As a shell says of a program that was ended by a wild access. */
 const faultExitCode = 139;
-const sectorBytes = 512;
 const notHere = 'the machine is not here';
 /** Input that the guest has not taken: it is offered again so often. */
 const inputRetryMs = 5;
@@ -34,9 +33,6 @@ const lookMs = 500;
 const lingerMs = 10_000;
 /** A machine that is to come is waited for so long before the first of it is here: who asked for it gives up then. */
 const awaitedMs = 60_000;
-
-/** What a thread starts its machines with: what it was told, and what it has of its own. */
-export type ThreadStart = GuestStart & Pick<MachineTuning, 'discard'>;
 
 /** What a host has of its surroundings. */
 export interface GuestHostDeps {
@@ -86,6 +82,8 @@ export class GuestHost {
   #idleSinceMs: number | undefined;
   #lingerMs = lingerMs;
   #awaitedUntilMs = 0;
+  #isNew = false;
+  #isLeaving = false;
 
   constructor(deps: GuestHostDeps) {
     const { start, machine, tap, clock, modules = new ModuleShelf() } = deps;
@@ -165,33 +163,47 @@ export class GuestHost {
     );
   }
 
-  /** The machine is here and runs. */
+  /** The machine is here; `begin` follows. */
   arrived(machine: Machine, disk: GuestDisk | undefined): void {
     this.#pumpTimer?.cancel();
     this.#pumpTimer = undefined;
     this.#disk = disk;
     this.#run(machine);
     this.network.giveAgain(this.#home.takeBack());
-    this.wire.begin();
     this.#awaitedUntilMs = 0;
+    this.#isNew = true;
+  }
+
+  /** A machine that has arrived goes on before anybody hears of it: whom that wakes, the system may let run first. */
+  begin(): void {
+    if (!this.#isNew) return;
+    this.#isNew = false;
+    this.#loop?.goOn();
+    this.#home.over();
+    this.wire.begin();
     this.#deps.tell({ type: 'presence', isHere: true });
   }
 
-  /** The machine stands still to go on elsewhere; what is relayed waits for it there. */
+  /** The machine stands still to go on elsewhere; what is relayed waits for it there, once what is left of it has been sent. */
   leaves(): void {
     this.#loop?.pause('migration');
-    this.#home.leave();
-    this.wake();
+    this.#isLeaving = true;
+    void this.#deps.clock.yield().then(() => {
+      if (this.#isLeaving) this.#home.leave();
+    });
   }
 
   /** It goes on here after all. */
   stays(): void {
+    this.#isLeaving = false;
     this.network.giveAgain(this.#home.takeBack());
+    this.#home.over();
     this.#loop?.resume('migration');
   }
 
   /** The machine is elsewhere; what it had here is relayed there. */
   left(): void {
+    this.#isLeaving = false;
     this.#loop?.stop();
     this.#loop = undefined;
     this.#sharing?.stop();
@@ -368,23 +380,6 @@ export class GuestHost {
       end(0, '');
     } else clock.setTimeout(() => this.#look(), lookMs);
   }
-}
-
-/** What the machine of such a start is made of. */
-export function machineConfig(start: GuestStart): MachineConfig {
-  const { kernel, firmware, initrd, memoryBytes: memory, commandLine, disk, mac } = start;
-  const disks = disk === undefined ? {} : { diskSectors: Math.floor(disk.length / sectorBytes) };
-  const begins = {
-    kernel,
-    ...(firmware === undefined ? {} : { firmware }),
-    ...(initrd === undefined ? {} : { initrd }),
-  };
-  return { memory, harts: 1, ...begins, commandLine, mac, ...disks, engine: 'compile' };
-}
-
-/** A machine that is about to run its kernel's first instruction; `modules`: what was compiled for others before. */
-export function newMachine(start: ThreadStart, modules?: ModuleShelf): Machine {
-  return createMachine(machineConfig(start), undefined, { ...start, ...(modules === undefined ? {} : { modules }) });
 }
 
 /** By names that are one word, as they are told on. */

@@ -91,6 +91,11 @@ export class GuestLoop {
     });
   }
 
+  /** It goes on now, before its thread does anything else. */
+  goOn(): void {
+    if (this.#mayRun) this.#step();
+  }
+
   pause(by: PausedBy): void {
     if (!this.isPaused) this.#pausedAtMs = this.#deps.clock.monotonicMs();
     this.#pausedBy.add(by);

@@ -4,7 +4,8 @@ import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { settings } from '#pkg/vmm/migration/test-rig.ts';
 import { readChoice } from '#pkg/vmm/monitor/choices.ts';
 import { createMonitoredMachine } from '#pkg/vmm/monitor/monitored-machine.ts';
-import { GuestHost, machineConfig } from './guest-host.ts';
+import { GuestHost } from './guest-host.ts';
+import { machineConfig } from './guest-machine.ts';
 import { Moves } from './moves.ts';
 import type { FromGuest, GuestStart } from './protocol.ts';
 

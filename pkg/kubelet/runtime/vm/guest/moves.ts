@@ -15,9 +15,10 @@ import { createTarget } from '#pkg/vmm/migration/target.ts';
 import { Drive, type HostEffect } from './drive.ts';
 import { GuestDisk } from './guest-disk.ts';
 import type { GuestHost } from './guest-host.ts';
+import type { ThreadStart } from './guest-machine.ts';
 import { type Accepted, connectToNode, type LinkIdentity, listenForNodes } from './link.ts';
 import { PieceFiles } from './piece-files.ts';
-import type { Arrival, Departure, FromGuest, GuestStart, MigrationSide } from './protocol.ts';
+import type { Arrival, Departure, FromGuest, MigrationSide } from './protocol.ts';
 import { rehearse } from './rehearsal.ts';
 
 /** How a migration goes is told so often. */
@@ -45,7 +46,7 @@ interface Move {
 /** What migrations have of their surroundings. */
 export interface MovesDeps {
   readonly host: GuestHost;
-  readonly start: GuestStart;
+  readonly start: ThreadStart;
   readonly clock: Clock;
   tell(message: FromGuest): void;
 }
@@ -173,6 +174,7 @@ export class Moves {
       accept: (config) => this.#refusal(config.memory),
       ...(this.#deps.start.seat === undefined ? {} : { seat: this.#deps.start.seat }),
       ...this.#pieces(),
+      discard: this.#deps.start.discard,
       modules: host.modules,
       makeDisk: (blocks) => {
         this.#disk = GuestDisk.ofBlocks(blocks);
@@ -220,6 +222,7 @@ export class Moves {
       lost,
       ...(bandwidth === undefined ? {} : { bandwidth }),
       does: (effect) => this.#does(effect, { migration, side, isStandby, drive }),
+      done: () => host.begin(),
     });
     this.#move = { migration, side, isStandby, drive };
     host.watch({

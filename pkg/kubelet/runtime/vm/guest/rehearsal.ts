@@ -6,8 +6,8 @@
 import type { Clock } from '#pkg/base/clock.ts';
 import type { ModuleShelf } from '#pkg/vmm/compile/module-shelf.ts';
 import { UserNetwork } from '#pkg/vmm/host/user-network.ts';
-import { newMachine } from './guest-host.ts';
 import { GuestLoop } from './guest-loop.ts';
+import { newMachine } from './guest-machine.ts';
 import { GuestWire } from './guest-wire.ts';
 import type { GuestStart } from './protocol.ts';
 import { collect } from './settle.ts';
