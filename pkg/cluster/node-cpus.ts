@@ -12,12 +12,13 @@ export interface NodePlace {
   readonly nodesOnMachine: number;
 }
 
-/** What is left for pods where processors are reserved, and who gives them to containers. Throws `UserError` for what this machine cannot. */
+/** What is left for pods where processors are reserved, and who gives them to containers; all where settings say nothing. Throws `UserError` for what this machine cannot. */
 export async function nodeCpus(
-  settings: CpuSettings,
+  settings: CpuSettings | undefined,
   amounts: Readonly<Record<string, string>>,
   { nodeName, folder, nodesOnMachine }: NodePlace,
 ): Promise<Pick<KubeletOptions, 'cpus' | 'topology'> & { readonly allocatable: Readonly<Record<string, string>> }> {
+  if (settings === undefined) return { allocatable: amounts };
   const [{ machineCpus }, { forgetCpus, reservedProblem, staticCpus, topologySettings }] = await Promise.all([
     import('#pkg/kubelet/cpus/machine-cpus.ts'),
     import('./static-cpus.ts'),

@@ -242,8 +242,7 @@ async function openNode(
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
   const ownCapacity = capacityOf(options, isSimulated);
-  const pinning = options.cpus === undefined ? undefined : await nodeCpus(options.cpus, ownCapacity, options);
-  const allocatable = pinning?.allocatable ?? ownCapacity;
+  const cpus = await nodeCpus(options.cpus, ownCapacity, options);
   const place = {
     clock,
     random,
@@ -256,7 +255,7 @@ async function openNode(
     imagesFolder: options.imagesFolder ?? folder,
     ownNetwork: networkKind.sharesNode !== true,
     nodeNetwork: networkKind.kernel?.namespaceOf(nodeName),
-    allocatable,
+    allocatable: cpus.allocatable,
     podPidsMax: options.podPidsMax,
     keepsContainers: options.keepsContainers === true,
   };
@@ -282,9 +281,7 @@ async function openNode(
       ],
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       capacity: ownCapacity,
-      allocatable,
-      ...(pinning?.cpus === undefined ? {} : { cpus: pinning.cpus }),
-      ...(pinning?.topology === undefined ? {} : { topology: pinning.topology }),
+      ...cpus,
       ...(options.shutdown === undefined ? {} : { shutdown: options.shutdown }),
       nodeLabels: options.labels ?? {},
       taints: options.taints ?? [],
