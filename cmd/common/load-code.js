@@ -7,12 +7,14 @@
  *
  * It is JavaScript as it comes before everything: Node's tool that takes types out costs 50 ms and 12 MB in each process that needs it.
  */
-import { compiledFolder, storeScripts } from './kept-scripts.js';
 
 // An import of these would load what their promises need, and copy all that they export, which some commands have no use for.
 const module = process.getBuiltinModule('node:module');
 const { fileURLToPath } = process.getBuiltinModule('node:url');
 const { existsSync, mkdirSync, readFileSync, statSync } = process.getBuiltinModule('node:fs');
+
+/** Where compiled code is kept between starts, in the checkout or package. */
+export const compiledFolder = fileURLToPath(new URL('../../.cache/compiled', import.meta.url));
 
 /** Bundles of a checkout: a folder for each time one was made, and what the last was made of. */
 const checkoutBundles = new URL('../../.cache/bundle/', import.meta.url);
@@ -47,13 +49,9 @@ export function keepCompiledCode() {
   }
 }
 
-/**
- * Writes now what was compiled so far, which otherwise waits for the end of the process.
- * @param {import('./kept-scripts.js').Maker} maker
- */
-export function storeCompiledCode(maker = 'start') {
+/** Writes now what was compiled so far, which otherwise waits for the end of the process. */
+export function storeCompiledCode() {
   module.flushCompileCache();
-  storeScripts(maker);
 }
 
 /**

@@ -9,8 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compiledFolder } from '#cmd/common/kept-scripts.js';
-import { bundleFolder, keepCompiledCode, storeCompiledCode } from '#cmd/common/load-code.js';
+import { bundleFolder, compiledFolder, keepCompiledCode, storeCompiledCode } from '#cmd/common/load-code.js';
 import { serverNodeFlags } from '#cmd/common/node-flags.js';
 import { errorCode } from '#pkg/base/error-code.ts';
 
@@ -33,7 +32,7 @@ if (process.argv[2] === onlyBundle) {
   await compileSources();
   writeFileSync(marker, madeFor());
 }
-storeCompiledCode('install');
+storeCompiledCode();
 
 function isMade(): boolean {
   try {

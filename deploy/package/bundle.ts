@@ -12,7 +12,6 @@ import process from 'node:process';
 import { type Plugin, rolldown } from 'rolldown';
 import { type BundleInputs, bundleInputs, bundleInputsFile, fileMark } from '#cmd/common/load-code.js';
 import { componentTable } from '#pkg/cluster/components.ts';
-import { scriptOf } from './script.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -87,9 +86,6 @@ const loadedTogether: Readonly<Record<string, readonly string[]>> = {
   'test-cluster': ['pkg/testing/cluster.ts'],
 };
 
-/** Files from this size on are run as scripts in a checkout: of smaller ones Node's own cache has enough. */
-const scriptBytesMin = 500_000;
-
 /** Where a bundle goes, and where the code finds what it comes with. */
 export interface BundleOptions {
   /** Where the files are written. */
@@ -150,13 +146,8 @@ export async function writeBundle({ folder, placeOf, hasPackages = false }: Bund
     });
     const chunks = output.filter((file) => file.type === 'chunk');
     const doors = doorsIn(chunks);
-    for (const { fileName, code } of chunks) {
-      const text = inAscii(withoutFacades(pastDoors(code, doors)));
-      const isScript = hasPackages && text.length >= scriptBytesMin && !Object.hasOwn(entries, fileName.slice(0, -3));
-      const parts = isScript ? scriptOf(text, placeOf('cmd/common/kept-scripts.js')) : undefined;
-      writeFileSync(join(folder, fileName), parts?.module ?? text);
-      if (parts !== undefined) writeFileSync(join(folder, fileName.replace(/\.js$/, '.script')), parts.script);
-    }
+    for (const { fileName, code } of chunks)
+      writeFileSync(join(folder, fileName), inAscii(withoutFacades(pastDoors(code, doors))));
     const byEntry = Object.entries(entries).map(
       ([name, path]) => [name, reachedFrom(join(root, path), imports)] as const,
     );
@@ -180,8 +171,8 @@ export async function bundleCheckout(): Promise<void> {
     hasPackages: true,
   });
   // How it is made counts as well.
-  const makers = [import.meta.filename, join(import.meta.dirname, 'script.ts')].map((path) => relative(root, path));
-  const paths = [...sources.all, ...makers];
+  const maker = relative(root, import.meta.filename);
+  const paths = [...sources.all, maker];
   const files = Object.fromEntries(paths.map((path) => [path, fileMark(join(root, path))]));
   const folder = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 16);
   rmSync(join(all, folder), { recursive: true, force: true });
@@ -189,7 +180,7 @@ export async function bundleCheckout(): Promise<void> {
   const before = bundleInputs()?.folder;
   const places = new Map(paths.map((path, place) => [path, place]));
   // Data that the code reads from its own place is no part of it.
-  const placesOf = (reached: readonly string[]) => [...reached, ...makers].flatMap((path) => places.get(path) ?? []);
+  const placesOf = (reached: readonly string[]) => [...reached, maker].flatMap((path) => places.get(path) ?? []);
   const byEntry = Object.entries(sources.byEntry).map(([name, reached]) => [name, placesOf(reached)]);
   const inputs: BundleInputs = { folder, files, entries: Object.fromEntries(byEntry) };
   writeFileSync(join(all, made), JSON.stringify(inputs));
