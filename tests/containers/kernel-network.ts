@@ -1,5 +1,6 @@
 /** What tests of networks of the kernel need of the machine. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 
 /** Why there can be no networks of the kernel; undefined when there can. */
 export const noNetwork: string | undefined = (() => {
@@ -12,3 +13,7 @@ export const noNetwork: string | undefined = (() => {
   });
   return made.status === 0 ? undefined : 'this user cannot make network namespaces with nftables';
 })();
+
+/** Why CNI plugins cannot be tested; undefined where they can. */
+export const noPlugins: string | undefined =
+  existsSync('/usr/lib/cni/bridge') || existsSync('/opt/cni/bin/bridge') ? undefined : 'there are no CNI plugins';

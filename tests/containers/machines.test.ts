@@ -1,18 +1,19 @@
-/** Virtual machines beside containers on the bridge network, as a cluster has them: reached through a Service, probed, forwarded to, closed off by a policy, as any pod, and moved to another node. */
+/** Virtual machines beside containers on the networks of the kernel, as a cluster has them: reached through a Service, probed, forwarded to, closed off by a policy, as any pod, and moved to another node. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hookMs, RunningCluster } from '#tests/e2e/running-cluster.ts';
 import { SteadyClient } from '#tests/vm/steady-client.ts';
 import { noBusybox, writeBusyboxArchive } from './busybox-image.ts';
-import { noNetwork } from './kernel-network.ts';
+import { noNetwork, noPlugins } from './kernel-network.ts';
 import { noContainers } from './real-containers.ts';
 
 const impossible = noContainers ?? noNetwork ?? noBusybox;
 if (impossible !== undefined) console.log(`skipped: machines beside containers: ${impossible}`);
+else if (noPlugins !== undefined) console.log(`skipped: machines on the network of CNI plugins: ${noPlugins}`);
+const networks = noPlugins === undefined ? ['bridge', 'cni'] : ['bridge'];
 
 const image = 'busybox:1';
-const name = `machines${process.pid}`;
 const objects = `
 apiVersion: node.k8s.io/v1
 kind: RuntimeClass
@@ -70,7 +71,7 @@ spec:
   ingress: [{ from: [{ podSelector: { matchLabels: { app: nobody } } }] }]
 `;
 
-describe.skipIf(impossible !== undefined)('machines beside containers', () => {
+describe.skipIf(impossible !== undefined).each(networks)('machines beside containers: %s', (network) => {
   let cluster: RunningCluster;
   const kubectl = (...args: readonly string[]) => cluster.kubectl('35', args);
   const soon = { timeout: 110_000, interval: 200 };
@@ -90,7 +91,8 @@ describe.skipIf(impossible !== undefined)('machines beside containers', () => {
   };
 
   beforeAll(async () => {
-    const flags = ['--name', name, '--nodes', '2', '--network', 'bridge', '--runtime', 'container,vm', '--processes'];
+    const name = `${network}${process.pid}`;
+    const flags = ['--name', name, '--nodes', '2', '--network', network, '--runtime', 'container,vm', '--processes'];
     cluster = await RunningCluster.start({ flags });
     const archive = join(cluster.dataDir, 'busybox.tar');
     writeBusyboxArchive(archive, image);

@@ -1,6 +1,5 @@
 /** The network of CNI plugins in the kernel, by Debian's, among namespaces that this file makes and removes. */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { ensureClusterLinks, removeClusterLinks } from '#pkg/network/bridge/cluster-links.ts';
 import { namespaceRoutes } from '#pkg/network/bridge/node-links.ts';
@@ -8,11 +7,10 @@ import { namespacePath, nodeNamespace } from '#pkg/network/bridge/places.ts';
 import { createCniNetwork, removeCniState } from '#pkg/network/cni/cni-network.ts';
 import { parseCniList } from '#pkg/network/cni/cni-plugins.ts';
 import { networkConformance } from '#pkg/network/conformance.ts';
+import { noPlugins } from '#tests/containers/kernel-network.ts';
 import { Peer } from './peer.ts';
 import { testNetwork } from './test-network.ts';
 
-const noPlugins =
-  existsSync('/usr/lib/cni/bridge') || existsSync('/opt/cni/bin/bridge') ? undefined : 'there are no CNI plugins';
 if (noPlugins !== undefined) console.log(`skipped: the network of CNI plugins: ${noPlugins}`);
 
 const network = testNetwork(`cni-${process.pid}`);
