@@ -260,7 +260,8 @@ function pastDoors(code: string, doors: Doors): string {
  */
 function withoutFacades(code: string): string {
   return code.replaceAll(/\bimport([^"'`;()]*?)\bfrom"(node:[^"]+)";/g, (_, clause: string, name: string) => {
-    const taken = `process.getBuiltinModule("${name}")`;
+    // By the global of that name, as a file may have one of its own: what it imports `process` as.
+    const taken = `globalThis.process.getBuiltinModule("${name}")`;
     const [whole, fields] = /^\s*([^{]*?),?\s*(\{.*\})?\s*$/s.exec(clause)?.slice(1) ?? [];
     const local = whole?.replace(/^\*\s*as\s+/, '') ?? '';
     return [local, fields?.replaceAll(' as ', ':') ?? '']

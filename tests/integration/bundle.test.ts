@@ -42,6 +42,11 @@ test('modules of Node are taken as they are, not through a second module that No
     .filter(([, names]) => names.some((name) => name.startsWith('node:')))
     .map(([file]) => file);
   expect(asked).toEqual([]);
+  // Where a file calls `process` what it takes so, that name is none before.
+  const code = [...imports.keys()].map((file) => readFileSync(join(folder, file), 'utf8'));
+  const takesItself = /\bconst process=(?!globalThis\.)/;
+  expect(code.filter((text) => /\bconst process=/.test(text)).length).toBeGreaterThan(0);
+  expect(code.filter((text) => takesItself.test(text))).toEqual([]);
 });
 
 test('the bundle of a checkout has what a start needs of packages', async () => {
