@@ -205,26 +205,14 @@ function containers(): Finding {
     : { level: 'note', what: '--runtime container is not available here', advice: problem };
 }
 
-/** Does `run` while Node does not say that what it loads is an experiment of its own (`node:ffi`): a server is started with a flag for that, this command is not. */
-async function withoutExperiments<T>(run: () => Promise<T>): Promise<T> {
-  const usual = process.listeners('warning');
-  const others = (warning: Error): void => {
-    if (warning.name !== 'ExperimentalWarning') for (const tell of usual) tell(warning);
-  };
-  process.removeAllListeners('warning').on('warning', others);
-  try {
-    return await run();
-  } finally {
-    process.off('warning', others);
-    for (const tell of usual) process.on('warning', tell);
-  }
-}
-
 /** How containers get the layers of their images; nothing where there can be no containers anyway. */
 async function layers(folder: string): Promise<readonly Finding[]> {
   if (containersProblem() !== undefined) return [];
-  const { copiesProblem } = await import('#pkg/cluster/overlay-check.ts');
-  const problem = await withoutExperiments(() => copiesProblem(folder).catch(explain));
+  const [{ copiesProblem }, { withoutWarnings }] = await Promise.all([
+    import('#pkg/cluster/overlay-check.ts'),
+    import('./image/open-images.ts'),
+  ]);
+  const problem = await withoutWarnings(() => copiesProblem(folder).catch(explain));
   return [
     problem === undefined
       ? { level: 'good', what: `Layers of images are mounted (overlay) in ${folder}` }

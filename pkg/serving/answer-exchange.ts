@@ -30,7 +30,7 @@ export function answerExchange(exchange: Exchange, serving: Serving): Promise<vo
   exchange.isHeld = serving.holdsAnswers;
   return ask(exchange, serving).then(
     (answer) => serving.outbox.add(() => sendPlain(exchange, answer, serving)),
-    (error: unknown) => sendPlain(exchange, failed(exchange, error, serving), serving),
+    (error: unknown) => serving.outbox.add(() => sendPlain(exchange, failed(exchange, error, serving), serving)),
   );
 }
 

@@ -4,6 +4,7 @@
  * Source: apiserver `apis/audit/v1/types.go`.
  */
 import { goJson, inKeyOrder } from '#pkg/apimachinery/json.ts';
+import { RecentTexts } from '../recent-texts.ts';
 import type { UserInfo } from '../user-info.ts';
 import type { AuditLevel, AuditStage } from './policy.ts';
 
@@ -133,19 +134,14 @@ function annotationsJson(annotations: Readonly<Record<string, string>>): string 
 /** What stands in JSON as it is, in Go's too. */
 const plain = /^[ !#-%'-;=?-[\]-~]*$/;
 
-/** Texts of annotations that are kept as JSON: why somebody may do something is said of each of their requests. With one more all are forgotten. */
-const annotationTextsMax = 1_000;
-const annotationLengthMax = 512;
-const annotationTexts = new Map<string, string>();
+/** Texts of annotations as JSON: why somebody may do something is said of each of their requests. */
+const annotationTexts = new RecentTexts<string>();
 
 function quoteAnnotation(text: string): string {
-  if (text.length > annotationLengthMax) return quote(text);
-  let quoted = annotationTexts.get(text);
-  if (quoted === undefined) {
-    quoted = quote(text);
-    if (annotationTexts.size >= annotationTextsMax) annotationTexts.clear();
-    annotationTexts.set(text, quoted);
-  }
+  const known = annotationTexts.get(text);
+  if (known !== undefined) return known;
+  const quoted = quote(text);
+  annotationTexts.set(text, quoted);
   return quoted;
 }
 

@@ -24,6 +24,21 @@ export interface CsiVolumeData {
   readonly volumeMode?: 'Block';
 }
 
+/** A volume as it is wanted for a pod. */
+interface WantedVolume {
+  readonly driverName: string;
+  readonly handle: string;
+  readonly specName: string;
+  readonly mode: CsiVolumeData['volumeLifecycleMode'];
+  readonly use: { readonly isBlock: boolean };
+}
+
+/** What is written of it. */
+export function dataOf({ driverName, handle, specName, mode, use }: WantedVolume): CsiVolumeData {
+  const device = use.isBlock ? { volumeMode: 'Block' as const } : {};
+  return { driverName, volumeHandle: handle, specVolID: specName, volumeLifecycleMode: mode, ...device };
+}
+
 /** Where a volume is, and where it is written what it is. */
 export interface CsiPlace {
   /** What its driver is told. */
@@ -88,7 +103,7 @@ export async function writeDown(
 export async function writtenIn(record: string): Promise<CsiVolumeData | undefined> {
   try {
     const value: unknown = JSON.parse(await readFile(join(record, dataName), 'utf8'));
-    return isObject(value) ? dataOf(value) : undefined;
+    return isObject(value) ? readData(value) : undefined;
   } catch {
     return undefined;
   }
@@ -174,7 +189,7 @@ async function removeEmpty(path: string): Promise<void> {
   }
 }
 
-function dataOf(value: Record<string, unknown>): CsiVolumeData | undefined {
+function readData(value: Record<string, unknown>): CsiVolumeData | undefined {
   const { driverName, volumeHandle, specVolID = '', volumeLifecycleMode, volumeMode } = value;
   if (typeof driverName !== 'string' || typeof volumeHandle !== 'string' || typeof specVolID !== 'string')
     return undefined;

@@ -26,6 +26,7 @@ import type { CsiUse, Texts } from './csi-messages.ts';
 import {
   type CsiPlace,
   type CsiVolumeData,
+  dataOf,
   ephemeralHandle,
   type FoundVolume,
   foundVolumes,
@@ -161,17 +162,16 @@ export class CsiVolumes implements DriverVolumes {
       mountOptions: volume.spec?.mountOptions,
     });
     const isStaged = known.capabilities.has('stage');
-    const specName = volume.metadata?.name ?? '';
-    const data = {
+    const own = {
       driverName,
-      volumeHandle,
-      specVolID: specName,
-      ...(isBlock ? { volumeMode: 'Block' as const } : {}),
-    };
-    const staging = isStaged ? stagingPlace(this.#deps.folder, data) : undefined;
+      handle: volumeHandle,
+      specName: volume.metadata?.name ?? '',
+      mode: 'Persistent',
+      use,
+    } as const;
     const wanted: Wanted = {
-      ...{ pod, known, driverName, handle: volumeHandle, object, mode: 'Persistent', use, publishContext, isReadOnly },
-      ...{ specName, staging, accessModes },
+      ...{ ...own, pod, known, object, publishContext, isReadOnly, accessModes },
+      staging: isStaged ? stagingPlace(this.#deps.folder, dataOf(own)) : undefined,
       attributes: source.volumeAttributes ?? {},
       secretRef: source.nodePublishSecretRef,
     };
@@ -382,11 +382,6 @@ export class CsiVolumes implements DriverVolumes {
   #wake(name: string): void {
     for (const podUid of this.#waiting.take(name)) this.#deps.onPod(podUid);
   }
-}
-
-function dataOf({ driverName, handle, specName, mode, use }: Wanted): CsiVolumeData {
-  const device = use.isBlock ? { volumeMode: 'Block' as const } : {};
-  return { driverName, volumeHandle: handle, specVolID: specName, volumeLifecycleMode: mode, ...device };
 }
 
 /** What a driver says against it, as an error of the volume. */

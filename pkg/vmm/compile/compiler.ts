@@ -37,8 +37,6 @@ export class Compiler implements Engine {
   private readonly hot: number;
   private readonly modules: ModuleShelf | undefined;
   private live = 0;
-  /** Whether the place that was asked about last is known not to be compilable. */
-  private isRefused = false;
   private readonly imports: { readonly m: { readonly m: WebAssembly.Memory; readonly f: CompilerFill } };
 
   /** A place is compiled when it is come to for the `hot`th time; `modules`: what was compiled before. */
@@ -55,10 +53,10 @@ export class Compiler implements Engine {
     let isArrived = false;
     while (hart.left > 0 && !hart.attention) {
       const entrance = this.entranceAt(hart, isArrived);
-      if (entrance !== undefined) this.enter(hart, entrance);
-      // What is never compiled is mostly one instruction, such as the first of a trap's handler, with much behind it that can be.
-      else if (this.isRefused) interpreter.runOne(hart);
-      else interpreter.runStraight(hart);
+      if (entrance === undefined) interpreter.runStraight(hart);
+      // It is mostly one instruction, such as the first of a trap's handler, with much behind it that can be compiled.
+      else if (entrance === 'never') interpreter.runOne(hart);
+      else this.enter(hart, entrance);
       isArrived = true;
     }
   }
@@ -101,18 +99,16 @@ export class Compiler implements Engine {
     else if (end === ENDS.budget) this.parts.interpreter.run(hart);
   }
 
-  /** The compiled code at the hart's pc, which may be compiled now; undefined where it is to be interpreted. */
-  private entranceAt(hart: Hart, isArrived: boolean): Entrance | undefined {
+  /** The compiled code at the hart's pc, which may be compiled now; undefined where it is to be interpreted, `never` where it cannot be compiled. */
+  private entranceAt(hart: Hart, isArrived: boolean): Entrance | 'never' | undefined {
     const code = this.parts.interpreter.pageOf(hart);
-    this.isRefused = false;
     if (code === undefined) return undefined;
     const offset = hart.pcLo & (PAGE_SIZE - 1);
     const page = this.pageOf(code);
     const known = page.entrances[offset >> 1];
     if (known !== undefined || !isArrived) return known;
     const visits = (page.visits[offset >> 1] ?? 0) + 1;
-    this.isRefused = visits === 0;
-    if (visits === 0) return undefined;
+    if (visits === 0) return 'never';
     page.visits[offset >> 1] = visits;
     return visits < this.hot ? undefined : this.compile(code, page, offset);
   }

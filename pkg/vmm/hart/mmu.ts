@@ -129,13 +129,18 @@ export class Mmu {
 
   /** Offset in the buffer of a load that its translation buffer lets through, or -1. `size` is 1, 2, 4 or 8. */
   quick(access: Access, lo: number, hi: number, size: number): number {
-    const { words, at } = this.state;
-    const buffer =
-      ((words[(at + hartLayout.dataTlb) >>> 2] ?? 0) >>> 2) + (access === WRITE ? (TLB_BYTES >>> 2) * CONTEXTS : 0);
-    const entry = buffer + ((lo >>> 12) & (TLB_ENTRIES - 1)) * 4;
+    const { words } = this.state;
+    const entry = this.entryOf(access, lo);
     const tag = lo & (-PAGE_SIZE | (size - 1));
     if (words[entry] !== tag || words[entry + 1] !== hi) return -1;
     return ((words[entry + 2] ?? 0) + lo) >>> 0;
+  }
+
+  /** Where the entry of an address is in the translation buffer that data accesses have now, in words. */
+  private entryOf(access: Access, lo: number): number {
+    const { words, at } = this.state;
+    const buffer = (words[(at + hartLayout.dataTlb) >>> 2] ?? 0) + (access === WRITE ? TLB_BYTES * CONTEXTS : 0);
+    return (buffer >>> 2) + ((lo >>> 12) & (TLB_ENTRIES - 1)) * 4;
   }
 
   /**
@@ -199,12 +204,11 @@ export class Mmu {
     const number = (page - MEMORY_BASE) / PAGE_SIZE;
     if (this.memory.missing[number] === 1 || !isUniform(this.state, page)) return;
     if (access === WRITE && !this.memory.mayWriteFreely(number)) return;
-    const { view, at } = this.state;
-    const buffer = view.getUint32(at + hartLayout.dataTlb, true) + (access === WRITE ? TLB_BYTES * CONTEXTS : 0);
-    const entry = buffer + ((lo >>> 12) & (TLB_ENTRIES - 1)) * 16;
-    view.setInt32(entry, lo & -PAGE_SIZE, true);
-    view.setInt32(entry + 4, hi, true);
-    view.setInt32(entry + 8, (this.memory.offsetOf(number) - (lo & -PAGE_SIZE)) | 0, true);
+    const { words } = this.state;
+    const entry = this.entryOf(access, lo);
+    words[entry] = lo & -PAGE_SIZE;
+    words[entry + 1] = hi;
+    words[entry + 2] = (this.memory.offsetOf(number) - (lo & -PAGE_SIZE)) | 0;
     if (access === READ) this.memory.shows(number);
   }
 

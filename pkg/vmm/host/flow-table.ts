@@ -2,20 +2,24 @@
  * Which connections of a guest there are, and by which of several links each of them came: what the guest answers goes back by that. Pure; time is an argument. Invariants: a flow is of one link, that by which a frame of it
  * came last; of at most `flowsMax` those that were quiet longest are forgotten first. Counterpart: the kernel's connection tracking. Source: RFC 791, 9293 (3.1), 768.
  */
+import {
+  ETHERNET,
+  FIN,
+  headBytes,
+  IPV4,
+  isLaterFragment,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  RST,
+  SYN,
+  viewOf,
+} from './frames.ts';
 
 /** Flows at a time: more than a guest has memory for. */
 const flowsMax = 4096;
 /** A connection of TCP that says nothing for so long is taken for gone, and so is whatever else, and what has ended. */
 const tcpQuietMs = 3_600_000;
 const quietMs = 30_000;
-
-const ETHERNET = 14;
-const IPV4 = 0x0800;
-const TCP = 6;
-const UDP = 17;
-const FIN = 1;
-const SYN = 2;
-const RST = 4;
 
 interface Flow<Link> {
   link: Link;
@@ -100,16 +104,16 @@ function hasEnded({ ended }: Flow<unknown>): boolean {
 /** Undefined for what is not IPv4. What has no ports is one flow with each peer; later fragments are of that, as they have no head. */
 function headsOf(frame: Uint8Array, { peer }: { readonly peer: 'source' | 'target' }): Heads | undefined {
   if (frame.length < ETHERNET + 20) return undefined;
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  const view = viewOf(frame);
   if (view.getUint16(12) !== IPV4) return undefined;
   const protocol = frame[ETHERNET + 9] ?? 0;
   const other = view.getUint32(ETHERNET + (peer === 'source' ? 12 : 16));
-  const start = ETHERNET + ((frame[ETHERNET] ?? 0) & 15) * 4;
-  const isLater = (view.getUint16(ETHERNET + 6) & 0x1fff) !== 0;
-  const hasPorts = (protocol === TCP || protocol === UDP) && !isLater && frame.length >= start + 14;
+  const start = ETHERNET + headBytes(frame);
+  const isKnown = protocol === PROTOCOL_TCP || protocol === PROTOCOL_UDP;
+  const hasPorts = isKnown && !isLaterFragment(view) && frame.length >= start + 14;
   if (!hasPorts) return { name: `${protocol} ${other}` };
   const ports = [view.getUint16(start), view.getUint16(start + 2)];
   if (peer === 'target') ports.reverse();
   const name = `${protocol} ${other} ${ports.join(' ')}`;
-  return protocol === TCP ? { name, flags: frame[start + 13] ?? 0 } : { name };
+  return protocol === PROTOCOL_TCP ? { name, flags: frame[start + 13] ?? 0 } : { name };
 }

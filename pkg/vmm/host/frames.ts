@@ -11,11 +11,18 @@ export const PSH = 8;
 /** Flag of TCP: it acknowledges. */
 export const ACK = 16;
 
-const ETHERNET = 14;
+/** Bytes of the head of a frame, of a packet without options, and of a segment without options. */
+export const ETHERNET = 14;
 const IP = 20;
 const TCP = 20;
-const IPV4 = 0x0800;
-const ARP = 0x0806;
+/** What a frame says that it carries. */
+export const IPV4 = 0x0800;
+/** What a frame says that it carries. */
+export const ARP = 0x0806;
+/** What a packet says that it carries. */
+export const PROTOCOL_TCP = 6;
+/** What a packet says that it carries. */
+export const PROTOCOL_UDP = 17;
 
 /** One end of a wire: six bytes, and the address as a number. */
 export interface Station {
@@ -39,10 +46,25 @@ export type Frame =
   | { readonly kind: 'arp'; readonly asks: boolean; readonly sender: Station; readonly target: number }
   | { readonly kind: 'tcp'; readonly sender: Station; readonly target: number; readonly segment: Segment };
 
+/** The numbers of a frame. */
+export function viewOf(frame: Uint8Array): DataView {
+  return new DataView(frame.buffer, frame.byteOffset, frame.length);
+}
+
+/** Bytes of the head of the packet in a frame of IPv4, with its options. */
+export function headBytes(frame: Uint8Array): number {
+  return ((frame[ETHERNET] ?? 0) & 15) * 4;
+}
+
+/** Whether the packet in a frame of IPv4 is a later fragment, which has no head of what it carries. */
+export function isLaterFragment(view: DataView): boolean {
+  return (view.getUint16(ETHERNET + 6) & 0x1fff) !== 0;
+}
+
 /** Reads a frame; undefined for all else, and for what is cut off or damaged. */
 export function readFrame(frame: Uint8Array): Frame | undefined {
   if (frame.length < 42) return undefined;
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  const view = viewOf(frame);
   const mac = frame.slice(6, 12);
   if (view.getUint16(12) === ARP) {
     const sender = { mac: frame.slice(22, 28), address: view.getUint32(28) };
@@ -50,7 +72,7 @@ export function readFrame(frame: Uint8Array): Frame | undefined {
   }
   const total = view.getUint16(16);
   const isPlain = view.getUint16(12) === IPV4 && frame[14] === 0x45 && (view.getUint16(20) & 0x3fff) === 0;
-  if (!isPlain || frame[23] !== 6 || total < IP + TCP || total > frame.length - ETHERNET) return undefined;
+  if (!isPlain || frame[23] !== PROTOCOL_TCP || total < IP + TCP || total > frame.length - ETHERNET) return undefined;
   const sender = { mac, address: view.getUint32(26) };
   const target = view.getUint32(30);
   const start = ETHERNET + IP;
@@ -74,7 +96,7 @@ export function readFrame(frame: Uint8Array): Frame | undefined {
 /** The address that a frame is for, or asks for; undefined for what is neither IPv4 nor ARP. */
 export function receiverOf(frame: Uint8Array): number | undefined {
   if (frame.length < ETHERNET + IP) return undefined;
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  const view = viewOf(frame);
   if (view.getUint16(12) === IPV4) return view.getUint32(30);
   return view.getUint16(12) === ARP && frame.length >= 42 ? view.getUint32(38) : undefined;
 }
@@ -98,7 +120,7 @@ export function arpQuestion(from: Station, address: number): Uint8Array {
 
 function arpFrame(from: Station, to: Station, operation: number): Uint8Array {
   const frame = new Uint8Array(42);
-  const view = new DataView(frame.buffer);
+  const view = viewOf(frame);
   frame.set(to.mac, 0);
   frame.set(from.mac, 6);
   view.setUint16(12, ARP);
@@ -116,7 +138,7 @@ export function tcpFrame(from: Station, to: Station, segment: Segment): Uint8Arr
   const length = TCP + options.length + segment.data.length;
   const start = ETHERNET + IP;
   const frame = new Uint8Array(start + length);
-  const view = new DataView(frame.buffer);
+  const view = viewOf(frame);
   frame.set(to.mac, 0);
   frame.set(from.mac, 6);
   view.setUint16(12, IPV4);

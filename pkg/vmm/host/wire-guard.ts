@@ -3,13 +3,17 @@
  * addresses, whatever it writes into its frames; ports that are its host's alone are reached by nobody else. A guest that knows itself by other addresses than the network does, as one that
  * began as a copy of another, is known to the network by the network's: checksums go with that. Source: RFC 826, 791, 1624; RFC 9293 (3.1), 768. Counterpart: a bridge's filter of a virtual machine's port.
  */
-import type { Station } from './frames.ts';
-
-const ETHERNET = 14;
-const IPV4 = 0x0800;
-const ARP = 0x0806;
-const TCP = 6;
-const UDP = 17;
+import {
+  ARP,
+  ETHERNET,
+  headBytes,
+  IPV4,
+  isLaterFragment,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  type Station,
+  viewOf,
+} from './frames.ts';
 
 /** Who the guest is. */
 export interface GuardedGuest {
@@ -85,14 +89,9 @@ function receiverAt(frame: Uint8Array): number | undefined {
 
 /** The port that the beginning of a segment is for. */
 function portOf(frame: Uint8Array, view: DataView): number | undefined {
-  if (view.getUint16(12) !== IPV4 || frame[ETHERNET + 9] !== TCP || (view.getUint16(ETHERNET + 6) & 0x1fff) !== 0)
-    return undefined;
+  if (view.getUint16(12) !== IPV4 || frame[ETHERNET + 9] !== PROTOCOL_TCP || isLaterFragment(view)) return undefined;
   const at = ETHERNET + headBytes(frame) + 2;
   return at + 2 <= frame.length ? view.getUint16(at) : undefined;
-}
-
-function headBytes(frame: Uint8Array): number {
-  return ((frame[ETHERNET] ?? 0) & 15) * 4;
 }
 
 /** Writes another address, and what that makes of the checksums that are over it. */
@@ -102,13 +101,12 @@ function readdress(frame: Uint8Array, at: number, address: number): void {
   view.setUint32(at, address);
   if (view.getUint16(12) !== IPV4) return;
   adjust(view, ETHERNET + 10, before, address);
-  // Later fragments have no head of what they carry.
-  if ((view.getUint16(ETHERNET + 6) & 0x1fff) !== 0) return;
+  if (isLaterFragment(view)) return;
   const start = ETHERNET + headBytes(frame);
   const protocol = frame[ETHERNET + 9];
-  if (protocol === TCP && start + 18 <= frame.length) adjust(view, start + 16, before, address);
+  if (protocol === PROTOCOL_TCP && start + 18 <= frame.length) adjust(view, start + 16, before, address);
   // Zero says that there is none.
-  if (protocol === UDP && start + 8 <= frame.length && view.getUint16(start + 6) !== 0)
+  if (protocol === PROTOCOL_UDP && start + 8 <= frame.length && view.getUint16(start + 6) !== 0)
     adjust(view, start + 6, before, address);
 }
 
@@ -122,8 +120,4 @@ function adjust(view: DataView, at: number, before: number, after: number): void
 
 function equal(frame: Uint8Array, at: number, mac: Uint8Array): boolean {
   return mac.every((byte, index) => frame[at + index] === byte);
-}
-
-function viewOf(frame: Uint8Array): DataView {
-  return new DataView(frame.buffer, frame.byteOffset, frame.length);
 }
