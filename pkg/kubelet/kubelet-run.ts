@@ -338,6 +338,7 @@ export class KubeletRun {
   #makeContext(): PodContext {
     const { deps, nodeName, network, hostPorts, names, probes } = this.#options;
     const { client, clock, informers } = deps;
+    const reader = objectReader(client);
     return {
       recorder: this.#recorder,
       statuses: this.#statuses,
@@ -350,12 +351,12 @@ export class KubeletRun {
       hostIps: hostIpsOf(this.#options),
       network,
       hostPorts,
-      images: new ImagePuller(clock),
+      images: new ImagePuller({ clock, readSecret: reader.secret }),
       crashBackOff: new BackOff(),
       names,
       probes,
       probeCounts: this.#sources.probeCounts,
-      reader: objectReader(client),
+      reader,
       runtimes: this.#podRuntimes,
       services: () => informers.informer(services).lister.list(),
       allocatable: () => allocatableOf(this.#options),
