@@ -1,6 +1,7 @@
 /** On which NUMA nodes memory is: for containers alone, beside each other, and over restarts. */
 import { expect, test } from 'vitest';
 import type { Container, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
+import { numaResourceConformance } from '../topology/conformance.ts';
 import { maskOf } from '../topology/numa-hints.ts';
 import type { MemoryNode } from './memory-state.ts';
 import { StaticMemory } from './static-memory.ts';
@@ -183,4 +184,16 @@ test('what was written down gives the same again, and what contradicts the machi
     { ...record, entries: { a: { app: [{ ...block, numaAffinity: [40] }] } } },
   ])
     expect(new StaticMemory(nodes).restore(value)).toBe('it is no record of memory');
+});
+
+numaResourceConformance('memory', (wanted) => {
+  const even = [0, 1].map((id) => ({ id, total: { memory: 2 * gi }, reserved: {} }));
+  const made = wanted.map(({ container: app, isInit = false, parts }) => ({
+    isInit,
+    container: parts === 0 ? { name: app } : container(app, `${parts}Gi`),
+  }));
+  const of = (isInit: boolean) => made.flatMap((one) => (one.isInit === isInit ? [one.container] : []));
+  const wished = new StaticMemory(even).wishedBy(pod('a', { initContainers: of(true), containers: of(false) }));
+  if (wished === undefined) throw new Error('the pod wants nothing');
+  return wished;
 });
