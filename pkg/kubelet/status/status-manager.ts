@@ -18,6 +18,7 @@ import { sameStatus } from './same-status.ts';
 /** Wait after a write that failed. */
 const retryMs = 2_000;
 
+/** By the uid of the pod that runs. */
 interface Entry {
   /** The newest known state of the pod in the API. */
   pod: Pod;
@@ -33,6 +34,8 @@ export interface StatusManagerDeps {
   readonly client: Client;
   readonly clock: Clock;
   readonly log: Logger;
+  /** The pod of the API that tells of this one, while there is one. Default: itself. */
+  apiPodOf?(pod: Pod): Pod | undefined;
 }
 
 /** The statuses of one node's pods. */
@@ -40,6 +43,7 @@ export class StatusManager {
   readonly #client: ResourceClient<Pod>;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #apiPodOf: (pod: Pod) => Pod | undefined;
   readonly #entries = new Map<string, Entry>();
   readonly #running = new Set<Promise<void>>();
   #signal: AbortSignal | undefined;
@@ -48,6 +52,7 @@ export class StatusManager {
     this.#client = deps.client.resource(pods);
     this.#clock = deps.clock;
     this.#log = deps.log;
+    this.#apiPodOf = (pod) => (deps.apiPodOf === undefined ? pod : deps.apiPodOf(pod));
   }
 
   /** Writes nothing before it is given a signal, and nothing after that is aborted. */
@@ -60,10 +65,12 @@ export class StatusManager {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  /** The newest state of a pod this manager knows: from its own writes or from `pod`. */
+  /** The newest state of a pod this manager knows: from its own writes or from `pod`, or from what else of the API tells of it. */
   newest(pod: Pod): Pod {
-    const known = this.#entries.get(pod.metadata?.uid ?? '')?.pod;
-    return known !== undefined && versionOf(known) > versionOf(pod) ? known : pod;
+    const own = this.#apiPodOf(pod);
+    if (own === undefined) return pod;
+    const newest = this.#newestOf(pod, own);
+    return own === pod || newest.status === undefined ? newest : { ...pod, status: newest.status };
   }
 
   /** Whether this state of a pod is one that a write of this manager returned, or older. */
@@ -72,15 +79,18 @@ export class StatusManager {
     return known !== undefined && versionOf(known) >= versionOf(pod);
   }
 
-  /** States what the pod's status should be. */
+  /** States what the pod's status should be. Where nothing of the API tells of the pod nothing is written. */
   set(pod: Pod, status: PodStatus): void {
+    const own = this.#apiPodOf(pod);
+    if (own === undefined) return;
     const uid = pod.metadata?.uid ?? '';
+    const newest = this.#newestOf(pod, own);
     let entry = this.#entries.get(uid);
     if (entry === undefined) {
-      entry = { pod, wanted: status, writing: false, idle: undefined };
+      entry = { pod: newest, wanted: status, writing: false, idle: undefined };
       this.#entries.set(uid, entry);
     }
-    entry.pod = this.newest(pod);
+    entry.pod = newest;
     entry.wanted = status;
     if (entry.writing || !differs(entry.pod.status ?? {}, status)) return;
     entry.writing = true;
@@ -98,6 +108,13 @@ export class StatusManager {
 
   forget(uid: string): void {
     this.#entries.delete(uid);
+  }
+
+  #newestOf(pod: Pod, own: Pod): Pod {
+    const known = this.#entries.get(pod.metadata?.uid ?? '')?.pod;
+    return known?.metadata?.uid === own.metadata?.uid && known !== undefined && versionOf(known) > versionOf(own)
+      ? known
+      : own;
   }
 
   async #write(uid: string, entry: Entry): Promise<void> {
