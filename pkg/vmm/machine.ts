@@ -230,8 +230,8 @@ class SimulatedMachine implements Machine {
     return this.compiler?.hotPlaces() ?? [];
   }
 
-  warm(place: number): void {
-    this.compiler?.warm(place);
+  warm(place: number): boolean {
+    return this.compiler?.warm(place) ?? false;
   }
 
   saveState(): MachineState {

@@ -33,6 +33,8 @@ const isRegion = (value: unknown): value is Entrance['run'] => typeof value === 
 export class Compiler implements Engine {
   /** Regions compiled since the start. */
   compiled = 0;
+  /** Modules that were made for them: others were there. */
+  private made = 0;
   private readonly parts: CompilerParts;
   private readonly hot: number;
   private readonly modules: ModuleShelf | undefined;
@@ -68,20 +70,22 @@ export class Compiler implements Engine {
     );
   }
 
-  /** Compiles what is at an offset in memory, where that is code which can be. */
-  warm(place: number): void {
+  /** Compiles what is at an offset in memory, where that is code which can be; says whether a module was made for it, which is most of what it takes. */
+  warm(place: number): boolean {
     const { cache, memory } = this.parts;
-    if (place % 2 !== 0 || place < 0 || place >= memory.size) return;
-    if (memory.missing[Math.floor(place / PAGE_SIZE)] === 1) return;
+    const madeBefore = this.made;
+    if (place % 2 !== 0 || place < 0 || place >= memory.size) return false;
+    if (memory.missing[Math.floor(place / PAGE_SIZE)] === 1) return false;
     const code = cache.pageAt(MEMORY_BASE + place);
     const page = this.pageOf(code);
     const offset = place % PAGE_SIZE;
     const entrance = page.entrances[offset >> 1] ?? this.compile(code, page, offset);
     const [hart] = this.parts.harts;
-    if (entrance === undefined || hart === undefined) return;
+    if (entrance === undefined || hart === undefined) return false;
     // With no instructions to run it does nothing, and its body is there from then on: engines compile one with its first call.
     hart.view.setInt32(hart.at + hartLayout.left, 0, true);
     entrance.run(hart.at, entrance.entry);
+    return this.made > madeBefore;
   }
 
   private enter(hart: Hart, { run, entry }: Entrance): void {
@@ -135,7 +139,10 @@ export class Compiler implements Engine {
       return undefined;
     }
     const kind = { pages: memory.wasm.buffer.byteLength / 65_536, isShared: memory.frames.isShared };
-    const make = (): WebAssembly.Module => new WebAssembly.Module(emitRegion(region, kind));
+    const make = (): WebAssembly.Module => {
+      this.made++;
+      return new WebAssembly.Module(emitRegion(region, kind));
+    };
     // A region is of one page and depends on nothing but its bytes.
     const module =
       this.modules?.moduleOf({ page: memory.readPage(code.page), offset, memory: JSON.stringify(kind) }, make) ??

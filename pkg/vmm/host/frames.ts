@@ -101,6 +101,12 @@ export function receiverOf(frame: Uint8Array): number | undefined {
   return view.getUint16(12) === ARP && frame.length >= 42 ? view.getUint32(38) : undefined;
 }
 
+/** The port that a frame of TCP is for, whole or not, in a packet without options; undefined for others. */
+export function targetPortOf(frame: Uint8Array): number | undefined {
+  const isPlain = frame.length >= ETHERNET + IP + TCP && frame[ETHERNET] === 0x45;
+  return isPlain && frame[23] === PROTOCOL_TCP ? viewOf(frame).getUint16(ETHERNET + IP + 2) : undefined;
+}
+
 /** An address of four numbers as the number that it is. */
 export function addressNumber(address: string): number {
   return address.split('.').reduce((number, part) => number * 256 + Number(part), 0);
