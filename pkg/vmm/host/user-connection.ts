@@ -38,6 +38,8 @@ interface ConnectionDeps {
   readonly events: ConnectionEvents;
   nowMs(): number;
   send(segment: Omit<Segment, 'sourcePort' | 'targetPort'>): void;
+  /** `settle` is called before the guest is given anything. */
+  owes(): void;
   forget(): void;
 }
 
@@ -57,6 +59,8 @@ export class Connection implements GuestConnection {
   #wantsEnd = false;
   #sentEnd = false;
   #gotEnd = false;
+  /** What came in order is to be acknowledged: once for all that comes before the guest is given anything, as nothing reaches it earlier. */
+  #owesAck = false;
   #resendAtMs: number | undefined;
   #resends = 0;
 
@@ -96,6 +100,11 @@ export class Connection implements GuestConnection {
   consumed(bytes: number): void {
     this.#unconsumed -= bytes;
     if (this.#state === 'open' && this.#window() - this.#toldWindow >= windowBytes / 2) this.#acknowledge();
+  }
+
+  /** Acknowledges what is to be, where nothing has that was sent since. */
+  settle(): void {
+    if (this.#owesAck && this.#state !== 'closed') this.#acknowledge();
   }
 
   receive(segment: Segment): void {
@@ -145,14 +154,16 @@ export class Connection implements GuestConnection {
 
   #received({ acknowledged, window, sequence, data, flags }: Segment): void {
     const before = this.#bytes;
-    this.#settle(acknowledged);
+    this.#letGo(acknowledged);
     this.#guestWindow = window;
     const isFinal = (flags & FIN) !== 0;
     if (data.length > 0 || isFinal) this.#take(sequence, data, isFinal);
     if (this.#isClosed()) return;
     this.#push();
     if (this.#bytes < before) this.#deps.events.drained();
-    if (this.#gotEnd && this.#sentEnd && this.#unacknowledged === this.#next) this.#close(undefined, { tells: true });
+    if (!this.#gotEnd || !this.#sentEnd || this.#unacknowledged !== this.#next) return;
+    this.settle();
+    this.#close(undefined, { tells: true });
   }
 
   /** Takes what comes in order; anything else is answered with what is expected. */
@@ -167,13 +178,14 @@ export class Connection implements GuestConnection {
     this.#expected = add(this.#expected, fresh.length + (isFinal ? 1 : 0));
     this.#unconsumed += fresh.length;
     this.#gotEnd = isFinal;
-    this.#acknowledge();
+    this.#owesAck = true;
+    this.#deps.owes();
     if (fresh.length > 0) this.#deps.events.data(fresh);
     if (isFinal) this.#deps.events.ended();
   }
 
   /** Lets go of what the guest has. */
-  #settle(acknowledged: number): void {
+  #letGo(acknowledged: number): void {
     let fresh = difference(acknowledged, this.#unacknowledged);
     const underWay = this.#bytes + (this.#wantsEnd ? 1 : 0);
     if (fresh <= 0 || fresh > underWay) return;
@@ -227,6 +239,7 @@ export class Connection implements GuestConnection {
 
   #send(flags: number, sequence: number, data: Uint8Array): void {
     this.#toldWindow = this.#window();
+    this.#owesAck = false;
     this.#deps.send({ sequence, acknowledged: this.#expected, flags, window: this.#toldWindow, data });
   }
 

@@ -52,6 +52,8 @@ export class UserNetwork {
   #slot = 0;
   readonly #connections = new Map<number, Connection>();
   #frames: Uint8Array[] = [];
+  /** Connections that are to acknowledge something. */
+  readonly #owing = new Set<Connection>();
   #port = 0;
   #nowMs = 0;
 
@@ -106,13 +108,14 @@ export class UserNetwork {
     do this.#port = (this.#port + 1) % slotPorts;
     while (this.#connections.has(this.#ownPort));
     const own = this.#ownPort;
-    const connection = new Connection({
+    const connection: Connection = new Connection({
       events,
       nowMs: () => this.#nowMs,
       send: (segment) => {
         const target = { mac: this.#mac, address: this.#guest };
         this.#frames.push(tcpFrame(this.#host, target, { ...segment, sourcePort: own, targetPort: port }));
       },
+      owes: () => this.#owing.add(connection),
       forget: () => this.#connections.delete(own),
     });
     this.#connections.set(own, connection);
@@ -156,6 +159,8 @@ export class UserNetwork {
 
   /** Gives the guest what waits for it, until `deliver` says that it has no buffer for more; true when all has gone. */
   flush(deliver: (frame: Uint8Array) => boolean): boolean {
+    for (const connection of this.#owing) connection.settle();
+    this.#owing.clear();
     let sent = 0;
     while (sent < this.#frames.length && deliver(this.#frames[sent] ?? new Uint8Array(0))) sent++;
     this.#frames = sent === this.#frames.length ? [] : this.#frames.slice(sent);
