@@ -71,3 +71,20 @@ test('what comes out of order, again or last is acknowledged at once', () => {
   say(101, 'one', ACK | FIN);
   expect(taken()).toEqual(['105']);
 });
+
+test('a frame whose checksum is wrong is none', () => {
+  const whole = { sourcePort: 1, targetPort: 2, sequence: 3, acknowledged: 4, flags: ACK, window: 5 };
+  for (const data of ['', 'a', 'ab', 'abc', 'x'.repeat(1459), 'x'.repeat(1460)]) {
+    const frame = tcpFrame(guest, host, { ...whole, data: new Uint8Array(Buffer.from(data)) });
+    expect(readFrame(frame)).toMatchObject({ kind: 'tcp', segment: { ...whole } });
+    // At an odd place in its buffer as well.
+    const shifted = new Uint8Array(frame.length + 1);
+    shifted.set(frame, 1);
+    expect(readFrame(shifted.subarray(1))).toEqual(readFrame(frame));
+    for (const at of [20, 40, frame.length - 1]) {
+      const broken = frame.slice();
+      broken[at] = (broken[at] ?? 0) ^ 0x10;
+      expect(readFrame(broken)).toBeUndefined();
+    }
+  }
+});
