@@ -14,11 +14,18 @@ export function frameHead(bytes: number): Buffer {
   return head;
 }
 
-/** Puts messages together from the chunks of a stream, which it holds until a message is whole. */
+/** What is put by for a message at first, whatever length it tells: a server that says more than it sends costs no memory. */
+const roomBytesFirst = 64 * 1024;
+
+/** Puts messages together from the chunks of a stream, of which nothing is kept: each message has memory of its own. */
 export class FrameReader {
   readonly #bytesMax: number;
-  #chunks: Buffer[] = [];
+  readonly #head = Buffer.allocUnsafe(frameHeadBytes);
+  #headBytes = 0;
+  /** The message that is coming, what there is of it, and how long it will be. */
+  #message: Buffer | undefined;
   #bytes = 0;
+  #length = 0;
 
   /** Of messages with at most so many bytes. Default: 512 MiB. */
   constructor(bytesMax = messageBytesMax) {
@@ -27,39 +34,51 @@ export class FrameReader {
 
   /** Takes a chunk and returns the messages that are whole with it. Throws `GrpcError` for what is no such stream. */
   push(chunk: Buffer): readonly Buffer[] {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
     const messages: Buffer[] = [];
-    while (this.#bytes >= frameHeadBytes) {
-      const length = this.#messageBytes();
-      if (this.#bytes < frameHeadBytes + length) break;
-      const all = this.#joined();
-      const end = frameHeadBytes + length;
-      messages.push(all.subarray(frameHeadBytes, end));
-      this.#chunks = end === all.length ? [] : [all.subarray(end)];
-      this.#bytes = all.length - end;
+    for (let at = 0; at < chunk.length; ) {
+      at = this.#message === undefined ? this.#takeHead(chunk, at) : this.#takeBytes(chunk, at, this.#message);
+      if (this.#message === undefined || this.#bytes < this.#length) continue;
+      messages.push(this.#message);
+      this.#message = undefined;
+      this.#headBytes = 0;
     }
     return messages;
   }
 
+  /** Begins a message once its head is whole. */
+  #takeHead(chunk: Buffer, start: number): number {
+    const end = Math.min(chunk.length, start + frameHeadBytes - this.#headBytes);
+    chunk.copy(this.#head, this.#headBytes, start, end);
+    this.#headBytes += end - start;
+    if (this.#headBytes < frameHeadBytes) return end;
+    this.#length = this.#messageBytes();
+    this.#bytes = 0;
+    this.#message = Buffer.allocUnsafe(Math.min(this.#length, roomBytesFirst));
+    return end;
+  }
+
+  #takeBytes(chunk: Buffer, start: number, message: Buffer): number {
+    const end = Math.min(chunk.length, start + this.#length - this.#bytes);
+    const bytes = this.#bytes + end - start;
+    let room = message;
+    if (bytes > message.length) {
+      room = Buffer.allocUnsafe(Math.min(this.#length, Math.max(bytes, 2 * message.length)));
+      message.copy(room, 0, 0, this.#bytes);
+      this.#message = room;
+    }
+    chunk.copy(room, this.#bytes, start, end);
+    this.#bytes = bytes;
+    return end;
+  }
+
   #messageBytes(): number {
-    const [first] = this.#chunks;
-    const head = first !== undefined && first.length >= frameHeadBytes ? first : this.#joined();
-    const length = head.readUInt32BE(1);
-    const problem =
-      head[0] === 0 ? `at most ${this.#bytesMax} are taken` : 'it is compressed, or no message of gRPC at all';
-    if (head[0] === 0 && length <= this.#bytesMax) return length;
+    const length = this.#head.readUInt32BE(1);
+    const isPlain = this.#head[0] === 0;
+    if (isPlain && length <= this.#bytesMax) return length;
+    const problem = isPlain ? `at most ${this.#bytesMax} are taken` : 'it is compressed, or no message of gRPC at all';
     throw new GrpcError(`Cannot read a message of ${length} bytes: ${problem}`, {
       code: grpcCodes.resourceExhausted,
       wasSent: true,
     });
-  }
-
-  #joined(): Buffer {
-    const [first] = this.#chunks;
-    if (first !== undefined && this.#chunks.length === 1) return first;
-    const all = Buffer.concat(this.#chunks, this.#bytes);
-    this.#chunks = [all];
-    return all;
   }
 }

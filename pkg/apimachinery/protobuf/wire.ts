@@ -28,8 +28,14 @@ export function varintBytes(value: number): Buffer {
 
 /** Writes backwards: what is written last comes first. */
 export class BackwardWriter {
-  #buffer = Buffer.allocUnsafe(1024);
-  #start = 1024;
+  #buffer: Buffer;
+  #start: number;
+
+  /** With room for so many bytes; where that is not enough more is made. */
+  constructor(bytes = 1024) {
+    this.#buffer = Buffer.allocUnsafe(bytes);
+    this.#start = bytes;
+  }
 
   /** Bytes written so far. */
   get length(): number {

@@ -22,6 +22,7 @@ import {
 } from './frames.ts';
 import { HeaderReader, headerBytesMax } from './header-block.ts';
 import type { ConnectingSocket } from './open-socket.ts';
+import { SendMemory } from './send-memory.ts';
 import { FlowWindow, ReceivedBytes, streamWindowBytes } from './windows.ts';
 
 /** How long a connection may take to be there: a server that is not may have a sound one beside it. */
@@ -74,6 +75,7 @@ export class ClientSession {
   /** Headers of which more frames are to come. */
   #block: { readonly head: Frame; readonly parts: Buffer[]; bytes: number } | undefined;
   #out: Uint8Array[] = [];
+  readonly #sending = new SendMemory();
   #isFlushDue = false;
   #signs: Uint8Array[] = [];
   #signTimer: Timer | undefined;
@@ -190,7 +192,7 @@ export class ClientSession {
     const out = this.#out;
     if (this.#error !== undefined || out.length === 0) return;
     this.#out = [];
-    this.#socket.write(Buffer.concat(out));
+    this.#sending.write(this.#socket, out);
   }
 
   #receive(chunk: Buffer): void {
@@ -216,7 +218,7 @@ export class ClientSession {
         this.#takeBlock(frame, contentOf(frame));
         break;
       case frameTypes.continuation:
-        this.#takeBlock(frame, Buffer.from(frame.payload));
+        this.#takeBlock(frame, contentOf({ ...frame, flags: 0 }));
         break;
       case frameTypes.rstStream:
         this.#streams.get(frame.stream)?.wasReset(numberOf(frame));
@@ -257,10 +259,10 @@ export class ClientSession {
     this.#block ??= frame.type === frameTypes.headers ? { head: frame, parts: [], bytes: 0 } : undefined;
     const block = this.#block;
     if (block === undefined || block.head.stream !== frame.stream) throw outOfOrder();
-    block.parts.push(part);
     block.bytes += part.length;
     if (block.bytes > headerBytesMax) throw lostError('the server sends headers that are too long', true);
-    if ((frame.flags & frameFlags.endHeaders) === 0) return;
+    if ((frame.flags & frameFlags.endHeaders) === 0) return void block.parts.push(Buffer.from(part));
+    block.parts.push(part);
     this.#block = undefined;
     const [first = part] = block.parts;
     const fields = this.#headers.read(block.parts.length === 1 ? first : Buffer.concat(block.parts));

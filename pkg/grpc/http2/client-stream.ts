@@ -15,7 +15,7 @@ const refused = 7;
 export interface StreamSink {
   /** Headers, and those behind the body. */
   onHeaders(fields: HeaderFields): void;
-  /** Part of a chunk that was read: whoever keeps it keeps that. */
+  /** Part of what was read, which is there until this returns. */
   onData(bytes: Buffer): void;
   /** Called once, and nothing after it: undefined when the server has said all that it had to say. */
   onEnd(error: GrpcError | undefined): void;

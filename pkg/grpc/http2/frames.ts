@@ -71,33 +71,68 @@ export function contentOf({ flags, payload }: Frame): Buffer {
   return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
 }
 
-/** Divides what comes from a server into frames, whose payloads are parts of the chunks where these hold them whole. */
+const noBytes = Buffer.alloc(0);
+
+/** Divides what comes from a server into frames. Their payloads are parts of the chunks, or of memory that the next frame is put together in. */
 export class FrameSplitter {
   readonly #take: (frame: Frame) => void;
-  #rest: Buffer | undefined;
+  /** Room for a frame that is not whole yet, and how many bytes of it are there. */
+  #held = noBytes;
+  #heldBytes = 0;
 
   constructor(take: (frame: Frame) => void) {
     this.#take = take;
   }
 
-  /** Hands on the frames that are whole with this chunk. Throws `GrpcError` for one that is too long. */
+  /** Hands on the frames that are whole with this chunk, each of which has its payload until `take` returns. Throws `GrpcError` for one that is too long. */
   push(chunk: Buffer): void {
-    const bytes = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
-    let at = 0;
-    while (bytes.length - at >= headBytes) {
-      const length = bytes.readUIntBE(at, 3);
-      if (length > frameBytesMax) throw lostError('the server does not speak HTTP/2', true);
-      const end = at + headBytes + length;
-      if (end > bytes.length) break;
-      this.#take({
-        type: bytes[at + 3] ?? 0,
-        flags: bytes[at + 4] ?? 0,
-        // The uppermost bit means nothing.
-        stream: bytes.readUInt32BE(at + 5) & 0x7fff_ffff,
-        payload: bytes.subarray(at + headBytes, end),
-      });
+    let at = this.#heldBytes === 0 ? 0 : this.#complete(chunk);
+    while (chunk.length - at >= headBytes) {
+      const end = at + headBytes + lengthAt(chunk, at);
+      if (end > chunk.length) break;
+      this.#take(frameAt(chunk, at, end));
       at = end;
     }
-    this.#rest = at === bytes.length ? undefined : bytes.subarray(at);
+    if (at < chunk.length) this.#hold(chunk, at, chunk.length);
   }
+
+  /** Adds to the frame that is held what it lacks, and hands it on once it is whole; returns up to where the chunk is used up. */
+  #complete(chunk: Buffer): number {
+    const held = this.#held;
+    for (let at = 0; ; ) {
+      const wanted = this.#heldBytes < headBytes ? headBytes : headBytes + lengthAt(held, 0);
+      const end = Math.min(chunk.length, at + wanted - this.#heldBytes);
+      this.#hold(chunk, at, end);
+      at = end;
+      if (this.#heldBytes < wanted) return at;
+      // With its head it is known how long it is.
+      if (wanted < headBytes + lengthAt(held, 0)) continue;
+      this.#heldBytes = 0;
+      this.#take(frameAt(held, 0, wanted));
+      return at;
+    }
+  }
+
+  #hold(chunk: Buffer, start: number, end: number): void {
+    if (this.#held.length === 0) this.#held = Buffer.allocUnsafeSlow(headBytes + frameBytesMax);
+    chunk.copy(this.#held, this.#heldBytes, start, end);
+    this.#heldBytes += end - start;
+  }
+}
+
+/** The length that the head of a frame tells. */
+function lengthAt(bytes: Buffer, at: number): number {
+  const length = bytes.readUIntBE(at, 3);
+  if (length > frameBytesMax) throw lostError('the server does not speak HTTP/2', true);
+  return length;
+}
+
+function frameAt(bytes: Buffer, at: number, end: number): Frame {
+  return {
+    type: bytes[at + 3] ?? 0,
+    flags: bytes[at + 4] ?? 0,
+    // The uppermost bit means nothing.
+    stream: bytes.readUInt32BE(at + 5) & 0x7fff_ffff,
+    payload: bytes.subarray(at + headBytes, end),
+  };
 }

@@ -19,7 +19,7 @@ export interface SocketAddress {
   readonly socketPath?: string | undefined;
 }
 
-/** What is done with what is read: each chunk has memory of its own. */
+/** What is done with what is read: a chunk is there until this returns, and then others are in its place. */
 export interface SocketReader {
   readonly onChunk: (chunk: Buffer) => void;
 }
@@ -40,7 +40,7 @@ export function openSocket({ endpoint, tls, socketPath, onChunk }: SocketAddress
   const onread: OnReadOpts = {
     buffer: received,
     callback: (length) => {
-      onChunk(Buffer.from(received.subarray(0, length)));
+      onChunk(received.subarray(0, length));
       return true;
     },
   };

@@ -2,12 +2,11 @@
  * The messages of etcd's API that the driver sends and reads, by hand: there are few, and a write is one of each. What is not needed of an answer is passed
  * over. Revisions are etcd's in the messages, and as they are shown (`etcd-revisions.ts`) on this side of them. Source: etcd `api/etcdserverpb/rpc.proto`, `api/mvccpb/kv.proto`.
  */
-import { BackwardWriter, Reader, wireVarint } from '#pkg/apimachinery/protobuf/wire.ts';
-import { frameHead } from '#pkg/grpc/grpc-frames.ts';
 import { endOfPrefix } from '../../prefix.ts';
 import { compareKeys } from '../../sorted-map.ts';
 import type { KeyValue, RangeOptions, StoreEvent } from '../../store.ts';
 import { endOfRevision, etcdRevision, markFor, placedValue, shownRevision } from './etcd-revisions.ts';
+import { eachField, type Message, made } from './etcd-wire.ts';
 import type { EtcdWrite, EtcdWriteResult } from './write-groups.ts';
 
 /** The calls. */
@@ -23,48 +22,6 @@ export const etcdCalls = {
 
 /** As the end of a range: no end. As its beginning: the first key that there can be. */
 const zero = Buffer.from([0]);
-
-/** Fields in the order of their numbers reversed, as the writer goes backwards. */
-class Message extends BackwardWriter {
-  number(field: number, value: number): void {
-    this.varint(value);
-    this.tag(field, wireVarint);
-  }
-
-  bytes(field: number, value: Uint8Array): void {
-    const before = this.length;
-    this.raw(value);
-    this.delimit(field, before);
-  }
-
-  /** The field 2 of a put, with what is to be behind it. */
-  value(value: Uint8Array, behind: Uint8Array | undefined): void {
-    const before = this.length;
-    if (behind !== undefined) this.raw(behind);
-    this.raw(value);
-    this.delimit(2, before);
-  }
-
-  string(field: number, value: string): void {
-    const before = this.length;
-    this.text(value);
-    this.delimit(field, before);
-  }
-
-  message(field: number, write: () => void): void {
-    const before = this.length;
-    write();
-    this.delimit(field, before);
-  }
-}
-
-/** A message with its frame before it. */
-function made(write: (message: Message) => void): Uint8Array {
-  const message = new Message();
-  write(message);
-  message.raw(frameHead(message.length));
-  return message.finish();
-}
 
 /** etcd's range of the keys of `options`. */
 export function rangeRequest({ prefix, startKey, limit = 0, revision }: RangeOptions): Uint8Array {
@@ -97,17 +54,29 @@ export const revisionRequest = made((message) => {
  * lives as long as that.
  */
 export function txnRequest(writes: readonly EtcdWrite[]): Uint8Array {
-  return made((message) => {
-    const [first] = writes;
-    if (first !== undefined && writes.length === 1) {
-      writeTxn(message, first, 0);
-      return;
-    }
-    // Never done, as there is nothing to compare: it says in the outer transaction what those within it are about, so that etcd judges the whole as a write.
-    if (first !== undefined) message.message(3, () => message.message(2, () => message.string(1, first.operation.key)));
-    for (const [i, write] of [...writes.entries()].reverse())
-      message.message(2, () => message.message(4, () => writeTxn(message, write, i)));
-  });
+  return made(
+    (message) => {
+      const [first] = writes;
+      if (first !== undefined && writes.length === 1) {
+        writeTxn(message, first, 0);
+        return;
+      }
+      // Never done, as there is nothing to compare: it says in the outer transaction what those within it are about, so that etcd judges the whole as a write.
+      if (first !== undefined)
+        message.message(3, () => message.message(2, () => message.string(1, first.operation.key)));
+      for (const [i, write] of [...writes.entries()].reverse())
+        message.message(2, () => message.message(4, () => writeTxn(message, write, i)));
+    },
+    writes.reduce((sum, write) => sum + writeBytesMost(write), smallBytes),
+  );
+}
+
+/** What a transaction has beside its writes, and each of these beside its key, which is there up to four times, and its value. */
+const smallBytes = 128;
+
+function writeBytesMost({ operation }: EtcdWrite): number {
+  // A character is three bytes at most, and keys are mostly of those that are one.
+  return smallBytes + 4 * operation.key.length + (operation.type === 'put' ? operation.value.length : 0);
 }
 
 /** The write at a place of a transaction. */
@@ -179,15 +148,6 @@ export function authenticateRequest(name: string, password: string): Uint8Array 
     message.string(2, password);
     message.string(1, name);
   });
-}
-
-/** Calls `take` for each field; what it returns false for is passed over. */
-function eachField(bytes: Uint8Array, take: (field: number, reader: Reader) => boolean): void {
-  const reader = new Reader(bytes);
-  while (!reader.atEnd) {
-    const tag = reader.varint();
-    if (!take(tag >>> 3, reader)) reader.skip(tag & 7);
-  }
 }
 
 /** The revision in the header of an answer, which is its field 1. */

@@ -62,7 +62,7 @@ test('no answer is older than what was acknowledged before it was asked for, wha
   let calls = 0;
   let sent = 0;
   for (let step = 0; step < 2_000; step++) {
-    const what = randomInt(random, 4);
+    const what = randomInt(random, 5);
     if (what === 0) state.revision++;
     if (what === 1) {
       calls++;
@@ -70,6 +70,7 @@ test('no answer is older than what was acknowledged before it was asked for, wha
       all.push(questions.current().then((revision) => expect(revision).toBeGreaterThanOrEqual(least)));
     }
     if (what === 2) await clock.settle();
+    if (what === 4) await clock.advance(1);
     if (what === 3 && open.length > 0) {
       sent++;
       answerOldest();
@@ -77,9 +78,65 @@ test('no answer is older than what was acknowledged before it was asked for, wha
     expect(open.length).toBeLessThanOrEqual(1);
   }
   for (let left = 0; left < 2; left++) {
-    await clock.settle();
+    await clock.advance(2);
     answerOldest();
   }
   await Promise.all(all);
   expect(sent).toBeLessThan(calls);
+});
+
+test('where several are there at a time, few are waited for, until as many are there or for two milliseconds', async () => {
+  const { clock, open, questions, answerOldest } = asked();
+  const all: Promise<number>[] = [];
+  const come = async (callers: number): Promise<void> => {
+    for (let n = 0; n < callers; n++) all.push(questions.current());
+    await clock.settle();
+  };
+  const answer = async (): Promise<void> => {
+    answerOldest();
+    await clock.settle();
+  };
+  const round = async (callers: number): Promise<void> => {
+    await come(callers);
+    await clock.advance(2);
+    expect(open).toHaveLength(1);
+    await answer();
+  };
+  for (let n = 0; n < 3; n++) await round(3);
+  await come(1);
+  await clock.advance(1);
+  expect(open).toHaveLength(0);
+  await come(1);
+  expect(open).toHaveLength(0);
+  await come(1);
+  expect(open).toHaveLength(1);
+  await answer();
+  await come(1);
+  await clock.advance(1);
+  expect(open).toHaveLength(0);
+  await clock.advance(1);
+  expect(open).toHaveLength(1);
+  await answer();
+  // Once the rest have gone the one that is left does not wait for them any more.
+  for (let n = 0; n < 16; n++) await round(1);
+  await come(1);
+  expect(open).toHaveLength(1);
+  await answer();
+  await Promise.all(all);
+});
+
+test('who is alone does not wait, though two meet now and then; and of many nobody is waited for', async () => {
+  const { clock, open, questions, answerOldest } = asked();
+  const all: Promise<number>[] = [];
+  const round = async (callers: number): Promise<void> => {
+    for (let n = 0; n < callers; n++) all.push(questions.current());
+    await clock.settle();
+    expect(open).toHaveLength(1);
+    answerOldest();
+    await clock.settle();
+  };
+  for (let n = 0; n < 40; n++) await round(n % 8 === 7 ? 2 : 1);
+  for (let n = 0; n < 20; n++) await round(32);
+  for (let n = 0; n < 20; n++) await round(4);
+  await Promise.all(all);
 });
