@@ -21,9 +21,8 @@ const retryMs = 2_000;
 interface Entry {
   /** The newest known state of the pod in the API. */
   pod: Pod;
-  /** What it should say. */
-  wanted: PodStatus;
-  writing: boolean;
+  /** What it should say; undefined once that is written or given up. */
+  wanted: PodStatus | undefined;
   /** Resolved when `wanted` is written or given up. */
   idle: Deferred | undefined;
 }
@@ -72,18 +71,25 @@ export class StatusManager {
     return known !== undefined && versionOf(known) >= versionOf(pod);
   }
 
+  /** Takes a state that a watch has told in place of the same one that a write has returned: others hold that, and the answer is held by nobody else. */
+  told(pod: Pod): void {
+    const entry = this.#entries.get(pod.metadata?.uid ?? '');
+    if (entry !== undefined && versionOf(entry.pod) === versionOf(pod)) entry.pod = pod;
+  }
+
   /** States what the pod's status should be. */
   set(pod: Pod, status: PodStatus): void {
     const uid = pod.metadata?.uid ?? '';
     let entry = this.#entries.get(uid);
     if (entry === undefined) {
-      entry = { pod, wanted: status, writing: false, idle: undefined };
+      entry = { pod, wanted: undefined, idle: undefined };
       this.#entries.set(uid, entry);
     }
     entry.pod = this.newest(pod);
+    const isWriting = entry.wanted !== undefined;
+    if (!isWriting && !differs(entry.pod.status ?? {}, status)) return;
     entry.wanted = status;
-    if (entry.writing || !differs(entry.pod.status ?? {}, status)) return;
-    entry.writing = true;
+    if (isWriting) return;
     const running = this.#write(uid, entry).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
@@ -91,7 +97,7 @@ export class StatusManager {
   /** Resolves when the newest status of a pod is in the API, or never will be. */
   async flush(uid: string): Promise<void> {
     const entry = this.#entries.get(uid);
-    if (entry?.writing !== true) return;
+    if (entry?.wanted === undefined) return;
     entry.idle ??= new Deferred();
     await entry.idle.promise;
   }
@@ -105,10 +111,12 @@ export class StatusManager {
     await sleep(this.#clock, 0);
     while (this.#entries.get(uid) === entry && this.#signal?.aborted === false) {
       const { wanted } = entry;
-      const patch = statusPatch(entry.pod, wanted);
+      const patch = wanted && statusPatch(entry.pod, wanted);
       if (patch === undefined) break;
       try {
-        entry.pod = await this.#send(entry.pod, patch);
+        const written = await this.#send(entry.pod, patch);
+        // A watch may have been faster.
+        if (versionOf(written) > versionOf(entry.pod)) entry.pod = written;
         // What a write did not bring about, the same write again will not either.
         if (entry.wanted === wanted) break;
       } catch (error) {
@@ -118,7 +126,7 @@ export class StatusManager {
         if (!(await sleep(this.#clock, retryMs, this.#signal))) break;
       }
     }
-    entry.writing = false;
+    entry.wanted = undefined;
     entry.idle?.resolve();
     entry.idle = undefined;
   }
