@@ -22,9 +22,8 @@ const retryMs = 2_000;
 interface Entry {
   /** The newest known state of the pod in the API. */
   pod: Pod;
-  /** What it should say. */
-  wanted: PodStatus;
-  writing: boolean;
+  /** What it should say; undefined once that is written or given up. */
+  wanted: PodStatus | undefined;
   /** Resolved when `wanted` is written or given up. */
   idle: Deferred | undefined;
 }
@@ -79,6 +78,12 @@ export class StatusManager {
     return known !== undefined && versionOf(known) >= versionOf(pod);
   }
 
+  /** Takes a state that a watch has told in place of the same one that a write has returned: others hold that, and the answer is held by nobody else. */
+  told(pod: Pod): void {
+    const entry = this.#entries.get(pod.metadata?.uid ?? '');
+    if (entry !== undefined && versionOf(entry.pod) === versionOf(pod)) entry.pod = pod;
+  }
+
   /** States what the pod's status should be. Where nothing of the API tells of the pod nothing is written. */
   set(pod: Pod, status: PodStatus): void {
     const own = this.#apiPodOf(pod);
@@ -87,13 +92,14 @@ export class StatusManager {
     const newest = this.#newestOf(pod, own);
     let entry = this.#entries.get(uid);
     if (entry === undefined) {
-      entry = { pod: newest, wanted: status, writing: false, idle: undefined };
+      entry = { pod: newest, wanted: undefined, idle: undefined };
       this.#entries.set(uid, entry);
     }
     entry.pod = newest;
+    const isWriting = entry.wanted !== undefined;
+    if (!isWriting && !differs(entry.pod.status ?? {}, status)) return;
     entry.wanted = status;
-    if (entry.writing || !differs(entry.pod.status ?? {}, status)) return;
-    entry.writing = true;
+    if (isWriting) return;
     const running = this.#write(uid, entry).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
@@ -101,7 +107,7 @@ export class StatusManager {
   /** Resolves when the newest status of a pod is in the API, or never will be. */
   async flush(uid: string): Promise<void> {
     const entry = this.#entries.get(uid);
-    if (entry?.writing !== true) return;
+    if (entry?.wanted === undefined) return;
     entry.idle ??= new Deferred();
     await entry.idle.promise;
   }
@@ -122,10 +128,12 @@ export class StatusManager {
     await sleep(this.#clock, 0);
     while (this.#entries.get(uid) === entry && this.#signal?.aborted === false) {
       const { wanted } = entry;
-      const patch = statusPatch(entry.pod, wanted);
+      const patch = wanted && statusPatch(entry.pod, wanted);
       if (patch === undefined) break;
       try {
-        entry.pod = await this.#send(entry.pod, patch);
+        const written = await this.#send(entry.pod, patch);
+        // A watch may have been faster.
+        if (versionOf(written) > versionOf(entry.pod)) entry.pod = written;
         // What a write did not bring about, the same write again will not either.
         if (entry.wanted === wanted) break;
       } catch (error) {
@@ -135,7 +143,7 @@ export class StatusManager {
         if (!(await sleep(this.#clock, retryMs, this.#signal))) break;
       }
     }
-    entry.writing = false;
+    entry.wanted = undefined;
     entry.idle?.resolve();
     entry.idle = undefined;
   }
