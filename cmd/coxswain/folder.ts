@@ -7,7 +7,7 @@
  *   store-id       the id of that store, which is in it too
  *   store-before-upgrade/, before-upgrade.snapshot   the store as it was before it was upgraded
  *   kubelet/       one folder per node
- *   images/        images of containers, and the roots made of them
+ *   images/        images of containers, and the roots made of them; block-io.yaml: classes of block I/O
  *   docker/        volumes of Docker's clients, and what a socket for them has in use; docker.sock: that socket
  *   registry/      what was pushed to the registry for development; registries.json: mirrors of others
  *   run/           one file per running process
@@ -191,6 +191,7 @@ export class ClusterFolder {
 
 /** What a cluster keeps in its folder. Anything else that is there is not ours to remove. */
 const ownEntries: ReadonlySet<string> = new Set([
+  'block-io.yaml',
   'cluster.json',
   'cluster.json.new',
   'conf',

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { runningProcesses } from '#cmd/common/process-files.ts';
+import { bytesText } from '#pkg/base/bytes-text.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { type EtcdFiles, etcdFilesOf } from '#pkg/cluster/etcd-files.ts';
 import { type ClusterSettings, storeOf } from '#pkg/cluster/settings.ts';
@@ -14,7 +15,6 @@ import { commandOverview, type FlagTable, type FlagValues, helpText, parseFlags,
 import { makeFolder } from '#pkg/component/make-folder.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { SnapshotFile } from '#pkg/storage/snapshot/snapshot-reader.ts';
-import { bytesText } from './bytes-text.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
 import { movedAddresses, savedSettings, settingsOnStore } from './snapshot-settings.ts';

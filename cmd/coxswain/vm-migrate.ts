@@ -1,23 +1,29 @@
 /** `coxswain vm migrate`: asks for a migration, follows it, and says how it went; `--abort` ends the one under way. Counterpart: `virtctl migrate`, `migrate-cancel`. */
-import { nodes } from '#pkg/api/types/refs.ts';
+import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { virtualMachines } from '#pkg/api/virtual-machine.ts';
 import {
   isMigrationOver,
   type MigrationModeName,
   type VirtualMachineMigration,
   virtualMachineMigrations,
+  waitsForMachine,
 } from '#pkg/api/virtual-machine-migration.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
+import { bytesText } from '#pkg/base/bytes-text.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
-import { bytesText } from './bytes-text.ts';
+import { type ModeOutcome, modeCells, modesHead, modesPicture } from '#pkg/vmm/migration/modes-compared.ts';
+import { pictureFile } from './vm-picture.ts';
 import type { World } from './world.ts';
 
 const modes: readonly MigrationModeName[] = ['pre-copy', 'post-copy', 'hybrid', 'suspend', 'cold'];
 /** How it goes is asked so often. */
 const lookMs = 200;
+/** A machine that is about to run is waited for so long: who has just made it need not ask when it does. Then it is refused as one that does not run. */
+const startMsMax = 60_000;
+const startingStatuses: readonly string[] = ['', 'Provisioning', 'Starting'];
 
 /** What is asked for. */
 export interface MigrateOptions {
@@ -33,32 +39,44 @@ export interface MigrateOptions {
 
 /** Migrates a machine and waits for it; resolves to the exit code. Throws `UserError`, and what the cluster says. */
 export async function migrateMachine(world: World, client: Client, options: MigrateOptions): Promise<number> {
-  return options.abort ? abort(world, client, options) : ended(world, await move(world, client, options));
+  if (options.abort) return abort(world, client, options);
+  const migration = await move(world, client, options);
+  const code = ended(world, migration);
+  if (code === 0) await sayRelay(world, client, migration);
+  return code;
 }
 
 /**
- * Migrates a machine once in each mode in which it keeps its memory, from node to node, and prints what each took; resolves to 1 where one failed, and then tries no further.
+ * Migrates a machine once in each mode in which it keeps its memory, from node to node, prints what each took and draws it where `out` names a file; resolves to 1 where one failed, and then tries no
+ * further. Throws `UserError` where there is no such picture.
  */
-export async function compareModes(world: World, client: Client, options: MigrateOptions): Promise<number> {
-  const rows = [['MODE', 'TIME', 'STOOD STILL', 'SENT', 'PAGES', 'ROUNDS', 'FAULTS', 'PROCESSOR']];
+export async function compareModes(
+  world: World,
+  client: Client,
+  options: MigrateOptions & { readonly out: string },
+): Promise<number> {
+  const file = pictureFile(options.out);
+  const outcomes: ModeOutcome[] = [];
   for (const mode of modes.filter((one) => one !== 'cold')) {
     const beganMs = world.clock.monotonicMs();
     const migration = await move(world, client, { ...options, mode });
     if (ended(world, migration) !== 0) return 1;
-    rows.push(rowOf(migration, world.clock.monotonicMs() - beganMs));
+    outcomes.push(outcomeOf(migration, world.clock.monotonicMs() - beganMs));
   }
-  world.write(`\n${new TableLayout().render(rows)}`);
+  world.write(`\n${new TableLayout().render([modesHead, ...outcomes.map(modeCells)])}`);
+  await file?.write(world, modesPicture(`${options.machine}: one move by each mode`, outcomes));
   return 0;
 }
 
-function rowOf({ spec, status }: VirtualMachineMigration, tookMs: number): string[] {
+function outcomeOf({ spec, status }: VirtualMachineMigration, totalMs: number): ModeOutcome {
   const { sentBytes = 0, rounds = [], downtimeMs, faults = 0, classes = {} } = status?.source?.figures ?? {};
-  const pages = rounds.reduce((sum, round) => sum + round.pages, 0);
-  const cpuMs = Object.values(classes).reduce((sum, figures) => sum + figures.cpuMs, 0);
-  return [
-    ...[spec?.mode ?? '', `${tookMs.toFixed(0)} ms`, downtimeMs === undefined ? '' : `${downtimeMs.toFixed(1)} ms`],
-    ...[bytesText(sentBytes), String(pages), String(rounds.length), String(faults), `${cpuMs.toFixed(1)} ms`],
-  ];
+  return {
+    mode: spec?.mode ?? '',
+    ...{ totalMs, downtimeMs, sentBytes, faults },
+    pages: rounds.reduce((sum, round) => sum + round.pages, 0),
+    rounds: rounds.length,
+    cpuMs: Object.values(classes).reduce((sum, figures) => sum + figures.cpuMs, 0),
+  };
 }
 
 /** Makes a migration and follows it to its end. */
@@ -67,6 +85,7 @@ async function move(world: World, client: Client, options: MigrateOptions): Prom
   const mode = modes.find((one) => one === options.mode);
   if (mode === undefined)
     throw new UserError(`there is no mode ${JSON.stringify(options.mode)}: use ${modes.join(', ')}`);
+  await waitForStart(world, client, options);
   const resource = client.resource(virtualMachineMigrations);
   const made = await resource.create({
     metadata: { generateName: `${machine}-`, namespace },
@@ -80,12 +99,27 @@ async function move(world: World, client: Client, options: MigrateOptions): Prom
   const name = made.metadata?.name ?? '';
   for (let said = ''; ; ) {
     const migration = await resource.get(name, { namespace });
-    const line = progressOf(migration);
     if (isMigrationOver(migration)) return migration;
-    if (line !== said) world.writeError(world.isTerminal ? `\r\u001b[K${line}` : `${line}\n`);
-    said = line;
+    said = say(world, progressOf(migration), said);
     await sleep(world.clock, lookMs);
   }
+}
+
+/** Waits while a machine starts. */
+async function waitForStart(world: World, client: Client, { machine, namespace }: MigrateOptions): Promise<void> {
+  const untilMs = world.clock.monotonicMs() + startMsMax;
+  for (let said = ''; world.clock.monotonicMs() < untilMs; ) {
+    const { status } = await client.resource(virtualMachines).get(machine, { namespace });
+    if (!startingStatuses.includes(status?.printableStatus ?? '')) return;
+    said = say(world, `${machine}: starting`, said);
+    await sleep(world.clock, lookMs);
+  }
+}
+
+/** Says how it goes where that is not what was said last; returns what was said now. */
+function say(world: World, line: string, said: string): string {
+  if (line !== said) world.writeError(world.isTerminal ? `\r\u001b[K${line}` : `${line}\n`);
+  return line;
 }
 
 /** Keeps further pods off a node and moves the machines that run there, of all namespaces; resolves to 1 where one has stayed. Throws `UserError` where there is no such node. */
@@ -126,6 +160,26 @@ async function abort(world: World, client: Client, { machine, namespace }: Migra
     world.write(`${metadata?.name} is to end\n`);
   }
   return 0;
+}
+
+/** Says what is left of a machine where it was. */
+async function sayRelay(
+  world: World,
+  client: Client,
+  { metadata, spec, status }: VirtualMachineMigration,
+): Promise<void> {
+  if (spec?.mode === 'cold') return;
+  const { sourcePod = '', sourceNode } = status ?? {};
+  const pod = await client
+    .resource(pods)
+    .get(sourcePod, { namespace: metadata?.namespace ?? '' })
+    .catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
+  if (pod?.metadata?.annotations?.[waitsForMachine] !== 'relay') return;
+  world.write(
+    `Connections to where it was go on through its pod ${sourcePod} on ${sourceNode}, which ends after the last.\n`,
+  );
 }
 
 /** One line of how it goes. */

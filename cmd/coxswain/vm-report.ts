@@ -1,21 +1,13 @@
 /** `coxswain vm report`: how the last migration of a machine went, or goes, as tables and as a picture. */
-import { writeFileSync } from 'node:fs';
-import { extname } from 'node:path';
 import type { VirtualMachineMigration } from '#pkg/api/virtual-machine-migration.ts';
 import { virtualMachineMigrations } from '#pkg/api/virtual-machine-migration.ts';
+import { bytesText } from '#pkg/base/bytes-text.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { dirtyRate, type MigrationReport, migrationPicture } from '#pkg/vmm/migration/report-picture.ts';
-import type { Picture } from '#pkg/vmm/picture.ts';
-import { bytesText } from './bytes-text.ts';
+import { pictureFile } from './vm-picture.ts';
 import type { World } from './world.ts';
-
-/** Pictures by the ends of their files' names. */
-const forms: Readonly<Record<string, (picture: Picture) => Promise<string | Uint8Array>>> = {
-  '.svg': async (picture) => (await import('#pkg/vmm/picture.ts')).svgOf(picture),
-  '.png': async (picture) => (await import('#pkg/vmm/picture-png.ts')).pngOf(picture),
-};
 
 /** Which machine, and a file for the picture (`''`: none). */
 export interface ReportOptions {
@@ -27,9 +19,7 @@ export interface ReportOptions {
 /** Prints the report, and writes the picture. Throws `UserError` where there is nothing to say, or the picture cannot be made. */
 export async function reportMigration(world: World, client: Client, options: ReportOptions): Promise<number> {
   const { machine, namespace, out } = options;
-  const form = out === '' ? undefined : forms[extname(out)];
-  if (out !== '' && form === undefined)
-    throw new UserError(`the picture is made as ${Object.keys(forms).join(' or ')}: ${JSON.stringify(out)} is neither`);
+  const file = pictureFile(out);
   const { items } = await client.resource(virtualMachineMigrations).list({ namespace });
   const begun = ({ status }: VirtualMachineMigration): number => Date.parse(status?.startTime ?? '');
   const last = items
@@ -39,10 +29,7 @@ export async function reportMigration(world: World, client: Client, options: Rep
   if (last === undefined) throw new UserError(`no migration of ${machine} has begun yet`);
   const report = reportOf(last);
   world.write(`${report.title}, ${(last.status?.phase ?? 'Pending').toLowerCase()}\n\n${tables(report)}`);
-  if (form !== undefined) {
-    writeFileSync(out, await form(migrationPicture(report)));
-    world.write(`\nThe picture is in ${out}\n`);
-  }
+  await file?.write(world, migrationPicture(report));
   return 0;
 }
 

@@ -11,9 +11,9 @@ import {
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
+import { bytesText } from '#pkg/base/bytes-text.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { bytesText } from './bytes-text.ts';
 import type { World } from './world.ts';
 
 /** How it goes is asked so often. */

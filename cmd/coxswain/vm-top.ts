@@ -1,9 +1,9 @@
 /** `coxswain vm top`, its second part: what a machine's pages take of its node and what its harts and devices did since it was started, which its kubelet has in `/stats/summary`. */
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { bytesText } from '#pkg/base/bytes-text.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { getJson } from '#pkg/client/discovery.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
-import { bytesText } from './bytes-text.ts';
 import type { World } from './world.ts';
 
 /** Counters by their names there, and what they are called here. */

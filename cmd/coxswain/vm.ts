@@ -40,6 +40,7 @@ const migrateFlags = {
   bandwidth: text({ help: 'Bytes a second, such as 16Mi. Default: 64Mi.', placeholder: 'quantity' }),
   abort: toggle({ help: 'End the migration under way.' }),
   'all-modes': toggle({ help: 'Move it once in each mode that keeps its memory, and compare them.' }),
+  out: text({ help: 'With --all-modes: file for a picture, such as modes.svg or modes.png.', placeholder: 'file' }),
 } satisfies FlagTable;
 
 /** Flags of `evacuate` beside those of all. */
@@ -312,11 +313,14 @@ async function now(
 async function migrate(call: Call): Promise<number> {
   const { world, values, name } = call;
   const { compareModes, migrateMachine } = await import('./vm-migrate.ts');
-  const { namespace, to = '', mode = '', bandwidth = '', abort = false } = values;
+  const { namespace, to = '', mode = '', bandwidth = '', abort = false, out = '' } = values;
+  if (out !== '' && values['all-modes'] !== true)
+    throw new UserError('--out goes with --all-modes: "vm report" draws one move');
   return withCluster(call, async (client) => {
     await find(call, client);
     const options = { machine: name, namespace, to, mode, bandwidth, abort };
-    return values['all-modes'] === true ? compareModes(world, client, options) : migrateMachine(world, client, options);
+    if (values['all-modes'] === true) return compareModes(world, client, { ...options, out });
+    return migrateMachine(world, client, options);
   });
 }
 

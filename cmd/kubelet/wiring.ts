@@ -12,11 +12,13 @@ import { evictionOf } from '#pkg/cluster/eviction-flags.ts';
 import { imageCollectionOf } from '#pkg/cluster/image-collection-flags.ts';
 import { kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
 import { readConnection } from '#pkg/cluster/kubeconfig-connection.ts';
+import { memorySettingsOf } from '#pkg/cluster/memory-flags.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
 import { recordOfFlag, taintsOfFlag } from '#pkg/cluster/node-spec.ts';
 import { podPidsOf } from '#pkg/cluster/pod-pids-flags.ts';
 import { shutdownOf } from '#pkg/cluster/shutdown-flags.ts';
+import { staticPodsOf } from '#pkg/cluster/static-pod-flags.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -110,9 +112,11 @@ function saidOf(values: FlagValues<typeof kubeletFlags>) {
         .flatMap((text) => parseMount(text) ?? [])
         .map((one) => ({ ...one, readOnly: true })),
     ],
+    memory: memorySettingsOf(values),
     eviction: evictionOf(values),
     podPidsMax: podPidsOf(values),
     shutdown: shutdownOf(values),
+    staticPods: staticPodsOf(values),
     ...(cpus === undefined ? {} : { cpus }),
     ...(imageCollection === undefined ? {} : { imageCollection }),
   };

@@ -2,6 +2,7 @@
 import { createMachine } from '#pkg/vmm/machine.ts';
 import type { MachineConfig } from '#pkg/vmm/machine-contract.ts';
 import type { MigrationEnd, MigrationMode } from '#pkg/vmm/migration/contract.ts';
+import type { ModeOutcome } from '#pkg/vmm/migration/modes-compared.ts';
 import { createSource } from '#pkg/vmm/migration/source.ts';
 import { createTarget } from '#pkg/vmm/migration/target.ts';
 import { type Fault, Rig, restlessConfig, settings } from '#pkg/vmm/migration/test-rig.ts';
@@ -38,4 +39,21 @@ export function moved({ mode, pause, bandwidth, throttle, compress, faults }: Mo
   });
   hosts.run({ machine, source, target }, { faults, limitMs: 60_000, isOff: mode === 'cold' });
   return { hosts, source, config };
+}
+
+const modes: readonly MigrationMode[] = ['pre-copy', 'post-copy', 'hybrid', 'suspend', 'cold'];
+
+/** The same machine moved by each mode over the same link. */
+export function outcomesOf(move: Pick<Move, 'bandwidth' | 'pause'>): readonly ModeOutcome[] {
+  return modes.map((mode) => {
+    const { hosts, source } = moved({ ...move, mode, throttle: true, compress: false, faults: [] });
+    const { rounds, downtimeMs, sentBytes, faults } = source.figures;
+    return {
+      ...{ mode, downtimeMs, sentBytes, faults },
+      totalMs: hosts.nowMs,
+      pages: rounds.reduce((sum, { pages }) => sum + pages, 0),
+      rounds: rounds.filter(({ pages }) => pages > 0).length,
+      cpuMs: 0,
+    };
+  });
 }

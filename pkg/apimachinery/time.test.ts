@@ -56,6 +56,18 @@ test.each([
   expect(normalizeTime(text)).toBe(normal);
 });
 
+test.each([2024, 2026, 2100])('every day of the year %d is as it is, and no other', (year) => {
+  for (let month = 1; month <= 12; month++) {
+    for (let day = 1; day <= 31; day++) {
+      const date = [year, month, day].map((part) => String(part).padStart(2, '0')).join('-');
+      const isDay = new Date(Date.UTC(year, month - 1, day)).getUTCDate() === day;
+      const [time, microTime] = [`${date}T03:04:05Z`, `${date}T03:04:05.123456Z`];
+      expect(normalizeTime(time)).toBe(isDay ? time : undefined);
+      expect(normalizeMicroTime(microTime)).toBe(isDay ? microTime : undefined);
+    }
+  }
+});
+
 test.each([
   ['2026-01-02T03:04:05.123456Z', '2026-01-02T03:04:05.123456Z'],
   ['2026-01-02T03:04:05.123456+02:00', '2026-01-02T01:04:05.123456Z'],

@@ -44,8 +44,11 @@ export function parseTime(text: string): number | undefined {
   return instant.secondMs + (instant.fraction === '' ? 0 : Number(instant.fraction.padEnd(3, '0').slice(0, 3)));
 }
 
-const canonicalTime = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
-const canonicalMicroTime = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z$/;
+/** A day that there is, of any year: the 29th of February alone has to be looked up. */
+const canonicalDay = String.raw`\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)`;
+const canonicalSecond = String.raw`${canonicalDay}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d`;
+const canonicalTime = new RegExp(`^${canonicalSecond}Z$`);
+const canonicalMicroTime = new RegExp(`^${canonicalSecond}\\.\\d{6}Z$`);
 
 /** The form in which the API answers a `Time`: UTC, whole seconds. Undefined when `text` is no time. */
 export function normalizeTime(text: string): string | undefined {

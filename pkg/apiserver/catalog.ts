@@ -78,7 +78,8 @@ interface OpenStore {
 }
 
 interface Taken {
-  readonly definition: ResourceDefinition;
+  /** All that it holds. */
+  readonly names: ReadonlySet<string>;
   readonly served: readonly ServedResource[];
   /** The stored version, or the first. */
   readonly any: ServedResource;
@@ -91,10 +92,9 @@ interface Taken {
 export class Catalog implements ServedCatalog {
   readonly #openStore: CatalogOptions['openStore'];
   readonly #byKey = new Map<string, ServedResource>();
-  readonly #byName = new Map<string, Taken>();
+  /** By group and then by resource: each request looks several times, and puts no text together. A group that has nothing has no entry. */
+  readonly #byName = new Map<string, Map<string, Taken>>();
   readonly #stores = new Map<string, OpenStore>();
-  /** How many definitions each group has. */
-  readonly #groups = new Map<string, number>();
   /** Names that are taken, by whom. */
   readonly #names = new Map<string, string>();
   #list: readonly ServedInfo[] | undefined;
@@ -113,11 +113,15 @@ export class Catalog implements ServedCatalog {
 
   /** The stored version of a resource, or any served one, for reading past authorization. */
   findAny({ group, resource }: ResourceName): ServedResource | undefined {
-    return this.#byName.get(nameOf(group, resource))?.any;
+    return this.#takenOf(group, resource)?.any;
   }
 
   hasGroup(group: string): boolean {
-    return this.#groups.has(group);
+    return this.#byName.has(group);
+  }
+
+  #takenOf(group: string, resource: string): Taken | undefined {
+    return this.#byName.get(group)?.get(resource);
   }
 
   list(): readonly ServedInfo[] {
@@ -147,14 +151,18 @@ export class Catalog implements ServedCatalog {
    */
   replace(definition: ResourceDefinition): void {
     const { group, names } = definition;
-    const name = nameOf(group, names.plural);
-    const taken = this.#byName.get(name);
+    const taken = this.#takenOf(group, names.plural);
     if (taken === undefined) refuse(definition, 'it is not served');
     checkDefinition(definition);
-    this.#checkNames(definition);
-    for (const held of namesOf(taken.definition)) this.#names.delete(held);
+    const wanted = namesOf(definition);
+    this.#checkNames(definition, wanted);
+    for (const held of taken.names) this.#names.delete(held);
     for (const { info } of taken.served) this.#byKey.delete(resourceKey(info));
-    this.#take(definition, this.#stores.get(taken.storeName)!.store, taken.storeName);
+    this.#take(definition, {
+      store: this.#stores.get(taken.storeName)!.store,
+      storeName: taken.storeName,
+      names: wanted,
+    });
     // Another definition may convert in another way: as upstream, whoever watches begins anew.
     for (const store of taken.converted) store.close();
   }
@@ -174,14 +182,13 @@ export class Catalog implements ServedCatalog {
 
   /** Serves a resource no longer: its watches end, and who asks is told that there is no such resource. False when there was none. */
   remove({ group, resource }: ResourceName): boolean {
-    const taken = this.#byName.get(nameOf(group, resource));
-    if (taken === undefined) return false;
-    this.#byName.delete(nameOf(group, resource));
+    const ofGroup = this.#byName.get(group);
+    const taken = ofGroup?.get(resource);
+    if (ofGroup === undefined || taken === undefined) return false;
+    ofGroup.delete(resource);
+    if (ofGroup.size === 0) this.#byName.delete(group);
     for (const { info } of taken.served) this.#byKey.delete(resourceKey(info));
-    for (const name of namesOf(taken.definition)) this.#names.delete(name);
-    const users = this.#groups.get(group)! - 1;
-    if (users === 0) this.#groups.delete(group);
-    else this.#groups.set(group, users);
+    for (const held of taken.names) this.#names.delete(held);
     this.#changed();
     for (const store of taken.converted) store.close();
     const open = this.#stores.get(taken.storeName)!;
@@ -196,8 +203,9 @@ export class Catalog implements ServedCatalog {
   #add(definition: ResourceDefinition, keeping: ReadonlyMap<string, KeepingRules>): void {
     const { group, names, namespaced, rules } = definition;
     checkDefinition(definition);
-    if (this.#byName.has(nameOf(group, names.plural))) refuse(definition, 'it is served already');
-    this.#checkNames(definition);
+    if (this.#takenOf(group, names.plural) !== undefined) refuse(definition, 'it is served already');
+    const wanted = namesOf(definition);
+    this.#checkNames(definition, wanted);
     const storeName = nameOf(definition.storedAs?.group ?? group, names.plural);
     let open = this.#stores.get(storeName);
     if (open === undefined) {
@@ -207,12 +215,14 @@ export class Catalog implements ServedCatalog {
       this.#stores.set(storeName, open);
     }
     open.users++;
-    this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
-    this.#take(definition, open.store, storeName);
+    this.#take(definition, { store: open.store, storeName, names: wanted });
   }
 
-  #take(definition: ResourceDefinition, store: ResourceStore, storeName: string): void {
-    const { group, names } = definition;
+  #take(
+    definition: ResourceDefinition,
+    { store, storeName, names }: Pick<Taken, 'names' | 'storeName'> & { readonly store: ResourceStore },
+  ): void {
+    const { group } = definition;
     const converted: ResourceStore[] = [];
     const served = definition.versions
       .filter((one) => one.served)
@@ -223,8 +233,11 @@ export class Catalog implements ServedCatalog {
         return serve(definition, one, { store: own, base: store });
       });
     const any = served.find(({ info, view }) => view.isStored && info.version === info.storedAs.version) ?? served[0]!;
-    this.#byName.set(nameOf(group, names.plural), { definition, served, any, storeName, converted });
-    for (const name of namesOf(definition)) this.#names.set(name, titleOf(definition));
+    const ofGroup = this.#byName.get(group) ?? new Map<string, Taken>();
+    this.#byName.set(group, ofGroup);
+    ofGroup.set(definition.names.plural, { names, served, any, storeName, converted });
+    const title = titleOf(definition);
+    for (const name of names) this.#names.set(name, title);
     for (const one of served) this.#byKey.set(resourceKey(one.info), one);
     this.#changed();
   }
@@ -235,11 +248,11 @@ export class Catalog implements ServedCatalog {
   }
 
   /** Throws where another has a name. Source: apiextensions-apiserver `controller/status/naming_controller.go`. */
-  #checkNames(definition: ResourceDefinition): void {
-    for (const name of namesOf(definition)) {
-      const holder = this.#names.get(name) ?? titleOf(definition);
-      if (holder !== titleOf(definition))
-        refuse(definition, `the ${name.slice(name.indexOf(' ') + 1)} belongs to ${holder}`);
+  #checkNames(definition: ResourceDefinition, names: ReadonlySet<string>): void {
+    const title = titleOf(definition);
+    for (const name of names) {
+      const holder = this.#names.get(name) ?? title;
+      if (holder !== title) refuse(definition, `the ${name.slice(name.indexOf(' ') + 1)} belongs to ${holder}`);
     }
   }
 

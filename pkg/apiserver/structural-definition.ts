@@ -183,10 +183,18 @@ function readingAgain(spec: StructuralSpec, { name }: StructuralVersion, schema:
   };
 }
 
-/** The compiled schema of an object, with the fields that every object has. */
+/** The schema of an object, with the fields that every object has. They are compiled when somebody first asks: a start knows many kinds of which it has no object. */
 function rootSchema(schema: StructuralSchema): ObjectSchema {
-  const { isLoose: _, ...compiled } = objectSchema(schema);
-  return { ...compiled, fields: new Map([...compiled.fields, ...commonFields()]) };
+  let fields: ObjectSchema['fields'] | undefined;
+  return {
+    type: 'object',
+    get fields() {
+      fields ??= new Map([...objectSchema(schema).fields, ...commonFields()]);
+      return fields;
+    },
+    preserveUnknown: schema['x-kubernetes-preserve-unknown-fields'] === true,
+    atomic: schema['x-kubernetes-map-type'] === 'atomic',
+  };
 }
 
 function commonFields(): ObjectSchema['fields'] {

@@ -4,8 +4,14 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import { deepEqual } from '#pkg/apimachinery/json.ts';
-import { apiVersionOf, type KubeObject, objectKey, type ResourceRef } from '#pkg/apimachinery/object.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
+import {
+  apiVersionOf,
+  type JsonObject,
+  type KubeObject,
+  objectKey,
+  type ResourceRef,
+} from '#pkg/apimachinery/object.ts';
 import { aborted, Deferred } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -14,6 +20,7 @@ import { CacheStore } from './cache-store.ts';
 import type { Client } from './client.ts';
 import type { EventHandler, IndexFunction, Informer, InformerOptions, Informers, Lister } from './informer.ts';
 import { type ReflectorSink, runReflector } from './reflector.ts';
+import { SharedValues } from './shared-values.ts';
 
 /** What informers are made with. */
 export interface InformersOptions {
@@ -22,8 +29,8 @@ export interface InformersOptions {
   readonly random: Random;
   readonly log: Logger;
   /**
-   * Objects that come over a network are kept without their managed fields, a third of what they take, and share their spec with the state before. Default: they are
-   * kept as they come. In the server's process they are shared with it. Source: kube-controller-manager's `CreateControllerContext`, whose informers trim them.
+   * Objects that come over a network are kept without their managed fields, a third of what they take, and share what they say alike with each other and with the
+   * state before. Default: they are kept as they come. In the server's process they are shared with it. Source: kube-controller-manager's `CreateControllerContext`, whose informers trim them.
    */
   readonly isLean?: boolean;
 }
@@ -126,7 +133,8 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
   readonly #select: InformerOptions;
   readonly #log: Logger;
   readonly #apiVersion: string;
-  readonly #isLean: boolean;
+  /** Absent where objects are kept as they come. */
+  readonly #shared: SharedValues | undefined;
   #hasSynced = false;
 
   constructor(options: InformersOptions, what: { readonly ref: ResourceRef<T>; readonly select: InformerOptions }) {
@@ -135,7 +143,8 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
     this.#select = what.select;
     this.#log = options.log.with({ resource: what.ref.resource });
     this.#apiVersion = apiVersionOf(what.ref);
-    this.#isLean = options.isLean === true && options.client.transport.isLocal !== true;
+    const isLean = options.isLean === true && options.client.transport.isLocal !== true;
+    this.#shared = isLean ? new SharedValues() : undefined;
   }
 
   get lister(): Lister<T> {
@@ -195,16 +204,16 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
     for (const handler of this.#handlers) this.#tell(handler, previous, object);
   }
 
-  /** The object as it is kept: of what came over a network, with the spec of the state before where that is the same, as somebody may still hold that. */
+  /** The object as it is kept: of what came over a network, with what its spec has in common with the state before, which somebody may still hold, and with others. */
   #completed(received: T, known: T | undefined): T {
     const object =
       received.kind === undefined ? { ...received, apiVersion: this.#apiVersion, kind: this.#ref.kind } : received;
-    if (!this.#isLean) return object;
+    const shared = this.#shared;
+    if (shared === undefined) return object;
     const { managedFields: _, ...metadata } = object.metadata ?? {};
     const lean = { ...object, metadata };
-    if (known === undefined || !('spec' in known) || !('spec' in object) || !deepEqual(known.spec, object.spec))
-      return lean;
-    return { ...lean, spec: known.spec };
+    const [spec, before] = [specOf(object), known && specOf(known)];
+    return spec === undefined ? lean : { ...lean, spec: shared.of(spec, before) };
   }
 
   /** As `#call`, without a function for each change. */
@@ -242,4 +251,8 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
       this.#log.error('Event handler failed', { error });
     }
   }
+}
+
+function specOf(object: KubeObject): JsonObject | undefined {
+  return 'spec' in object && isObject(object.spec) ? object.spec : undefined;
 }

@@ -21,6 +21,9 @@ import { handlerOfProgram, ociProgramsOf, ociRuntimesDefault } from './oci-runti
 /** Where it is in a node's folder. */
 export const runtimeFolder = 'oci';
 
+/** Classes of block I/O, in the cluster's folder. */
+const blockIoFileName = 'block-io.yaml';
+
 /** Whose containers, and where. */
 export interface ContainersPlace {
   readonly clock: Clock;
@@ -81,6 +84,7 @@ export async function openContainers(place: ContainersPlace): Promise<ContainerR
     ownNetwork,
     nodeNetwork,
     seccompFolder: join(folder, 'seccomp'),
+    blockIoFile: join(imagesFolder, blockIoFileName),
     podPidsMax,
     ...(allocatable === undefined ? {} : { nodeResources: nodeResources(allocatable) }),
   });

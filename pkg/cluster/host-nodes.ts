@@ -5,11 +5,13 @@ import type { ClusterHost } from './cluster-host.ts';
 import { cpuSettingsOf } from './cpu-flags.ts';
 import { evictionOf } from './eviction-flags.ts';
 import { imageCollectionOf } from './image-collection-flags.ts';
+import { memorySettingsOf } from './memory-flags.ts';
 import { defaultKubeletPort, type NodePart, type NodeWatches, nodePart } from './node-part.ts';
 import { type NodeSpec, ownLabels } from './node-spec.ts';
 import { podPidsOf } from './pod-pids-flags.ts';
 import { clusterDnsIp } from './settings.ts';
 import { shutdownOf } from './shutdown-flags.ts';
+import { staticPodsOf } from './static-pod-flags.ts';
 
 /** Requests of all nodes of the process that are under way at once: as many as a store commits together, and room for those of others beside them. */
 const nodeRequestsMax = 100;
@@ -42,10 +44,12 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
     'machine-memory': machineMemory,
   } = flags;
   const cpus = cpuSettingsOf(flags);
+  const memory = memorySettingsOf(flags);
   const eviction = evictionOf(flags);
   const imageCollection = imageCollectionOf(flags);
   const podPidsMax = podPidsOf(flags);
   const shutdown = shutdownOf(flags);
+  const staticPods = staticPodsOf(flags);
   const places = new RequestPlaces(nodeRequestsMax);
   const kernel = tables.networks[settings.network]?.kernel;
   return ({ nodeName, nodeAddress, spec, shared, nodesOnMachine, podCidr }) => {
@@ -73,9 +77,11 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
         ...(typeof ociRuntimes === 'string' ? { ociRuntimes } : {}),
         ...(typeof machineMemory === 'string' ? { machineMemory } : {}),
         ...(cpus === undefined ? {} : { cpus }),
+        memory,
         eviction,
         podPidsMax,
         shutdown,
+        staticPods,
         ...(imageCollection === undefined ? {} : { imageCollection }),
         clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),

@@ -7,9 +7,11 @@ import { criEndpointDefault, criEndpointProblem } from './cri-endpoint.ts';
 import { evictionFlags } from './eviction-flags.ts';
 import { imageCollectionFlags } from './image-collection-flags.ts';
 import { machineMemoryProblem } from './machine-memory.ts';
+import { memoryFlags } from './memory-flags.ts';
 import { ociRuntimesDefault, ociRuntimesProblem } from './oci-runtimes.ts';
 import { podPidsFlags } from './pod-pids-flags.ts';
 import { shutdownFlags } from './shutdown-flags.ts';
+import { staticPodFlags } from './static-pod-flags.ts';
 
 /** The table. */
 export const nodeFlags = {
@@ -39,7 +41,9 @@ export const nodeFlags = {
   ...cpuFlags,
   ...evictionFlags,
   ...imageCollectionFlags,
+  ...memoryFlags,
   ...podPidsFlags,
   ...featureGatesFlag,
   ...shutdownFlags,
+  ...staticPodFlags,
 } satisfies FlagTable;

@@ -22,10 +22,9 @@ import { runToShutdown } from '#pkg/kubelet/shutdown/run-to-shutdown.ts';
 import type { ShutdownPeriod } from '#pkg/kubelet/shutdown/shutdown-groups.ts';
 import type { NodeMount } from '#pkg/kubelet/volumes/node-mounts.ts';
 import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
-import type { CpuSettings } from './cpu-flags.ts';
+import { type AskedSettings, askedParts } from './asked-parts.ts';
 import { criEndpointDefault } from './cri-endpoint.ts';
 import type { NetworkKind, NetworkPlace } from './networks.ts';
-import { nodeCpus } from './node-cpus.ts';
 import type { NodeTaint } from './node-spec.ts';
 import { ociRuntimesDefault } from './oci-runtimes.ts';
 import type { PartTables } from './part-tables.ts';
@@ -35,7 +34,7 @@ import { areSimulated, runtimeProblem, runtimesOf } from './runtimes.ts';
 import { clusterDomain } from './settings.ts';
 
 /** What one node is made of. */
-export interface NodePartOptions extends Pick<KubeletOptions, 'podCidr'> {
+export interface NodePartOptions extends AskedSettings, Pick<KubeletOptions, 'podCidr'> {
   readonly nodeName: string;
   /** Default 127.0.0.1. */
   readonly nodeAddress?: string;
@@ -81,8 +80,6 @@ export interface NodePartOptions extends Pick<KubeletOptions, 'podCidr'> {
   readonly machineMemory?: string;
   /** Most processes of one pod, threads among them. Default: no limit. */
   readonly podPidsMax?: number | undefined;
-  /** Which processors are kept from pods, and whether containers have others for themselves. Default: none are, and none have. */
-  readonly cpus?: CpuSettings;
   /** How much time pods get when it shuts down, by their priorities. Default: they are left as they are. */
   readonly shutdown?: readonly ShutdownPeriod[];
   /** When it ends pods as it has too little left. Default: never, but for those beyond limits of their own. */
@@ -242,7 +239,7 @@ async function openNode(
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
   const ownCapacity = capacityOf(options, isSimulated);
-  const cpus = await nodeCpus(options.cpus, ownCapacity, options);
+  const asked = await askedParts(options, ownCapacity);
   const place = {
     clock,
     random,
@@ -255,7 +252,7 @@ async function openNode(
     imagesFolder: options.imagesFolder ?? folder,
     ownNetwork: networkKind.sharesNode !== true,
     nodeNetwork: networkKind.kernel?.namespaceOf(nodeName),
-    allocatable: cpus.allocatable,
+    allocatable: asked.allocatable,
     podPidsMax: options.podPidsMax,
     keepsContainers: options.keepsContainers === true,
   };
@@ -281,7 +278,7 @@ async function openNode(
       ],
       ...(options.leaseSeconds === undefined ? {} : { leaseSeconds: options.leaseSeconds }),
       capacity: ownCapacity,
-      ...cpus,
+      ...asked,
       ...(options.shutdown === undefined ? {} : { shutdown: options.shutdown }),
       nodeLabels: options.labels ?? {},
       taints: options.taints ?? [],

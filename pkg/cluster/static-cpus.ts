@@ -1,5 +1,4 @@
 /** The processors of a node whose containers can have some for themselves: of this machine, by what is written down in the node's folder. */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '#pkg/component/user-error.ts';
 import { CpuManager } from '#pkg/kubelet/cpus/cpu-manager.ts';
@@ -10,6 +9,7 @@ import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
 import { numaNodesMax } from '#pkg/kubelet/topology/numa-hints.ts';
 import type { TopologySettings } from '#pkg/kubelet/topology/topology-manager.ts';
 import type { CpuSettings } from './cpu-flags.ts';
+import { forgetRecord, saveRecord, takeRecord } from './kept-record.ts';
 
 /** Source: kubelet `cpuManagerStateFileName`. */
 const recordName = 'cpu_manager_state';
@@ -27,7 +27,7 @@ export function staticCpus({ cpus, folder, settings }: CpuPlace): NonNullable<Ku
   const path = join(folder, recordName);
   const make = (): StaticCpus => {
     const made = new StaticCpus({ cpus, ...settings });
-    const problem = restored(made, path);
+    const problem = takeRecord(path, (value) => made.restore(value));
     if (problem === undefined) return made;
     throw new UserError(
       `Cannot give containers processors as ${path} cannot be used: ${problem}. Take the node's pods away, delete the file and start it again`,
@@ -35,17 +35,12 @@ export function staticCpus({ cpus, folder, settings }: CpuPlace): NonNullable<Ku
   };
   // What is wrong with it is said before anything starts.
   make();
-  const save = (record: object): void => {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
-  };
-  return (deps) => new CpuManager(deps, { cpus: make(), save });
+  return (deps) => new CpuManager(deps, { cpus: make(), save: (record) => saveRecord(path, record) });
 }
 
 /** Forgets what a kubelet with another policy has written down. */
 export function forgetCpus(folder: string): void {
-  rmSync(join(folder, recordName), { force: true });
+  forgetRecord(join(folder, recordName));
 }
 
 /** Why processors cannot be reserved; undefined where they can. */
@@ -67,18 +62,4 @@ export function topologySettings(
       `--topology-manager-policy=${settings.policy}: is not for machines with more than ${numaNodesMax} NUMA nodes: this one has ${nodes.join(', ')}`,
     );
   return { ...settings, nodes };
-}
-
-function restored(cpus: StaticCpus, path: string): string | undefined {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-  try {
-    return cpus.restore(JSON.parse(text));
-  } catch {
-    return 'it is not whole';
-  }
 }

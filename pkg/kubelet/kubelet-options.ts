@@ -3,22 +3,22 @@ import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
 import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
-import type { CpuManager, CpuManagerDeps } from './cpus/cpu-manager.ts';
 import type { EvictionSettings } from './eviction/eviction-manager.ts';
 import type { Observations } from './eviction/thresholds.ts';
 import type { ImageCollectionSettings, ImageCollectorDeps } from './images/image-collector.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { NodeSettings } from './node/node-settings.ts';
 import type { NodePlugins, NodePluginsDeps } from './node-plugins.ts';
+import type { PinningOptions } from './pinning/pinning.ts';
 import type { NodeNames } from './pods/node-names.ts';
 import type { ProbeTransport } from './runtime/probe-transport.ts';
 import type { ShutdownPeriod } from './shutdown/shutdown-groups.ts';
-import type { TopologySettings } from './topology/topology-manager.ts';
+import type { StaticPodSettings } from './static-pods/static-pods.ts';
 import type { VolumeHost } from './volumes/volume-host.ts';
 import type { VolumePlugin } from './volumes/volume-plugin.ts';
 
 /** What one kubelet is made of. */
-export interface KubeletOptions extends NodeSettings {
+export interface KubeletOptions extends NodeSettings, PinningOptions {
   readonly deps: ComponentDeps;
   /** How long a renewal of the node's lease counts, in seconds; it is renewed four times in that. Default 40. */
   readonly leaseSeconds?: number;
@@ -32,12 +32,10 @@ export interface KubeletOptions extends NodeSettings {
   readonly eviction?: EvictionSettings & { readonly observe: () => Promise<Observations> };
   /** When images are taken away, and the disk that they are on. Absent on nodes that only simulate. */
   readonly imageCollection?: ImageCollectionSettings & Pick<ImageCollectorDeps, 'observe'>;
-  /** Makes what gives containers processors for themselves, for one run of the kubelet. Absent where nobody has any. */
-  readonly cpus?: (deps: CpuManagerDeps) => CpuManager;
-  /** How processors and devices of a container are kept near each other. Default: they are where they are. */
-  readonly topology?: TopologySettings;
   /** Makes what finds plugins and asks them, for one run of the kubelet. Absent where no pod has anything of any. */
   readonly plugins?: (deps: NodePluginsDeps) => NodePlugins;
+  /** Pods that the node runs whether the API knows of them or not. Default: none. */
+  readonly staticPods?: StaticPodSettings;
   /** How much time pods get when the node shuts down, by their priorities. Default: they are left as they are. */
   readonly shutdown?: readonly ShutdownPeriod[];
   /** How pods find names; absent on nodes that only simulate. */

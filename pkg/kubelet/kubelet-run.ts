@@ -7,7 +7,6 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import { Background } from './background.ts';
-import type { CpuManager } from './cpus/cpu-manager.ts';
 import type { EvictionManager } from './eviction/eviction-manager.ts';
 import { ImagePuller } from './images/image-puller.ts';
 import type { KeyedSource } from './keyed-source.ts';
@@ -18,6 +17,7 @@ import { allocatableOf, factsOf, hostIpsOf, machineOf } from './node/node-settin
 import { PodRuntimes } from './node/pod-runtimes.ts';
 import type { NodePlugins, NodePluginsDeps } from './node-plugins.ts';
 import { objectReader } from './object-reader.ts';
+import { Pinning } from './pinning/pinning.ts';
 import { Allocations } from './pods/allocations.ts';
 import { NodePods } from './pods/node-pods.ts';
 import type { PodContext } from './pods/pod-context.ts';
@@ -25,8 +25,8 @@ import type { ProbeCounts } from './probes/probe-counts.ts';
 import { KubeletStoppingError, Leaving, leavingRuntime } from './runtime/leaving-runtime.ts';
 import type { Runtime, RuntimeCapabilities } from './runtime/runtime.ts';
 import { NodeShutdown } from './shutdown/node-shutdown.ts';
+import { NodeStaticPods } from './static-pods/node-static-pods.ts';
 import { StatusManager } from './status/status-manager.ts';
-import { TopologyManager } from './topology/topology-manager.ts';
 import { collectImages, evictionFor, type UpkeepDeps } from './upkeep.ts';
 import { volumePlugins } from './volumes/plugins/table.ts';
 import { VolumeManager } from './volumes/volume-manager.ts';
@@ -60,9 +60,9 @@ export class KubeletRun {
   readonly #objects: WatchedObjects;
   readonly #volumes: VolumeManager;
   readonly #allocations: Allocations;
-  readonly #cpus: CpuManager | undefined;
+  readonly #pinning: Pinning;
   readonly #plugins: NodePlugins | undefined;
-  readonly #topology: TopologyManager | undefined;
+  readonly #staticPods: NodeStaticPods;
   readonly #node: NodeAgent;
   readonly #background: Background;
   readonly #eviction: EvictionManager | undefined;
@@ -84,10 +84,10 @@ export class KubeletRun {
     this.#log = deps.log.with({ node: nodeName });
     this.#background = new Background(this.#log);
     this.#recorder = createEventRecorder({ ...deps, component: 'kubelet', instance: nodeName, signal });
-    this.#statuses = new StatusManager(deps);
+    this.#staticPods = this.#makeStaticPods();
+    this.#statuses = new StatusManager({ ...deps, apiPodOf: (pod) => this.#staticPods.apiPodOf(pod) });
     this.#objects = new WatchedObjects({ ...deps, onChange: (uid) => this.pods.changed(uid) });
     this.#plugins = options.plugins?.(this.#pluginsDeps());
-    this.#topology = this.#makeTopology();
     this.#volumes = new VolumeManager({
       host: options.volumes,
       plugins: options.volumePlugins ?? volumePlugins,
@@ -100,21 +100,14 @@ export class KubeletRun {
     });
     this.#node = this.#makeNode();
     this.shutdown = this.#makeShutdown();
-    this.#cpus = options.cpus?.({
-      clock: deps.clock,
-      log: this.#log,
-      runtimes: Object.values(this.#runtimes),
-      capabilitiesOf: (pod) => this.#capabilitiesOf(pod),
-      isOver: (uid) => this.pods.isOver(uid),
-      nearOf: (podUid, container) => this.#topology?.nearOf(podUid, container),
-    });
+    this.#pinning = this.#makePinning();
     this.#allocations = new Allocations({
       node: () => this.#node.node ?? { metadata: { name: nodeName } },
       allocatable: () => ({ ...allocatableOf(options), ...this.#plugins?.amounts().allocatable }),
       operatingSystem: machineOf(options).operatingSystem,
       isOver: (uid) => this.pods.isOver(uid),
       capabilitiesOf: (pod) => this.#capabilitiesOf(pod),
-      isPinned: (pod) => this.#cpus?.isPinned(pod) === true,
+      pinnedBy: (pod) => this.#pinning.pinnedBy(pod),
       event: (pod, event) => this.#recorder.record(pod, event),
       onAllotted: (uid) => this.pods.wake(uid),
     });
@@ -124,8 +117,7 @@ export class KubeletRun {
       runtimes: this.#runtimes,
       hostIps: hostIpsOf(options),
       allocations: this.#allocations,
-      cpus: this.#cpus,
-      topology: this.#topology,
+      pinning: this.#pinning,
       podRuntimes: this.#podRuntimes,
       refusal: (pod) => this.shutdown?.refusal() ?? this.#eviction?.refusal(pod),
       context: () => context,
@@ -208,17 +200,16 @@ export class KubeletRun {
     await Promise.race([this.#registered.promise, aborted(signal)]);
     if (signal.aborted) return;
     await this.pods.find();
-    const stop = this.#sources.pods.subscribe(nodeName, {
-      set: (pod) => this.pods.seen(pod),
-      removed: (pod) => this.pods.removed(pod),
-    });
+    const stop = this.#sources.pods.subscribe(nodeName, this.#staticPods.ofApi);
+    await this.#staticPods.begin();
     await this.#removeOrphans();
-    this.#cpus?.settle();
+    this.#pinning.settle();
     this.#plugins?.settle();
     await Promise.all([
       this.#eviction?.run(signal) ?? aborted(signal),
       collectImages(this.#upkeepDeps(), this.#runtimes, signal),
-      this.#cpus?.run(signal),
+      this.#pinning.run(signal),
+      this.#staticPods.run(signal),
       this.#volumes.run(signal),
     ]);
     stop();
@@ -256,9 +247,7 @@ export class KubeletRun {
       pods: () => this.pods.list().flatMap(({ finished, pod }) => (finished ? [] : [pod])),
       isOver: (uid) => this.pods.isOver(uid),
       isLeaving: (uid) => this.pods.isLeaving(uid),
-      ownCpus: (podUid, container) => this.#cpus?.ownOf(podUid, container) ?? [],
-      nearOf: (podUid, container) => this.#topology?.nearOf(podUid, container),
-      isNearOnly: () => this.#topology?.isStrict === true,
+      pinning: () => this.#pinning,
       node: () => this.#node.node,
       giveTo: (path, group) => this.#options.volumes.giveTo(path, { group, isReadOnly: false }),
       onNode: () => this.#node.statusChanged(),
@@ -274,11 +263,32 @@ export class KubeletRun {
     if (!this.#signal.aborted) await this.#plugins?.run(this.#signal);
   }
 
-  #makeTopology(): TopologyManager | undefined {
-    const { topology } = this.#options;
-    if (topology === undefined) return undefined;
-    const resourcesOf = (pod: Pod) => [this.#cpus?.wishedBy(pod) ?? [], this.#plugins?.wishedBy(pod) ?? []].flat();
-    return new TopologyManager({ resourcesOf, isOver: (uid) => this.pods.isOver(uid) }, topology);
+  #makeStaticPods(): NodeStaticPods {
+    const { client, clock } = this.#options.deps;
+    const deps = {
+      client,
+      clock,
+      log: this.#log,
+      stopping: this.#signal,
+      node: () => this.#node.node,
+      background: (work: () => Promise<void>) => this.#background.start(work),
+      seen: (pod: Pod) => this.pods.seen(pod),
+      removed: (pod: Pod) => this.pods.removed(pod),
+      wake: (podUid: string) => this.pods.wake(podUid),
+    };
+    return new NodeStaticPods(deps, this.#options.staticPods);
+  }
+
+  #makePinning(): Pinning {
+    const deps = {
+      clock: this.#options.deps.clock,
+      log: this.#log,
+      runtimes: Object.values(this.#runtimes),
+      capabilitiesOf: (pod: Pod) => this.#capabilitiesOf(pod),
+      isOver: (uid: string) => this.pods.isOver(uid),
+      devicesOf: (pod: Pod) => this.#plugins?.wishedBy(pod) ?? [],
+    };
+    return new Pinning(deps, this.#options);
   }
 
   #makeShutdown(): NodeShutdown | undefined {
@@ -338,6 +348,7 @@ export class KubeletRun {
   #makeContext(): PodContext {
     const { deps, nodeName, network, hostPorts, names, probes } = this.#options;
     const { client, clock, informers } = deps;
+    const reader = objectReader(client);
     return {
       recorder: this.#recorder,
       statuses: this.#statuses,
@@ -350,20 +361,23 @@ export class KubeletRun {
       hostIps: hostIpsOf(this.#options),
       network,
       hostPorts,
-      images: new ImagePuller(clock),
+      images: new ImagePuller({ clock, readSecret: reader.secret }),
       crashBackOff: new BackOff(),
       names,
       probes,
       probeCounts: this.#sources.probeCounts,
-      reader: objectReader(client),
+      reader,
       runtimes: this.#podRuntimes,
       services: () => informers.informer(services).lister.list(),
       allocatable: () => allocatableOf(this.#options),
       allocations: this.#allocations,
-      cpus: this.#cpus,
+      pinning: this.#pinning,
       plugins: this.#plugins,
       background: (work) => this.#background.start(work),
-      forget: (pod) => this.pods.forget(pod),
+      forget: (pod) => {
+        this.pods.forget(pod);
+        this.#staticPods.forgotten(pod);
+      },
     };
   }
 

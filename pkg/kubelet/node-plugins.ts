@@ -18,12 +18,12 @@ import type { DeviceAmounts } from './devices/device-ledger.ts';
 import { DeviceManager } from './devices/device-manager.ts';
 import { deviceRecordName, recordOf, recordValue } from './devices/device-record.ts';
 import { devicePluginHandler, serveDeviceRegistry } from './devices/device-registry.ts';
+import type { Pinning } from './pinning/pinning.ts';
 import { keptValue } from './plugins/kept-value.ts';
 import { kubeletFolders } from './plugins/kubelet-folder.ts';
 import type { AllocateOptions, PluginNeed, PluginParts, PodPlugins } from './plugins/plugin-needs.ts';
 import { PluginWatcher } from './plugins/plugin-watcher.ts';
 import { type ListedResources, servePodResources } from './pod-resources/pod-resources-server.ts';
-import type { NumaMask } from './topology/numa-hints.ts';
 import type { NumaResource } from './topology/topology-manager.ts';
 import type { DriverVolumes } from './volumes/driver-volumes.ts';
 
@@ -44,12 +44,8 @@ export interface NodePluginsDeps {
   isOver(podUid: string): boolean;
   /** It is gone from the API, and ends. */
   isLeaving(podUid: string): boolean;
-  /** Processors that a container has for itself. */
-  ownCpus(podUid: string, container: string): readonly number[];
-  /** NUMA nodes that a container's devices are to be near to; undefined where it does not matter. */
-  nearOf(podUid: string, container: string): NumaMask | undefined;
-  /** Whether a container is to have no others. */
-  isNearOnly(): boolean;
+  /** What containers have of processors and memory, and near to what their devices are to be. */
+  pinning(): Pick<Pinning, 'cpusOf' | 'givable' | 'isNearOnly' | 'memoryOf' | 'nearOf'>;
   /** The node has other devices, or other volumes in use. */
   onNode(): void;
   /** Something of what the pod has has changed. */
@@ -83,6 +79,8 @@ export class NodePlugins implements PodPlugins {
       ...deps,
       folder,
       onAmounts: () => deps.onNode(),
+      nearOf: (podUid, container) => deps.pinning().nearOf(podUid, container),
+      isNearOnly: () => deps.pinning().isNearOnly,
       record: recordOf(devices.read()),
       save: (record) => devices.write(recordValue(record)),
     });
@@ -205,14 +203,14 @@ export class NodePlugins implements PodPlugins {
 
   /** What the node tells of what is whose. */
   #listing() {
-    const { ownCpus, pods } = this.#deps;
+    const { pinning, pods } = this.#deps;
     return {
       pods,
       allocatable: () => ({
         devices: [...this.#devices.usable()].flatMap(([resource, devices]) =>
           devices.map(({ id, numaNodes }) => ({ resource, ids: [id], numaNodes })),
         ),
-        cpus: [],
+        ...pinning().givable,
       }),
       resourcesOf: (pod: Pod, container: string): ListedResources => {
         const podUid = pod.metadata?.uid ?? '';
@@ -222,7 +220,12 @@ export class NodePlugins implements PodPlugins {
           .flatMap(({ resource, ids }) =>
             ids.map((id) => ({ resource, ids: [id], numaNodes: this.#devices.device(resource, id)?.numaNodes ?? [] })),
           );
-        return { devices, cpus: ownCpus(podUid, container), claims: this.#claims.listedFor(pod, container) };
+        return {
+          devices,
+          cpus: pinning().cpusOf(podUid, container),
+          memory: pinning().memoryOf(podUid, container),
+          claims: this.#claims.listedFor(pod, container),
+        };
       },
     };
   }

@@ -52,10 +52,15 @@ export function sendPlain(exchange: Exchange, answer: ApiResponse, serving: Serv
 function send(exchange: Exchange, answer: PlainResponse, serving: Serving): void {
   // What was decoded is done with; the answer has its own pace.
   exchange.body?.release();
-  sendResponse(exchange, answer, serving).catch((error: unknown) => {
+  const endEarly = (error: unknown): void => {
     serving.log.debug('Answer ended early', { path: exchange.path, error });
     exchange.response.destroy();
-  });
+  };
+  try {
+    sendResponse(exchange, answer, serving)?.catch(endEarly);
+  } catch (error) {
+    endEarly(error);
+  }
 }
 
 /** What a client is told of a failure that it can do nothing about. */

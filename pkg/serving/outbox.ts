@@ -61,13 +61,18 @@ export class Outbox {
   }
 
   #flush(): void {
-    if (this.#waiting.length > 0) this.#beforeAnswers?.();
-    const sends = [...this.#waiting, ...this.#afterwards];
-    this.#waiting = [];
-    this.#afterwards = [];
     this.#isPlanned = false;
     if (this.#now > 0) this.#before = this.#now;
     this.#now = 0;
+    if (this.#waiting.length > 0) {
+      this.#beforeAnswers?.();
+      const sends = this.#waiting;
+      this.#waiting = [];
+      for (const send of sends) this.#send(send);
+    }
+    if (this.#afterwards.length === 0) return;
+    const sends = this.#afterwards;
+    this.#afterwards = [];
     for (const send of sends) this.#send(send);
   }
 

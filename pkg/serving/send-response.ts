@@ -29,8 +29,15 @@ export interface SendOptions extends LingerOptions {
   readonly rounds: WatchRounds;
 }
 
-/** Resolves once all of the body is handed to the connection, or the reader has gone. Rejects when the body fails. */
-export async function sendResponse(exchange: Exchange, answer: PlainResponse, options: SendOptions): Promise<void> {
+/**
+ * Resolves once all of the body is handed to the connection, or the reader has gone; undefined where that is so at once. Rejects or throws when the
+ * body fails.
+ */
+export function sendResponse(
+  exchange: Exchange,
+  answer: PlainResponse,
+  options: SendOptions,
+): Promise<void> | undefined {
   const { body } = answer;
   const { request } = exchange;
   const isEndless = body.kind === 'stream' || body.kind === 'watch';
@@ -76,7 +83,7 @@ function headOf(answer: ApiResponse, length: number | undefined, isLast: boolean
   return head;
 }
 
-function sendBytes(sending: Sending, bytes: Uint8Array): Promise<void> | void {
+function sendBytes(sending: Sending, bytes: Uint8Array): Promise<void> | undefined {
   const { exchange, answer, options } = sending;
   const { response, isUnread } = exchange;
   const isHead = exchange.method === 'HEAD';
@@ -89,6 +96,7 @@ function sendBytes(sending: Sending, bytes: Uint8Array): Promise<void> | void {
     linger(exchange, options);
   } else if (isHead) response.end();
   else response.end(bytes);
+  return undefined;
 }
 
 /** What is shorter than a slice leaves whole, in memory of its own. */
@@ -117,7 +125,7 @@ async function sendSlices(
   else response.end();
 }
 
-function sendWhole(sending: Sending, bytes: Uint8Array): Promise<void> | void {
+function sendWhole(sending: Sending, bytes: Uint8Array): Promise<void> | undefined {
   if (bytes.length > gzipBytesMin && wantsGzip(sending)) return sendGzip(sending, slicesOf(bytes));
   return sendBytes(sending, bytes);
 }

@@ -106,18 +106,26 @@ export class GuestMemory {
 
   /** A copy of bytes that may cross pages; throws MISSING_PAGE. Undefined where they are not all memory. */
   copyOut(address: number, length: number): Uint8Array | undefined {
-    if (!this.holds(address, length)) return undefined;
-    if (isInPage(address, length)) {
-      const offset = this.readable(address);
-      return this.bytes.slice(offset, offset + length);
+    const copy = new Uint8Array(Math.max(0, length));
+    return this.copyOutTo(copy, 0, { address, length }) ? copy : undefined;
+  }
+
+  /** The same into bytes that there are, from `at` on; false where they are not all memory. */
+  copyOutTo(
+    bytes: Uint8Array,
+    at: number,
+    { address, length }: { readonly address: number; readonly length: number },
+  ): boolean {
+    if (!this.holds(address, length)) return false;
+    if (length > 0 && !isInPage(address, length)) this.need(address, length);
+    for (let done = 0; done < length; ) {
+      const from = address + done;
+      const part = Math.min(length - done, PAGE_SIZE - (from % PAGE_SIZE));
+      const offset = this.readable(from);
+      bytes.set(this.bytes.subarray(offset, offset + part), at + done);
+      done += part;
     }
-    const copy = new Uint8Array(length);
-    if (length > 0) this.need(address, length);
-    for (const { at, from, length: part } of piecesOf(address, length)) {
-      const offset = this.readable(at);
-      copy.set(this.bytes.subarray(offset, offset + part), from);
-    }
-    return copy;
+    return true;
   }
 
   /** Writes bytes that may cross pages, all or none; throws MISSING_PAGE and NO_FRAME. False where they are not all memory. */

@@ -148,8 +148,8 @@ export interface Machine {
 
   /** Where code was run so often that it was compiled: offsets in memory, even numbers. None where nothing is compiled. */
   hotPlaces(): readonly number[];
-  /** Compiles the code at such a place now, so that the guest does not wait for that once it runs. Changes nothing that the guest could see; a place where there is no code is left alone. */
-  warm(place: number): void;
+  /** Compiles the code at such a place now, so that the guest does not wait for that once it runs. Changes nothing that the guest could see; a place where there is no code is left alone. True: it took a millisecond or two, as nobody had compiled it before. */
+  warm(place: number): boolean;
 
   /** All that is not memory, as JSON-able plain data (harts, devices, requests under way), with a version. */
   saveState(): MachineState;

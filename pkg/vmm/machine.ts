@@ -16,7 +16,7 @@ import { Hart } from './hart/hart.ts';
 import { MTIP, STIP } from './hart/hart-state.ts';
 import { type Engine, Interpreter } from './hart/interpreter.ts';
 import { restoreHart, saveHart } from './hart/save-hart.ts';
-import { hasSupervisorTimer, takeInterrupt } from './hart/traps.ts';
+import { hasSupervisorTimer, supervisorTimer, takeInterrupt } from './hart/traps.ts';
 import { CodeCache } from './isa/code-cache.ts';
 import {
   type CreateMachine,
@@ -129,7 +129,8 @@ class SimulatedMachine implements Machine {
     const end = this.executed + instructions;
     try {
       for (;;) {
-        for (const slot of this.board.slots) if (slot.due <= this.ticks) this.processSlot(slot);
+        const now = this.ticks;
+        for (const slot of this.board.slots) if (slot.due <= now) this.processSlot(slot);
         const stop = this.stopBefore(end);
         if (stop !== undefined) return stop;
         this.board.clint.refresh();
@@ -230,8 +231,8 @@ class SimulatedMachine implements Machine {
     return this.compiler?.hotPlaces() ?? [];
   }
 
-  warm(place: number): void {
-    this.compiler?.warm(place);
+  warm(place: number): boolean {
+    return this.compiler?.warm(place) ?? false;
   }
 
   saveState(): MachineState {
@@ -289,8 +290,7 @@ class SimulatedMachine implements Machine {
   }
 
   private stopBefore(end: number): Stop | undefined {
-    const lost = this.harts.find((hart) => hart.lost !== undefined)?.lost;
-    if (lost !== undefined) return { reason: 'fault', message: lost };
+    for (const { lost } of this.harts) if (lost !== undefined) return { reason: 'fault', message: lost };
     if (this.board.finisher.asked === 'off') return { reason: 'off', code: this.board.finisher.code };
     if (this.board.finisher.asked === 'reset') return { reason: 'reset' };
     if (this.board.console.isFull) return { reason: 'output' };
@@ -349,13 +349,12 @@ class SimulatedMachine implements Machine {
   private nextTick(): number {
     const now = this.ticks;
     let first = Infinity;
-    const consider = (tick: number): void => {
-      if (tick > now && tick < first) first = tick;
-    };
-    for (const { due } of this.board.slots) consider(due);
+    for (const { due } of this.board.slots) if (due > now && due < first) first = due;
     for (const hart of this.harts) {
-      consider(this.board.clint.compareOf(hart.id));
-      if (hasSupervisorTimer(hart)) consider(Number(hart.csr.stimecmp));
+      const compare = this.board.clint.compareOf(hart.id);
+      if (compare > now && compare < first) first = compare;
+      const timer = hasSupervisorTimer(hart) ? supervisorTimer(hart) : Infinity;
+      if (timer > now && timer < first) first = timer;
     }
     return first;
   }
@@ -375,7 +374,7 @@ class SimulatedMachine implements Machine {
       const enabled = Number(hart.csr.mie);
       return [
         ...((enabled & MTIP) === 0 ? [] : [this.board.clint.compareOf(hart.id)]),
-        ...((enabled & STIP) === 0 || !hasSupervisorTimer(hart) ? [] : [Number(hart.csr.stimecmp)]),
+        ...((enabled & STIP) === 0 || !hasSupervisorTimer(hart) ? [] : [supervisorTimer(hart)]),
       ];
     });
     const first = Math.min(...times);

@@ -40,6 +40,11 @@ export const TLB_BYTES = TLB_ENTRIES * 16;
 /** Machine mode, user mode, supervisor mode, supervisor mode that may read user pages. */
 export const CONTEXTS = 4;
 
+/** Places of compiled code that a hart finds by its pc, for each mode; a power of two. Each is 16 bytes: pc (8), number of the code (4), its entry (4). */
+export const JUMP_ENTRIES = 512;
+/** Bytes of the places of one mode. */
+export const JUMP_BYTES = JUMP_ENTRIES * 16;
+
 /** Offsets in a hart's part of the buffer. */
 export const hartLayout = {
   /** 32 words of 8 bytes. */
@@ -56,7 +61,17 @@ export const hartLayout = {
   fflags: 532,
   /** Rounding mode (4 bytes). */
   frm: 536,
+  /** The mode whose control registers code may reach (4 bytes); below all while a guest of the hypervisor extension runs. */
+  rights: 540,
+  /** Interrupts that would be taken if they were let in (4 bytes). */
+  wanted: 544,
+  /** Control registers that hold what is written, 8 bytes each (`hart/kept-registers.ts`). */
+  kept: 552,
+  /** Offset of the places of the mode that the hart is in (4 bytes). */
+  places: 728,
   readTlb: 4096,
   writeTlb: 4096 + TLB_BYTES * CONTEXTS,
+  /** Places of user, supervisor and machine mode. */
+  jumps: 4096 + 2 * TLB_BYTES * CONTEXTS,
   bytes: 65_536,
 } as const;

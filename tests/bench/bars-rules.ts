@@ -14,6 +14,8 @@ const warmUps = 30;
 const rounds = 4;
 const settleMs = 1_000;
 const policies = 50;
+const lookedAtMsMax = 60_000;
+const lookAgainMs = 200;
 const registration = '/apis/admissionregistration.k8s.io/v1';
 const configMaps = '/api/v1/namespaces/default/configmaps';
 const pods = '/api/v1/namespaces/default/pods';
@@ -177,6 +179,16 @@ export async function policyBars(stage: Stage): Promise<void> {
       const binding = { apiVersion, kind: 'ValidatingAdmissionPolicyBinding', metadata: { name }, spec: bound };
       await timed(client!, { method: 'POST', path: bindingPath, body: JSON.stringify(binding) });
     }
+    await allLookedAt();
+  };
+  /** What the controller that checks their types writes is no part of a create. */
+  const allLookedAt = async (): Promise<void> => {
+    for (let waitedMs = 0; waitedMs < lookedAtMsMax; waitedMs += lookAgainMs) {
+      const { body } = await client!.request({ method: 'GET', path: policyPath, keepBody: true });
+      if (body.split('"observedGeneration"').length > policies) return;
+      await sleep(clock, lookAgainMs);
+    }
+    throw new Error(`The types of the policies are not checked after ${lookedAtMsMax} ms`);
   };
   const remove = async (): Promise<void> => {
     for (const path of [bindingPath, policyPath]) await timed(client!, { method: 'DELETE', path });

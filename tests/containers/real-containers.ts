@@ -65,6 +65,7 @@ export class Bench {
       ownNetwork: true,
       hasUserNamespaces,
       seccompFolder: join(this.folder, 'seccomp'),
+      blockIoFile: join(this.folder, 'block-io.yaml'),
       podPidsMax: 200,
     });
   }

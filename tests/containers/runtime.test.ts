@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
@@ -341,6 +341,27 @@ whereThereAre('a real container', () => {
     for (const { sandboxId } of sandboxes) await runtime.sandboxes.remove(sandboxId);
     expect(weight('burstable')).toBe(isUnified ? '1' : '2');
     expect(() => weight('burstable/podclass-1')).toThrow('ENOENT');
+  });
+
+  test('reads and writes no more of a device than its class may, and is not made where there is no such class', async () => {
+    const [disk = ''] = readdirSync('/sys/block').filter((name) => statSync(`/dev/${name}`, { throwIfNoEntry: false }));
+    const device = readFileSync(`/sys/block/${disk}/dev`, 'latin1').trim();
+    const config = (name: string) =>
+      script('exec sleep 1000', { annotations: { 'blockio.resources.beta.kubernetes.io/pod': name } });
+    const rates = 'ThrottleReadBps: 1M, ThrottleWriteIOPS: 1k';
+    writeFileSync(`${bench.folder}/block-io.yaml`, `Classes: { slow: [{ Devices: [/dev/${disk}], ${rates} }] }`);
+    expect(runtime.capabilities.features.has('blockIo')).toBe(true);
+    const { id } = await start(runtime, config('slow'));
+    const files = ['read_bps', 'write_iops'].map((name) => `/sys/fs/cgroup/blkio/blkio.throttle.${name}_device`);
+    const command = ['sh', '-c', `cat ${files.join(' ')} 2>/dev/null || cat /sys/fs/cgroup/io.max`];
+    const { stdout } = await runtime.inspection.exec(id, { command });
+    expect([`${device} 1000000\n${device} 1000\n`, `${device} rbps=1000000 wbps=max riops=max wiops=1000\n`]).toContain(
+      stdout,
+    );
+    await expect(start(runtime, config('fast'))).rejects.toMatchObject({
+      reason: 'failed',
+      message: expect.stringContaining('has no such class'),
+    });
   });
 
   test('does not see more of a volume than it is given, and creates what is missing', async () => {

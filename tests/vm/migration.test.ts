@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { MigrationEndFigures, VirtualMachineMigration } from '#pkg/api/virtual-machine-migration.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { eventually, hookMs } from '#tests/e2e/running-cluster.ts';
 import { MovingCluster, port } from './moving-cluster.ts';
@@ -152,13 +153,24 @@ test('all modes are compared, and the last move is reported with a picture', asy
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('is made as .svg or .png')]);
 });
 
-test('what a migration cost the processor is in its figures', async () => {
+/** Figures of the moves of a mode that were made so far, as their sources say them. */
+async function figuresOf(mode: string): Promise<readonly MigrationEndFigures[]> {
   const text = await moving.kubectl('get', 'virtualmachinemigrations', '-o', 'json');
-  const { items }: { items: { spec: { mode: string }; status: { source: { figures: { classes: object } } } }[] } =
-    JSON.parse(text);
-  const live = items.filter(({ spec }) => spec.mode === 'pre-copy');
-  const costs = live.flatMap(({ status }) => Object.values(status.source.figures.classes).map(({ cpuMs }) => cpuMs));
+  const { items }: { items: readonly VirtualMachineMigration[] } = JSON.parse(text);
+  const moves = items.filter(({ spec }) => spec?.mode === mode);
+  expect(moves.length).toBeGreaterThan(0);
+  return moves.map(({ status }) => status?.source?.figures ?? {});
+}
+
+test('what a migration cost the processor is in its figures', async () => {
+  const live = await figuresOf('pre-copy');
+  const costs = live.flatMap(({ classes = {} }) => Object.values(classes).map(({ cpuMs }) => cpuMs));
   expect(costs.reduce((sum, ms) => sum + ms, 0)).toBeGreaterThan(0);
+});
+
+test('a post-copy sends a twentieth more than the memory in use at most', async () => {
+  for (const { sentBytes = Number.POSITIVE_INFINITY, usedBytes = 0 } of await figuresOf('post-copy'))
+    expect(sentBytes / usedBytes).toBeLessThan(1.05);
 });
 
 test('what cannot be is refused with the reason', async () => {

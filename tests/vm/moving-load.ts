@@ -40,7 +40,7 @@ export async function moveUnderLoad(
         ),
       );
     const { all, text } = await load.stop();
-    expect(all.seen.slice(0, -1).map(({ connections }) => connections)).toEqual([1, 1, 1, 1, 1]);
+    expect(all.seen.slice(0, -1).map(({ connections }) => connections)).toEqual([1, 1]);
     if (text !== undefined) expectCalm(text);
   }
 }
@@ -79,7 +79,7 @@ async function moveQemu(qemu: QemuMoves, moves: number, waits: Waits): Promise<v
   }
 }
 
-/** One client at an address of its own, four over connections that stay, one with a connection for each question. */
+/** The load is `wrk`'s; each of the clients sees another way to the machine: straight, where it was first, and by its Service, over a connection that stays and over one for each question. More of them would wait for each other. */
 function loadOn(
   { host, port }: { readonly host: string; readonly port: number },
   {
@@ -92,7 +92,7 @@ function loadOn(
     within,
     clients: [
       { host: first, port },
-      ...Array.from({ length: 4 }, () => ({ host, port })),
+      { host, port },
       { host, port, isFresh: true },
     ],
     ...(isHeavy ? { url: `http://${host}:${port}/healthz` } : {}),

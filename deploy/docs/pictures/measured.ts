@@ -1,7 +1,7 @@
 /** The pictures of the course and the labs, each drawn of runs that are made for it. They are made of counts and of virtual time, so they are the same bytes each time: `tests/course` holds the files to them. */
 import { packingPicture } from './packing.ts';
 import { pageTablesPicture } from './page-tables.ts';
-import { roundsPicture } from './rounds.ts';
+import { modesComparedPicture, roundsPicture } from './rounds.ts';
 import { measureWays, trapsPicture, walksPicture } from './ways.ts';
 
 /** The files of `docs/images` by their names. */
@@ -13,6 +13,7 @@ export function measuredPictures(): ReadonlyMap<string, string> {
     ['page-walks.svg', walksPicture(ways)],
     ['rounds-seldom.svg', roundsPicture('Pre-copy of a guest that writes seldom', 2000)],
     ['rounds-often.svg', roundsPicture('Pre-copy of a guest that writes as fast as is sent, and is slowed down', 400)],
+    ['modes.svg', modesComparedPicture('A guest that writes seldom, moved by each mode', 2000)],
     ['packing.svg', packingPicture()],
   ]);
 }

@@ -35,26 +35,44 @@ export function entryResponse(status: number, scope: Scope, entry: StoredEntry):
   return { status, headers: jsonHeaders, body: new EntryBody(entry, scope.served.view) };
 }
 
-/** Answers GET of one object. */
-export async function getObject(scope: Scope): Promise<ApiResponse> {
-  return entryResponse(200, scope, await readEntry(scope));
+/** Answers GET of one object: at once where the newest state is at hand. */
+export function getObject(scope: Scope): Promise<ApiResponse> | ApiResponse {
+  const entry = entryOf(scope);
+  return entry instanceof Promise
+    ? entry.then((one) => entryResponse(200, scope, one))
+    : entryResponse(200, scope, entry);
 }
 
 /** The entry that the request names. Throws NotFound. */
 export async function readEntry(scope: Scope): Promise<StoredEntry> {
+  return entryOf(scope);
+}
+
+function entryOf(scope: Scope): Promise<StoredEntry> | StoredEntry {
   const { store } = scope.served;
   const { namespace, parts, query } = scope.info;
-  const name = parts[1]!;
-  const key = store.key(namespace, name);
+  const key = store.key(namespace, parts[1]!);
+  const version = query.size === 0 ? '' : (query.get('resourceVersion') ?? '');
+  if (version !== '') return entryAt(scope, key, version);
+  const found = store.get(key);
+  return found instanceof Promise ? found.then((one) => known(scope, one)) : known(scope, found);
+}
+
+/** Not older than a version. */
+async function entryAt(scope: Scope, key: string, version: string): Promise<StoredEntry> {
+  const { store } = scope.served;
   let { cache } = store;
   try {
-    await waitForVersion(scope, query.get('resourceVersion') ?? '');
+    await waitForVersion(scope, version);
   } catch (error) {
     // A value that nobody can read keeps the cache empty: the store still has the others.
     if (!(error instanceof ValueGuardError)) throw error;
     cache = undefined;
   }
-  const entry = cache === undefined ? await store.get(key) : (cache.get(key) as StoredEntry | undefined);
-  if (entry === undefined) throw notFound(scope.subject, name);
+  return known(scope, cache === undefined ? await store.get(key) : (cache.get(key) as StoredEntry | undefined));
+}
+
+function known({ subject, info }: Scope, entry: StoredEntry | undefined): StoredEntry {
+  if (entry === undefined) throw notFound(subject, info.parts[1]!);
   return entry;
 }

@@ -13,6 +13,7 @@ import { TurnsByKey } from '#pkg/base/turns.ts';
 import type { CacheEntry, ResourceCache, ResourceFeed } from '#pkg/storage/cache.ts';
 import { ValueGuardError } from '#pkg/storage/encryption/value-guard.ts';
 import { keyBytesMax } from '#pkg/storage/operation.ts';
+import { Slabs } from '#pkg/storage/slabs.ts';
 import {
   type PutOperation,
   type RangeOptions,
@@ -45,6 +46,9 @@ const objectBytesMax = 1536 * 1024 - 4096;
 const sampledEntries = 32;
 
 const noBytes = new Uint8Array(0);
+
+/** Of values that nobody keeps for long, as their resource has no cache: they are written one after the other, and soon forgotten. */
+const passingSizes = { slabBytes: 64 * 1024, sharedBytesMax: 4 * 1024 };
 
 /** What is known of a draft's JSON: some of its fields, and the state that it was made of. */
 type KnownParts = Pick<EncodeOptions, 'before' | 'texts'>;
@@ -89,10 +93,10 @@ export class ResourceStore {
     this.prefix = storagePrefix(options.subject, options.keeping);
     this.#store = options.store;
     this.#takesLate = options.store.takesLate === true;
-    this.#allocate = options.store.allocate?.bind(options.store);
     this.#options = options;
     this.#ttlMs = options.keeping.ttlMs;
     this.#isCached = options.keeping.watchCache !== 'none';
+    this.#allocate = options.store.allocate?.bind(options.store) ?? (this.#isCached ? undefined : passing());
     this.#isOpen = !this.#isCached;
   }
 
@@ -302,6 +306,11 @@ export class ResourceStore {
   #refusal(error: unknown): unknown {
     return this.#isClosed ? noSuchResource() : storeError(error);
   }
+}
+
+function passing(): (bytes: number) => WritableBytes {
+  const slabs = new Slabs(passingSizes);
+  return (bytes) => slabs.take(bytes);
 }
 
 function putResult({ key, value, late, ifModRevision }: PutOperation, result: WriteResult): PutResult {

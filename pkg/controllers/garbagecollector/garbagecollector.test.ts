@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import type { ConfigMap } from '#pkg/api/types/core-v1.ts';
 import { configMaps, deployments, leases, namespaces, nodes, pods, replicaSets } from '#pkg/api/types/refs.ts';
+import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import type { OwnerReference } from '#pkg/apimachinery/object.ts';
 import { deploymentOf, type Harness, startHarness, until } from '../testing/harness.ts';
 import { OwnerGraph } from './graph.ts';
@@ -34,6 +35,17 @@ test('in the background, dependents go after their owner, also those of dependen
   await remove('a', 'Background');
   await harness.clock.advance(5_000);
   expect(await names()).toEqual(['other']);
+});
+
+test('a start asks nobody which resources there are, and watches what workloads are made of', async () => {
+  const asked: string[] = [];
+  const beforeRequest = async ({ path }: ApiRequest): Promise<void> => void asked.push(path);
+  harness = await startHarness({ controllers, hooks: { beforeRequest } });
+  await harness.clock.advance(2_000);
+  expect(asked).toContain('/api/v1/pods');
+  expect(asked).not.toContain('/apis');
+  await harness.clock.advance(2_000);
+  expect(asked).toContain('/apis');
 });
 
 test('in the foreground, the owner waits for dependents that block it', async () => {

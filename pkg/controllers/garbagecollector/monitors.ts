@@ -5,6 +5,17 @@
  * looked up when it goes.
  */
 
+import {
+  daemonSets,
+  deployments,
+  endpointSlices,
+  jobs,
+  pods,
+  replicaSets,
+  replicationControllers,
+  services,
+  statefulSets,
+} from '#pkg/api/types/refs.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { childSignal, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -13,18 +24,18 @@ import { runReflector } from '#pkg/client/reflector.ts';
 import type { ControllerContext } from '../common/controller.ts';
 import { groupOf, type OwnerGraph } from './graph.ts';
 
-/** Watched at once: what the built-in controllers own and are owned by. */
-const first: ReadonlySet<string> = new Set([
-  'pods',
-  'replicationcontrollers',
-  'replicasets.apps',
-  'deployments.apps',
-  'daemonsets.apps',
-  'statefulsets.apps',
-  'jobs.batch',
-  'services',
-  'endpointslices.discovery.k8s.io',
-]);
+/** Watched at once, without asking whether they are served: what the built-in controllers own and are owned by. */
+const first: readonly ResourceRef[] = [
+  pods,
+  replicationControllers,
+  replicaSets,
+  deployments,
+  daemonSets,
+  statefulSets,
+  jobs,
+  services,
+  endpointSlices,
+];
 /** Made in great numbers and owned by nobody, or changed all the time. */
 const ignored: ReadonlySet<string> = new Set([
   'events',
@@ -83,20 +94,20 @@ export class Monitors {
   /** Watches until aborted; resolves when the last watch has ended. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#context;
-    let isFirst = true;
+    for (const ref of first) this.#monitors.set(groupResource(ref), this.#start(ref, signal));
+    await this.#wait(clock, restDelayMs, signal);
     while (!signal.aborted) {
-      let waitMs = isFirst ? restDelayMs : rediscoverMs;
+      let waitMs = rediscoverMs;
       try {
         const { found, isComplete } = await this.#discover(signal);
-        this.#follow(isFirst ? found.filter(({ ref }) => first.has(groupResource(ref))) : found, signal);
-        this.#areAllFollowed = !isFirst && isComplete;
+        this.#follow(found, signal);
+        this.#areAllFollowed = isComplete;
         if (!isComplete) waitMs = Math.min(waitMs, retryMs);
       } catch (error) {
         if (!signal.aborted) log.warn('Discovery for the garbage collector failed, trying again', { error });
         waitMs = Math.min(waitMs, retryMs);
       }
       await this.#wait(clock, waitMs, signal);
-      isFirst = false;
     }
     await Promise.all([...this.#monitors.values()].map((monitor) => monitor.ended));
   }

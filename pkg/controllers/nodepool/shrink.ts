@@ -4,6 +4,7 @@
  *
  * Upstream counterpart: cluster-autoscaler `simulator/drainability/rules`, `core/scaledown/eligibility`.
  */
+import { isMirrorPod } from '#pkg/api/core/static-pods.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { NodeInfo } from '#pkg/scheduler/model/node-info.ts';
 import type { PodInfo } from '#pkg/scheduler/model/pod-info.ts';
@@ -16,7 +17,6 @@ const scaleDownDisabled = 'cluster-autoscaler.kubernetes.io/scale-down-disabled'
 const safeToEvict = 'cluster-autoscaler.kubernetes.io/safe-to-evict';
 /** On a pod, names of volumes with commas between them that may be lost. Source: cluster-autoscaler FAQ. */
 const safeVolumes = 'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes';
-const mirror = 'kubernetes.io/config.mirror';
 const systemNamespace = 'kube-system';
 
 /** A node that may be looked at. */
@@ -80,7 +80,7 @@ function ownPods(node: NodeInfo): readonly PodInfo[] {
 
 /** Whether a pod ends with its node and nobody minds: those of daemon sets, and mirrors of static pods. */
 export function isOfNode({ isOfNode: isDaemon, pod }: PodInfo): boolean {
-  return isDaemon || pod.metadata?.annotations?.[mirror] !== undefined;
+  return isDaemon || isMirrorPod(pod);
 }
 
 /** What keeps a pod on its node; undefined where it may be made anew elsewhere. */

@@ -46,6 +46,8 @@ export interface HarnessOptions {
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
   /** Share of the requests of controllers, scheduler and kubelets that fail: before the server sees them, after it did, or by a race that is lost. Default 0. */
   readonly faultShare?: number;
+  /** From the start on. Default: none. */
+  readonly hooks?: HarnessHooks;
 }
 
 export interface HarnessHooks {
@@ -92,7 +94,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const transport = server.transport('test');
   const client = createClient({ transport, userAgent: 'test' });
   const writes: string[] = [];
-  const hooks: HarnessHooks = {};
+  const hooks: HarnessHooks = options.hooks ?? {};
   const connections: FaultyTransport[] = [];
   const faulty = (beforeRequest: (request: ApiRequest) => Promise<void> | undefined): FaultyTransport => {
     const made = faultyTransport({

@@ -262,7 +262,10 @@ export class MigrationSteps {
       });
     const { outcome, reason = '' } = status.target ?? {};
     if (outcome === 'completed') {
-      const message = `Migration ${migration.metadata?.name}: the machine runs on ${status.targetNode}`;
+      // Of one that was off nobody has a connection.
+      const hasRelay = from !== undefined && migration.spec?.mode !== 'cold';
+      const relay = !hasRelay ? '' : `; connections to where it was go on through the pod ${status.sourcePod}`;
+      const message = `Migration ${migration.metadata?.name}: the machine runs on ${status.targetNode}${relay}`;
       this.#deps.events.record(migration, { type: 'Normal', reason: 'Migrated', message });
       return this.#writes.tell(migration, { phase: 'Succeeded', completionTime: timestamp(this.#deps.clock) });
     }

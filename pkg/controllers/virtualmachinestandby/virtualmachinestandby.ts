@@ -36,8 +36,10 @@ export function createStandbyController(context: ControllerContext): Component {
     if (machine === undefined || machine.metadata?.deletionTimestamp !== undefined) return undefined;
     const { name = '', namespace = '' } = machine.metadata ?? {};
     const { standby } = machine.spec ?? {};
-    const known = migrations.lister.list(namespace).some((one) => one.spec?.vmName === name);
-    if (standby === undefined && !known) return undefined;
+    const isOpen = (one: VirtualMachineMigration): boolean =>
+      one.spec?.vmName === name && isStandby(one) && !isMigrationOver(one);
+    // Most machines have none.
+    if (standby === undefined && !migrations.lister.list(namespace).some(isOpen)) return undefined;
     // As the server has them: one that was made just now need not be known here yet.
     const { items } = await resource.list({ namespace });
     const all = items.filter(({ spec }) => spec?.vmName === name);

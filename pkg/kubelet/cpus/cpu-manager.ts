@@ -7,12 +7,12 @@
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { ContainerResources } from '../runtime/container-config.ts';
 import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import { type Runtime, type RuntimeCapabilities, RuntimeError } from '../runtime/runtime.ts';
 import type { PodFailure } from '../status/pod-status-input.ts';
+import { KeptLedger } from '../topology/kept-ledger.ts';
 import type { NumaMask } from '../topology/numa-hints.ts';
 import type { NumaResource } from '../topology/topology-manager.ts';
 import { formatCpus } from './cpu-set.ts';
@@ -44,13 +44,14 @@ export interface CpuManagerSettings {
 export class CpuManager {
   readonly #deps: CpuManagerDeps;
   readonly #settings: CpuManagerSettings;
-  /** All pods from before the kubelet started have been seen: what is not known then is gone. */
-  #isSettled = false;
+  readonly #kept: KeptLedger<CpuRecord>;
   #changed = Promise.withResolvers<void>();
 
   constructor(deps: CpuManagerDeps, settings: CpuManagerSettings) {
     this.#deps = deps;
     this.#settings = settings;
+    const { cpus, save } = settings;
+    this.#kept = new KeptLedger(cpus, { ...deps, save, onChange: () => this.wake() });
   }
 
   /** What a pod wants that has nothing yet. */
@@ -60,22 +61,10 @@ export class CpuManager {
 
   /** Gives a pod what its containers ask for, near to what else they have. A pod whose runtime keeps nobody to processors has none. */
   admit(pod: Pod): PodFailure | undefined {
-    const { cpus, save } = this.#settings;
     const uid = pod.metadata?.uid ?? '';
     if (!canPin(this.#deps.capabilitiesOf(pod))) return undefined;
-    this.#forgetEnded();
-    const had = cpus.has(uid);
-    const refusal = cpus.allocate(pod, (container) => this.#deps.nearOf(uid, container));
-    if (refusal !== undefined || had || !cpus.has(uid)) return refusal;
-    try {
-      save(cpus.record());
-    } catch (error) {
-      cpus.release(uid);
-      const message = `Allocate failed due to ${errorText(error)}, which is unexpected`;
-      return { reason: 'UnexpectedAdmissionError', message };
-    }
-    this.wake();
-    return undefined;
+    const near = (container: string): NumaMask | undefined => this.#deps.nearOf(uid, container);
+    return this.#kept.admit(pod, () => this.#settings.cpus.allocate(pod, near));
   }
 
   /** Whether a container of it has processors of its own: then the pod is not resized. */
@@ -86,6 +75,11 @@ export class CpuManager {
   /** Processors that a container has for itself. */
   ownOf(podUid: string, container: string): readonly number[] {
     return this.#settings.cpus.of(podUid, container) ?? [];
+  }
+
+  /** Those that may be given to containers. */
+  get givable(): readonly number[] {
+    return this.#settings.cpus.givable;
   }
 
   /** Limits of a container, with its processors: who has some alone is not held back on them. Source: kubelet `DisableCPUQuotaWithExclusiveCPUs`. */
@@ -106,7 +100,7 @@ export class CpuManager {
 
   /** All pods that there were before have been seen. */
   settle(): void {
-    this.#isSettled = true;
+    this.#kept.settle();
     this.wake();
   }
 
@@ -119,24 +113,9 @@ export class CpuManager {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#changed = Promise.withResolvers();
-      this.#forgetEnded();
+      this.#kept.forgetEnded();
       for (const runtime of this.#deps.runtimes) if (canPin(runtime.capabilities)) await this.#bring(runtime, signal);
       await Promise.race([this.#changed.promise, sleep(this.#deps.clock, periodMs, signal)]);
-    }
-  }
-
-  #forgetEnded(): void {
-    if (!this.#isSettled) return;
-    const { cpus, save } = this.#settings;
-    const over = cpus.podUids.filter((uid) => this.#deps.isOver(uid));
-    for (const uid of over) cpus.release(uid);
-    if (over.length === 0) return;
-    this.wake();
-    try {
-      save(cpus.record());
-    } catch (error) {
-      // What it says too much is taken back when somebody reads it, and all of it is written at the next change.
-      this.#deps.log.warn('Processors of containers not written down', { error });
     }
   }
 
@@ -158,7 +137,8 @@ export class CpuManager {
   }
 }
 
-function canPin(capabilities: RuntimeCapabilities | undefined): boolean {
+/** Whether a runtime keeps containers to processors and to memory. */
+export function canPin(capabilities: RuntimeCapabilities | undefined): boolean {
   return capabilities?.features.has('cpusets') === true && capabilities.features.has('update');
 }
 

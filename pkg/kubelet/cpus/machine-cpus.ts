@@ -1,6 +1,6 @@
 /** The processors of this machine that are switched on, and where each is. Source: kernel `admin-guide/cputopology.rst`. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { namesIn, textOf } from '../topology/system-files.ts';
 import { parseCpus } from './cpu-set.ts';
 import type { Cpu } from './take-cpus.ts';
 
@@ -20,20 +20,4 @@ export function machineCpus(folder = systemFolder): readonly Cpu[] {
     const core = textOf(join(topology, 'core_id')) || String(id);
     return { id, socket, core: `${socket}/${core}`, numa: memory.get(id) ?? 'node0' };
   });
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'latin1').trim();
-  } catch {
-    return '';
-  }
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }

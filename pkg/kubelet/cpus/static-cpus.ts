@@ -13,8 +13,9 @@ import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { quantityValue } from '../model/amounts.ts';
 import type { PodFailure } from '../status/pod-status-input.ts';
+import { containersInOrder } from '../topology/containers-in-order.ts';
+import { CountedResource } from '../topology/counted-resource.ts';
 import { maskOf, type NumaMask } from '../topology/numa-hints.ts';
-import type { NumaResource } from '../topology/topology-manager.ts';
 import { formatCpus, parseCpus } from './cpu-set.ts';
 import { type Cpu, numaNumber, takeCpus } from './take-cpus.ts';
 
@@ -63,6 +64,12 @@ export class StaticCpus {
     return this.#options.cpus.map(({ id }) => id).filter((id) => !own.has(id));
   }
 
+  /** Those that may be given. */
+  get givable(): readonly number[] {
+    const { cpus, reserved } = this.#options;
+    return cpus.map(({ id }) => id).filter((id) => !reserved.includes(id));
+  }
+
   /** Those that a container has alone; undefined where it shares. */
   of(podUid: string, container: string): readonly number[] | undefined {
     return this.#byPod.get(podUid)?.get(container);
@@ -77,15 +84,19 @@ export class StaticCpus {
   }
 
   /** What a pod wants of them, which has nothing yet, and where they are; undefined where it wants none. */
-  wishedBy(pod: Pod): NumaResource | undefined {
-    const wishes = containersOf(pod).flatMap(({ container, isInit }) => {
+  wishedBy(pod: Pod): CountedResource | undefined {
+    const wishes = containersInOrder(pod).flatMap(({ container, isInit }) => {
       const count = exclusiveCount(pod, container);
       return count === 0 ? [] : [{ container: container.name, count, isInit }];
     });
     if (wishes.length === 0 || this.#byPod.has(pod.metadata?.uid ?? '')) return undefined;
     const { cpus, reserved } = this.#options;
     const free = new Set(this.shared.filter((id) => !reserved.includes(id)));
-    return { wishes, all: cpus.map(numaMask), free: cpus.filter(({ id }) => free.has(id)).map(numaMask) };
+    return new CountedResource({
+      wishes,
+      all: cpus.map(numaMask),
+      free: cpus.filter(({ id }) => free.has(id)).map(numaMask),
+    });
   }
 
   /** Gives a pod what its containers ask for, first of the NUMA nodes that each is to be near to, or says why not. One that has it keeps it. */
@@ -97,7 +108,7 @@ export class StaticCpus {
     const given = new Map<string, readonly number[]>();
     // Of init containers that have ended when the next begins.
     const again = new Set<number>();
-    for (const { container, isInit } of containersOf(pod)) {
+    for (const { container, isInit } of containersInOrder(pod)) {
       const count = exclusiveCount(pod, container);
       if (count === 0) continue;
       const refusal = this.#misfit(count);
@@ -184,15 +195,6 @@ function exclusiveCount(pod: Pod, container: Container): number {
   if (pod.status?.qosClass !== 'Guaranteed') return 0;
   const cpus = quantityValue(container.resources?.requests?.['cpu'] ?? container.resources?.limits?.['cpu']);
   return Number.isInteger(cpus) ? cpus : 0;
-}
-
-/** In the order in which they run; `isInit` for those that have ended before the next begins. */
-function containersOf({ spec }: Pod): readonly { readonly container: Container; readonly isInit: boolean }[] {
-  const { initContainers = [], containers = [] } = spec ?? {};
-  return [
-    ...initContainers.map((container) => ({ container, isInit: container.restartPolicy !== 'Always' })),
-    ...containers.map((container) => ({ container, isInit: false })),
-  ];
 }
 
 /** In upstream's words. */

@@ -1,9 +1,9 @@
 /** Which devices a container gets. Pure. Source: kubelet `cm/devicemanager` `devicesToAllocate`, `generateDeviceTopologyHints`. */
-import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
+import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { quantityValue } from '../model/amounts.ts';
-import { isSidecar } from '../model/pod-view.ts';
+import { containersInOrder } from '../topology/containers-in-order.ts';
+import { CountedResource } from '../topology/counted-resource.ts';
 import { maskOf, type NumaMask } from '../topology/numa-hints.ts';
-import type { NumaResource } from '../topology/topology-manager.ts';
 import type { DeviceLedger, DeviceUse } from './device-ledger.ts';
 import type { PluginDevice } from './device-messages.ts';
 
@@ -17,17 +17,13 @@ export interface DeviceWish {
 }
 
 /** What containers of a pod ask for of resources that plugins have told of, in the order in which they run. */
-export function deviceWishes({ spec }: Pod, ledger: DeviceLedger): readonly DeviceWish[] {
-  const wishesOf = (container: Container, isInit: boolean): readonly DeviceWish[] =>
+export function deviceWishes(pod: Pod, ledger: DeviceLedger): readonly DeviceWish[] {
+  return containersInOrder(pod).flatMap(({ container, isInit }) =>
     Object.entries(container.resources?.limits ?? {}).flatMap(([resource, amount]) => {
       const count = Math.ceil(quantityValue(amount));
       return count > 0 && ledger.knows(resource) ? [{ container: container.name, resource, count, isInit }] : [];
-    });
-  const { initContainers = [], containers = [] } = spec ?? {};
-  return [
-    ...initContainers.flatMap((container) => wishesOf(container, !isSidecar(container))),
-    ...containers.flatMap((container) => wishesOf(container, false)),
-  ];
+    }),
+  );
 }
 
 /** Devices that can be had, or why too few can. */
@@ -70,13 +66,14 @@ function placeOf({ numaNodes }: Pick<PluginDevice, 'numaNodes'>): NumaMask {
 }
 
 /** What a pod wants of resources whose devices are somewhere. */
-export function wishedDevices(pod: Pod, ledger: DeviceLedger): readonly NumaResource[] {
+export function wishedDevices(pod: Pod, ledger: DeviceLedger): readonly CountedResource[] {
   const byResource = Map.groupBy(deviceWishes(pod, ledger), ({ resource }) => resource);
   return [...byResource].flatMap(([resource, wishes]) => {
     const places = new Map(ledger.devicesOf(resource).map((device) => [device.id, placeOf(device)]));
     const placesOf = (ids: readonly string[]): readonly NumaMask[] => ids.flatMap((id) => places.get(id) || []);
     if (placesOf([...places.keys()]).length === 0) return [];
-    return [{ wishes, all: placesOf(ledger.healthyOf(resource)), free: placesOf(ledger.freeOf(resource)) }];
+    const all = placesOf(ledger.healthyOf(resource));
+    return [new CountedResource({ wishes, all, free: placesOf(ledger.freeOf(resource)) })];
   });
 }
 

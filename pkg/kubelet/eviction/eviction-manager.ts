@@ -4,6 +4,7 @@
  * that it does not go to and fro. Looks every ten seconds and measures pods only where that decides something. Memory that goes faster is the kernel's to defend.
  * Upstream counterpart: kubelet `eviction/eviction_manager.go`.
  */
+import { isStaticPod } from '#pkg/api/core/static-pods.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { formatQuantity, quantityOf } from '#pkg/apimachinery/quantity.ts';
 import { repeat } from '#pkg/base/async.ts';
@@ -183,7 +184,6 @@ const conditionNames: Readonly<Record<PressureKind, string>> = {
 };
 
 /** Source: kubelet `types.IsCriticalPod`. */
-function isCritical({ metadata, spec }: Pod): boolean {
-  const source = metadata?.annotations?.['kubernetes.io/config.source'];
-  return (spec?.priority ?? 0) >= criticalPriority || (source !== undefined && source !== 'api');
+function isCritical(pod: Pod): boolean {
+  return (pod.spec?.priority ?? 0) >= criticalPriority || isStaticPod(pod);
 }

@@ -7,9 +7,11 @@ import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
 import { formatDuration } from '#pkg/apimachinery/time.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import type { ObjectReader } from '../env/environment.ts';
 import { BackOff } from '../model/back-off.ts';
 import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
-import { type ImageInfo, type Runtime, RuntimeError } from '../runtime/runtime.ts';
+import { type ImageInfo, type RegistryCredentials, type Runtime, RuntimeError } from '../runtime/runtime.ts';
+import { pullLogins } from './pull-secrets.ts';
 
 /** The image, or why it is not there. */
 export type ImageOutcome =
@@ -27,6 +29,13 @@ export type ImageFailure =
 
 /** Records an event on the container. */
 export type ImageEvent = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
+
+/** What it works with. */
+export interface ImagePullerDeps {
+  readonly clock: Clock;
+  /** Pull secrets of pods. */
+  readonly readSecret: ObjectReader['secret'];
+}
 
 /** For which container, and who hears of it. */
 export interface EnsureImageOptions {
@@ -46,12 +55,14 @@ const noticeMs = 1_000;
 /** The pulls of one node, and how often those of each container have failed. */
 export class ImagePuller {
   readonly #clock: Clock;
+  readonly #readSecret: ObjectReader['secret'];
   readonly #backOff = new BackOff();
   /** When the last pull failed and why, by pod and image. */
   readonly #failures = new Map<string, { readonly atMs: number; readonly message: string; announced: boolean }>();
 
-  constructor(clock: Clock) {
+  constructor({ clock, readSecret }: ImagePullerDeps) {
     this.#clock = clock;
+    this.#readSecret = readSecret;
   }
 
   /** Forgets the failures of a pod that has gone. */
@@ -106,7 +117,9 @@ export class ImagePuller {
     event('Normal', 'Pulling', `Pulling image "${image}"`);
     const startMs = this.#clock.nowMs();
     try {
-      const pulled = await runtime.images.pull(image, { annotations: pod.metadata?.annotations ?? {}, signal });
+      const credentials = await this.#logins(options, image);
+      const annotations = pod.metadata?.annotations ?? {};
+      const pulled = await runtime.images.pull(image, { annotations, credentials, signal });
       const took = formatDuration(Math.round(this.#clock.nowMs() - startMs) * 1e6);
       event(
         'Normal',
@@ -125,6 +138,17 @@ export class ImagePuller {
       this.#failures.set(key, { atMs: nowMs, message, announced: false });
       return this.#fail('ErrImagePull', message, noticeMs);
     }
+  }
+
+  /** Of the pod's pull secrets; an event says which of them cannot be had. */
+  async #logins({ pod, event }: EnsureImageOptions, image: string): Promise<readonly RegistryCredentials[]> {
+    if (pod.spec?.imagePullSecrets === undefined) return [];
+    const { credentials, missing } = await pullLogins(pod, image, this.#readSecret);
+    if (missing.length > 0) {
+      const what = `Unable to retrieve some image pull secrets (${missing.join(', ')})`;
+      event('Warning', 'FailedToRetrieveImagePullSecret', `${what}; attempting to pull the image may not succeed.`);
+    }
+    return credentials;
   }
 
   #fail(reason: ImageFailure, message: string, delayMs: number): ImageOutcome {

@@ -180,6 +180,15 @@ class MachineMover implements Component {
     const { namespace = '' } = migration.metadata ?? {};
     const name = migration.spec?.vmName ?? '';
     try {
+      if (side === 'source') {
+        // Mostly the other has said so already.
+        const { status } = await resource.get(name, { namespace });
+        const known = ownerOf(status, { uid, wanted });
+        if (known !== 'unknown') {
+          answer(known);
+          return;
+        }
+      }
       const patch = [
         { op: 'test', path: '/status/migration/uid', value: uid },
         // During a handover it is the target's to say.

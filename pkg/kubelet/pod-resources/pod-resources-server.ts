@@ -21,6 +21,15 @@ export interface ListedDevices {
   readonly numaNodes: readonly number[];
 }
 
+/** Memory of one kind. */
+export interface ListedMemory {
+  /** `memory`, `hugepages-2Mi`. */
+  readonly type: string;
+  /** In bytes. */
+  readonly size: number;
+  readonly numaAffinity: readonly number[];
+}
+
 /** A claim, and what of it was made ready. */
 export interface ListedClaim {
   readonly name: string;
@@ -38,6 +47,8 @@ export interface ListedResources {
   readonly devices: readonly ListedDevices[];
   /** Processors that it has for itself. */
   readonly cpus: readonly number[];
+  /** Memory that it is kept to. */
+  readonly memory: readonly ListedMemory[];
   readonly claims: readonly ListedClaim[];
 }
 
@@ -47,7 +58,7 @@ export interface PodResourcesDeps {
   pods(): readonly Pod[];
   resourcesOf(pod: Pod, container: string): ListedResources;
   /** What may be given to containers. */
-  allocatable(): Pick<ListedResources, 'cpus' | 'devices'>;
+  allocatable(): Pick<ListedResources, 'cpus' | 'devices' | 'memory'>;
 }
 
 const service = '/v1.PodResourcesLister';
@@ -76,9 +87,10 @@ export async function servePodResources(
     },
     [`${service}/GetAllocatableResources`]: async () =>
       framed((message) => {
-        const { cpus, devices } = deps.allocatable();
+        const { cpus, devices, memory } = deps.allocatable();
         message.messages(1, devices, (one) => writeDevices(message, one));
         message.packed(2, cpus);
+        message.messages(3, memory, (one) => writeMemory(message, one));
       }),
   });
   await aborted(signal);
@@ -92,10 +104,11 @@ function writePod(message: MessageWriter, pod: Pod, deps: PodResourcesDeps): voi
   message.string(1, metadata?.name);
   message.string(2, metadata?.namespace);
   message.messages(3, containers, ({ name }) => {
-    const { devices, cpus, claims } = deps.resourcesOf(pod, name);
+    const { devices, cpus, memory, claims } = deps.resourcesOf(pod, name);
     message.string(1, name);
     message.messages(2, devices, (one) => writeDevices(message, one));
     message.packed(3, cpus);
+    message.messages(4, memory, (one) => writeMemory(message, one));
     message.messages(5, claims, (claim) => writeClaim(message, claim));
   });
 }
@@ -103,7 +116,17 @@ function writePod(message: MessageWriter, pod: Pod, deps: PodResourcesDeps): voi
 function writeDevices(message: MessageWriter, { resource, ids, numaNodes }: ListedDevices): void {
   message.string(1, resource);
   message.strings(2, ids);
-  if (numaNodes.length > 0) message.message(3, () => message.messages(1, numaNodes, (node) => message.number(1, node)));
+  if (numaNodes.length > 0) writeTopology(message, numaNodes);
+}
+
+function writeMemory(message: MessageWriter, { type, size, numaAffinity }: ListedMemory): void {
+  message.string(1, type);
+  message.number(2, size);
+  writeTopology(message, numaAffinity);
+}
+
+function writeTopology(message: MessageWriter, nodes: readonly number[]): void {
+  message.message(3, () => message.messages(1, nodes, (node) => message.number(1, node)));
 }
 
 function writeClaim(message: MessageWriter, { name, namespace, devices }: ListedClaim): void {

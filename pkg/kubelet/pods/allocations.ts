@@ -32,8 +32,8 @@ export interface AllocationsDeps {
   isOver(uid: string): boolean;
   /** Of the runtime of a pod. */
   capabilitiesOf(pod: Pod): RuntimeCapabilities | undefined;
-  /** A container of the pod has processors for itself. */
-  isPinned(pod: Pod): boolean;
+  /** Whose policy keeps the pod from being resized, as a container of it has something for itself; undefined where none does. */
+  pinnedBy(pod: Pod): string | undefined;
   /** Told of each resize that was begun or put off. */
   event(
     pod: Pod,
@@ -187,7 +187,8 @@ export class Allocations {
 
   /** A change of a pod with processors of its own, or one that the runtime can only make by a restart, of containers that are not restarted. */
   #impossible(pod: Pod, { held }: Entry): string | undefined {
-    if (this.#deps.isPinned(pod)) return 'Resize is infeasible for Guaranteed Pods alongside CPU Manager static policy';
+    const manager = this.#deps.pinnedBy(pod);
+    if (manager !== undefined) return `Resize is infeasible for Guaranteed Pods alongside ${manager} static policy`;
     const capabilities = this.#deps.capabilitiesOf(pod);
     if (capabilities === undefined || capabilities.features.has('update') || pod.spec?.restartPolicy !== 'Never')
       return undefined;

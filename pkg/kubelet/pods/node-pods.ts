@@ -5,10 +5,9 @@
 import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
-import type { CpuManager } from '../cpus/cpu-manager.ts';
+import type { Pinning } from '../pinning/pinning.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
 import type { PodFailure } from '../status/pod-status-input.ts';
-import type { TopologyManager } from '../topology/topology-manager.ts';
 import type { Allocations } from './allocations.ts';
 import type { PodContext } from './pod-context.ts';
 import { PodWorker } from './pod-worker.ts';
@@ -19,10 +18,8 @@ export interface NodePodsDeps {
   readonly network: PodNetwork;
   readonly hostIps: readonly string[];
   readonly allocations: Allocations;
-  /** Who gives containers processors for themselves; absent where nobody has any. */
-  readonly cpus: Pick<CpuManager, 'admit' | 'wake'> | undefined;
-  /** What keeps the resources of a container near each other; absent where that does not matter. */
-  readonly topology: Pick<TopologyManager, 'admit'> | undefined;
+  /** Who gives containers processors and memory of their own. */
+  readonly pinning: Pick<Pinning, 'admit' | 'wake'>;
   /** Which runtime each pod has. */
   readonly podRuntimes: FoundRuntimes;
   /** Why the node takes no such pod now; undefined when it does. */
@@ -121,7 +118,7 @@ export class NodePods {
     this.#workers.delete(uid);
     this.#deps.allocations.release(uid);
     this.#deps.podRuntimes.forget(uid);
-    this.#deps.cpus?.wake();
+    this.#deps.pinning.wake();
   }
 
   exited(container: RuntimeContainer): void {
@@ -189,11 +186,10 @@ export class NodePods {
   #admit(pod: Pod): PodFailure | undefined {
     const isNew = pod.status?.startTime === undefined && pod.metadata?.deletionTimestamp === undefined;
     const pressed = isNew && !isPodTerminal(pod) ? this.#deps.refusal(pod) : undefined;
-    const { allocations, cpus, topology } = this.#deps;
+    const { allocations, pinning } = this.#deps;
     const refused = pressed ?? allocations.admit(pod);
     if (refused !== undefined || isPodTerminal(pod)) return refused;
-    // One that runs already goes on with what it has, or with what is shared.
-    const unpinned = (isNew ? topology?.admit(pod) : undefined) ?? cpus?.admit(pod);
+    const unpinned = pinning.admit(pod, { isNew });
     if (unpinned === undefined || !isNew) return undefined;
     allocations.release(uidOf(pod));
     return unpinned;

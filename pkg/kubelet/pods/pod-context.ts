@@ -6,10 +6,10 @@ import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
-import type { CpuManager } from '../cpus/cpu-manager.ts';
 import type { ObjectReader } from '../env/environment.ts';
 import type { ImagePuller } from '../images/image-puller.ts';
 import type { BackOff } from '../model/back-off.ts';
+import type { Pinning } from '../pinning/pinning.ts';
 import type { PodPlugins } from '../plugins/plugin-needs.ts';
 import type { ProbeCounts } from '../probes/probe-counts.ts';
 import type { ProbeTransport } from '../runtime/probe-transport.ts';
@@ -56,8 +56,8 @@ export interface PodContext {
   readonly stopping: AbortSignal;
   /** What the node has allotted to its pods. */
   readonly allocations: Pick<Allocations, 'allotted' | 'generation' | 'pending' | 'retry'>;
-  /** Who gives containers processors for themselves; absent where nobody has any. */
-  readonly cpus: Pick<CpuManager, 'fitContainer' | 'fitPod'> | undefined;
+  /** Who gives containers processors and memory of their own. */
+  readonly pinning: Pick<Pinning, 'fitContainer' | 'fitPod'>;
   /** Who asks plugins; absent where no pod has anything of any. */
   readonly plugins: PodPlugins | undefined;
   /** Which runtimes pods have. */

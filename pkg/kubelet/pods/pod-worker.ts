@@ -109,6 +109,7 @@ export class PodWorker {
   update(pod: Pod): void {
     const before = this.#state.pod;
     this.#state.update(pod);
+    this.#context.statuses.told(pod);
     if (pod.metadata?.deletionTimestamp !== undefined) this.#beginTermination();
     else if (this.#isOwnWrite(before, pod)) return;
     this.wake();

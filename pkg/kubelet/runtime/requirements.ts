@@ -2,6 +2,7 @@
  * What a pod asks of its runtime that this runtime cannot do: one line per wish, with the feature it needs. Pure. What nobody can tell from inside
  * and nearly every chart asks for is not here: a node says so and goes on (`unenforced`), as a kubelet without CPU quotas does.
  */
+import { blockIoClassOf } from './block-io-class.ts';
 import type { ContainerConfig, SandboxConfig } from './container-config.ts';
 import type { RuntimeCapabilities, RuntimeFeature } from './runtime.ts';
 
@@ -85,6 +86,7 @@ const requirements: readonly Requirement[] = [
     feature: 'hugepages',
     wish: ({ container }) => when('hugepages', Object.keys(container.resources.hugepageLimits ?? {}).length > 0),
   },
+  { feature: 'blockIo', wish: ({ container }) => when('block I/O classes', blockIoClassOf(container) !== undefined) },
   { feature: 'stdin', wish: ({ container }) => when('stdin', container.stdin) },
   { feature: 'tty', wish: ({ container }) => when('tty', container.tty) },
   { feature: 'stopSignal', wish: ({ container }) => when('lifecycle.stopSignal', container.stopSignal !== undefined) },

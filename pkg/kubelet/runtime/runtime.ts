@@ -53,6 +53,7 @@ export type RuntimeFeature =
   | 'recursiveReadOnly'
   // Limits that are kept. A container beyond its memory limit ends with reason `OOMKilled`. `bandwidth`: whatever the pod's network does.
   | 'bandwidth'
+  | 'blockIo'
   | 'cpuLimits'
   | 'cpusets'
   | 'hugepages'

@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest';
-import type { PodStatus } from '#pkg/api/types/core-v1.ts';
-import { statusPatch } from './status-manager.ts';
+import type { Pod, PodStatus } from '#pkg/api/types/core-v1.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { FakeApi } from '#pkg/client/fake-api.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
+import { StatusManager, statusPatch } from './status-manager.ts';
 
 const patch = (before: PodStatus, wanted: PodStatus) => statusPatch({ metadata: { uid: 'u' }, status: before }, wanted);
 
@@ -58,4 +62,20 @@ test.each<[string, PodStatus, PodStatus, unknown]>([
   expect(patch(before, wanted)).toEqual(
     expected === undefined ? undefined : { metadata: { uid: 'u' }, status: expected },
   );
+});
+
+test('a state that a watch has told takes the place of the same one that a write returned, and of no other', () => {
+  const clock = new VirtualClock();
+  const client = createClient({ transport: { request: new FakeApi().handle }, userAgent: 'test' });
+  const statuses = new StatusManager({ client, clock, log: silentLogger });
+  const podAt = (resourceVersion: string): Pod => ({ metadata: { name: 'a', uid: 'u', resourceVersion } });
+  const [older, written, told] = [podAt('4'), podAt('5'), podAt('5')];
+  statuses.set(written, { phase: 'Running' });
+  expect(statuses.newest(older)).toBe(written);
+  statuses.told(older);
+  expect(statuses.newest(older)).toBe(written);
+  statuses.told(told);
+  expect(statuses.newest(older)).toBe(told);
+  statuses.told(podAt('6'));
+  expect(statuses.hasSeen(podAt('6'))).toBe(false);
 });

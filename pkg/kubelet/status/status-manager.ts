@@ -18,12 +18,12 @@ import { sameStatus } from './same-status.ts';
 /** Wait after a write that failed. */
 const retryMs = 2_000;
 
+/** By the uid of the pod that runs. */
 interface Entry {
   /** The newest known state of the pod in the API. */
   pod: Pod;
-  /** What it should say. */
-  wanted: PodStatus;
-  writing: boolean;
+  /** What it should say; undefined once that is written or given up. */
+  wanted: PodStatus | undefined;
   /** Resolved when `wanted` is written or given up. */
   idle: Deferred | undefined;
 }
@@ -33,6 +33,8 @@ export interface StatusManagerDeps {
   readonly client: Client;
   readonly clock: Clock;
   readonly log: Logger;
+  /** The pod of the API that tells of this one, while there is one. Default: itself. */
+  apiPodOf?(pod: Pod): Pod | undefined;
 }
 
 /** The statuses of one node's pods. */
@@ -40,6 +42,7 @@ export class StatusManager {
   readonly #client: ResourceClient<Pod>;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #apiPodOf: (pod: Pod) => Pod | undefined;
   readonly #entries = new Map<string, Entry>();
   readonly #running = new Set<Promise<void>>();
   #signal: AbortSignal | undefined;
@@ -48,6 +51,7 @@ export class StatusManager {
     this.#client = deps.client.resource(pods);
     this.#clock = deps.clock;
     this.#log = deps.log;
+    this.#apiPodOf = (pod) => (deps.apiPodOf === undefined ? pod : deps.apiPodOf(pod));
   }
 
   /** Writes nothing before it is given a signal, and nothing after that is aborted. */
@@ -60,10 +64,12 @@ export class StatusManager {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  /** The newest state of a pod this manager knows: from its own writes or from `pod`. */
+  /** The newest state of a pod this manager knows: from its own writes or from `pod`, or from what else of the API tells of it. */
   newest(pod: Pod): Pod {
-    const known = this.#entries.get(pod.metadata?.uid ?? '')?.pod;
-    return known !== undefined && versionOf(known) > versionOf(pod) ? known : pod;
+    const own = this.#apiPodOf(pod);
+    if (own === undefined) return pod;
+    const newest = this.#newestOf(pod, own);
+    return own === pod || newest.status === undefined ? newest : { ...pod, status: newest.status };
   }
 
   /** Whether this state of a pod is one that a write of this manager returned, or older. */
@@ -72,18 +78,28 @@ export class StatusManager {
     return known !== undefined && versionOf(known) >= versionOf(pod);
   }
 
-  /** States what the pod's status should be. */
+  /** Takes a state that a watch has told in place of the same one that a write has returned: others hold that, and the answer is held by nobody else. */
+  told(pod: Pod): void {
+    const entry = this.#entries.get(pod.metadata?.uid ?? '');
+    if (entry !== undefined && versionOf(entry.pod) === versionOf(pod)) entry.pod = pod;
+  }
+
+  /** States what the pod's status should be. Where nothing of the API tells of the pod nothing is written. */
   set(pod: Pod, status: PodStatus): void {
+    const own = this.#apiPodOf(pod);
+    if (own === undefined) return;
     const uid = pod.metadata?.uid ?? '';
+    const newest = this.#newestOf(pod, own);
     let entry = this.#entries.get(uid);
     if (entry === undefined) {
-      entry = { pod, wanted: status, writing: false, idle: undefined };
+      entry = { pod: newest, wanted: undefined, idle: undefined };
       this.#entries.set(uid, entry);
     }
-    entry.pod = this.newest(pod);
+    entry.pod = newest;
+    const isWriting = entry.wanted !== undefined;
+    if (!isWriting && !differs(entry.pod.status ?? {}, status)) return;
     entry.wanted = status;
-    if (entry.writing || !differs(entry.pod.status ?? {}, status)) return;
-    entry.writing = true;
+    if (isWriting) return;
     const running = this.#write(uid, entry).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
@@ -91,7 +107,7 @@ export class StatusManager {
   /** Resolves when the newest status of a pod is in the API, or never will be. */
   async flush(uid: string): Promise<void> {
     const entry = this.#entries.get(uid);
-    if (entry?.writing !== true) return;
+    if (entry?.wanted === undefined) return;
     entry.idle ??= new Deferred();
     await entry.idle.promise;
   }
@@ -100,15 +116,24 @@ export class StatusManager {
     this.#entries.delete(uid);
   }
 
+  #newestOf(pod: Pod, own: Pod): Pod {
+    const known = this.#entries.get(pod.metadata?.uid ?? '')?.pod;
+    return known?.metadata?.uid === own.metadata?.uid && known !== undefined && versionOf(known) > versionOf(own)
+      ? known
+      : own;
+  }
+
   async #write(uid: string, entry: Entry): Promise<void> {
     // One turn of the clock: lets everything that follows from the same instant be part of the same write.
     await sleep(this.#clock, 0);
     while (this.#entries.get(uid) === entry && this.#signal?.aborted === false) {
       const { wanted } = entry;
-      const patch = statusPatch(entry.pod, wanted);
+      const patch = wanted && statusPatch(entry.pod, wanted);
       if (patch === undefined) break;
       try {
-        entry.pod = await this.#send(entry.pod, patch);
+        const written = await this.#send(entry.pod, patch);
+        // A watch may have been faster.
+        if (versionOf(written) > versionOf(entry.pod)) entry.pod = written;
         // What a write did not bring about, the same write again will not either.
         if (entry.wanted === wanted) break;
       } catch (error) {
@@ -118,7 +143,7 @@ export class StatusManager {
         if (!(await sleep(this.#clock, retryMs, this.#signal))) break;
       }
     }
-    entry.writing = false;
+    entry.wanted = undefined;
     entry.idle?.resolve();
     entry.idle = undefined;
   }

@@ -120,11 +120,12 @@ function bestOf(found: readonly Merged[], least: number): Required<NumaHint> | u
 }
 
 /** Every set of these nodes but the empty one. */
-function masksOf(nodes: readonly number[]): readonly NumaMask[] {
+export function masksOf(nodes: readonly number[]): readonly NumaMask[] {
   const all = Array.from({ length: 2 ** nodes.length - 1 }, (_, index) => index + 1);
   return all.map((chosen) => maskOf(nodes.filter((_, place) => (chosen & (1 << place)) !== 0)));
 }
 
-function bits(mask: NumaMask): number {
+/** How many nodes it has. */
+export function bits(mask: NumaMask): number {
   return mask.toString(2).replaceAll('0', '').length;
 }

@@ -5,6 +5,7 @@
  */
 
 import { podReferences } from '#pkg/api/core/pod-references.ts';
+import { isMirrorPod } from '#pkg/api/core/static-pods.ts';
 import type { TokenRequest } from '#pkg/api/types/authentication-v1.ts';
 import type { Node, PersistentVolumeClaim, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, persistentVolumeClaims, pods, resourceSlices } from '#pkg/api/types/refs.ts';
@@ -22,7 +23,7 @@ import {
 import { nodeOf } from '../authorization/node-identity.ts';
 import { without } from '../draft.ts';
 import { machineStatus, migrationStatus, snapshotStatus } from './machine-restriction.ts';
-import { aboutPod, isMirrorPod } from './pods.ts';
+import { aboutPod } from './pods.ts';
 
 /** What is posted to the subresource `token` of service accounts. */
 const tokenRequests: ResourceRef<TokenRequest> = {

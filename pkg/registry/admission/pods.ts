@@ -1,7 +1,6 @@
 /** What plugins for pods share. */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
-import type { Given } from '#pkg/apimachinery/draft.ts';
 import type { ErrorSubject } from '#pkg/apimachinery/status-error.ts';
 import { type AdmissionAttributes, about } from '#pkg/apiserver/strategy.ts';
 
@@ -11,9 +10,4 @@ export const podSubject: ErrorSubject = { group: '', resource: 'pods' };
 /** A request that is about a pod itself, not one of its subresources, as one; undefined for others. */
 export function aboutPod(attributes: AdmissionAttributes): AdmissionAttributes<Pod> | undefined {
   return about(attributes, pods);
-}
-
-/** Whether a pod only shows what a node runs from a file of its own. */
-export function isMirrorPod(pod: Given<Pod>): boolean {
-  return Object.hasOwn(pod.metadata?.annotations ?? {}, 'kubernetes.io/config.mirror');
 }

@@ -5,6 +5,7 @@
  */
 
 import { podReferences } from '#pkg/api/core/pod-references.ts';
+import { isMirrorPod } from '#pkg/api/core/static-pods.ts';
 import type { Pod, PodSpec, ServiceAccount } from '#pkg/api/types/core-v1.ts';
 import { serviceAccounts } from '#pkg/api/types/refs.ts';
 import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
@@ -14,7 +15,7 @@ import { type Awaitable, onceThere, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { isAutomounted, mountApiAccess } from './api-access.ts';
-import { aboutPod, isMirrorPod, podSubject } from './pods.ts';
+import { aboutPod, podSubject } from './pods.ts';
 
 /** How often and how far apart a missing account is looked for. Source: upstream `getServiceAccount`. */
 const attemptsMax = 10;

@@ -24,7 +24,7 @@ import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type Condition, cleanupFinalizer, conditionOf, isTerminating, withConditions } from './conditions.ts';
 import type { ConversionDeps } from './conversion-webhook.ts';
-import { definitionOf } from './definition-of.ts';
+import { type DefinitionDeps, definitionOf } from './definition-of.ts';
 
 /** Where definitions come from and go to. */
 export interface CustomResourcesOptions {
@@ -71,11 +71,9 @@ class Controller implements CustomResources {
 
   async start(): Promise<void> {
     const { items } = await this.#options.client.resource(customResourceDefinitions).list();
-    for (const crd of items) {
-      if (conditionOf(crd, 'Established')?.status !== 'True') continue;
-      // A name that two have from a time when nobody looked: the controller tells of it.
-      if (this.#namesProblem(crd) === undefined) this.#serve(crd);
-    }
+    // Each was compiled when it was established, by this server or another. One that cannot be served, as of a name that two have from a time when nobody
+    // looked, is told of by the controller.
+    for (const crd of items) if (isTrue(crd, 'Established')) this.#serve(crd, { compilesLate: true });
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -85,7 +83,9 @@ class Controller implements CustomResources {
     const queue = createWorkQueue({ name: 'custom-resources', clock });
     const add = ({ metadata }: CustomResourceDefinition): void => queue.add(metadata?.name ?? '');
     informer.addHandler({
-      added: add,
+      added: (crd) => {
+        if (!this.#isSettled(crd)) add(crd);
+      },
       updated: (_, crd) => add(crd),
       deleted: add,
     });
@@ -102,12 +102,21 @@ class Controller implements CustomResources {
     await Promise.all([informers.run(signal), runReconcileLoop(loop, signal)]);
   }
 
+  /** Whether a definition is served as it is, and its status says so: then it has its names, and there is nothing to do. */
+  #isSettled(crd: CustomResourceDefinition): boolean {
+    const { metadata, spec, status } = crd;
+    const served = this.#served.get(metadata?.name ?? '');
+    if (served?.uid !== metadata?.uid || served?.generation !== (metadata?.generation ?? 1)) return false;
+    if (isTerminating(crd) || !isTrue(crd, 'Established') || !isTrue(crd, 'NamesAccepted')) return false;
+    return deepEqual(status?.acceptedNames, spec.names);
+  }
+
   async #reconcile(crd: CustomResourceDefinition | undefined): Promise<ReconcileResult> {
     if (crd === undefined) return undefined;
     if (isTerminating(crd)) return this.#terminate(crd);
     const problem = this.#namesProblem(crd);
     const conditions: Condition[] = [namesCondition(problem)];
-    let established = conditionOf(crd, 'Established')?.status === 'True';
+    let established = isTrue(crd, 'Established');
     if (problem === undefined) {
       const failure = this.#serve(crd);
       if (failure === undefined) {
@@ -145,14 +154,14 @@ class Controller implements CustomResources {
   }
 
   /** Has the server serve the newest state; returns why that cannot be. */
-  #serve(crd: CustomResourceDefinition): string | undefined {
+  #serve(crd: CustomResourceDefinition, how: Pick<DefinitionDeps, 'compilesLate'> = {}): string | undefined {
     const { served, random, webhooks } = this.#options;
     const { name = '', uid = '', generation = 1 } = crd.metadata ?? {};
     const before = this.#served.get(name);
     const isGoing = isTerminating(crd);
     if (before?.uid === uid && before.generation === generation && before.isTerminating === isGoing) return undefined;
     try {
-      const definition = definitionOf(crd, { ...webhooks, random });
+      const definition = definitionOf(crd, { ...webhooks, random, ...how });
       if (before === undefined) served.add(definition);
       else served.replace(definition);
     } catch (error) {
@@ -238,6 +247,10 @@ class Controller implements CustomResources {
 
 function condition(type: Condition['type'], status: 'False' | 'True', reason: string, message: string): Condition {
   return { type, status, reason, message };
+}
+
+function isTrue(crd: CustomResourceDefinition, type: Condition['type']): boolean {
+  return conditionOf(crd, type)?.status === 'True';
 }
 
 function namesCondition(problem: { reason: string; message: string } | undefined): Condition {

@@ -16,15 +16,21 @@ import { isTerminating } from './conditions.ts';
 import { type ConversionDeps, conversionWebhook } from './conversion-webhook.ts';
 import { columnsTable } from './printer-columns.ts';
 
-/** The definition of what is served. Throws for a schema that cannot be compiled, such as one with a pattern that is none. */
-export function definitionOf(crd: CustomResourceDefinition, deps: ConversionDeps): ResourceDefinition {
+/** How a definition is taken up. */
+export interface DefinitionDeps extends ConversionDeps {
+  /** Its checks are compiled with the first object rather than now, as of one that was served before this server began. */
+  readonly compilesLate?: boolean;
+}
+
+/** The definition of what is served. Throws for a schema that cannot be compiled, such as one with a pattern that is none, unless that is done later. */
+export function definitionOf(crd: CustomResourceDefinition, deps: DefinitionDeps): ResourceDefinition {
   const { group, names, scope, versions, conversion } = crd.spec;
   return structuralDefinition({
     group,
     names,
     scope: scope === 'Cluster' ? 'Cluster' : 'Namespaced',
     versions: versions.map(versionOf),
-    compilesAtOnce: true,
+    compilesAtOnce: deps.compilesLate !== true,
     readsAgain: versions.length > 1 || (crd.metadata?.generation ?? 1) > 1,
     ...(conversion?.strategy === 'Webhook' ? { convert: conversionWebhook(crd, deps) } : {}),
     ...(isTerminating(crd) ? { rules: { validateCreate: refuseCreation } } : {}),

@@ -23,16 +23,23 @@ const ageOnly: readonly CustomResourceColumnDefinition[] = [
 
 /** The printer of a version. A column whose path is none, or whose value is of another type, is empty. */
 export function columnsTable(columns: readonly CustomResourceColumnDefinition[] | undefined): TablePrinter {
-  const shown = columns === undefined || columns.length === 0 ? ageOnly : columns;
-  const cells = shown.map((column) => ({ type: column.type, path: pathOf(column.jsonPath) }));
+  return columns === undefined || columns.length === 0 ? ageTable : tableOf(columns);
+}
+
+/** Paths are read with the first row: a start knows many kinds of which nobody asks for a table. */
+function tableOf(shown: readonly CustomResourceColumnDefinition[]): TablePrinter {
+  let read: readonly { readonly type: string; readonly path: Path | undefined }[] | undefined;
   return {
     columns: [nameColumn, ...shown.map(columnOf)],
-    cells: (object, nowMs) => [
-      nameOf(object),
-      ...cells.map(({ type, path }) => cellOf(firstAt(path, object), type, nowMs)),
-    ],
+    cells: (object, nowMs) => {
+      read ??= shown.map((column) => ({ type: column.type, path: pathOf(column.jsonPath) }));
+      return [nameOf(object), ...read.map(({ type, path }) => cellOf(firstAt(path, object), type, nowMs))];
+    },
   };
 }
+
+/** What most kinds have. */
+const ageTable = tableOf(ageOnly);
 
 function columnOf({ name, type, format, description, priority }: CustomResourceColumnDefinition): TableColumn {
   return {

@@ -7,6 +7,7 @@
  */
 
 import { podReferences } from '#pkg/api/core/pod-references.ts';
+import { isMirrorPod } from '#pkg/api/core/static-pods.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 
@@ -19,9 +20,6 @@ interface NodeEntry {
   /** How many pods refer to an object, by `<kind>/<namespace>/<name>`. */
   readonly references: Map<string, number>;
 }
-
-/** Marks pods that the API has only to show what a node runs by itself. */
-const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
 /** The index; it knows nothing before its sink was told. */
 export class NodeGraph {
@@ -80,7 +78,7 @@ function keyOf({ metadata }: Pod): string {
 function referencesOf(pod: Pod): ReadonlySet<string> {
   const namespace = pod.metadata?.namespace ?? '';
   const found = new Set<string>();
-  if (pod.metadata?.annotations?.[mirrorAnnotation] !== undefined) return found;
+  if (isMirrorPod(pod)) return found;
   const add = (kind: ReferredKind, name: string | undefined): void => {
     if (name) found.add(`${kind}/${namespace}/${name}`);
   };

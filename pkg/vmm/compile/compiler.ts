@@ -1,6 +1,6 @@
 /**
  * The engine that compiles: code that was come to often runs as WebAssembly, the rest is interpreted, with the same result instruction by instruction. Compiled
- * code takes no traps, reaches no device and changes no control register: before an instruction that would, it comes back, and that one is interpreted.
+ * code takes no traps and reaches no device: before an instruction that would, it comes back, and that one is interpreted. What is seldom, as floating point, it has interpreted and goes on.
  * What is compiled belongs to a page of memory and is dropped when the page's bytes change; it holds at any virtual address.
  */
 import { NO_FRAME } from '../frames/page-frames.ts';
@@ -12,12 +12,15 @@ import type { Engine, Interpreter } from '../hart/interpreter.ts';
 import { READ, WRITE } from '../hart/mmu.ts';
 import type { CodeCache, CompiledPage, Entrance, PageCode } from '../isa/code-cache.ts';
 import { hartLayout, MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
-import { ENDS, emitRegion } from './emit.ts';
+import { ENDS, emitRegion, GOES_ON } from './emit.ts';
 import type { ModuleShelf } from './module-shelf.ts';
 import { findRegion } from './region.ts';
 
 /** Regions compiled at a time; when there are more, all are dropped and made anew as they are needed. Each costs some 30 KiB. */
 const REGIONS_MAX = 4096;
+
+/** The table of them grows by so many: few guests have more. */
+const TABLE_STEP = 128;
 
 /** What the engine works on. */
 export interface CompilerParts {
@@ -33,18 +36,33 @@ const isRegion = (value: unknown): value is Entrance['run'] => typeof value === 
 export class Compiler implements Engine {
   /** Regions compiled since the start. */
   compiled = 0;
+  /** Modules that were made for them: others were there. */
+  private made = 0;
   private readonly parts: CompilerParts;
   private readonly hot: number;
   private readonly modules: ModuleShelf | undefined;
   private live = 0;
-  private readonly imports: { readonly m: { readonly m: WebAssembly.Memory; readonly f: CompilerFill } };
+  /** Functions of regions by their numbers, for those that lead to each other. */
+  private readonly table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_STEP, maximum: REGIONS_MAX });
+  private readonly imports: {
+    readonly m: {
+      readonly m: WebAssembly.Memory;
+      readonly t: WebAssembly.Table;
+      readonly f: CompilerFill;
+      readonly s: (base: number) => number;
+    };
+  };
 
   /** A place is compiled when it is come to for the `hot`th time; `modules`: what was compiled before. */
   constructor(parts: CompilerParts, hot: number, modules?: ModuleShelf) {
     this.parts = parts;
     this.hot = hot;
     this.modules = modules;
-    this.imports = { m: { m: parts.memory.wasm, f: (base, lo, hi, kind) => this.fill(base, lo, hi, kind) } };
+    const f: CompilerFill = (base, lo, hi, kind) => this.fill(base, lo, hi, kind);
+    this.imports = { m: { m: parts.memory.wasm, t: this.table, f, s: (base: number) => this.step(base) } };
+    parts.cache.onForget = () => {
+      for (const hart of parts.harts) hart.mmu.forgetPlaces();
+    };
   }
 
   run(hart: Hart): void {
@@ -56,7 +74,10 @@ export class Compiler implements Engine {
       if (entrance === undefined) interpreter.runStraight(hart);
       // It is mostly one instruction, such as the first of a trap's handler, with much behind it that can be compiled.
       else if (entrance === 'never') interpreter.runOne(hart);
-      else this.enter(hart, entrance);
+      else {
+        hart.mmu.place(entrance.code, entrance.entry);
+        this.enter(hart, entrance);
+      }
       isArrived = true;
     }
   }
@@ -68,20 +89,22 @@ export class Compiler implements Engine {
     );
   }
 
-  /** Compiles what is at an offset in memory, where that is code which can be. */
-  warm(place: number): void {
+  /** Compiles what is at an offset in memory, where that is code which can be; says whether a module was made for it, which is most of what it takes. */
+  warm(place: number): boolean {
     const { cache, memory } = this.parts;
-    if (place % 2 !== 0 || place < 0 || place >= memory.size) return;
-    if (memory.missing[Math.floor(place / PAGE_SIZE)] === 1) return;
+    const madeBefore = this.made;
+    if (place % 2 !== 0 || place < 0 || place >= memory.size) return false;
+    if (memory.missing[Math.floor(place / PAGE_SIZE)] === 1) return false;
     const code = cache.pageAt(MEMORY_BASE + place);
     const page = this.pageOf(code);
     const offset = place % PAGE_SIZE;
     const entrance = page.entrances[offset >> 1] ?? this.compile(code, page, offset);
     const [hart] = this.parts.harts;
-    if (entrance === undefined || hart === undefined) return;
+    if (entrance === undefined || hart === undefined) return false;
     // With no instructions to run it does nothing, and its body is there from then on: engines compile one with its first call.
     hart.view.setInt32(hart.at + hartLayout.left, 0, true);
     entrance.run(hart.at, entrance.entry);
+    return this.made > madeBefore;
   }
 
   private enter(hart: Hart, { run, entry }: Entrance): void {
@@ -97,6 +120,40 @@ export class Compiler implements Engine {
     hart.left = words[left] ?? 0;
     if (end === ENDS.interpret && hart.left > 0) this.parts.interpreter.runOne(hart);
     else if (end === ENDS.budget) this.parts.interpreter.run(hart);
+  }
+
+  /**
+   * Interprets an instruction in the middle of a region, with the registers that it names, pc and count in the hart's part; says whether the region may go on, or how it ends. Nothing is thrown
+   * through the region, which would lose its registers: it ends there, and what comes next throws it again.
+   */
+  private step(base: number): number {
+    const hart = this.hartAt(base);
+    if (hart === undefined) return ENDS.interpret;
+    const { interpreter } = this.parts;
+    const { words, at } = hart;
+    const pc = (at + hartLayout.pc) >>> 2;
+    const left = (at + hartLayout.left) >>> 2;
+    hart.pcLo = words[pc] ?? 0;
+    hart.pcHi = words[pc + 1] ?? 0;
+    hart.left = words[left] ?? 0;
+    const code = interpreter.pageOf(hart);
+    let end: number = ENDS.interpret;
+    try {
+      const isStraight = interpreter.runOne(hart);
+      end = ENDS.interpreted;
+      // Where the next instruction is may have changed, and what it is.
+      if (isStraight && !hart.attention && interpreter.pageOf(hart) === code) end = GOES_ON;
+    } catch (error) {
+      if (error !== MISSING_PAGE && error !== NO_FRAME) throw error;
+    }
+    words[pc] = hart.pcLo;
+    words[pc + 1] = hart.pcHi;
+    words[left] = hart.left;
+    return end;
+  }
+
+  private hartAt(base: number): Hart | undefined {
+    return this.parts.harts[((base >>> 0) - this.parts.memory.harts) / hartLayout.bytes];
   }
 
   /** The compiled code at the hart's pc, which may be compiled now; undefined where it is to be interpreted, `never` where it cannot be compiled. */
@@ -131,11 +188,15 @@ export class Compiler implements Engine {
     }
     if (this.live >= REGIONS_MAX) {
       for (const kept of cache.kept) kept.compiled = undefined;
+      for (const hart of this.parts.harts) hart.mmu.forgetPlaces();
       this.live = 0;
       return undefined;
     }
     const kind = { pages: memory.wasm.buffer.byteLength / 65_536, isShared: memory.frames.isShared };
-    const make = (): WebAssembly.Module => new WebAssembly.Module(emitRegion(region, kind));
+    const make = (): WebAssembly.Module => {
+      this.made++;
+      return new WebAssembly.Module(emitRegion(region, kind));
+    };
     // A region is of one page and depends on nothing but its bytes.
     const module =
       this.modules?.moduleOf({ page: memory.readPage(code.page), offset, memory: JSON.stringify(kind) }, make) ??
@@ -143,18 +204,20 @@ export class Compiler implements Engine {
     const run = new WebAssembly.Instance(module, this.imports).exports['r'];
     if (!isRegion(run)) return undefined;
     this.compiled++;
-    this.live++;
+    const number = this.live++;
+    if (number >= this.table.length) this.table.grow(TABLE_STEP);
+    this.table.set(number, run);
     page.starts.push(offset);
     for (const [entry, index] of region.entries.entries()) {
       const at = (region.blocks[index]?.offset ?? 0) >> 1;
-      page.entrances[at] ??= { run, entry };
+      page.entrances[at] ??= { run, entry, code: number };
     }
     return page.entrances[offset >> 1];
   }
 
   /** Makes the translation buffer let an access through; 0 where it does not: the access faults, is a device's, or must be noted. */
   private fill(base: number, lo: number, hi: number, kind: number): number {
-    const hart = this.parts.harts[((base >>> 0) - this.parts.memory.harts) / hartLayout.bytes];
+    const hart = this.hartAt(base);
     if (hart === undefined) return 0;
     const access = (kind & 16) === 0 ? READ : WRITE;
     const size = kind & 15;

@@ -3,13 +3,24 @@
  * does not fit into the instructions that are left; then writes registers, pc and count back, and says why it ended. Counts are exact where it ends.
  */
 import type { Instruction } from '../isa/instruction.ts';
-import { hartLayout, PAGE_SIZE } from '../memory-map.ts';
+import { hartLayout, JUMP_ENTRIES, PAGE_SIZE } from '../memory-map.ts';
+import { isControl, translateControl } from './control.ts';
 import type { Block, Region } from './region.ts';
-import { type Locals, registersOf, type Target, translate, translateLink, translateTest } from './translate.ts';
-import { type ModuleMemory, moduleOf, type WasmFunction, WasmWriter, wasm } from './wasm-writer.ts';
+import {
+  isInterpreted,
+  type Locals,
+  registersOf,
+  type Target,
+  translate,
+  translateLink,
+  translateTest,
+} from './translate.ts';
+import { functions, type ModuleMemory, moduleOf, type WasmFunction, WasmWriter, wasm } from './wasm-writer.ts';
 
-/** Why a region's function came back: it goes on elsewhere, the instruction at pc must be interpreted, or too few are left for its next block. */
-export const ENDS = { elsewhere: 0, interpret: 1, budget: 2 } as const;
+/** Why a region's function came back: it goes on where no code is known, the instruction at pc must be interpreted, too few are left for its next block, or an instruction that was interpreted has the last word. */
+export const ENDS = { elsewhere: 0, interpret: 1, budget: 2, interpreted: 3 } as const;
+/** What `step` answers where the region goes on; else it is how it ends, with pc and count where it left them. */
+export const GOES_ON = -1;
 
 const BASE = 0;
 const ENTRY = 1;
@@ -21,13 +32,14 @@ function localsOf(
   used: readonly number[],
 ): Locals & { readonly pc: number; readonly left: number; readonly end: number } {
   const i64 = 2 + used.length;
-  const i32 = i64 + 3;
+  const i32 = i64 + 4;
   return {
     base: BASE,
     register: (register) => 2 + used.indexOf(register),
     address: i64,
     page: i64 + 1,
     pc: i64 + 2,
+    value: i64 + 3,
     left: i32,
     low: i32 + 1,
     entry: i32 + 2,
@@ -67,45 +79,86 @@ class RegionEmitter {
     out.end();
     out.end();
     this.exit();
+    this.goOn();
     out.get(locals.end);
-    return { i64Locals: this.used.length + 3, i32Locals: 5, bytes: out.bytes };
+    return { i64Locals: this.used.length + 4, i32Locals: 5, bytes: out.bytes };
   }
 
   private enter(): void {
     const { out, locals } = this;
-    for (const register of this.used) {
-      out.get(BASE);
-      out.memory(wasm.i64Load, hartLayout.x + register * 8);
-      out.set(locals.register(register));
-    }
+    for (const register of this.used) this.get(register);
     out.get(BASE);
     out.memory(wasm.i64Load, hartLayout.pc);
     out.i64(-PAGE_SIZE);
     out.op(wasm.i64And);
     out.set(locals.page);
-    for (const [field, local] of [
-      [hartLayout.left, locals.left],
-      [hartLayout.dataTlb, locals.buffer],
-    ] as const) {
-      out.get(BASE);
-      out.memory(wasm.i32Load, field);
-      out.set(local);
-    }
+    this.take(hartLayout.left, locals.left);
+    this.take(hartLayout.dataTlb, locals.buffer);
+  }
+
+  /** A register comes from the hart's part. */
+  private get(register: number): void {
+    const { out } = this;
+    out.get(BASE);
+    out.memory(wasm.i64Load, hartLayout.x + register * 8);
+    out.set(this.locals.register(register));
+  }
+
+  /** A register goes there. */
+  private put(register: number): void {
+    const { out } = this;
+    out.get(BASE);
+    out.get(this.locals.register(register));
+    out.memory(wasm.i64Store, hartLayout.x + register * 8);
+  }
+
+  /** A word comes from there. */
+  private take(field: number, local: number): void {
+    const { out } = this;
+    out.get(BASE);
+    out.memory(wasm.i32Load, field);
+    out.set(local);
   }
 
   private exit(): void {
     const { out, locals } = this;
-    for (const register of this.used) {
-      out.get(BASE);
-      out.get(locals.register(register));
-      out.memory(wasm.i64Store, hartLayout.x + register * 8);
-    }
+    for (const register of this.used) this.put(register);
     out.get(BASE);
     out.get(locals.pc);
     out.memory(wasm.i64Store, hartLayout.pc);
     out.get(BASE);
     out.get(locals.left);
     out.memory(wasm.i32Store, hartLayout.left);
+  }
+
+  /** Where it goes on elsewhere, and the hart has found code there before, becomes that. */
+  private goOn(): void {
+    const { out, locals } = this;
+    out.get(locals.end);
+    out.op(wasm.i32Eqz);
+    out.if();
+    out.get(locals.pc);
+    out.op(wasm.i32Wrap);
+    out.i32(3);
+    out.op(wasm.i32Shl);
+    out.i32((JUMP_ENTRIES - 1) * 16);
+    out.op(wasm.i32And);
+    out.get(BASE);
+    out.memory(wasm.i32Load, hartLayout.places);
+    out.op(wasm.i32Add);
+    out.tee(locals.entry);
+    out.memory(wasm.i64Load, 0);
+    out.get(locals.pc);
+    out.op(wasm.i64Eq);
+    out.if();
+    out.get(BASE);
+    out.get(locals.entry);
+    out.memory(wasm.i32Load, 12);
+    out.get(locals.entry);
+    out.memory(wasm.i32Load, 8);
+    out.becomes();
+    out.end();
+    out.end();
   }
 
   /** Blocks of a range, loops in it as one; each can be jumped to from those before it. */
@@ -156,6 +209,9 @@ class RegionEmitter {
         translateLink(target, instruction, offset);
         this.goTo(offset + instruction.imm);
       } else if (instruction.operation.name === 'jalr') this.indirect(target, instruction, offset);
+      else if (isControl(instruction))
+        translateControl(target, instruction, () => this.step(instruction, offset, count - at));
+      else if (isInterpreted(instruction)) this.step(instruction, offset, count - at);
       else translate(target, instruction, offset);
     }
     const end = block.code.at(-1);
@@ -205,6 +261,38 @@ class RegionEmitter {
     out.i32(ENDS.elsewhere);
     out.set(locals.end);
     out.br('exit');
+  }
+
+  /** Has the interpreter do an instruction, and goes on behind it where it says so; `left`: how many of its block are not run yet. */
+  private step(instruction: Instruction, offset: number, left: number): void {
+    const { out, locals } = this;
+    const registers = registersOf(instruction);
+    for (const register of registers) this.put(register);
+    out.get(BASE);
+    out.get(locals.page);
+    out.i64(offset);
+    out.op(wasm.i64Add);
+    out.memory(wasm.i64Store, hartLayout.pc);
+    out.get(BASE);
+    out.get(locals.left);
+    out.i32(left);
+    out.op(wasm.i32Add);
+    out.memory(wasm.i32Store, hartLayout.left);
+    out.get(BASE);
+    out.call(functions.step);
+    out.set(locals.end);
+    if (registers.includes(instruction.rd)) this.get(instruction.rd);
+    this.take(hartLayout.dataTlb, locals.buffer);
+    out.get(locals.end);
+    out.i32(GOES_ON);
+    out.op(wasm.i32Ne);
+    out.if();
+    out.get(BASE);
+    out.memory(wasm.i64Load, hartLayout.pc);
+    out.set(locals.pc);
+    this.take(hartLayout.left, locals.left);
+    out.br('exit');
+    out.end();
   }
 
   /** Ends the function before the instruction at an offset, giving back the count of those that were not run. */

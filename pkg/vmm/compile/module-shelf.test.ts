@@ -33,3 +33,18 @@ test('a machine whose code was compiled for another runs as that does', () => {
   expect(alone?.blocksCompiled).toBeGreaterThan(0);
   expect([first, second]).toEqual([alone, alone]);
 });
+
+test('who compiles ahead hears whether there was a module', () => {
+  const config = restlessConfig({ regionKiB: 64, pause: 60, engine: 'compile' });
+  const modules = new ModuleShelf();
+  const first = createMachine(config);
+  first.run(300_000);
+  const places = first.hotPlaces();
+  expect(places.length).toBeGreaterThan(0);
+  const warmed = (): readonly boolean[] => {
+    const machine = createMachine(config, undefined, { modules });
+    return places.map((place) => machine.warm(place));
+  };
+  expect(warmed()).toContain(true);
+  expect(warmed()).not.toContain(true);
+});

@@ -1,8 +1,8 @@
 /**
- * Single instructions as WebAssembly: what the interpreter's handlers do, on registers in locals. What is not in the tables is interpreted. An access that its
+ * Single instructions as WebAssembly: what the interpreter's handlers do, on registers in locals. What is not in the tables is interpreted (`control.ts` has more of them). An access that its
  * translation buffer does not let through asks `fill`; where that does not help either, the region ends before the instruction.
  */
-import type { Instruction } from '../isa/instruction.ts';
+import type { Format, Instruction } from '../isa/instruction.ts';
 import { CONTEXTS, TLB_BYTES, TLB_ENTRIES } from '../memory-map.ts';
 import { functions, type WasmWriter, wasm, wasmTypes } from './wasm-writer.ts';
 
@@ -11,9 +11,10 @@ export interface Locals {
   /** Offset of the hart's part of the buffer. */
   readonly base: number;
   readonly register: (register: number) => number;
-  /** i64: an address, and the page's own. */
+  /** i64: an address, the page's own, and a value. */
   readonly address: number;
   readonly page: number;
+  readonly value: number;
   /** i32: the low half of the address, an entry of the buffer, and the buffer of reads. */
   readonly low: number;
   readonly entry: number;
@@ -29,12 +30,14 @@ export interface Target {
 
 type Translation = (target: Target, instruction: Instruction) => void;
 
-function read({ out, locals }: Target, register: number): void {
+/** Leaves a register on the stack. */
+export function read({ out, locals }: Target, register: number): void {
   if (register === 0) out.i64(0);
   else out.get(locals.register(register));
 }
 
-function write({ out, locals }: Target, register: number): void {
+/** Puts what is on the stack into a register. */
+export function write({ out, locals }: Target, register: number): void {
   if (register === 0) out.op(wasm.drop);
   else out.set(locals.register(register));
 }
@@ -314,9 +317,19 @@ const tests = new Map<string, number>([
 /** What the end of a block does, besides. */
 const ends = new Set(['jal', 'jalr', 'auipc']);
 
+/** What is interpreted in the middle of a region where it is not translated: it goes on to the next instruction, but for traps. */
+const interpreted: ReadonlySet<Format> = new Set(['csr', 'atomic', 'float', 'fused', 'sfence']);
+const floatAccess = /^f[ls][wd]$/;
+
+/** Whether an instruction is to be interpreted, and the region goes on behind it. */
+export function isInterpreted({ operation: { name, format } }: Instruction): boolean {
+  return !translations.has(name) && (interpreted.has(format) || floatAccess.test(name));
+}
+
 /** Whether an instruction can be part of a region. */
-export function canTranslate({ operation: { name } }: Instruction): boolean {
-  return translations.has(name) || tests.has(name) || ends.has(name);
+export function canTranslate(instruction: Instruction): boolean {
+  const { name } = instruction.operation;
+  return translations.has(name) || tests.has(name) || ends.has(name) || isInterpreted(instruction);
 }
 
 /** Writes an instruction that is no jump; `offset` is its place in the page. */

@@ -25,6 +25,7 @@ export const wasm = {
   i64Store16: 0x3d,
   i64Store32: 0x3e,
   i32Eqz: 0x45,
+  i32Ne: 0x47,
   i32LtS: 0x48,
   i64Eqz: 0x50,
   i64Eq: 0x51,
@@ -88,6 +89,9 @@ function signed(value: bigint): readonly number[] {
     if (isLast) return bytes;
   }
 }
+
+/** Numbers of a module's types of functions. */
+const types = { fill: 0, region: 1, mulhu: 2, step: 3 } as const;
 
 /** The body of a function as it is written; a label leads to what its name says. */
 export class WasmWriter {
@@ -161,6 +165,11 @@ export class WasmWriter {
     this.bytes.push(0x0d, ...unsigned(this.depth(label)));
   }
 
+  /** Becomes another region, whose number in the table is on the stack, after its parameters. */
+  becomes(): void {
+    this.bytes.push(0x13, types.region, 0);
+  }
+
   /** Goes by the number on the stack; beyond the list to its first. */
   brTable(labels: readonly string[]): void {
     const depths = labels.map((label) => this.depth(label));
@@ -208,8 +217,8 @@ export interface WasmFunction {
   readonly bytes: readonly number[];
 }
 
-/** Numbers of the functions in a module: the imported one, a compiled region's, and the high half of unsigned products. */
-export const functions = { fill: 0, region: 1, mulhu: 2 } as const;
+/** Numbers of the functions in a module: the two imported ones, a compiled region's, and the high half of unsigned products. */
+export const functions = { fill: 0, step: 1, region: 2, mulhu: 3 } as const;
 
 /** The memory that a module has: its pages of 64 KiB, which do not grow, and whether several threads have it. */
 export interface ModuleMemory {
@@ -218,25 +227,29 @@ export interface ModuleMemory {
 }
 
 /**
- * A module that imports the memory `m.m` and `m.f` (four i32 to i32), and exports `r` (two i32 to i32).
+ * A module that imports the memory `m.m`, the table of regions `m.t`, `m.f` (four i32 to i32) and `m.s` (i32 to i32), and exports `r` (two i32 to i32).
  */
 export function moduleOf(region: WasmFunction, mulhu: WasmFunction, { pages, isShared }: ModuleMemory): Uint8Array {
   const { i32, i64 } = wasmTypes;
-  const types = [
+  const signatures = [
     functionType([i32, i32, i32, i32], [i32]),
     functionType([i32, i32], [i32]),
     functionType([i64, i64], [i64]),
+    functionType([i32], [i32]),
   ];
   const memory = [...name('m'), ...name('m'), 2, isShared ? 3 : 1, ...unsigned(pages), ...unsigned(pages)];
+  const table = [...name('m'), ...name('t'), 1, 0x70, 0, 0];
+  const fill = [...name('m'), ...name('f'), 0, types.fill];
+  const step = [...name('m'), ...name('s'), 0, types.step];
   const body = ({ i64Locals, i32Locals, bytes }: WasmFunction): Bytes => {
     const locals = [2, ...unsigned(i64Locals), i64, ...unsigned(i32Locals), i32];
     return joined(unsigned(locals.length + bytes.length + 1), locals, bytes, [wasm.end]);
   };
   return joined(
     [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    section(1, list(types)),
-    section(2, list([memory, [...name('m'), ...name('f'), 0, 0]])),
-    section(3, list([[1], [2]])),
+    section(1, list(signatures)),
+    section(2, list([memory, table, fill, step])),
+    section(3, list([[types.region], [types.mulhu]])),
     section(7, list([[...name('r'), 0, ...unsigned(functions.region)]])),
     section(10, list([body(region), body(mulhu)])),
   );

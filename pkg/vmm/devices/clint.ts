@@ -26,16 +26,19 @@ export class Clint implements Device {
   private readonly harts: readonly HartState[];
   private readonly clock: GuestClock;
   private compare: bigint[];
+  /** The same as numbers, which are exact for all times that there are. */
+  private times: number[];
 
   constructor(harts: readonly HartState[], clock: GuestClock) {
     this.harts = harts;
     this.clock = clock;
     this.compare = harts.map(() => 0xffff_ffff_ffff_ffffn);
+    this.times = this.compare.map(Number);
   }
 
   /** When a hart's comparator is reached; far beyond any count where it never is. */
   compareOf(hart: number): number {
-    return Number(this.compare[hart] ?? 0n);
+    return this.times[hart] ?? 0;
   }
 
   /** Raises and lowers the timers' lines by the time that it is. */
@@ -68,6 +71,7 @@ export class Clint implements Device {
       const index = (offset - COMPARE) >> 3;
       const old = this.compare[index];
       if (old !== undefined) this.compare[index] = this.replaced(old, offset, value);
+      this.times = this.compare.map(Number);
     }
     this.refresh();
     return true;
@@ -79,6 +83,7 @@ export class Clint implements Device {
 
   restore(state: PlainReader): void {
     this.compare = state.parts('compare').map((part) => part.big('at'));
+    this.times = this.compare.map(Number);
   }
 
   private half(value: bigint, offset: number): number {

@@ -5,6 +5,8 @@ import type { Device } from './device.ts';
 export class DeviceBus {
   accesses = 0;
   readonly devices: readonly Device[];
+  /** The one that was reached last is mostly the next. */
+  private last: Device | undefined;
 
   constructor(devices: readonly Device[]) {
     this.devices = devices;
@@ -23,6 +25,12 @@ export class DeviceBus {
   }
 
   private at(address: number, size: number): Device | undefined {
-    return this.devices.find((device) => address >= device.base && address + size <= device.base + device.size);
+    if (this.last === undefined || !holds(this.last, address, size))
+      this.last = this.devices.find((device) => holds(device, address, size));
+    return this.last;
   }
+}
+
+function holds({ base, size: bytes }: Device, address: number, size: number): boolean {
+  return address >= base && address + size <= base + bytes;
 }

@@ -25,8 +25,9 @@ export class Plic implements Device, Lines {
   readonly due = Infinity;
   private readonly harts: readonly HartState[];
   private readonly priority = new Uint8Array(PLIC_SOURCES);
-  private readonly pending = new Uint8Array(PLIC_SOURCES);
-  private readonly claimed = new Uint8Array(PLIC_SOURCES);
+  /** A bit for each source, as in `enabled`. */
+  private readonly pending = new Uint32Array(WORDS);
+  private readonly claimed = new Uint32Array(WORDS);
   /** Words of enabled sources by context, one after the other. */
   private readonly enabled: Uint32Array;
   private readonly threshold: Uint8Array;
@@ -38,7 +39,7 @@ export class Plic implements Device, Lines {
   }
 
   setLine(interrupt: number, isHigh: boolean): void {
-    this.pending[interrupt] = isHigh ? 1 : 0;
+    put(this.pending, interrupt, isHigh);
     this.update();
   }
 
@@ -47,7 +48,7 @@ export class Plic implements Device, Lines {
   load(offset: number, size: number): number | undefined {
     if (size !== 4) return undefined;
     if (offset < PENDING) return this.priority[offset >> 2] ?? 0;
-    if (offset < ENABLE) return this.word(this.pending, (offset - PENDING) >> 2);
+    if (offset < ENABLE) return this.pending[(offset - PENDING) >> 2] ?? 0;
     if (offset < CONTEXT) return this.enabled[this.enableIndex(offset)] ?? 0;
     const context = Math.floor((offset - CONTEXT) / CONTEXT_STRIDE);
     const register = (offset - CONTEXT) % CONTEXT_STRIDE;
@@ -70,15 +71,15 @@ export class Plic implements Device, Lines {
   }
 
   save(): { readonly [name: string]: Plain } {
-    const { priority, pending, claimed, enabled, threshold } = this;
-    const lists = { priority, pending, claimed, enabled, threshold };
+    const { priority, enabled, threshold } = this;
+    const lists = { priority, pending: flagsOf(this.pending), claimed: flagsOf(this.claimed), enabled, threshold };
     return Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, Array.from(list)]));
   }
 
   restore(state: PlainReader): void {
     this.priority.set(state.numbers('priority'));
-    this.pending.set(state.numbers('pending'));
-    this.claimed.set(state.numbers('claimed'));
+    for (const [source, flag] of state.numbers('pending').entries()) put(this.pending, source, flag === 1);
+    for (const [source, flag] of state.numbers('claimed').entries()) put(this.claimed, source, flag === 1);
     this.enabled.set(state.numbers('enabled'));
     this.threshold.set(state.numbers('threshold'));
     this.update();
@@ -89,7 +90,7 @@ export class Plic implements Device, Lines {
     const register = offset % CONTEXT_STRIDE;
     if (context >= this.threshold.length) return;
     if (register === 0) this.threshold[context] = value & PRIORITY_MASK;
-    else if (register === 4 && value < PLIC_SOURCES && this.isEnabled(context, value)) this.claimed[value] = 0;
+    else if (register === 4 && value < PLIC_SOURCES && this.isEnabled(context, value)) put(this.claimed, value, false);
   }
 
   /** Index of a word of enabled sources, or -1. */
@@ -103,19 +104,16 @@ export class Plic implements Device, Lines {
     return (((this.enabled[context * WORDS + (source >> 5)] ?? 0) >>> (source & 31)) & 1) === 1;
   }
 
-  private word(bits: Uint8Array, index: number): number {
-    let word = 0;
-    for (let bit = 0; bit < 32; bit++) if (bits[index * 32 + bit] === 1) word |= 1 << bit;
-    return word >>> 0;
-  }
-
   /** The pending source of highest priority, then lowest number, above `floor`; 0 if there is none. */
   private best(context: number, floor: number): number {
     let best = 0;
     let bestPriority = floor;
-    for (let source = 1; source < PLIC_SOURCES; source++) {
-      const priority = this.priority[source] ?? 0;
-      if (priority > bestPriority && this.isWaiting(source) && this.isEnabled(context, source)) {
+    for (let word = 0; word < WORDS; word++) {
+      const waiting = (this.pending[word] ?? 0) & ~(this.claimed[word] ?? 0);
+      for (let left = waiting & (this.enabled[context * WORDS + word] ?? 0); left !== 0; left &= left - 1) {
+        const source = word * 32 + 31 - Math.clz32(left & -left);
+        const priority = this.priority[source] ?? 0;
+        if (priority <= bestPriority) continue;
         best = source;
         bestPriority = priority;
       }
@@ -123,15 +121,11 @@ export class Plic implements Device, Lines {
     return best;
   }
 
-  private isWaiting(source: number): boolean {
-    return this.pending[source] === 1 && this.claimed[source] === 0;
-  }
-
   private claim(context: number): number {
     const source = this.best(context, 0);
     if (source !== 0) {
-      this.pending[source] = 0;
-      this.claimed[source] = 1;
+      put(this.pending, source, false);
+      put(this.claimed, source, true);
       this.update();
     }
     return source;
@@ -144,4 +138,15 @@ export class Plic implements Device, Lines {
       hart.lines = (hart.lines & ~(MEIP | SEIP)) | machine | supervisor;
     }
   }
+}
+
+/** Sets a source's bit, or clears it. */
+function put(words: Uint32Array, source: number, flag: boolean): void {
+  const old = words[source >> 5] ?? 0;
+  words[source >> 5] = flag ? old | (1 << (source & 31)) : old & ~(1 << (source & 31));
+}
+
+/** The bits as a number each. */
+function flagsOf(words: Uint32Array): readonly number[] {
+  return Array.from({ length: PLIC_SOURCES }, (_, source) => ((words[source >> 5] ?? 0) >>> (source & 31)) & 1);
 }

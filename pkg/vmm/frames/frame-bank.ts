@@ -177,8 +177,10 @@ export class FrameBank {
   settle(machine: number, offsets: Uint32Array, discard?: (bytes: Uint8Array) => void): void {
     const { owners } = this.parts;
     if (discard !== undefined) for (const { frame, count } of this.runsOf(machine)) discard(this.bytesOf(frame, count));
-    for (const [page, offset] of offsets.entries()) {
-      const frame = offset / PAGE_SIZE;
+    // Most pages of most machines were never written.
+    for (let page = 0; page < offsets.length; page++) {
+      const frame = (offsets[page] ?? 0) / PAGE_SIZE;
+      if (frame === 0) continue;
       offsets[page] = 0;
       if (Atomics.load(owners, frame) < 0) this.giveBack(frame);
     }

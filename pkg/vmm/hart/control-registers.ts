@@ -4,8 +4,9 @@
  * Source: RISC-V privileged architecture 20211203, chapters 2 to 4, and Sstc.
  */
 import type { Hart } from './hart.ts';
-import { FS, MACHINE, PMP_ENTRIES, type RegisterName, SEIP, SSIP, STIP, SUPERVISOR, USER } from './hart-state.ts';
+import { FS, MACHINE, PMP_ENTRIES, SEIP, SSIP, STIP, SUPERVISOR, USER } from './hart-state.ts';
 import { hypervisorRegisters, substitutes } from './hypervisor.ts';
+import type { RegisterName } from './kept-registers.ts';
 import { MXR } from './mmu.ts';
 import { PMP_LOCK } from './protection.ts';
 import { hasSupervisorTimer, noteInterrupts, pendingBits } from './traps.ts';

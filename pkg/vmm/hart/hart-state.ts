@@ -1,10 +1,11 @@
 /**
  * State of one hart: what the manuals call its registers, and what running takes besides. Integer and floating registers lie in the shared
  * buffer as 64-bit little-endian words, and are read here as two 32-bit halves (`lo`, `hi`; both signed), since numbers hold 53 bits and
- * bigints are slow; control registers are bigints, as they are seldom touched. Does not execute anything.
+ * bigints are slow; control registers too, where that is done often (`kept-registers.ts`). Does not execute anything.
  */
 import { hartLayout } from '../memory-map.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { keptRegisters, type RegisterName, registerOffset } from './kept-registers.ts';
 
 /** User mode; modes are ordered by what they may. */
 export const USER = 0;
@@ -29,38 +30,10 @@ export const MEIP = 1 << 11;
 /** Thrown (this very value) by what ends an instruction with a trap: the hart's `trap` says which. */
 export const TRAP = Symbol('trap');
 
-/** Control registers that hold what is written to them, by name; those that are views of others are not here. */
-export const zeroRegisters = {
-  mstatus: 0xa_0000_0000n,
-  mtvec: 0n,
-  medeleg: 0n,
-  mideleg: 0n,
-  mie: 0n,
-  /** Bits of mip that software sets. */
-  mip: 0n,
-  mscratch: 0n,
-  mepc: 0n,
-  mcause: 0n,
-  mtval: 0n,
-  mcounteren: 0n,
-  mcountinhibit: 0n,
-  menvcfg: 0n,
-  stvec: 0n,
-  scounteren: 0n,
-  senvcfg: 0n,
-  sscratch: 0n,
-  sepc: 0n,
-  scause: 0n,
-  stval: 0n,
-  satp: 0n,
-  stimecmp: 0xffff_ffff_ffff_ffffn,
-} as const;
-
-/** Names of control registers that hold what is written. */
-export type RegisterName = keyof typeof zeroRegisters;
-
 /** State of F and D in mstatus: 0 is off, 3 changed. */
 export const FS = 3n << 13n;
+
+const MSTATUS = registerOffset('mstatus');
 
 /** Number of entries of physical memory protection. */
 export const PMP_ENTRIES = 16;
@@ -88,13 +61,13 @@ export class HartState {
   readonly at: number;
   /** The same in words. */
   private readonly word: number;
+  readonly csr: Record<RegisterName, bigint>;
   pcLo = 0;
   pcHi = 0;
   /** Where the instruction that runs will go on. */
   nextLo = 0;
   nextHi = 0;
   mode = MACHINE;
-  readonly csr: Record<RegisterName, bigint> = { ...zeroRegisters };
   /** There where the hart has the hypervisor extension. */
   hypervisor: Hypervisor | undefined;
   userStatus: UserStatus = 'trapped';
@@ -126,6 +99,22 @@ export class HartState {
     this.words = new Int32Array(view.buffer);
     this.at = harts + id * hartLayout.bytes;
     this.word = this.at >>> 2;
+    this.csr = keptRegisters(view.buffer, this.at);
+  }
+
+  /** The low half of a control register, and its high one, at an offset of `registerOffset`. */
+  keptLo(offset: number): number {
+    return this.words[this.word + (offset >>> 2)] ?? 0;
+  }
+
+  keptHi(offset: number): number {
+    return this.words[this.word + (offset >>> 2) + 1] ?? 0;
+  }
+
+  keep(offset: number, lo: number, hi: number): void {
+    const at = this.word + (offset >>> 2);
+    this.words[at] = lo;
+    this.words[at + 1] = hi;
   }
 
   lo(register: number): number {
@@ -186,6 +175,16 @@ export class HartState {
     return this.view.getInt32(this.at + hartLayout.floats, true) !== 0;
   }
 
+  /** Notes which interrupts would be taken if they were let in. */
+  noteWanted(bits: number): void {
+    this.words[(this.at + hartLayout.wanted) >>> 2] = bits;
+  }
+
+  /** Notes whose control registers code may reach. */
+  noteRights(): void {
+    this.words[(this.at + hartLayout.rights) >>> 2] = this.isVirtual ? -1 : this.mode;
+  }
+
   /** Notes that floating registers changed. */
   dirtyFloats(): void {
     if (this.view.getInt32(this.at + hartLayout.floats, true) === 3) return;
@@ -195,7 +194,7 @@ export class HartState {
 
   /** After a change of mstatus: keeps its field FS where it is quickly read. */
   noteFloats(): void {
-    this.view.setInt32(this.at + hartLayout.floats, Number((this.csr.mstatus & FS) >> 13n), true);
+    this.words[(this.at + hartLayout.floats) >>> 2] = (this.keptLo(MSTATUS) >> 13) & 3;
   }
 
   /** V: whether a guest of the hypervisor extension runs. */

@@ -3,10 +3,11 @@
  * whoever calls looks into; so a trap is taken here, an interrupt is not.
  */
 import type { CodeCache, PageCode } from '../isa/code-cache.ts';
+import { callOperation } from '../isa/system.ts';
 import { Fetcher } from './fetcher.ts';
 import type { Hart } from './hart.ts';
 import { TRAP } from './hart-state.ts';
-import { takeTrap } from './traps.ts';
+import { callEnvironment, takeTrap } from './traps.ts';
 
 /** What runs a hart. */
 export interface Engine {
@@ -46,12 +47,19 @@ export class Interpreter implements Engine {
     });
   }
 
-  /** Runs one instruction. */
-  runOne(hart: Hart): void {
-    this.guarded(hart, (fetcher) => {
-      step(hart, fetcher);
-      hart.left--;
-    });
+  /** Runs one instruction; true if it goes on to the next one in memory. */
+  runOne(hart: Hart): boolean {
+    const fetcher = this.fetchers[hart.id];
+    if (fetcher === undefined) return false;
+    let isStraight = false;
+    try {
+      isStraight = step(hart, fetcher);
+    } catch (error) {
+      if (error !== TRAP) throw error;
+      takeTrap(hart);
+    }
+    hart.left--;
+    return isStraight;
   }
 
   /** The page of code at a hart's pc; undefined where it must be interpreted, as where the fetch would fault. */
@@ -74,7 +82,6 @@ export class Interpreter implements Engine {
       if (error !== TRAP) throw error;
       takeTrap(hart);
       hart.left--;
-      if (hart.lost !== undefined) hart.attention = true;
     }
   }
 }
@@ -82,6 +89,10 @@ export class Interpreter implements Engine {
 /** True if the next instruction in memory is the next to run. */
 function step(hart: Hart, fetcher: Fetcher): boolean {
   const instruction = fetcher.fetch();
+  if (instruction.operation === callOperation) {
+    callEnvironment(hart);
+    return false;
+  }
   const lo = (hart.pcLo + instruction.length) | 0;
   hart.nextLo = lo;
   hart.nextHi = lo >>> 0 < hart.pcLo >>> 0 ? (hart.pcHi + 1) | 0 : hart.pcHi;

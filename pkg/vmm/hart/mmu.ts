@@ -6,9 +6,19 @@
  * While a guest of the hypervisor extension runs, there are two stages. Source: RISC-V privileged architecture 20211203, sections 4.3, 4.4 and 8.5.
  */
 import type { GuestMemory } from '../guest-memory.ts';
-import { CONTEXTS, hartLayout, MEMORY_BASE, PAGE_SIZE, TLB_BYTES, TLB_ENTRIES } from '../memory-map.ts';
-import { type HartState, MACHINE, SUPERVISOR, USER } from './hart-state.ts';
+import {
+  CONTEXTS,
+  hartLayout,
+  JUMP_BYTES,
+  JUMP_ENTRIES,
+  MEMORY_BASE,
+  PAGE_SIZE,
+  TLB_BYTES,
+  TLB_ENTRIES,
+} from '../memory-map.ts';
+import { type HartState, hiOf, loOf, MACHINE, SUPERVISOR, USER } from './hart-state.ts';
 import type { SecondStageUse } from './hypervisor.ts';
+import { registerOffset } from './kept-registers.ts';
 import { isPermitted, isUniform } from './protection.ts';
 import type { SoftwareBuffer } from './software-buffer.ts';
 
@@ -21,9 +31,11 @@ export const EXECUTE = 4;
 
 /** Loads and stores have the rights of the previous mode (a bit of mstatus, as those below). */
 export const MPRV = 1n << 17n;
-const SUM = 1n << 18n;
 /** Pages that can be executed may be read. */
 export const MXR = 1n << 19n;
+const SUM_BIT = 1 << 18;
+const [MPRV_BIT, MXR_BIT] = [Number(MPRV), Number(MXR)];
+const [MSTATUS, SATP] = [registerOffset('mstatus'), registerOffset('satp')];
 
 const PAGE_FAULTS = { [READ]: 13, [WRITE]: 15, [EXECUTE]: 12 } as const;
 const GUEST_PAGE_FAULTS = { [READ]: 21, [WRITE]: 23, [EXECUTE]: 20 } as const;
@@ -33,6 +45,9 @@ const ACCESS_FAULTS = { [READ]: 5, [WRITE]: 7, [EXECUTE]: 1 } as const;
 
 /** What one of READ, WRITE and EXECUTE is to a table by access. */
 export type Access = keyof typeof PAGE_FAULTS;
+
+/** Entries that are emptied one by one; to empty all takes as long as a few hundred. */
+const FILLED_MAX = 256;
 
 const V = 1;
 const R = 2;
@@ -65,6 +80,9 @@ export class Mmu {
   /** Raised when the buffers are emptied. */
   stamp = 0;
   private seen = -1;
+  /** Entries that were filled since the buffers were empty, in words; more than `FILLED_MAX` are not told apart. */
+  private readonly entries = new Int32Array(FILLED_MAX + 1);
+  private filled = FILLED_MAX + 1;
   /** Whether the second stage lets the entry that was read last be marked: its page may be written, and is known to have been. */
   private mayMarkTable = true;
   private tableAddress = 0;
@@ -78,20 +96,22 @@ export class Mmu {
 
   /** The mode whose rights loads and stores have. */
   dataMode(): number {
-    const { mode, csr } = this.state;
-    if (mode !== MACHINE || (csr.mstatus & MPRV) === 0n) return mode;
-    return Number((csr.mstatus >> 11n) & 3n);
+    const { mode } = this.state;
+    const status = this.state.keptLo(MSTATUS);
+    return mode !== MACHINE || (status & MPRV_BIT) === 0 ? mode : (status >>> 11) & 3;
   }
 
-  /** After a change of mode, MPRV, MPP, SUM or FS: tells compiled code which buffer is now that of data. */
+  /** After a change of mode, V, MPRV, MPP, SUM or FS: tells compiled code what it may do, and which buffer is now that of data. */
   changeContext(): void {
     this.state.noteFloats();
+    this.state.noteRights();
     const mode = this.dataMode();
     this.partGuests(mode);
-    const sum = (this.status() & SUM) !== 0n;
+    const sum = (this.status() & SUM_BIT) !== 0;
     const context = mode === MACHINE ? 0 : mode === USER ? 1 : sum ? 3 : 2;
-    const { view, at } = this.state;
-    view.setInt32(at + hartLayout.dataTlb, at + hartLayout.readTlb + context * TLB_BYTES, true);
+    const { words, at } = this.state;
+    words[(at + hartLayout.dataTlb) >>> 2] = at + hartLayout.readTlb + context * TLB_BYTES;
+    words[(at + hartLayout.places) >>> 2] = at + hartLayout.jumps + Math.min(this.state.mode, 2) * JUMP_BYTES;
   }
 
   /** Buffers have no tag of whose translations they hold: they are emptied where a guest comes after none or none after a guest. */
@@ -102,22 +122,20 @@ export class Mmu {
     this.flush();
   }
 
-  /** The register with SUM and MXR of who runs. */
-  private status(): bigint {
-    const { hypervisor, csr } = this.state;
-    return hypervisor?.virtual === true ? hypervisor.csr.vsstatus : csr.mstatus;
+  /** The low half of the register with SUM and MXR of who runs. */
+  private status(): number {
+    const { hypervisor } = this.state;
+    return hypervisor?.virtual === true ? loOf(hypervisor.csr.vsstatus) : this.state.keptLo(MSTATUS);
   }
 
-  private root(): bigint {
-    const { hypervisor, csr } = this.state;
-    return hypervisor?.virtual === true ? hypervisor.csr.vsatp : csr.satp;
-  }
-
-  /** Empties all buffers. */
+  /** Empties all buffers, and forgets the places of compiled code: those entries that were filled, as a kernel may ask for it at every trap. */
   flush(): void {
-    const { at } = this.state;
-    const bytes = 2 * CONTEXTS * TLB_BYTES;
-    this.memory.bytes.fill(0xff, at + hartLayout.readTlb, at + hartLayout.readTlb + bytes);
+    const { at, words } = this.state;
+    if (this.filled > FILLED_MAX) {
+      const bytes = 2 * CONTEXTS * TLB_BYTES + 3 * JUMP_BYTES;
+      this.memory.bytes.fill(0xff, at + hartLayout.readTlb, at + hartLayout.readTlb + bytes);
+    } else for (const entry of this.entries.subarray(0, this.filled)) words[entry] = words[entry + 1] = -1;
+    this.filled = 0;
     this.seen = this.memory.version;
     this.stamp++;
   }
@@ -165,7 +183,7 @@ export class Mmu {
   ): number {
     const isBare = this.isBare(mode);
     if (this.software !== undefined && !isBare) {
-      const space = Number((this.root() >> 44n) & 0xffffn);
+      const space = (this.rootHi() >>> 12) & 0xffff;
       const address = this.software.find(space, { lo, hi }, access * 2);
       if (address !== undefined) return address;
       this.miss();
@@ -190,7 +208,17 @@ export class Mmu {
   }
 
   private isBare(mode: number): boolean {
-    return mode === MACHINE || this.root() >> 60n === 0n;
+    return mode === MACHINE || this.rootHi() >>> 28 === 0;
+  }
+
+  private rootHi(): number {
+    const { hypervisor } = this.state;
+    return hypervisor?.virtual === true ? hiOf(hypervisor.csr.vsatp) : this.state.keptHi(SATP);
+  }
+
+  private rootLo(): number {
+    const { hypervisor } = this.state;
+    return hypervisor?.virtual === true ? loOf(hypervisor.csr.vsatp) : this.state.keptLo(SATP);
   }
 
   private bare(access: Access, lo: number, hi: number): number {
@@ -206,16 +234,41 @@ export class Mmu {
     if (access === WRITE && !this.memory.mayWriteFreely(number)) return;
     const { words } = this.state;
     const entry = this.entryOf(access, lo);
+    this.noteFilled(entry);
     words[entry] = lo & -PAGE_SIZE;
     words[entry + 1] = hi;
     words[entry + 2] = (this.memory.offsetOf(number) - (lo & -PAGE_SIZE)) | 0;
     if (access === READ) this.memory.shows(number);
   }
 
+  private noteFilled(entry: number): void {
+    if (this.filled <= FILLED_MAX) this.entries[this.filled++] = entry;
+  }
+
+  /** Has compiled code that goes to the hart's pc find what is there, until the buffers are emptied: the code of a number, and which of its entries. */
+  place(code: number, entry: number): void {
+    const { words, at, pcLo, pcHi } = this.state;
+    const index = (pcLo >>> 1) & (JUMP_ENTRIES - 1);
+    const place = ((words[(at + hartLayout.places) >>> 2] ?? 0) >>> 2) + index * 4;
+    this.noteFilled(place);
+    words[place] = pcLo;
+    words[place + 1] = pcHi;
+    words[place + 2] = code;
+    words[place + 3] = entry;
+  }
+
+  /** Forgets the places of compiled code alone: some of it is not what is in memory any more. */
+  forgetPlaces(): void {
+    const { words, at } = this.state;
+    const first = (at + hartLayout.jumps) >>> 2;
+    if (this.filled > FILLED_MAX) words.fill(-1, first, first + (3 * JUMP_BYTES) / 4);
+    else for (const entry of this.entries.subarray(0, this.filled)) if (entry >= first) words[entry] = -1;
+  }
+
   private walk(access: Access, lo: number, hi: number, mode: number): number {
     // Bits 63 to 39 are copies of bit 38.
     if (hi >> 6 !== (hi << 25) >> 31) return this.pageFault(access, lo, hi);
-    let table = Number(this.root() & 0xfff_ffff_ffffn) * PAGE_SIZE;
+    let table = ((this.rootHi() & 0xfff) * 0x1_0000_0000 + (this.rootLo() >>> 0)) * PAGE_SIZE;
     for (let level = 2; level >= 0; level--) {
       const shift = 12 + 9 * level;
       const index = level === 2 ? ((hi & 0x7f) << 2) | (lo >>> 30) : (lo >>> shift) & 511;
@@ -277,7 +330,7 @@ export class Mmu {
       }
       // Tables of the guest are read, and marked where their page may be written.
       const wanted = of === 'table' ? R : access * 2;
-      const isReadable = wanted === R && (this.state.csr.mstatus & MXR) !== 0n && (bits & X) !== 0;
+      const isReadable = wanted === R && (this.state.keptLo(MSTATUS) & MXR_BIT) !== 0 && (bits & X) !== 0;
       if ((bits & U) === 0 || frame % 512 ** level !== 0 || ((bits & wanted) === 0 && !isReadable)) break;
       const isMarked = this.isMarked(of === 'table' ? READ : access, bits);
       if (!isMarked) this.markAt(access, table + index * 8, lo, hi);
@@ -295,8 +348,8 @@ export class Mmu {
   private mayAccess(access: Access, bits: number, mode: number): boolean {
     const status = this.status();
     if (mode === USER && (bits & U) === 0) return false;
-    if (mode === SUPERVISOR && (bits & U) !== 0 && (access === EXECUTE || (status & SUM) === 0n)) return false;
-    if (access === READ) return (bits & R) !== 0 || ((status & MXR) !== 0n && (bits & X) !== 0);
+    if (mode === SUPERVISOR && (bits & U) !== 0 && (access === EXECUTE || (status & SUM_BIT) === 0)) return false;
+    if (access === READ) return (bits & R) !== 0 || ((status & MXR_BIT) !== 0 && (bits & X) !== 0);
     return (bits & (access * 2)) !== 0;
   }
 

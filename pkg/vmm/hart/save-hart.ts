@@ -1,7 +1,7 @@
 /** A hart's registers as plain data, and back. Translation buffers are not among them: they are emptied on both sides. */
 import { type Plain, type PlainReader, plainBytes } from '../plain-state.ts';
 import type { Hart } from './hart.ts';
-import { zeroRegisters } from './hart-state.ts';
+import { zeroRegisters } from './kept-registers.ts';
 
 /** Bytes of x0 to x31 and f0 to f31. */
 const REGISTER_BYTES = 512;

@@ -19,7 +19,7 @@ import {
   USER,
 } from './hart-state.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { MPRV } from './mmu.ts';
+import { registerOffset } from './kept-registers.ts';
 
 /** Of mstatus: the trap came out of a guest, and its value is an address of that guest. */
 const MPV = 1n << 39n;
@@ -30,38 +30,71 @@ const SPVP = 1n << 8n;
 const HSTATUS_GVA = 1n << 6n;
 /** Traps whose value is a virtual address. */
 const ADDRESS_FAULTS: ReadonlySet<number> = new Set([0, 1, 4, 5, 6, 7, 12, 13, 15, 20, 21, 23]);
-const SIE = 1n << 1n;
-const MIE = 1n << 3n;
-const SPIE = 1n << 5n;
-const MPIE = 1n << 7n;
-const SPP = 1n << 8n;
-const MPP = 3n << 11n;
-const INTERRUPT = 1n << 63n;
-const NEVER = 0xffff_ffff_ffff_ffffn;
+/** Of the low half of mstatus. */
+const SIE = 1 << 1;
+const MIE = 1 << 3;
+const SPIE = 1 << 5;
+const MPIE = 1 << 7;
+const SPP = 1 << 8;
+const MPP = 3 << 11;
+const MPRV = 1 << 17;
+/** Of the high half of a cause. */
+const INTERRUPT = 1 << 31;
+const WORD = 0x1_0000_0000;
+
+const of = {
+  mstatus: registerOffset('mstatus'),
+  mtvec: registerOffset('mtvec'),
+  medeleg: registerOffset('medeleg'),
+  mideleg: registerOffset('mideleg'),
+  mie: registerOffset('mie'),
+  mip: registerOffset('mip'),
+  mepc: registerOffset('mepc'),
+  mcause: registerOffset('mcause'),
+  mtval: registerOffset('mtval'),
+  menvcfg: registerOffset('menvcfg'),
+  stvec: registerOffset('stvec'),
+  sepc: registerOffset('sepc'),
+  scause: registerOffset('scause'),
+  stval: registerOffset('stval'),
+  stimecmp: registerOffset('stimecmp'),
+} as const;
 
 /** In the order in which they are taken. */
 const priorities = [MEIP, MSIP, MTIP, SEIP, SSIP, STIP];
 
 /** Whether the timer of supervisor mode is a register of its own (Sstc). */
 export function hasSupervisorTimer(state: HartState): boolean {
-  return state.csr.menvcfg >> 63n === 1n;
+  return state.keptHi(of.menvcfg) < 0;
+}
+
+/** The tick at which that timer is due; far beyond any count where it never is. */
+export function supervisorTimer(state: HartState): number {
+  return (state.keptHi(of.stimecmp) >>> 0) * WORD + (state.keptLo(of.stimecmp) >>> 0);
 }
 
 /** The register mip: what software set, devices' lines, and the supervisor's timer. */
 export function pendingBits(hart: Hart): number {
-  const software = Number(hart.csr.mip);
+  const software = hart.keptLo(of.mip);
   if (!hasSupervisorTimer(hart)) return software | hart.lines;
-  if (hart.csr.stimecmp === NEVER) return (software & ~STIP) | hart.lines;
-  const isDue = BigInt(hart.bus.ticks) >= hart.csr.stimecmp;
+  const isDue = hart.bus.ticks >= supervisorTimer(hart);
   return (software & ~STIP) | hart.lines | (isDue ? STIP : 0);
+}
+
+/** Interrupts that would be taken if they were let in; compiled code is told whether there are any. */
+function wantedBits(hart: Hart): number {
+  const wanted = pendingBits(hart) & hart.keptLo(of.mie);
+  hart.noteWanted(wanted);
+  return wanted;
 }
 
 /** The bit of the interrupt that is next, or 0. */
 function nextInterrupt(hart: Hart, pending: number): number {
-  const delegated = Number(hart.csr.mideleg);
+  const delegated = hart.keptLo(of.mideleg);
+  const status = hart.keptLo(of.mstatus);
   const { mode } = hart;
-  const isMachineOpen = mode !== MACHINE || (hart.csr.mstatus & MIE) !== 0n;
-  const isSupervisorOpen = mode === USER || (mode === SUPERVISOR && (hart.csr.mstatus & SIE) !== 0n);
+  const isMachineOpen = mode !== MACHINE || (status & MIE) !== 0;
+  const isSupervisorOpen = mode === USER || (mode === SUPERVISOR && (status & SIE) !== 0);
   const forMachine = isMachineOpen ? pending & ~delegated : 0;
   const chosen = forMachine !== 0 ? forMachine : isSupervisorOpen ? pending & delegated : 0;
   return priorities.find((bit) => (chosen & bit) !== 0) ?? 0;
@@ -69,81 +102,99 @@ function nextInterrupt(hart: Hart, pending: number): number {
 
 /** After a change of what the hart lets in: has whoever runs it look, if there may be something. */
 export function noteInterrupts(hart: Hart): void {
-  if ((pendingBits(hart) & Number(hart.csr.mie)) !== 0) hart.attention = true;
+  if (wantedBits(hart) !== 0) hart.attention = true;
 }
 
-/** Takes an interrupt if one is due and open; ends a WFI if one is due. */
+/** Takes an interrupt if one is due and open; ends a WFI if one is due. To be called before anything runs, after what devices did. */
 export function takeInterrupt(hart: Hart): void {
-  const pending = pendingBits(hart) & Number(hart.csr.mie);
+  const pending = wantedBits(hart);
   if (pending === 0) return;
   hart.waiting = false;
   const bit = nextInterrupt(hart, pending);
   if (bit === 0) return;
   hart.interrupts++;
-  enter(hart, { code: 31 - Math.clz32(bit), isInterrupt: true, value: 0n });
+  enter(hart, { code: 31 - Math.clz32(bit), isInterrupt: true, lo: 0, hi: 0 });
 }
 
 /** Takes the trap that ended the instruction at the hart's pc. */
 export function takeTrap(hart: Hart): void {
   hart.traps++;
   const { cause, lo, hi } = hart.trap;
-  enter(hart, { code: cause, isInterrupt: false, value: bigOf(lo, hi) });
+  enter(hart, { code: cause, isInterrupt: false, lo, hi });
+  if (hart.lost !== undefined) hart.attention = true;
   hart.onTrap?.();
 }
 
-function enter(
+/** Has the ecall at the hart's pc happen: as it does nothing but trap, nothing need be thrown. */
+export function callEnvironment(hart: Hart): void {
+  hart.trap.cause = callCause(hart);
+  hart.trap.lo = hart.trap.hi = 0;
+  takeTrap(hart);
+}
+
+/** The cause of an ecall where the hart is. */
+export function callCause(hart: Hart): number {
+  return hart.isVirtual && hart.mode === SUPERVISOR ? 10 : 8 + hart.mode;
+}
+
+/** What is taken: the halves of its value are those of an exception. */
+interface Taken {
+  readonly code: number;
+  readonly isInterrupt: boolean;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+function enter(hart: Hart, trap: Taken): void {
+  const { code, isInterrupt } = trap;
+  const delegated = hart.keptLo(isInterrupt ? of.mideleg : of.medeleg);
+  const toSupervisor = hart.mode !== MACHINE && code < 32 && ((delegated >>> code) & 1) === 1;
+  if (hart.hypervisor !== undefined && enterFrom(hart, hart.hypervisor, { trap, toSupervisor })) return;
+  const vector = toSupervisor ? of.stvec : of.mtvec;
+  const base = hart.keptLo(vector);
+  const isVectored = (base & 3) === 1 && isInterrupt;
+  const lo = ((base & -4) + (isVectored ? 4 * code : 0)) | 0;
+  const hi = (hart.keptHi(vector) + (isVectored && lo >>> 0 < (base & -4) >>> 0 ? 1 : 0)) | 0;
+  if (lo === hart.pcLo && hi === hart.pcHi && !isInterrupt && hart.mode === MACHINE) {
+    const [target, value] = [bigOf(lo, hi), bigOf(trap.lo, trap.hi)];
+    hart.lost = `hart ${hart.id}: trap ${code} in the first instruction of its trap handler at 0x${target.toString(16)}, value 0x${value.toString(16)}`;
+  }
+  const status = hart.keptLo(of.mstatus);
+  const after = toSupervisor
+    ? pushed(status, hart.mode)
+    : (status & ~(MIE | MPIE | MPP)) | ((status & MIE) !== 0 ? MPIE : 0) | (hart.mode << 11);
+  hart.keep(of.mstatus, after, hart.keptHi(of.mstatus));
+  hart.keep(toSupervisor ? of.sepc : of.mepc, hart.pcLo, hart.pcHi);
+  hart.keep(toSupervisor ? of.scause : of.mcause, code, isInterrupt ? INTERRUPT : 0);
+  hart.keep(toSupervisor ? of.stval : of.mtval, trap.lo, trap.hi);
+  hart.mode = toSupervisor ? SUPERVISOR : MACHINE;
+  jump(hart, lo, hi);
+}
+
+/** Of a hart with the hypervisor extension: what is noted of where the trap came from. True where a guest takes it itself. */
+function enterFrom(
   hart: Hart,
-  trap: { readonly code: number; readonly isInterrupt: boolean; readonly value: bigint },
-): void {
-  const { csr } = hart;
-  const pc = bigOf(hart.pcLo, hart.pcHi);
-  const code = BigInt(trap.code);
-  const cause = trap.isInterrupt ? INTERRUPT | code : code;
-  const delegated = trap.isInterrupt ? csr.mideleg : csr.medeleg;
-  const toSupervisor = hart.mode !== MACHINE && ((delegated >> code) & 1n) === 1n;
-  if (hart.hypervisor !== undefined && hart.isVirtual) {
-    const toGuest = toSupervisor && !trap.isInterrupt && ((hart.hypervisor.csr.hedeleg >> code) & 1n) === 1n;
-    if (toGuest) {
-      enterGuest(hart, hart.hypervisor, { pc, cause, value: trap.value });
-      return;
-    }
-    leaveGuest(hart, hart.hypervisor, toSupervisor);
-  } else if (hart.hypervisor !== undefined && !toSupervisor) csr.mstatus &= ~(MPV | GVA);
-  const vector = toSupervisor ? csr.stvec : csr.mtvec;
-  const target = (vector & ~3n) + ((vector & 3n) === 1n && trap.isInterrupt ? 4n * code : 0n);
-  if (target === pc && !trap.isInterrupt && hart.mode === MACHINE) {
-    hart.lost = `hart ${hart.id}: trap ${trap.code} in the first instruction of its trap handler at 0x${target.toString(16)}, value 0x${trap.value.toString(16)}`;
+  hypervisor: Hypervisor,
+  { trap, toSupervisor }: { readonly trap: Taken; readonly toSupervisor: boolean },
+): boolean {
+  if (!hart.isVirtual) {
+    if (!toSupervisor) hart.csr.mstatus &= ~(MPV | GVA);
+    return false;
   }
-  if (toSupervisor) {
-    csr.sepc = pc;
-    csr.scause = cause;
-    csr.stval = trap.value;
-    csr.mstatus = pushed(csr.mstatus, hart.mode);
-    hart.mode = SUPERVISOR;
-  } else {
-    csr.mepc = pc;
-    csr.mcause = cause;
-    csr.mtval = trap.value;
-    const enabled = (csr.mstatus & MIE) !== 0n ? MPIE : 0n;
-    csr.mstatus = (csr.mstatus & ~(MIE | MPIE | MPP)) | enabled | (BigInt(hart.mode) << 11n);
-    hart.mode = MACHINE;
-  }
-  jump(hart, target);
+  const toGuest = toSupervisor && !trap.isInterrupt && ((hypervisor.csr.hedeleg >> BigInt(trap.code)) & 1n) === 1n;
+  if (toGuest) enterGuest(hart, hypervisor, trap);
+  else leaveGuest(hart, hypervisor, toSupervisor);
+  return toGuest;
 }
 
 /** A trap that the guest takes itself: its own registers stand for the supervisor's. */
-function enterGuest(
-  hart: Hart,
-  hypervisor: Hypervisor,
-  trap: { readonly pc: bigint; readonly cause: bigint; readonly value: bigint },
-): void {
-  const { csr } = hypervisor;
-  csr.vsepc = trap.pc;
-  csr.vscause = trap.cause;
-  csr.vstval = trap.value;
-  csr.vsstatus = pushed(csr.vsstatus, hart.mode);
+function enterGuest(hart: Hart, { csr }: Hypervisor, { code, lo, hi }: Taken): void {
+  csr.vsepc = bigOf(hart.pcLo, hart.pcHi);
+  csr.vscause = BigInt(code);
+  csr.vstval = bigOf(lo, hi);
+  csr.vsstatus = bigOf(pushed(loOf(csr.vsstatus), hart.mode), hiOf(csr.vsstatus));
   hart.mode = SUPERVISOR;
-  jump(hart, csr.vstvec & ~3n);
+  jump(hart, loOf(csr.vstvec) & -4, hiOf(csr.vstvec));
 }
 
 /** A trap out of a guest: notes for whoever takes it that there was one, and where it faulted. */
@@ -164,29 +215,36 @@ function leaveGuest(hart: Hart, hypervisor: Hypervisor, toSupervisor: boolean): 
   hypervisor.virtual = false;
 }
 
-/** A status register of supervisor mode after a trap from `mode`. */
-function pushed(status: bigint, mode: number): bigint {
-  const enabled = (status & SIE) !== 0n ? SPIE : 0n;
-  return (status & ~(SIE | SPIE | SPP)) | enabled | (mode === SUPERVISOR ? SPP : 0n);
+/** The low half of a status register of supervisor mode after a trap from `mode`. */
+function pushed(status: number, mode: number): number {
+  const enabled = (status & SIE) !== 0 ? SPIE : 0;
+  return (status & ~(SIE | SPIE | SPP)) | enabled | (mode === SUPERVISOR ? SPP : 0);
+}
+
+/** The same after the way back. */
+function popped(status: number): number {
+  return (status & ~(SIE | SPP)) | ((status & SPIE) !== 0 ? SIE : 0) | SPIE;
 }
 
 /** Back from a trap of machine mode. */
 export function returnFromMachine(hart: Hart): void {
-  const { csr } = hart;
-  const mode = Number((csr.mstatus >> 11n) & 3n);
-  const enabled = (csr.mstatus & MPIE) !== 0n ? MIE : 0n;
-  if (hart.hypervisor !== undefined) {
-    hart.hypervisor.virtual = mode !== MACHINE && (csr.mstatus & MPV) !== 0n;
+  const { csr, hypervisor } = hart;
+  const status = hart.keptLo(of.mstatus);
+  const mode = (status >>> 11) & 3;
+  if (hypervisor !== undefined) {
+    hypervisor.virtual = mode !== MACHINE && (csr.mstatus & MPV) !== 0n;
     csr.mstatus &= ~MPV;
   }
-  csr.mstatus = (csr.mstatus & ~(MIE | MPP | (mode === MACHINE ? 0n : MPRV))) | enabled | MPIE;
+  const enabled = (status & MPIE) !== 0 ? MIE : 0;
+  const kept = status & ~(MIE | MPP | (mode === MACHINE ? 0 : MPRV));
+  hart.keep(of.mstatus, kept | enabled | MPIE, hart.keptHi(of.mstatus));
   hart.mode = mode;
-  leave(hart, csr.mepc);
+  leave(hart, hart.keptLo(of.mepc), hart.keptHi(of.mepc));
 }
 
 /** Back from a trap of supervisor mode. */
 export function returnFromSupervisor(hart: Hart): void {
-  const { csr, hypervisor } = hart;
+  const { hypervisor } = hart;
   if (hypervisor?.virtual === true) {
     returnInGuest(hart, hypervisor);
     return;
@@ -195,29 +253,28 @@ export function returnFromSupervisor(hart: Hart): void {
     hypervisor.virtual = (hypervisor.csr.hstatus & SPV) !== 0n;
     hypervisor.csr.hstatus &= ~SPV;
   }
-  const mode = (csr.mstatus & SPP) !== 0n ? SUPERVISOR : USER;
-  const enabled = (csr.mstatus & SPIE) !== 0n ? SIE : 0n;
-  csr.mstatus = (csr.mstatus & ~(SIE | SPP | MPRV)) | enabled | SPIE;
-  hart.mode = mode;
-  leave(hart, csr.sepc);
+  const status = hart.keptLo(of.mstatus);
+  hart.keep(of.mstatus, popped(status) & ~MPRV, hart.keptHi(of.mstatus));
+  hart.mode = (status & SPP) !== 0 ? SUPERVISOR : USER;
+  leave(hart, hart.keptLo(of.sepc), hart.keptHi(of.sepc));
 }
 
 function returnInGuest(hart: Hart, { csr }: Hypervisor): void {
-  hart.mode = (csr.vsstatus & SPP) !== 0n ? SUPERVISOR : USER;
-  const enabled = (csr.vsstatus & SPIE) !== 0n ? SIE : 0n;
-  csr.vsstatus = (csr.vsstatus & ~(SIE | SPP)) | enabled | SPIE;
-  leave(hart, csr.vsepc);
+  const status = loOf(csr.vsstatus);
+  hart.mode = (status & SPP) !== 0 ? SUPERVISOR : USER;
+  csr.vsstatus = bigOf(popped(status), hiOf(csr.vsstatus));
+  leave(hart, loOf(csr.vsepc), hiOf(csr.vsepc));
 }
 
-function jump(hart: Hart, target: bigint): void {
-  hart.pcLo = loOf(target);
-  hart.pcHi = hiOf(target);
+function jump(hart: Hart, lo: number, hi: number): void {
+  hart.pcLo = lo;
+  hart.pcHi = hi;
   hart.mmu.changeContext();
 }
 
-function leave(hart: Hart, target: bigint): void {
-  hart.nextLo = loOf(target);
-  hart.nextHi = hiOf(target);
+function leave(hart: Hart, lo: number, hi: number): void {
+  hart.nextLo = lo;
+  hart.nextHi = hi;
   hart.mmu.changeContext();
   noteInterrupts(hart);
 }

@@ -14,6 +14,7 @@ import {
   receiverOf,
   type Station,
   SYN,
+  targetPortOf,
   tcpFrame,
 } from './frames.ts';
 import { add, Connection, type ConnectionEvents, type GuestConnection } from './user-connection.ts';
@@ -73,6 +74,11 @@ export class UserNetwork {
     return this.#connections.size;
   }
 
+  /** Something waits for the guest. */
+  get hasFrames(): boolean {
+    return this.#frames.length > 0;
+  }
+
   get slot(): number {
     return this.#slot;
   }
@@ -82,11 +88,11 @@ export class UserNetwork {
     return this.#guestAddress;
   }
 
-  /** The slot of the connection that a frame of the guest is of; undefined for other frames. */
+  /** The slot of the connection that a frame of the guest is of, damaged or not; undefined for other frames. */
   slotOf(bytes: Uint8Array): number | undefined {
-    const frame = readFrame(bytes);
-    if (frame?.kind !== 'tcp' || frame.target !== this.#host.address) return undefined;
-    const slot = Math.floor((frame.segment.targetPort - firstPort) / slotPorts);
+    const port = targetPortOf(bytes);
+    if (port === undefined || !this.isFor(bytes)) return undefined;
+    const slot = Math.floor((port - firstPort) / slotPorts);
     return slot >= 0 && slot < slots ? slot : undefined;
   }
 

@@ -7,10 +7,11 @@ import { MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
 import { decode } from './decode.ts';
 import type { Instruction } from './instruction.ts';
 
-/** Where compiled code is entered: a function of WebAssembly, given where the hart is in memory, and which of its entries. */
+/** Where compiled code is entered: a function of WebAssembly, given where the hart is in memory, and which of its entries; and its number among those of its machine. */
 export interface Entrance {
   readonly run: (base: number, entry: number) => unknown;
   readonly entry: number;
+  readonly code: number;
 }
 
 /** What is known of a page of code to who compiles it, by half of the offset: entrances, and how often others were come to; -1 is for those that cannot be compiled. */
@@ -36,6 +37,8 @@ const PAGES_MAX = 512;
 
 /** The pages of one memory. */
 export class CodeCache implements CodeKeeper {
+  /** Told when code of a page is not valid any more. */
+  onForget: (() => void) | undefined;
   private readonly memory: GuestMemory;
   private readonly pages = new Map<number, PageCode>();
 
@@ -83,6 +86,7 @@ export class CodeCache implements CodeKeeper {
     if (code === undefined) return;
     code.isValid = false;
     this.pages.delete(page);
+    this.onForget?.();
   }
 
   private forgetAll(): void {

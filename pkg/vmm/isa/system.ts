@@ -5,7 +5,7 @@
 import { controlRegister, isVirtualAccess } from '../hart/control-registers.ts';
 import type { Hart } from '../hart/hart.ts';
 import { MACHINE, SUPERVISOR, USER } from '../hart/hart-state.ts';
-import { returnFromMachine, returnFromSupervisor } from '../hart/traps.ts';
+import { callCause, returnFromMachine, returnFromSupervisor } from '../hart/traps.ts';
 import { type Handler, type Instruction, type Operation, op } from './instruction.ts';
 
 const VIRTUAL_INSTRUCTION = 22;
@@ -57,7 +57,7 @@ const fromImmediate =
   (hart, i) =>
     access(hart, i, BigInt(i.rs1), change === swap || i.rs1 !== 0 ? change : undefined);
 
-const ecall: Handler = (hart) => hart.fault(hart.isVirtual && hart.mode === SUPERVISOR ? 10 : 8 + hart.mode, 0, 0);
+const ecall: Handler = (hart) => hart.fault(callCause(hart), 0, 0);
 
 /** Ends where user mode runs what is the supervisor's, or a bit keeps it from the supervisor, or from the one of a guest. */
 function forSupervisor(hart: Hart, i: Instruction, bit: bigint, guestBit: bigint): void {
@@ -94,7 +94,6 @@ const wfi: Handler = (hart, i) => {
 const fenceAddresses: Handler = (hart, i) => {
   forSupervisor(hart, i, TVM, VTVM);
   hart.mmu.flush();
-  hart.attention = true;
 };
 
 const fenceGuests: Handler = (hart, i) => {
@@ -107,6 +106,9 @@ const fenceGuests: Handler = (hart, i) => {
 /** Also what an instruction that is none decodes to. */
 export const illegalOperation: Operation = op('illegal', 'exact', 0, illegal);
 
+/** The call of whoever runs the mode that is above. */
+export const callOperation: Operation = op('ecall', 'exact', 0x73, ecall);
+
 /** Instructions of control registers, fences and the privileged ones. */
 export const systemOperations: readonly Operation[] = [
   op('csrrw', 'csr', 0x1073, fromRegister(swap)),
@@ -117,7 +119,7 @@ export const systemOperations: readonly Operation[] = [
   op('csrrci', 'csr', 0x7073, fromImmediate(clear)),
   op('fence', 'fence', 0x0f, nothing),
   op('fence.i', 'fence', 0x100f, nothing),
-  op('ecall', 'exact', 0x73, ecall),
+  callOperation,
   op('ebreak', 'exact', 0x10_0073, (hart) => hart.fault(3, 0, 0)),
   op('mret', 'exact', 0x3020_0073, mret),
   op('sret', 'exact', 0x1020_0073, sret),

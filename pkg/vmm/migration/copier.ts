@@ -5,7 +5,7 @@ import { BlockMover, blockBytes } from './block-mover.ts';
 import type { BlockStore, RoundFigures } from './contract.ts';
 import type { Outbox } from './outbox.ts';
 import type { PageEncoder } from './page-encoder.ts';
-import { batchPagesMax, zeroSum } from './page-format.ts';
+import { zeroSum } from './page-format.ts';
 import { PageQueue } from './page-queue.ts';
 
 /** What a copier has of its surroundings. */
@@ -84,17 +84,17 @@ export class Copier {
     this.disk.stop();
   }
 
-  /** Sends a block or a batch of pages; false: the round has no more. */
-  send(): boolean {
+  /** Sends a block or a batch of up to so many pages; false: the round has no more. */
+  send(pagesMax: number): boolean {
     const block = this.disk.next();
-    if (block === undefined) return this.sendPages();
+    if (block === undefined) return this.sendPages(pagesMax);
     this.deps.out.send('blocks', block);
     return true;
   }
 
-  private sendPages(): boolean {
+  private sendPages(pagesMax: number): boolean {
     const { machine, encoder, out } = this.deps;
-    const pages = this.queue.take(batchPagesMax, (page) => {
+    const pages = this.queue.take(pagesMax, (page) => {
       if (encoder.sums[page] !== zeroSum || !machine.isBlank(page)) return false;
       encoder.skipZero();
       return true;

@@ -22,6 +22,8 @@ export type PageOrigin = (typeof origins)[number];
 
 /** Pages of a batch at most: a quarter of a MiB, which takes a millisecond or two to compress. */
 export const batchPagesMax = 64;
+/** The same while the guest runs, which stands still for it. */
+export const runningBatchPages = 16;
 /** A changed word of a difference has a bit here. */
 export const deltaMaskBytes = PAGE_SIZE / 4 / 8;
 /** With more changed words the page is sent in full. */

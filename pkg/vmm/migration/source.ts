@@ -23,7 +23,7 @@ import { LinkMeter } from './link-meter.ts';
 import { handoverBytes, memoryDigest } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { PageEncoder } from './page-encoder.ts';
-import { zeroSum } from './page-format.ts';
+import { batchPagesMax, runningBatchPages, zeroSum } from './page-format.ts';
 import { firstPages, isLive, writtenPages } from './page-sets.ts';
 import { Paging } from './paging.ts';
 import { PostCopyStart } from './post-copy-start.ts';
@@ -116,7 +116,8 @@ class MigrationSource implements MigrationEnd {
     this.nowMs = event.nowMs;
     try {
       this.handle(event);
-      this.pump();
+      // While the guest runs the host says when it is time for more.
+      if (event.type !== 'tick' || this.phase !== 'copying') this.pump();
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.fail(error.message);
@@ -318,8 +319,9 @@ class MigrationSource implements MigrationEnd {
   private pump(): void {
     if (this.phase === 'paging' && this.isLinked) this.paging?.pump(this.nowMs);
     while (this.out.hasRoom && !this.isRoundAsked && (this.phase === 'copying' || this.phase === 'stopping')) {
-      const isSent = this.copier.send() || this.tree?.send() === true;
-      if (isSent && this.phase === 'copying') return;
+      const isCopying = this.phase === 'copying';
+      const isSent = this.copier.send(isCopying ? runningBatchPages : batchPagesMax) || this.tree?.send() === true;
+      if (isSent && isCopying) return;
       if (isSent) continue;
       if (this.tree?.isDone === false) return;
       if (this.phase === 'stopping') this.letGo();

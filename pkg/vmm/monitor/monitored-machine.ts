@@ -123,7 +123,9 @@ class MonitoredMachine implements Machine {
     return [];
   }
 
-  warm(): void {}
+  warm(): boolean {
+    return false;
+  }
 
   writePage(): never {
     return stays();

@@ -4,9 +4,10 @@
  */
 import { GuestMemory } from '../guest-memory.ts';
 import { Hart } from '../hart/hart.ts';
-import { bigOf, hiOf, loOf, MACHINE, type RegisterName, SUPERVISOR, TRAP, USER } from '../hart/hart-state.ts';
+import { bigOf, hiOf, loOf, MACHINE, SUPERVISOR, TRAP, USER } from '../hart/hart-state.ts';
 import { Hypervisor } from '../hart/hypervisor.ts';
 import { Interpreter } from '../hart/interpreter.ts';
+import type { RegisterName } from '../hart/kept-registers.ts';
 import { MPRV } from '../hart/mmu.ts';
 import { returnFromMachine, takeTrap } from '../hart/traps.ts';
 import { CodeCache } from '../isa/code-cache.ts';

@@ -7,7 +7,8 @@
  */
 
 import type { Hart } from '../hart/hart.ts';
-import { type RegisterName, SUPERVISOR, TRAP, USER, type UserStatus, zeroRegisters } from '../hart/hart-state.ts';
+import { SUPERVISOR, TRAP, USER, type UserStatus } from '../hart/hart-state.ts';
+import { type RegisterName, zeroRegisters } from '../hart/kept-registers.ts';
 import { takeTrap } from '../hart/traps.ts';
 import { decode } from '../isa/decode.ts';
 import { PhysicalMachine } from './physical.ts';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { ContainerConfig } from '../container-config.ts';
 import { resolvConfText } from '../resolv-conf-text.ts';
 import { RuntimeError } from '../runtime.ts';
+import { wishedBlockIo } from './block-io.ts';
 import { readInside } from './inside-root.ts';
 import type { Machine } from './machine.ts';
 import { devicesAt } from './machine.ts';
@@ -48,8 +49,31 @@ export async function wishedDevices({ devices }: ContainerConfig): Promise<reado
   return found.flatMap(([first]) => first ?? []);
 }
 
-/** The text of the seccomp profile that a container names; undefined where it names none, or there is no such file. */
-export async function seccompText({ security }: ContainerConfig, folder: string): Promise<string | undefined> {
+/** Where what containers name is on the node. */
+export interface NamedPlaces {
+  /** Seccomp profiles. */
+  readonly seccompFolder: string;
+  /** Classes of block I/O; need not be there. */
+  readonly blockIoFile: string;
+}
+
+/** What a container names that is in files of the node: its seccomp profile, and what its class of block I/O comes to. Rejects as `wishedBlockIo`. */
+export async function namedParts(
+  config: ContainerConfig,
+  { seccompFolder, blockIoFile }: NamedPlaces,
+): Promise<Pick<ContainerFile, 'blockIo' | 'seccompText'>> {
+  const [profile, blockIo] = await Promise.all([
+    seccompText(config, seccompFolder),
+    wishedBlockIo(config, blockIoFile),
+  ]);
+  return {
+    ...(profile === undefined ? {} : { seccompText: profile }),
+    ...(blockIo === undefined ? {} : { blockIo }),
+  };
+}
+
+/** Undefined where it names none, or there is no such file. */
+async function seccompText({ security }: ContainerConfig, folder: string): Promise<string | undefined> {
   if (security.seccomp?.type !== 'localhost') return undefined;
   return readFile(join(folder, join('/', security.seccomp.reference)), 'utf8').catch(() => undefined);
 }
@@ -103,6 +127,7 @@ export function specOptions(
     },
     devices: record.devices,
     seccompText: record.seccompText,
+    blockIo: record.blockIo,
     hooks: record.hooks,
   };
 }

@@ -70,7 +70,8 @@ export class ContainerRuntime implements Runtime {
   constructor(deps: ContainerRuntimeDeps, node: NodeContainers) {
     this.#node = node;
     const hasUsers = deps.hasUserNamespaces === true;
-    const features = containerFeatures({ ...node.machine.facts, hasUsers });
+    const hasBlockIo = node.machine.cgroups.folders['blkio'] !== undefined;
+    const features = containerFeatures({ ...node.machine.facts, hasBlockIo, hasUsers });
     const handlers = new Set(Object.keys(deps.ociRuntimes.byHandler));
     this.capabilities = { name: 'coxswain', version: '1.0.0', features, handlers };
     this.sandboxes = {

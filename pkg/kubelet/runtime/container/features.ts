@@ -41,10 +41,15 @@ const always: readonly RuntimeFeature[] = [
 /** Its features. */
 export function containerFeatures({
   hasAppArmor,
+  hasBlockIo,
   hasUsers,
-}: Pick<MachineFacts, 'hasAppArmor'> & { readonly hasUsers: boolean }): Set<RuntimeFeature> {
+}: Pick<MachineFacts, 'hasAppArmor'> & {
+  readonly hasBlockIo: boolean;
+  readonly hasUsers: boolean;
+}): Set<RuntimeFeature> {
   const features = new Set(always);
   if (hasAppArmor) features.add('appArmor');
+  if (hasBlockIo) features.add('blockIo');
   if (hasUsers) features.add('userNamespaces');
   return features;
 }

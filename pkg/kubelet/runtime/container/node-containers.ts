@@ -11,7 +11,7 @@ import { makeMountSources } from '../mount-sources.ts';
 import { type RuntimeContainer, RuntimeError } from '../runtime.ts';
 import { makeMessageFile } from '../termination-message.ts';
 import { readWhole, writeWhole } from '../whole-files.ts';
-import { seccompText, specOptions, userOf, wishedDevices } from './bundle.ts';
+import { type NamedPlaces, namedParts, specOptions, userOf, wishedDevices } from './bundle.ts';
 import { withCdiDevices } from './cdi/cdi-files.ts';
 import { ContainerEntry } from './container-entry.ts';
 import { freeze, thaw } from './freezer.ts';
@@ -38,7 +38,7 @@ import { ociResources } from './spec/resources.ts';
 import { cgroupUsage } from './usage.ts';
 
 /** What the runtime is made of. */
-export interface ContainerRuntimeDeps {
+export interface ContainerRuntimeDeps extends NamedPlaces {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -52,8 +52,6 @@ export interface ContainerRuntimeDeps {
   readonly ownNetwork: boolean;
   /** Path of the network namespace of the node, in which pods on its network are; absent for that of this machine. */
   readonly nodeNetwork?: string | undefined;
-  /** Where seccomp profiles are that pods name. */
-  readonly seccompFolder: string;
   /** Whether pods can have users of their own: the store can make roots by other ids, and the kernel shows volumes so. Default false. */
   readonly hasUserNamespaces?: boolean;
   /** What the pods of the node may use together, and their weight. Default: all of the machine. */
@@ -143,7 +141,7 @@ export class NodeContainers {
   }
 
   async create(sandboxId: string, wanted: ContainerConfig): Promise<string> {
-    const { clock, images, random, seccompFolder } = this.#deps;
+    const { clock, images, random } = this.#deps;
     const { file: sandbox } = this.sandboxes.ready(sandboxId);
     const { targetContainerId } = wanted;
     if (targetContainerId !== undefined && this.#byId.get(targetContainerId)?.pid === undefined)
@@ -161,7 +159,6 @@ export class NodeContainers {
       const prepared = { ...equipped, mounts: await prepareImageVolumes(equipped.mounts, volumes) };
       await makeMountSources(prepared);
       const config = owner === undefined ? prepared : await mapped(prepared, { ...owner, reach: at.reach });
-      const profile = await seccompText(config, seccompFolder);
       const record: ContainerFile = {
         id,
         sandboxId,
@@ -172,7 +169,7 @@ export class NodeContainers {
         rootPath: owner === undefined ? root.path : await reachRoot(root.path, { ...owner, reach: at.reach }),
         changesPath: root.changesPath,
         devices: await wishedDevices(config),
-        ...(profile === undefined ? {} : { seccompText: profile }),
+        ...(await namedParts(config, this.#deps)),
         ...(Object.keys(hooks).length === 0 ? {} : { hooks }),
       };
       await Promise.all([

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { ImageConfig } from '#pkg/images/image-store.ts';
 import type { ContainerConfig, ContainerResources, SandboxConfig } from '../container-config.ts';
 import type { MachineFacts } from './spec/oci-spec.ts';
-import type { OciHooks } from './spec/oci-types.ts';
+import type { OciBlockIo, OciHooks } from './spec/oci-types.ts';
 import type { ContainerUser } from './spec/users.ts';
 
 /** A sandbox. */
@@ -31,6 +31,7 @@ export interface ContainerFile {
   readonly resources?: ContainerResources;
   readonly devices: MachineFacts['devices'];
   readonly seccompText?: string;
+  readonly blockIo?: OciBlockIo;
   /** What is run beside it, where devices ask for that. */
   readonly hooks?: OciHooks;
 }

@@ -20,7 +20,7 @@ export interface CriPlaceFacts {
 
 /** Its features: those of real containers, but for what is missing. */
 export function criFeatures({ hasAppArmor, isOnNodeNetwork }: CriPlaceFacts): ReadonlySet<RuntimeFeature> {
-  const features = containerFeatures({ hasAppArmor, hasUsers: false }).difference(missing);
+  const features = containerFeatures({ hasBlockIo: false, hasAppArmor, hasUsers: false }).difference(missing);
   if (!isOnNodeNetwork) features.delete('hostNetwork');
   return features;
 }

@@ -5,6 +5,7 @@ import type { RuntimeFeature } from '../runtime.ts';
 export const fakeFeatures: ReadonlySet<RuntimeFeature> = new Set([
   'appArmor',
   'attach',
+  'blockIo',
   'capabilities',
   'cdi',
   'containerPid',

@@ -38,6 +38,8 @@ export class GuestWorkers {
   #spare: Worker | undefined;
   #timer: Timer | undefined;
   #isClosed = false;
+  /** A machine has had one: what is made now is made beside it. */
+  #hasGiven = false;
 
   constructor(deps: GuestWorkersDeps) {
     this.#deps = deps;
@@ -53,6 +55,7 @@ export class GuestWorkers {
   async take(): Promise<Worker> {
     const spare = this.#spare;
     this.#spare = undefined;
+    this.#hasGiven = true;
     this.#prepareLater();
     if (spare === undefined) return startWorker(await this.#read(), {});
     spare.ref();
@@ -94,7 +97,7 @@ export class GuestWorkers {
       address: '127.0.0.1',
       ports: [rehearsalPort],
     };
-    const worker = startWorker(sources, { rehearsal });
+    const worker = startWorker(sources, { rehearsal, isCalm: this.#hasGiven });
     this.#spare = worker;
     const lost = (): void => {
       if (this.#spare === worker) this.#spare = undefined;

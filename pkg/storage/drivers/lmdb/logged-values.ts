@@ -7,9 +7,12 @@
  */
 import { assert } from '#pkg/base/assert.ts';
 import { LateKeyValue } from '../../late-value.ts';
+import { Slabs } from '../../slabs.ts';
 import type { KeyValue, LateValue } from '../../store.ts';
-import { LoadSlabs } from './load-slabs.ts';
 import type { WriteHead } from './write-group.ts';
+
+/** There may be tens of thousands of values. */
+const slabSizes = { slabBytes: 64 * 1024, sharedBytesMax: 8 * 1024 };
 
 /** Gives the values of the writes that lie together with that of a revision, whose bytes are good until `take` returns. */
 type ReadGroup = (revision: number, take: (revision: number, value: Buffer) => void) => void;
@@ -17,7 +20,7 @@ type ReadGroup = (revision: number, take: (revision: number, value: Buffer) => v
 /** All values that were there when the folder was opened. */
 export class LoggedValues {
   readonly #read: ReadGroup;
-  readonly #slabs = new LoadSlabs();
+  readonly #slabs = new Slabs(slabSizes);
   #group: Group;
 
   constructor(read: ReadGroup) {
@@ -52,9 +55,9 @@ export function readNow({ late }: KeyValue): void {
 class Group {
   unread: LoggedValue[] = [];
   readonly #read: ReadGroup;
-  readonly #slabs: LoadSlabs;
+  readonly #slabs: Slabs;
 
-  constructor(read: ReadGroup, slabs: LoadSlabs) {
+  constructor(read: ReadGroup, slabs: Slabs) {
     this.#read = read;
     this.#slabs = slabs;
   }

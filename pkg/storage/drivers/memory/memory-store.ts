@@ -5,7 +5,7 @@
  * Everything that was overwritten is kept until it is compacted: by the caller, and by the store itself when the past has more than
  * `pastLimitsDefault`. Keys with a time to live are deleted when it is over, so what they cost is bounded by it.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Logger, silentLogger } from '#pkg/base/logger.ts';
 import { Expirer, ExpiryQueue, expiryOf } from '../../expiry.ts';
@@ -13,6 +13,7 @@ import { forgottenShare, KeyHistory, pastLimitsDefault } from '../../key-history
 import { valueSize } from '../../late-value.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
 import { readRange } from '../../read-range.ts';
+import { Slabs } from '../../slabs.ts';
 import { SortedMap } from '../../sorted-map.ts';
 import type {
   KeyValue,
@@ -42,13 +43,8 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
   return new MemoryStore(options);
 }
 
-/**
- * Values of up to `sharedBytesMax` are written into slabs, one after the other: memory of its own costs a small value more than everything else.
- * A slab stays as long as one of its values does; most small values are short-lived and follow each other.
- */
-const noSlab = Buffer.alloc(0);
-const slabBytes = 16 * 1024;
-const sharedBytesMax = 1024;
+/** Most small values are short-lived and follow each other. */
+const slabSizes = { slabBytes: 16 * 1024, sharedBytesMax: 1024 };
 
 class MemoryStore implements Store {
   readonly takesLate = true;
@@ -60,8 +56,7 @@ class MemoryStore implements Store {
   /** Events in revision order, without gaps: the one at index 0 made revision `#logStart`. */
   #log: StoreEvent[] = [];
   #logStart = 2;
-  #slab = noSlab;
-  #slabUsed = slabBytes;
+  readonly #slabs = new Slabs(slabSizes);
   readonly #hub: WatchHub;
   readonly #clock: Clock;
   readonly #expiring = new ExpiryQueue();
@@ -81,14 +76,7 @@ class MemoryStore implements Store {
   }
 
   allocate(bytes: number): Buffer {
-    if (bytes > sharedBytesMax) return Buffer.allocUnsafeSlow(bytes);
-    if (this.#slabUsed + bytes > slabBytes) {
-      this.#slab = Buffer.allocUnsafeSlow(slabBytes);
-      this.#slabUsed = 0;
-    }
-    const start = this.#slabUsed;
-    this.#slabUsed += bytes;
-    return this.#slab.subarray(start, this.#slabUsed);
+    return this.#slabs.take(bytes);
   }
 
   async get(key: string): Promise<KeyValue | undefined> {

@@ -150,7 +150,7 @@ export class VirtioBlock implements Backend {
     const base = { id, sector, length };
     const request: DiskRequest =
       type === WRITE
-        ? { ...base, kind: 'write', data: queue.gather(chain.readable, HEADER + length).slice(HEADER) }
+        ? { ...base, kind: 'write', data: queue.gather(chain.readable, HEADER + length, HEADER) }
         : { ...base, kind: type === READ ? 'read' : 'flush' };
     queue.take();
     this.nextId++;

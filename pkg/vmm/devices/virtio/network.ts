@@ -101,11 +101,11 @@ export class VirtioNetwork implements Backend {
     for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
       const length = lengthOf(chain.readable);
       const isFrame = length > HEADER && length <= HEADER + FRAME_MAX && this.outgoing.length < SEND_MAX;
-      const bytes = isFrame ? queue.gather(chain.readable, length) : undefined;
+      const bytes = isFrame ? queue.gather(chain.readable, length, HEADER) : undefined;
       if (queue.finish(chain, new Uint8Array(0))) isWanted = true;
       queue.take();
       if (bytes === undefined) this.droppedOut++;
-      else this.outgoing.push(bytes.slice(HEADER));
+      else this.outgoing.push(bytes);
     }
     return isWanted;
   }

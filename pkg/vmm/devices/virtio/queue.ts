@@ -65,13 +65,14 @@ export class Virtqueue {
     let index = head;
     for (let count = 0; ; count++) {
       if (count === this.size || index >= this.size) throw BROKEN_QUEUE;
-      const view = this.descriptor(index);
-      const flags = view.getUint16(12, true);
-      const piece = { address: Number(view.getBigUint64(0, true)), length: view.getUint32(8, true) };
+      const at = this.descriptors + 16 * index;
+      // What does not fit into a number's exact range is beyond all memory as well.
+      const piece = { address: this.word(at + 4) * 0x1_0000_0000 + this.word(at), length: this.word(at + 8) };
+      const flags = this.half(at + 12);
       if (!this.memory.holds(piece.address, piece.length)) throw BROKEN_QUEUE;
       ((flags & WRITE) === 0 ? readable : writable).push(piece);
       if ((flags & NEXT) === 0) return { head, readable, writable };
-      index = view.getUint16(14, true);
+      index = this.half(at + 14);
     }
   }
 
@@ -87,26 +88,23 @@ export class Virtqueue {
     for (const { address, length } of chain.writable) if (length > 0) this.memory.needOwn(address, length);
     const isWanted = (this.half(this.available) & NO_INTERRUPT) === 0;
     const written = this.scatter(chain.writable, answer, skip);
-    const bytes = new Uint8Array(8);
-    const view = new DataView(bytes.buffer);
-    view.setUint32(0, chain.head, true);
-    view.setUint32(4, written, true);
-    this.memory.copyIn(entry, bytes);
+    this.put(entry, chain.head, 4);
+    this.put(entry + 4, written, 4);
     this.returned = (this.returned + 1) & 0xffff;
-    view.setUint16(0, this.returned, true);
-    this.memory.copyIn(this.used + 2, bytes.subarray(0, 2));
+    this.put(this.used + 2, this.returned, 2);
     return isWanted;
   }
 
-  /** What the driver gave to read, at most `max` bytes of it. */
-  gather(pieces: readonly Piece[], max: number): Uint8Array {
-    const bytes = new Uint8Array(Math.min(lengthOf(pieces), max));
-    let at = 0;
+  /** What the driver gave to read, at most `max` bytes of it, without the first `skip`. */
+  gather(pieces: readonly Piece[], max: number, skip = 0): Uint8Array {
+    const bytes = new Uint8Array(Math.max(0, Math.min(lengthOf(pieces), max) - skip));
+    let at = -skip;
     for (const { address, length } of pieces) {
-      const part = this.memory.copyOut(address, Math.min(length, bytes.length - at));
-      if (part === undefined) throw BROKEN_QUEUE;
-      bytes.set(part, at);
-      at += part.length;
+      const skipped = Math.min(length, Math.max(0, -at));
+      const part = Math.min(length - skipped, bytes.length - (at + skipped));
+      if (part > 0 && !this.memory.copyOutTo(bytes, at + skipped, { address: address + skipped, length: part }))
+        throw BROKEN_QUEUE;
+      at += length;
     }
     return bytes;
   }
@@ -144,15 +142,25 @@ export class Virtqueue {
     this.memory.needOwn(address, length);
   }
 
-  private descriptor(index: number): DataView {
-    const bytes = this.memory.copyOut(this.descriptors + 16 * index, 16);
-    if (bytes === undefined) throw BROKEN_QUEUE;
-    return new DataView(bytes.buffer);
+  private half(address: number): number {
+    return this.memory.view.getUint16(this.offset(address, 2), true);
   }
 
-  private half(address: number): number {
-    const bytes = this.memory.copyOut(address, 2);
-    if (bytes === undefined) throw BROKEN_QUEUE;
-    return (bytes[0] ?? 0) | ((bytes[1] ?? 0) << 8);
+  private word(address: number): number {
+    return this.memory.view.getUint32(this.offset(address, 4), true);
+  }
+
+  /** Where a number of a queue is. Queues lie at multiples of what they consist of: others lie. */
+  private offset(address: number, length: number): number {
+    if (!this.memory.holds(address, length) || address % length !== 0) throw BROKEN_QUEUE;
+    return this.memory.readable(address);
+  }
+
+  /** Writes 2 or 4 bytes. */
+  private put(address: number, value: number, length: number): void {
+    if (!this.memory.holds(address, length) || address % length !== 0) throw BROKEN_QUEUE;
+    const at = this.memory.writable(address, length);
+    if (length === 2) this.memory.view.setUint16(at, value, true);
+    else this.memory.view.setUint32(at, value, true);
   }
 }

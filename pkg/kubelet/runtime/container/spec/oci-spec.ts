@@ -9,7 +9,15 @@ import { userIdsCount } from '../user-ids.ts';
 import { containerCapabilities } from './capabilities.ts';
 import { deviceRule, type HostDevice, ociDevice } from './devices.ts';
 import { type OwnFiles, ociMounts, rootPropagation } from './mounts.ts';
-import type { OciDeviceRule, OciHooks, OciNamespace, OciProcess, OciSeccomp, OciSpec } from './oci-types.ts';
+import type {
+  OciBlockIo,
+  OciDeviceRule,
+  OciHooks,
+  OciNamespace,
+  OciProcess,
+  OciSeccomp,
+  OciSpec,
+} from './oci-types.ts';
 import { ociResources } from './resources.ts';
 import { defaultSeccomp, seccompOf } from './seccomp.ts';
 import type { ContainerUser } from './users.ts';
@@ -55,6 +63,7 @@ export interface SpecOptions {
   readonly devices: readonly HostDevice[];
   /** Text of the seccomp profile that the container names. */
   readonly seccompText?: string | undefined;
+  readonly blockIo?: OciBlockIo | undefined;
   /** What is run beside it. */
   readonly hooks?: OciHooks | undefined;
 }
@@ -117,7 +126,11 @@ export function ociSpec(options: SpecOptions): OciSpec {
       namespaces: namespacesFor(options),
       ...(options.userBase === undefined ? {} : userMappings(options.userBase)),
       cgroupsPath,
-      resources: { ...ociResources(container.resources), devices: rules },
+      resources: {
+        ...ociResources(container.resources),
+        devices: rules,
+        ...(options.blockIo === undefined ? {} : { blockIO: options.blockIo }),
+      },
       devices,
       sysctl: sandbox.sysctls,
       ...(seccomp === undefined ? {} : { seccomp }),

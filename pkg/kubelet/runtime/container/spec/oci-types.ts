@@ -63,6 +63,23 @@ export interface OciResources {
   };
   readonly pids?: { readonly limit: number };
   readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
+  readonly blockIO?: OciBlockIo;
+}
+
+interface OciRate {
+  readonly major: number;
+  readonly minor: number;
+  readonly rate: number;
+}
+
+/** What a container may do with block devices, in bytes or operations a second, and its weight against others. */
+export interface OciBlockIo {
+  readonly weight?: number;
+  readonly weightDevice?: readonly { readonly major: number; readonly minor: number; readonly weight: number }[];
+  readonly throttleReadBpsDevice?: readonly OciRate[];
+  readonly throttleWriteBpsDevice?: readonly OciRate[];
+  readonly throttleReadIOPSDevice?: readonly OciRate[];
+  readonly throttleWriteIOPSDevice?: readonly OciRate[];
 }
 
 /** Which calls of the kernel a container may make. */

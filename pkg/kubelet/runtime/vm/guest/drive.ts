@@ -2,7 +2,7 @@
  * Runs one end of a migration: gives it events in order, does what it asks, and sends its bytes over a connection, no faster than they may go. Invariants: a message
  * is sent whole before the next; urgent ones come first; in any stretch of time no more is sent than the bandwidth allows beside one burst.
  */
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { MigrationEffect, MigrationEnd, MigrationEvent } from '#pkg/vmm/migration/contract.ts';
 
@@ -15,6 +15,8 @@ const burstBytesMin = 64 * 1024;
 /** Bytes that wait in the connection itself; with more, the rest waits here. */
 const socketBytesMax = 256 * 1024;
 const pieceBytes = 64 * 1024;
+/** A guest that has something to do gets so many times as long as it took to make what is sent, before more is made: whoever waits for it waits a third longer, and a move a little. */
+const guestTurns = 3;
 
 /** An event without its time. */
 type Happening = MigrationEvent extends infer Event ? (Event extends unknown ? Omit<Event, 'nowMs'> : never) : never;
@@ -28,6 +30,8 @@ export interface DriveOptions {
   readonly clock: Clock;
   /** Bytes a second; absent: as fast as the other takes them. */
   readonly bandwidth?: number;
+  /** Whether the guest could run now. Default: there is none. */
+  isGuestBusy?(): boolean;
   does(effect: HostEffect): void;
   /** All effects of an event were done, and what they send is sent next. */
   done?(): void;
@@ -38,7 +42,7 @@ export interface DriveOptions {
 /** One end, driven. */
 export class Drive {
   readonly #options: DriveOptions;
-  #socket: TLSSocket | undefined;
+  #socket: Duplex | undefined;
   #urgent: Uint8Array[] = [];
   #queue: Uint8Array[] = [];
   /** The rest of a message of which some was sent. */
@@ -53,6 +57,8 @@ export class Drive {
   #isBegun = false;
   #isClosing = false;
   #isTelling = false;
+  /** How long it took to make what was sent last. */
+  #madeMs = 0;
 
   constructor(options: DriveOptions) {
     this.#options = options;
@@ -66,7 +72,7 @@ export class Drive {
   }
 
   /** Sends and receives over a connection from now on. */
-  connected(socket: TLSSocket): void {
+  connected(socket: Duplex): void {
     this.#socket = socket;
     socket.on('data', (bytes: Buffer) => {
       if (this.#socket === socket) this.happened({ type: 'received', bytes: Uint8Array.from(bytes) });
@@ -90,7 +96,10 @@ export class Drive {
     if (event.type === 'start') this.#isBegun = true;
     if (this.#isOver || !this.#isBegun) return;
     const { end, clock } = this.#options;
-    for (const effect of end.on({ ...event, nowMs: clock.monotonicMs() })) this.#does(effect);
+    const nowMs = clock.monotonicMs();
+    const waitedBytes = this.#waitingBytes;
+    for (const effect of end.on({ ...event, nowMs })) this.#does(effect);
+    if (this.#waitingBytes > waitedBytes) this.#madeMs = clock.monotonicMs() - nowMs;
     this.#options.done?.();
     this.#send();
   }
@@ -156,14 +165,17 @@ export class Drive {
     } else if (this.#waitingBytes < before) this.#tellSent();
   }
 
-  /** The end makes its next batch after what else there is: the guest's next slice. */
+  /** The end makes its next batch after what else there is: the guest's turn. */
   #tellSent(): void {
     if (this.#isTelling) return;
     this.#isTelling = true;
-    void this.#options.clock.yield().then(() => {
+    const { clock, isGuestBusy } = this.#options;
+    const tell = (): void => {
       this.#isTelling = false;
       this.happened({ type: 'sent', waitingBytes: this.#waitingBytes });
-    });
+    };
+    if (isGuestBusy?.() === true) clock.setTimeout(tell, Math.ceil(this.#madeMs * guestTurns));
+    else void clock.yield().then(tell);
   }
 
   /** What may be sent now; where that is nothing, it is tried again soon. */

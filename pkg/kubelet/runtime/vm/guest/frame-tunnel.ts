@@ -6,6 +6,7 @@
  */
 import type { Duplex } from 'node:stream';
 import type { Clock } from '#pkg/base/clock.ts';
+import { inOneWrite } from './one-write.ts';
 
 const kinds = { frame: 1, begin: 2, taken: 3, over: 4 } as const;
 /** Frames on their way to a place. */
@@ -43,6 +44,7 @@ class Tunnel {
   send(kind: keyof typeof kinds, bytes: Uint8Array = new Uint8Array(0)): boolean {
     if (this.#socket.destroyed) return false;
     if (kind === 'frame' && this.#socket.writableLength > bufferedBytesMax) return false;
+    inOneWrite(this.#socket);
     const message = Buffer.allocUnsafe(headBytes + bytes.length);
     message[0] = kinds[kind];
     message.writeUInt16BE(bytes.length, 1);

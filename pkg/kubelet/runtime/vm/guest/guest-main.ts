@@ -18,7 +18,7 @@ import type { TapEnd } from './tap-end.ts';
 /** What is asked of a thread that has its machine. */
 type Asked = Exclude<ToGuest, { readonly type: 'begin' }>;
 
-const { rehearsal }: ThreadData = workerData;
+const { rehearsal, isCalm = false }: ThreadData = workerData;
 const clock = new SystemClock();
 /** Of the rehearsals too: a machine begins with what they have had compiled. */
 const modules = new ModuleShelf();
@@ -204,4 +204,4 @@ function act(message: Asked): void {
 
 parentPort?.on('message', received);
 if (rehearsal !== undefined)
-  await rehearseOften({ start: rehearsal, clock, modules, signal: began.signal }).catch(() => undefined);
+  await rehearseOften({ start: rehearsal, clock, modules, signal: began.signal, isCalm }).catch(() => undefined);

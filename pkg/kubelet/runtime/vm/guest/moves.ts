@@ -79,7 +79,7 @@ export class Moves {
   #rehearse(): Promise<void> {
     const { start, clock, host } = this.#deps;
     if (start.waits !== true) return Promise.resolve();
-    this.#rehearsal ??= rehearse({ start, clock, modules: host.modules }).catch(() => undefined);
+    this.#rehearsal ??= rehearse({ start, clock, modules: host.modules, isCalm: true }).catch(() => undefined);
     return this.#rehearsal;
   }
 
@@ -220,6 +220,8 @@ export class Moves {
       end,
       clock,
       lost,
+      // What a stand-by has not got is waited for by everybody.
+      isGuestBusy: () => !isStandby && host.loop?.isBusy === true,
       ...(bandwidth === undefined ? {} : { bandwidth }),
       does: (effect) => this.#does(effect, { migration, side, isStandby, drive }),
       done: () => host.begin(),

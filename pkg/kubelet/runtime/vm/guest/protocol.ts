@@ -106,6 +106,8 @@ export type MigrationSide = 'source' | 'target';
 export interface ThreadData {
   /** It is made before there is a machine for it, and boots this meanwhile, for nobody. */
   readonly rehearsal?: GuestStart;
+  /** Machines run beside it, which are not to wait for that. */
+  readonly isCalm?: boolean;
 }
 
 /** To the worker. */

@@ -5,6 +5,7 @@ import { guestAddress } from '#pkg/vmm/host/user-network.ts';
 import { restlessConfig } from '#pkg/vmm/migration/test-rig.ts';
 import type { GuestStart } from './protocol.ts';
 import { rehearse, rehearseOften } from './rehearsal.ts';
+import { workingClock } from './test-clock.ts';
 
 const kernelFile = new URL('../../../../vmm/guests/kernel/kernel.elf', import.meta.url);
 const startOf = (given: Pick<GuestStart, 'kernel' | 'ports' | 'share'>): GuestStart => ({
@@ -33,6 +34,21 @@ async function rehearsed(given: Pick<GuestStart, 'kernel' | 'ports' | 'share'>) 
 
 test('a rehearsal is over when the machine has answered often enough', async () => {
   expect(await rehearsed({ kernel: readFileSync(kernelFile), ports: [8080] })).toBeLessThan(2000);
+});
+
+test('one that is calm rests as long as it runs', async () => {
+  const virtual = new VirtualClock();
+  // A slice takes three milliseconds.
+  const working = workingClock(virtual, () => working.work(3));
+  const start = startOf({ kernel: readFileSync(kernelFile), ports: [8080] });
+  let restedMs = 0;
+  const done = rehearse({ start, clock: working.clock, answers: 20, isCalm: true }).then(() => {
+    restedMs = virtual.monotonicMs();
+  });
+  await virtual.advance(5000);
+  await done;
+  expect(working.workedMs).toBeGreaterThan(10);
+  expect(restedMs / working.workedMs).toBeGreaterThan(0.8);
 });
 
 test('a machine that never answers, or that nobody can ask, is not waited for', async () => {

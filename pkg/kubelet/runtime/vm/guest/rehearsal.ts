@@ -17,6 +17,8 @@ const rehearsalMs = 2000;
 const answersMax = 200;
 /** A port on which nobody listens yet is tried again after so long. */
 const retryMs = 20;
+/** One that is calm rests as long as it has run, after so long: machines that serve, and who asks them, have the processors meanwhile. */
+const turnMs = 2;
 /** Most servers have an answer to this. */
 const question = Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
 
@@ -34,6 +36,8 @@ interface RehearsalOptions {
   readonly signal?: AbortSignal;
   /** So many answers are enough. */
   readonly answers?: number;
+  /** Others are not to be kept waiting by it. */
+  readonly isCalm?: boolean;
 }
 
 /** Rehearses booting, several times, and has what that left collected; over at once when the signal is aborted. */
@@ -50,6 +54,7 @@ export async function rehearse({
   modules,
   signal,
   answers: enough = answersMax,
+  isCalm = false,
 }: RehearsalOptions): Promise<void> {
   const { mac, ports, share } = start;
   if (ports.length === 0 || signal?.aborted === true) return;
@@ -58,14 +63,25 @@ export async function rehearse({
   const over = Promise.withResolvers<void>();
   const nothing = (): void => undefined;
   const machine = newMachine(diskless, modules);
-  const loop = new GuestLoop({
+  let runsSinceMs = clock.monotonicMs();
+  const rest = (ms: number): void => {
+    loop.pause('user');
+    clock.setTimeout(() => {
+      runsSinceMs = clock.monotonicMs();
+      loop.resume('user');
+    }, ms);
+  };
+  const loop: GuestLoop = new GuestLoop({
     machine,
     network: new GuestWire(network),
     clock,
     ...(share === undefined ? {} : { share }),
     onConsole: nothing,
     onPage: nothing,
-    onSlice: nothing,
+    onSlice: () => {
+      const ranMs = clock.monotonicMs() - runsSinceMs;
+      if (isCalm && ranMs >= turnMs) rest(ranMs);
+    },
     onEnd: () => over.resolve(),
   });
   const timer = clock.setTimeout(() => over.resolve(), rehearsalMs);

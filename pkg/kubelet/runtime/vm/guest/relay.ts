@@ -4,6 +4,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { UserNetwork } from '#pkg/vmm/host/user-network.ts';
+import { inOneWrite } from './one-write.ts';
 
 /** Bytes for the guest that wait here; with more, the socket is not read until some have arrived. */
 const unsentBytesMax = 256 * 1024;
@@ -104,14 +105,10 @@ export class GuestRelay {
     });
     return {
       data: (bytes: Uint8Array) => {
-        // What the guest says in one slice goes in one write.
-        if (socket.writableCorked === 0) {
-          socket.cork();
-          queueMicrotask(() => socket.uncork());
-        }
+        inOneWrite(socket);
         socket.write(bytes, () => {
           connection.consumed(bytes.length);
-          this.#wake();
+          if (this.#network.hasFrames) this.#wake();
         });
       },
       ended: () => socket.end(),

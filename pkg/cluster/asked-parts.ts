@@ -1,0 +1,38 @@
+/** Parts of a node that only some settings ask for: each is loaded then. */
+import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
+import type { CpuSettings } from './cpu-flags.ts';
+import type { MemorySettings } from './memory-flags.ts';
+import { type NodePlace, nodeCpus } from './node-cpus.ts';
+import type { StaticPodPlace } from './static-pod-flags.ts';
+
+/** The settings. */
+export interface AskedSettings {
+  /** Which processors are kept from pods, and whether containers have others for themselves. Default: none are, and none have. */
+  readonly cpus?: CpuSettings;
+  /** What of its memory is kept from pods, and whether containers are kept to some of the rest. Default: none is, and none are. */
+  readonly memory?: MemorySettings | undefined;
+  /** Where it has static pods. Default: it has none. */
+  readonly staticPods?: StaticPodPlace | undefined;
+}
+
+/** They, and what is left for pods of these amounts. Throws `UserError` for what this machine cannot. */
+export async function askedParts(
+  settings: AskedSettings & NodePlace,
+  amounts: Readonly<Record<string, string>>,
+): Promise<
+  Pick<KubeletOptions, 'cpus' | 'memory' | 'staticPods' | 'topology'> & {
+    readonly allocatable: Readonly<Record<string, string>>;
+  }
+> {
+  const { memory, nodeName, staticPods } = settings;
+  const cpus = await nodeCpus(settings.cpus, amounts, settings);
+  const files = staticPods === undefined ? undefined : await import('./static-pods.ts');
+  const kept = memory === undefined ? undefined : await import('./node-memory.ts');
+  return {
+    ...cpus,
+    ...(memory === undefined ? {} : kept?.nodeMemory(memory, cpus.allocatable, settings)),
+    ...(staticPods === undefined || files === undefined
+      ? {}
+      : { staticPods: files.staticPodFiles(staticPods, nodeName) }),
+  };
+}
