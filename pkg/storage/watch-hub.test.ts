@@ -40,3 +40,25 @@ test.each(cases)('a watch of "$prefix" gets what begins with it, in order', asyn
   hub.publish(events, 5);
   expect(got).toHaveLength(seen.length);
 });
+
+test.each(cases)(
+  'where progress is told, that of "$prefix" gets the same and hears of each revision',
+  async ({ prefix, from = 1, seen }) => {
+    const hub = new WatchHub({ revision: 0, since: () => [] }, { tellProgress: true });
+    const got: string[] = [];
+    const heard: number[] = [];
+    const onEvents = (some: readonly StoreEvent[], revision: number): void => {
+      got.push(...some.map(eventKey));
+      heard.push(revision);
+    };
+    const watch = hub.watch({ prefix, fromRevision: from }, { onEvents, onError: () => {} });
+    hub.publish([], 0);
+    await Promise.resolve();
+    hub.publish(events.slice(0, 2), 2);
+    hub.publish(events.slice(2), 5);
+    watch.close();
+    hub.publish(events, 6);
+    expect(got).toEqual(seen.map((i) => eventKey(events[i]!)));
+    expect(heard).toEqual([0, 2, 5]);
+  },
+);

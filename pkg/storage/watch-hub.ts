@@ -20,7 +20,6 @@ interface Watcher {
   readonly prefix: string;
   readonly fromRevision: number;
   readonly sink: WatchSink;
-  started: boolean;
 }
 
 /** How much watches hear. */
@@ -49,7 +48,7 @@ export class WatchHub {
   }
 
   watch(options: WatchOptions, sink: WatchSink): Watch {
-    const watcher: Watcher = { prefix: options.prefix, fromRevision: options.fromRevision, sink, started: false };
+    const watcher: Watcher = { prefix: options.prefix, fromRevision: options.fromRevision, sink };
     this.#watchers.add(watcher);
     void Promise.resolve().then(() => this.#start(watcher));
     return { close: () => this.#remove(watcher) };
@@ -60,11 +59,13 @@ export class WatchHub {
     assert(!this.#publishing, 'a watch sink wrote to the store before it returned');
     this.#publishing = true;
     try {
+      if (this.#broad.size > 0) this.#give(events, revision, this.#broad);
       if (this.#tellProgress) {
-        this.#give(events, revision, this.#watchers);
+        const divided = byResource(events);
+        for (const [resource, watchers] of this.#byResource)
+          this.#give(divided.get(resource) ?? noEvents, revision, watchers);
         return;
       }
-      if (this.#broad.size > 0) this.#give(events, revision, this.#broad);
       if (events.length === 1) {
         const watchers = this.#byResource.get(resourceOf(eventKey(events[0]!)) ?? '');
         if (watchers !== undefined) this.#give(events, revision, watchers);
@@ -81,7 +82,6 @@ export class WatchHub {
 
   #give(events: readonly StoreEvent[], revision: number, watchers: ReadonlySet<Watcher>): void {
     for (const watcher of watchers) {
-      if (!watcher.started) continue;
       const wanted = select(events, watcher);
       if (wanted.length > 0 || this.#tellProgress) watcher.sink.onEvents(wanted, revision);
     }
@@ -106,7 +106,6 @@ export class WatchHub {
       watcher.sink.onError(error instanceof Error ? error : new Error(String(error)));
       return;
     }
-    watcher.started = true;
     this.#group(watcher).add(watcher);
     if (past.length > 0 || this.#tellProgress) watcher.sink.onEvents(past, this.#log.revision);
   }
@@ -138,6 +137,8 @@ function resourceOf(key: string): string | undefined {
   }
   return key.slice(0, end + 1);
 }
+
+const noEvents: readonly StoreEvent[] = [];
 
 /** The events of each resource. */
 function byResource(events: readonly StoreEvent[]): ReadonlyMap<string, readonly StoreEvent[]> {

@@ -137,13 +137,52 @@ test('those who were answered together are waited for, until all are there or fo
   // Who was alone waits for nobody.
   await write('e');
   expect(etcd.sent).toEqual([['a'], ['b', 'c'], ['d'], ['e']]);
-  await write('f');
+});
+
+test('nobody is waited for longer than five milliseconds', async () => {
+  const etcd = new Etcd();
+  const writes = [etcd.write('a')];
+  await etcd.clock.settle();
+  writes.push(etcd.write('b'));
   await etcd.clock.advance(100);
-  await etcd.answer(40);
+  await etcd.answer(10);
   await etcd.clock.advance(4);
-  expect(etcd.sent).toHaveLength(4);
+  expect(etcd.sent).toHaveLength(1);
   await etcd.clock.advance(1);
-  expect(etcd.sent.at(-1)).toEqual(['f']);
+  expect(etcd.sent).toEqual([['a'], ['b']]);
+  await etcd.answer(20);
+  await Promise.all(writes);
+});
+
+test('after a wait in vain some transactions go without one, twice as many each time, until one was not in vain', async () => {
+  const etcd = new Etcd();
+  const writes = [etcd.write('first')];
+  await etcd.clock.settle();
+  const come = async (): Promise<void> => {
+    writes.push(etcd.write(`key-${writes.length}`));
+    await etcd.clock.settle();
+  };
+  /** One comes while a transaction is under way: whether more are waited for once that is answered. */
+  const isWaited = async (): Promise<boolean> => {
+    await come();
+    await etcd.clock.advance(4);
+    const before = etcd.sent.length;
+    await etcd.answer(10 * writes.length);
+    return etcd.sent.length === before;
+  };
+  for (const unwaited of [2, 4, 8, 16, 16]) {
+    expect(await isWaited()).toBe(true);
+    await etcd.clock.advance(2);
+    for (let n = 0; n < unwaited; n++) expect(await isWaited()).toBe(false);
+  }
+  expect(await isWaited()).toBe(true);
+  await come();
+  expect(etcd.sent.at(-1)).toHaveLength(2);
+  expect(await isWaited()).toBe(true);
+  await etcd.clock.advance(2);
+  for (let n = 0; n < 2; n++) expect(await isWaited()).toBe(false);
+  await etcd.answer(1_000);
+  await Promise.all(writes);
 });
 
 test('a transaction that is not answered soon holds nobody up', async () => {

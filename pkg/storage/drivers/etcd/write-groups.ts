@@ -2,7 +2,8 @@
  * Writes of many callers as few requests to etcd. While one transaction is under way those who come wait, and go together in the next: each is a transaction
  * in it with a comparison of its own, so that it happens or not whatever becomes of the others. A transaction is one entry of etcd's log, one sync of its
  * disk and one request, which is what writes cost there; who comes alone goes at once. Those who were answered together mostly write again soon: they are waited for, for a
- * part of the time that a transaction takes, as else the next would go with half of the writers, and the one after it with the other half. Only puts go together: of a deletion nothing is left that
+ * part of the time that a transaction takes, as else the next would go with half of the writers, and the one after it with the other half. Where they do not come in that time, both halves going in
+ * turns is the best that can be had, as this process works for one while etcd does for the other: then nobody is waited for until that was tried again. Only puts go together: of a deletion nothing is left that
  * could tell its place in a transaction, which a read in the midst of it has to know.
  *
  * Invariants: no key is twice in one transaction, and writes of one key go in the order in which they came. What etcd refuses whole because of one write is
@@ -24,6 +25,8 @@ const patienceMs = 200;
 const gatheringShare = 0.5;
 const gatheringMsLeast = 1;
 const gatheringMsMost = 5;
+/** Waits in vain, one after the other, that count: after each twice as many transactions go without one as after that before. */
+const inVainMax = 4;
 /** Writes that wait. An API server has no more requests under way; beyond it writes fail at once. */
 const waitingMax = 50_000;
 
@@ -65,6 +68,9 @@ export class WriteGroups {
   #isDue = false;
   /** While writers are waited for: until when, and how many writes make it whole. */
   #gathering: { readonly timer: Timer; readonly writes: number } | undefined;
+  /** The last waits in vain, and transactions that go without a wait because of them. */
+  #inVain = 0;
+  #unwaited = 0;
 
   constructor(options: WriteGroupsOptions) {
     this.#options = options;
@@ -77,7 +83,10 @@ export class WriteGroups {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...write, resolve, reject });
       if (this.#isDue || this.#underWay >= underWayMax) return;
-      if (this.#gathering !== undefined && this.#waiting.length < this.#gathering.writes) return;
+      if (this.#gathering !== undefined) {
+        if (this.#waiting.length < this.#gathering.writes) return;
+        this.#inVain = 0;
+      }
       this.#isDue = true;
       // What is written in the same moment goes together.
       queueMicrotask(() => this.#go());
@@ -92,7 +101,17 @@ export class WriteGroups {
       this.#go();
       return;
     }
-    this.#gathering = { writes, timer: this.#options.clock.setTimeout(() => this.#go(), waitMs) };
+    if (this.#unwaited > 0) {
+      this.#unwaited--;
+      this.#go();
+      return;
+    }
+    const giveUp = (): void => {
+      this.#inVain = Math.min(this.#inVain + 1, inVainMax);
+      this.#unwaited = 2 ** this.#inVain;
+      this.#go();
+    };
+    this.#gathering = { writes, timer: this.#options.clock.setTimeout(giveUp, waitMs) };
   }
 
   #go(): void {
