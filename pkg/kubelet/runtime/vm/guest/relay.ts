@@ -102,23 +102,30 @@ export class GuestRelay {
       connection.destroy();
       this.#wake();
     });
+    let said: Uint8Array[] = [];
+    const pass = (): void => {
+      if (said.length === 0) return;
+      const bytes = said.length === 1 ? said[0]! : Buffer.concat(said);
+      said = [];
+      socket.write(bytes, () => {
+        connection.consumed(bytes.length);
+        this.#wake();
+      });
+    };
     return {
       data: (bytes: Uint8Array) => {
         // What the guest says in one slice goes in one write.
-        if (socket.writableCorked === 0) {
-          socket.cork();
-          queueMicrotask(() => socket.uncork());
-        }
-        socket.write(bytes, () => {
-          connection.consumed(bytes.length);
-          this.#wake();
-        });
+        if (said.push(bytes) === 1) queueMicrotask(pass);
       },
-      ended: () => socket.end(),
+      ended: () => {
+        pass();
+        socket.end();
+      },
       drained: () => {
         if (connection.unsentBytes <= unsentBytesMax) socket.resume();
       },
       closed: (reason: string | undefined) => {
+        pass();
         if (reason === undefined) socket.end();
         else socket.resetAndDestroy();
       },
