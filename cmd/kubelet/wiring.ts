@@ -19,6 +19,7 @@ import { recordOfFlag, taintsOfFlag } from '#pkg/cluster/node-spec.ts';
 import { podPidsOf } from '#pkg/cluster/pod-pids-flags.ts';
 import { shutdownOf } from '#pkg/cluster/shutdown-flags.ts';
 import { staticPodsOf } from '#pkg/cluster/static-pod-flags.ts';
+import { allowedSysctlsOf } from '#pkg/cluster/sysctl-flags.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -117,6 +118,7 @@ function saidOf(values: FlagValues<typeof kubeletFlags>) {
     podPidsMax: podPidsOf(values),
     shutdown: shutdownOf(values),
     staticPods: staticPodsOf(values),
+    allowedUnsafeSysctls: allowedSysctlsOf(values),
     ...(cpus === undefined ? {} : { cpus }),
     ...(imageCollection === undefined ? {} : { imageCollection }),
   };

@@ -11,6 +11,8 @@ export interface AskedSettings {
   readonly cpus?: CpuSettings;
   /** What of its memory is kept from pods, and whether containers are kept to some of the rest. Default: none is, and none are. */
   readonly memory?: MemorySettings | undefined;
+  /** Parameters of the kernel that pods may set besides the safe ones. Default: none. */
+  readonly allowedUnsafeSysctls?: readonly string[];
   /** Where it has static pods. Default: it has none. */
   readonly staticPods?: StaticPodPlace | undefined;
 }
@@ -20,16 +22,17 @@ export async function askedParts(
   settings: AskedSettings & NodePlace,
   amounts: Readonly<Record<string, string>>,
 ): Promise<
-  Pick<KubeletOptions, 'cpus' | 'memory' | 'staticPods' | 'topology'> & {
+  Pick<KubeletOptions, 'allowedUnsafeSysctls' | 'cpus' | 'memory' | 'staticPods' | 'topology'> & {
     readonly allocatable: Readonly<Record<string, string>>;
   }
 > {
-  const { memory, nodeName, staticPods } = settings;
+  const { allowedUnsafeSysctls = [], memory, nodeName, staticPods } = settings;
   const cpus = await nodeCpus(settings.cpus, amounts, settings);
   const files = staticPods === undefined ? undefined : await import('./static-pods.ts');
   const kept = memory === undefined ? undefined : await import('./node-memory.ts');
   return {
     ...cpus,
+    allowedUnsafeSysctls,
     ...(memory === undefined ? {} : kept?.nodeMemory(memory, cpus.allocatable, settings)),
     ...(staticPods === undefined || files === undefined
       ? {}

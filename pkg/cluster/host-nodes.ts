@@ -12,6 +12,7 @@ import { podPidsOf } from './pod-pids-flags.ts';
 import { clusterDnsIp } from './settings.ts';
 import { shutdownOf } from './shutdown-flags.ts';
 import { staticPodsOf } from './static-pod-flags.ts';
+import { allowedSysctlsOf } from './sysctl-flags.ts';
 
 /** Requests of all nodes of the process that are under way at once: as many as a store commits together, and room for those of others beside them. */
 const nodeRequestsMax = 100;
@@ -82,6 +83,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
         podPidsMax,
         shutdown,
         staticPods,
+        allowedUnsafeSysctls: allowedSysctlsOf(flags),
         ...(imageCollection === undefined ? {} : { imageCollection }),
         clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),

@@ -12,6 +12,7 @@ import { ociRuntimesDefault, ociRuntimesProblem } from './oci-runtimes.ts';
 import { podPidsFlags } from './pod-pids-flags.ts';
 import { shutdownFlags } from './shutdown-flags.ts';
 import { staticPodFlags } from './static-pod-flags.ts';
+import { sysctlFlags } from './sysctl-flags.ts';
 
 /** The table. */
 export const nodeFlags = {
@@ -46,4 +47,5 @@ export const nodeFlags = {
   ...featureGatesFlag,
   ...shutdownFlags,
   ...staticPodFlags,
+  ...sysctlFlags,
 } satisfies FlagTable;

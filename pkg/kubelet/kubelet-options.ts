@@ -34,6 +34,8 @@ export interface KubeletOptions extends NodeSettings, PinningOptions {
   readonly imageCollection?: ImageCollectionSettings & Pick<ImageCollectorDeps, 'observe'>;
   /** Makes what finds plugins and asks them, for one run of the kubelet. Absent where no pod has anything of any. */
   readonly plugins?: (deps: NodePluginsDeps) => NodePlugins;
+  /** Parameters of the kernel that pods may set besides the safe ones. Default: none. */
+  readonly allowedUnsafeSysctls?: readonly string[];
   /** Pods that the node runs whether the API knows of them or not. Default: none. */
   readonly staticPods?: StaticPodSettings;
   /** How much time pods get when the node shuts down, by their priorities. Default: they are left as they are. */

@@ -21,6 +21,7 @@ import { Pinning } from './pinning/pinning.ts';
 import { Allocations } from './pods/allocations.ts';
 import { NodePods } from './pods/node-pods.ts';
 import type { PodContext } from './pods/pod-context.ts';
+import { sysctlRefusal } from './pods/sysctls.ts';
 import type { ProbeCounts } from './probes/probe-counts.ts';
 import { KubeletStoppingError, Leaving, leavingRuntime } from './runtime/leaving-runtime.ts';
 import type { Runtime, RuntimeCapabilities } from './runtime/runtime.ts';
@@ -119,7 +120,10 @@ export class KubeletRun {
       allocations: this.#allocations,
       pinning: this.#pinning,
       podRuntimes: this.#podRuntimes,
-      refusal: (pod) => this.shutdown?.refusal() ?? this.#eviction?.refusal(pod),
+      refusal: (pod) =>
+        this.shutdown?.refusal() ??
+        this.#eviction?.refusal(pod) ??
+        sysctlRefusal(pod, options.allowedUnsafeSysctls ?? []),
       context: () => context,
     });
     this.#eviction = evictionFor(this.#upkeepDeps());

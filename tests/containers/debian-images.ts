@@ -14,21 +14,48 @@ const libraries =
     ' ',
   );
 
+/** What postgresql and python are linked with besides, and what they read. */
+const moreLibraries =
+  'libxml2 libicu72 libpam0g libaudit1 libcap-ng0 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libcom-err2 libkrb5support0 libkeyutils1 libldap-2.5-0 libsasl2-2 libpq5 libreadline8 libtinfo6 libexpat1 libffi8 libuuid1 libbz2-1.0 libgnutls30 libnettle8 libhogweed6 libgmp10 libidn2-0 libunistring2 libp11-kit0 libtasn1-6 tzdata'.split(
+    ' ',
+  );
+
 const busybox = ['busybox-static'];
 const servers = [...libraries, 'nginx', 'nginx-common', 'redis-tools'];
 
+const programs = [
+  ...libraries,
+  ...moreLibraries,
+  ...busybox,
+  ...['postgresql-15', 'postgresql-client-15', 'python3.11-minimal', 'libpython3.11-minimal', 'libpython3.11-stdlib'],
+];
+
 /** Makes the folders `busybox` and `debian` with the packages' files, and a Dockerfile for each image. Rejects with what apt says. */
 export async function unpackDebian(folder: string): Promise<void> {
+  await unpackAll(folder, { busybox, debian: servers });
+  writeDockerfiles(folder);
+}
+
+/** Makes the folder `programs` besides, for images of postgresql (`--target postgres`) and python (`--target python`), both with busybox. */
+export async function unpackPrograms(folder: string): Promise<void> {
+  await unpackAll(folder, { programs });
+  const base = ['FROM scratch AS base', 'COPY root /', 'RUN ["/bin/busybox", "--install", "-s", "/bin"]'];
+  const path = 'ENV PATH=/usr/lib/postgresql/15/bin:/usr/sbin:/usr/bin';
+  const postgres = ['FROM base AS postgres', 'USER postgres', 'EXPOSE 5432', 'ENTRYPOINT ["postgres"]'];
+  const python = ['FROM base AS python', 'USER nobody', 'ENTRYPOINT ["python3.11"]'];
+  writeFileSync(join(folder, 'programs/Dockerfile'), [...base, path, ...postgres, ...python, ''].join('\n'));
+}
+
+async function unpackAll(folder: string, sets: Readonly<Record<string, readonly string[]>>): Promise<void> {
   // A program of apt without rights writes there.
   chmodSync(folder, 0o755);
-  for (const [name, packages] of Object.entries({ busybox, debian: servers })) {
+  for (const [name, packages] of Object.entries(sets)) {
     const packed = join(folder, `${name}.packages`);
     mkdirSync(packed);
     chmodSync(packed, 0o777);
     await download(packages, packed);
     await unpack(packed, join(folder, name, 'root'));
   }
-  writeDockerfiles(folder);
 }
 
 async function download(packages: readonly string[], into: string): Promise<void> {
@@ -52,13 +79,15 @@ async function unpack(packed: string, root: string): Promise<void> {
   }
   for (const name of ['tmp', 'etc', 'run', 'var/lib/nginx', 'var/log/nginx', 'srv'])
     mkdirSync(join(root, name), { recursive: true });
+  chmodSync(join(root, 'tmp'), 0o1777);
   const users = [
     'root:x:0:0:root:/root:/bin/sh',
     'nobody:x:65534:65534::/srv:/bin/sh',
     'redis:x:100:100::/srv:/bin/sh',
+    'postgres:x:101:101::/srv:/bin/sh',
   ];
   writeFileSync(join(root, 'etc/passwd'), `${users.join('\n')}\n`);
-  writeFileSync(join(root, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\nredis:x:100:\n');
+  writeFileSync(join(root, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\nredis:x:100:\npostgres:x:101:\n');
   if (existsSync(join(root, 'usr/bin/redis-check-rdb')))
     symlinkSync('redis-check-rdb', join(root, 'usr/bin/redis-server'));
 }

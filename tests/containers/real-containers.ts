@@ -14,7 +14,9 @@ import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import { makeContainerConfig, makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
 import { folderImages } from './folder-images.ts';
 
-const runcPath = ['/usr/sbin/runc', '/usr/bin/runc'].find((path) => existsSync(path));
+/** `runc`, or what the run is to try in its place. */
+const program = process.env['COXSWAIN_TEST_OCI_RUNTIME'] ?? 'runc';
+const runcPath = [`/usr/sbin/${program}`, `/usr/bin/${program}`].find((path) => existsSync(path));
 
 /** The one of this machine. */
 export const onlyRunc: OciRuntimes = { first: runcPath ?? '', byHandler: {} };
@@ -22,7 +24,7 @@ export const onlyRunc: OciRuntimes = { first: runcPath ?? '', byHandler: {} };
 /** Why there can be no containers; undefined when there can. */
 export const noContainers: string | undefined = (() => {
   if (process.getuid?.() !== 0) return 'only root makes containers';
-  if (runcPath === undefined) return 'there is no runc';
+  if (runcPath === undefined) return `there is no ${program}`;
   return existsSync('/bin/busybox') ? undefined : 'there is no busybox';
 })();
 

@@ -1,7 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { runtimeConformance } from '#pkg/kubelet/runtime/conformance.ts';
 import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
@@ -10,6 +11,9 @@ import { makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
 import { Bench, noContainers, outputOf, runToEnd, script, start } from './real-containers.ts';
 
 const sandbox = makeSandboxConfig();
+/** A machine with AppArmor, and the program that gives it profiles. */
+const noAppArmor =
+  !existsSync('/sys/kernel/security/apparmor') || spawnSync('apparmor_parser', ['--version']).status !== 0;
 const whereThereAre = noContainers === undefined ? describe : describe.skip;
 
 whereThereAre('the container runtime keeps the laws of runtimes', () => {
@@ -363,6 +367,23 @@ whereThereAre('a real container', () => {
       message: expect.stringContaining('has no such class'),
     });
   });
+
+  test.skipIf(noAppArmor)(
+    'keeps to the AppArmor profile that it names, and is not made where there is no such profile',
+    async () => {
+      const name = `coxswain-test-${process.pid}`;
+      const profile = `profile ${name} flags=(attach_disconnected,mediate_deleted) { file, deny /tmp/** w, signal, }\n`;
+      const load = (option: string) => spawnSync('apparmor_parser', [option], { input: profile, encoding: 'utf8' });
+      expect(load('--replace').stderr).toBe('');
+      onTestFinished(() => void load('--remove'));
+      const appArmor = { type: 'localhost', reference: name } as const;
+      const confined = script('cat /proc/self/attr/current; echo x >/tmp/file', { security: { appArmor } });
+      const { lines } = await runToEnd(runtime, confined);
+      expect(lines).toEqual([`${name} (enforce)`, "sh: can't create /tmp/file: Permission denied"]);
+      const missing = { security: { appArmor: { ...appArmor, reference: `${name}-missing` } } };
+      await expect(start(runtime, script('exec sleep 1000', missing))).rejects.toMatchObject({ reason: 'failed' });
+    },
+  );
 
   test('does not see more of a volume than it is given, and creates what is missing', async () => {
     const hostPath = `${bench.folder}/volumes/made`;
