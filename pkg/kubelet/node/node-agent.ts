@@ -255,7 +255,9 @@ export class NodeAgent {
   }
 
   #renewLease(known: Lease): Promise<Lease> {
-    return this.#leases.update({ ...known, spec: { ...known.spec, ...this.#leaseSpec() } });
+    const { holderIdentity, leaseDurationSeconds, renewTime } = this.#leaseSpec();
+    // One spread is a copy, a second one goes from field to field.
+    return this.#leases.update({ ...known, spec: { ...known.spec, holderIdentity, leaseDurationSeconds, renewTime } });
   }
 
   async #takeLease(): Promise<Lease> {
