@@ -63,6 +63,8 @@ export class NodeAgent {
   readonly #leases: ResourceClient<Lease>;
   #node: Node | undefined;
   #lease: Lease | undefined;
+  /** The node was made just now: it has no lease, unless one of before is left. */
+  #isLeaseNew = false;
   #wake: (() => void) | undefined;
   #changed = false;
   /** What the API has is what this agent has just made it. */
@@ -146,6 +148,7 @@ export class NodeAgent {
         status,
       });
       this.#isMade = true;
+      this.#isLeaseNew = true;
       this.#tellOf(undefined, status);
       return;
     } catch (error) {
@@ -262,7 +265,10 @@ export class NodeAgent {
 
   async #takeLease(): Promise<Lease> {
     const { name } = this.#deps.facts();
-    const known = await this.#findLease(name);
+    // Where there is one after all, the next try looks for it.
+    const isNew = this.#isLeaseNew;
+    this.#isLeaseNew = false;
+    const known = isNew ? undefined : await this.#findLease(name);
     if (known !== undefined) return this.#renewLease(known);
     const uid = this.#node?.metadata?.uid;
     return this.#leases.create({
