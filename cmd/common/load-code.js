@@ -71,9 +71,10 @@ let found;
 
 /**
  * Loads a module of the bundle, by its name there; where there is no bundle with it, or it is older than its sources, loads these.
+ * @template Exports what both have
  * @param {string} entry
- * @param {() => Promise<unknown>} sources
- * @returns {Promise<unknown>}
+ * @param {() => Promise<Exports>} sources
+ * @returns {Promise<Exports>}
  */
 export function loadCode(entry, sources) {
   const folder = foundBundle(entry);

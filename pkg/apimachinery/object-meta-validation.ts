@@ -50,7 +50,7 @@ const ownMetadata = pathsOf<KubeObject>()('metadata');
 export interface ObjectMetaRules {
   readonly namespaced: boolean;
   /** Default `dns1123Subdomain`. */
-  readonly nameRule?: NameRule;
+  readonly nameRule?: NameRule | undefined;
   /** Default `metadata`. */
   readonly path?: FieldPath<ObjectMeta>;
 }

@@ -102,7 +102,10 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
         isApply: asked.info.verb === 'patch' && isApply(request),
       });
     }
-    return withIds(core, request, { response, sizes, trail, flow: coming?.flow });
+    // Callers in the same process have no use for names of their requests.
+    return request.peer.address === ''
+      ? response
+      : withIds(core, request, { response, sizes, trail, flow: coming?.flow });
   };
 }
 

@@ -5,12 +5,12 @@ import type { ServerCore } from './endpoints/scope.ts';
 import type { Flow } from './flow/flow-control.ts';
 
 /**
- * Adds them to an answer. Callers in the same process have no use for them. Source: apiserver `endpoints/filters/audit_init.go`,
+ * Adds them to an answer. Source: apiserver `endpoints/filters/audit_init.go`,
  * `server/filters/priority-and-fairness.go`.
  */
 export function withIds(
   { random }: ServerCore,
-  { headers: asked, peer }: ApiRequest,
+  { headers: asked }: ApiRequest,
   {
     response,
     sizes,
@@ -23,7 +23,6 @@ export function withIds(
     readonly flow: Flow | undefined;
   },
 ): ApiResponse {
-  if (peer.address === '') return response;
   const auditId = trail?.auditId ?? (asked['audit-id'] || random.uuid());
   const uids = flow?.uids;
   const headers =

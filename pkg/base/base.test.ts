@@ -36,6 +36,9 @@ test('timestamps have the forms of the API', () => {
   const instant = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
   expect(formatTimestamp(instant)).toBe('2026-01-02T03:04:05Z');
   expect(formatMicroTime(instant)).toBe('2026-01-02T03:04:05.678000Z');
+  // One after the other: within a second, a minute, into the next one, and back.
+  for (const laterMs of [300, 3_400, 54_321, 54_322, 60_000, 3_600_000, -1, -70_000_000_000, -2e12])
+    expect(formatTimestamp(instant + laterMs)).toBe(`${new Date(instant + laterMs).toISOString().slice(0, 19)}Z`);
 });
 
 test('a queue keeps order, refuses what is over its limit, and ends after what is left', async () => {

@@ -63,14 +63,21 @@ export function timestamp(clock: Clock): string {
 /** Milliseconds since the epoch as RFC 3339 with whole seconds, rounded down. */
 export function formatTimestamp(epochMs: number): string {
   const second = Math.floor(epochMs / 1_000);
-  // Asked for on every write, mostly for the second that was asked for last; `Date` costs a microsecond.
+  // Asked for on every write, mostly for the second that was asked for last, or one of the same minute; `Date` costs a microsecond.
   if (second !== lastSecond) {
-    lastText = `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
+    const minute = Math.floor(second / 60);
+    if (minute !== lastMinute) {
+      minuteText = new Date(epochMs).toISOString().slice(0, 17);
+      lastMinute = minute;
+    }
+    lastText = `${minuteText}${String(second - minute * 60).padStart(2, '0')}Z`;
     lastSecond = second;
   }
   return lastText;
 }
 
+let lastMinute = Number.NaN;
+let minuteText = '';
 let lastSecond = Number.NaN;
 let lastText = '';
 

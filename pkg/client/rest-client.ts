@@ -72,7 +72,7 @@ const peer = { address: '' };
 interface Call {
   readonly method: string;
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
   readonly body?: unknown;
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
@@ -221,6 +221,8 @@ const patchContentTypes = {
   strategic: 'application/strategic-merge-patch+json',
 } as const;
 
+const noOptions: WriteOptions = {};
+
 class RestResource<T extends KubeObject> implements ResourceClient<T> {
   readonly #caller: Caller;
   readonly #ref: ResourceRef<T>;
@@ -286,7 +288,7 @@ class RestResource<T extends KubeObject> implements ResourceClient<T> {
     });
   }
 
-  update(object: T, options: WriteOptions = {}): Promise<T> {
+  update(object: T, options: WriteOptions = noOptions): Promise<T> {
     const { subresource } = options;
     const { namespace, name } = object.metadata ?? {};
     return this.#caller.object<T>({
@@ -295,7 +297,7 @@ class RestResource<T extends KubeObject> implements ResourceClient<T> {
         subresource === undefined
           ? this.#pathOf(object.metadata)
           : this.#path({ namespace, name: name ?? '', subresource }),
-      query: writeQuery(options),
+      query: options === noOptions ? undefined : writeQuery(options),
       body: this.#typed(object),
       signal: options.signal,
     });

@@ -105,6 +105,21 @@ test('the node is registered, ready and renews its lease every ten seconds', asy
   });
 });
 
+test('a node that is made anew takes over the lease that one of its name has left', async () => {
+  const cluster = await start();
+  const { client, clock } = cluster;
+  await clock.advance(5_000);
+  await cluster.end();
+  await client.resource(nodes).delete('n1');
+  await clock.advance(60_000);
+  const { end } = cluster.startKubelet();
+  await clock.settle();
+  const { metadata, spec } = await client.resource(leases).get('n1', { namespace: 'kube-node-lease' });
+  expect(spec?.renewTime).toBe('2026-01-01T00:01:05.000000Z');
+  expect(metadata?.creationTimestamp).toMatch(/^2026-01-01T00:00:0\d/);
+  await end();
+});
+
 test('a node that pods are no longer to be put on says so, and when they are again', async () => {
   const { client, clock } = await start();
   for (const unschedulable of [true, true, null]) {

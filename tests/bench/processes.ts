@@ -1,7 +1,7 @@
 /**
  * What processes that are started for a moment take: `node tests/bench/processes.ts [part…]` with parts of `day`, `listening`, `replay`, `version`; without any, all.
  *
- * - `day`: a day of twenty nodes on virtual time (`tests/integration/node-failure.ts`), in turns with another commit.
+ * - `day`: a day of twenty nodes on virtual time (`tests/integration/node-failure.ts`), once what an install makes is there, in turns with another commit.
  * - `replay`: `coxswain replay` of a recording of a day of 500 nodes.
  * - `listening`: how soon a cluster for tests answers over HTTPS once its modules are loaded, and how long loading them takes.
  * - `version`: `coxswain version`, in turns with a Node that does nothing.
@@ -81,6 +81,7 @@ interface Plan {
 }
 
 async function measureDay({ against, pairs = 3, signal }: Plan): Promise<void> {
+  await precompile(ownCheckout, signal);
   const { folder, commit, remove } = await checkOut(against, signal);
   try {
     const args = [join('tests', 'integration', 'node-failure.ts'), '1'];

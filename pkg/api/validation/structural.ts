@@ -31,9 +31,9 @@ export interface ConvertOptions {
    * Lists that were converted before and that nobody changes, known by identity: they are taken as they are, into the result too. For what a
    * caller of this process sends back as it was given.
    */
-  readonly known?: ReadonlySet<unknown>;
+  readonly known?: ReadonlySet<unknown> | undefined;
   /** How the numbers of the value were written that are no plain integers. */
-  readonly numbers?: NumberTexts;
+  readonly numbers?: NumberTexts | undefined;
 }
 
 /** What a value became, and what was wrong with it. */

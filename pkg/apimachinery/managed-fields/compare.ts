@@ -119,7 +119,9 @@ function compareFields(
   }
   for (const name in before) {
     const last = before[name];
-    if (last === undefined || (after[name] !== undefined && Object.hasOwn(after, name)) || skipped.has(name)) continue;
+    // Most fields are as they were: these are known without asking whose they are.
+    if (last === undefined || after[name] === last) continue;
+    if ((after[name] !== undefined && Object.hasOwn(after, name)) || skipped.has(name)) continue;
     const field = fields.get(name);
     const found =
       field === undefined

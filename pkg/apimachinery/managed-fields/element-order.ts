@@ -36,6 +36,7 @@ const fieldCode = 'f'.charCodeAt(0);
 
 /** A node with its own children in order, whatever theirs are in; shared where they are. */
 export function levelInOrder(set: Level): Level {
+  if (!hasSeveral(set)) return set;
   const elements = Object.keys(set);
   let isSorted = true;
   let hasItems = false;
@@ -50,6 +51,16 @@ export function levelInOrder(set: Level): Level {
   const sorted: { [element: string]: Level } = {};
   for (const element of hasItems ? elements.sort(compareElements) : elements.sort()) sorted[element] = set[element]!;
   return sorted;
+}
+
+/** Most changes are of one field. */
+function hasSeveral(set: Level): boolean {
+  let isFirst = true;
+  for (const _ in set) {
+    if (!isFirst) return true;
+    isFirst = false;
+  }
+  return false;
 }
 
 /** The set with the children of every node in order; what is in order already is shared. For sets that come from elsewhere. */

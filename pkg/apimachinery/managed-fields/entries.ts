@@ -97,6 +97,7 @@ function compareEntries(a: TrackedEntry, b: TrackedEntry): number {
 
 /** The list as it is stored: sorted, with the oldest updaters merged when there are too many. */
 export function finishEntries(entries: readonly TrackedEntry[]): readonly TrackedEntry[] {
+  if (entries.length < 2) return entries;
   const list = entries.length > updateManagersMax ? capUpdaters(entries) : entries;
   const isSorted = list.every((entry, index) => index === 0 || compareEntries(list[index - 1] ?? entry, entry) <= 0);
   return isSorted ? list : [...list].sort(compareEntries);

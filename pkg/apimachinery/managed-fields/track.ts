@@ -40,7 +40,7 @@ export interface TrackOptions {
   /** Fields this endpoint does not write (`{ 'f:status': {} }` for the object itself), so that no one owns them through it. */
   readonly resetFields?: FieldSet;
   /** What is known of a new object. */
-  readonly created?: CreatedSets;
+  readonly created?: CreatedSets | undefined;
 }
 
 /** What is known of the fields of a new object. */
@@ -67,11 +67,12 @@ export function trackUpdate(options: TrackOptions): readonly ManagedFieldsEntry[
     resetFields = emptySet,
     created,
   } = options;
-  const own = { manager, operation: 'Update' as const, apiVersion, time: timestamp, subresource };
+  const entryOf = (fields: FieldSet): TrackedEntry =>
+    makeEntry({ manager, operation: 'Update', apiVersion, time: timestamp, subresource, fields });
   if (live === undefined) {
     const fields = exclude(createdFields(updated as JsonObject, schema, created?.known), resetFields);
     if (isEmptySet(fields)) return [];
-    const entry = makeEntry({ ...own, fields });
+    const entry = entryOf(fields);
     return [created === undefined ? entry : { ...entry, fieldsV1: created.take(entry.fieldsV1) }];
   }
   const entries = currentEntries(live, updated, subresource);
@@ -84,7 +85,7 @@ export function trackUpdate(options: TrackOptions): readonly ManagedFieldsEntry[
   const comparisonIn = comparisonsOf(comparison, change);
   return reassign({
     entries,
-    own: makeEntry({ ...own, fields: touched }),
+    own: entryOf(touched),
     comparisonIn,
     resetFields,
   });

@@ -138,7 +138,7 @@ function admitDraft(scope: Scope, change: Change, state: Swap): Tried {
   const { draft, old } = state;
   checkIdentity(scope, metadataOf(draft), old);
   prepareDraft(scope, draft, fieldsKept(scope, draft, old));
-  restoreForeign(scope, change, { draft, old });
+  restoreForeign(scope, change, state);
   const { manager, subresource } = change;
   const tracking = change.isApply ? undefined : trackManager(scope, { draft, old, manager, subresource });
   if (tracking !== undefined) return tracking.then(() => admitTracked(scope, change, state));
@@ -149,28 +149,31 @@ function admitTracked(scope: Scope, change: Change, state: Swap): Tried {
   const { draft, old, context } = state;
   const attributes = admissionAttributes(scope, { draft, old, subresource: change.subresource });
   const admitting = scope.core.admission.admit(attributes, context);
-  if (admitting !== undefined) return admitting.then(() => checkDraft(scope, change, { ...state, attributes }));
-  return checkDraft(scope, change, { ...state, attributes });
+  if (admitting !== undefined) return admitting.then(() => checkDraft(scope, change, { state, attributes }));
+  return checkDraft(scope, change, { state, attributes });
+}
+
+/** A change as admission is told of it. */
+interface Admitted {
+  readonly state: Swap;
+  readonly attributes: AdmissionAttributes;
 }
 
 /** Checks what is to be stored and stores it. */
-function checkDraft(scope: Scope, change: Change, state: Swap & { readonly attributes: AdmissionAttributes }): Tried {
-  const { draft, old, context, attributes } = state;
+function checkDraft(scope: Scope, change: Change, admitted: Admitted): Tried {
+  const { state, attributes } = admitted;
+  const { draft, old, context } = state;
   keepServerMetadata(metadataOf(draft), old);
   const warned = scope.warnings.length;
-  prepareChange(scope, change, { draft, old, context });
+  prepareChange(scope, change, state);
   checkObject(scope, draft, old, { context, subresource: change.subresource, warned });
   const validating = scope.core.admission.validate(attributes, context);
-  if (validating === undefined) return reserveAndSwap(scope, change, state);
-  return validating.then(() => reserveAndSwap(scope, change, state));
+  if (validating === undefined) return reserveAndSwap(scope, change, admitted);
+  return validating.then(() => reserveAndSwap(scope, change, admitted));
 }
 
-function reserveAndSwap(
-  scope: Scope,
-  change: Change,
-  state: Swap & { readonly attributes: AdmissionAttributes },
-): Tried {
-  const reserving = scope.core.admission.reserve(state.attributes, state.context);
+function reserveAndSwap(scope: Scope, change: Change, { state, attributes }: Admitted): Tried {
+  const reserving = scope.core.admission.reserve(attributes, state.context);
   if (reserving === undefined) return swap(scope, change, state);
   return reserving.then((reservation) => settle(reservation, () => swap(scope, change, state)));
 }
@@ -226,16 +229,12 @@ export function failedPrecondition(
 }
 
 /** Takes back what this request may not change at all, so that nobody comes to own it. */
-function restoreForeign(scope: Scope, change: Change, { draft, old }: { draft: JsonObject; old: KubeObject }): void {
+function restoreForeign(scope: Scope, change: Change, { draft, old }: Swap): void {
   if (change.subresource === 'status') keepAllBut(scope, 'status', { draft, old });
   else if (change.subresource === '' && scope.served.hasStatus) restoreField(draft, old as JsonObject, 'status');
 }
 
-function prepareChange(
-  scope: Scope,
-  change: Change,
-  { draft, old, context }: { draft: JsonObject; old: KubeObject; context: StrategyContext },
-): void {
+function prepareChange(scope: Scope, change: Change, { draft, old, context }: Swap): void {
   const { served } = scope;
   if (change.subresource === '') served.strategy.prepareForUpdate?.(draft, old, context);
   else served.strategy.subresources?.[change.subresource]?.prepareForUpdate?.(draft, old, context);

@@ -48,7 +48,7 @@ export function decodeDraft(scope: Scope, validation: FieldValidation, stored?: 
   const kind = servedKind(scope);
   const raw = readBody(scope, kind.kind, validation !== 'Ignore');
   const value = checkKind(raw, kind);
-  const draft = draftOf(scope, value, { ...raw, kind, validation, ...(stored === undefined ? {} : { stored }) });
+  const draft = draftOf(scope, value, { ...raw, kind, validation, stored });
   tellSent(scope, draft);
   return draft;
 }
@@ -98,7 +98,7 @@ export interface DraftOptions {
   /** The value is an apply configuration, whose zero values are claims. */
   readonly keepsEmpty?: boolean;
   /** What is stored, of which the value may have parts: lists of its metadata are then shared with it, and what it has is not checked again. */
-  readonly stored?: KubeObject;
+  readonly stored?: KubeObject | undefined;
   /** Refuses a value that does not fit; by default as a body that does not fit. */
   readonly refuse?: (why: string) => StatusError;
 }
@@ -117,8 +117,8 @@ export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions):
       strict: options.validation,
       owned: options.owned,
       keepsEmpty: options.keepsEmpty === true,
-      ...(options.numbers === undefined ? {} : { numbers: options.numbers }),
-      ...(stored === undefined || isMetadataStored ? {} : { known: listsOf(stored) }),
+      numbers: options.numbers,
+      known: stored === undefined || isMetadataStored ? undefined : listsOf(stored),
     },
   );
   if (typeError !== undefined) throw refuse(typeError);

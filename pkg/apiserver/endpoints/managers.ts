@@ -21,17 +21,19 @@ export interface TrackedWrite {
 export function trackManager(scope: Scope, write: TrackedWrite): Promise<void> | undefined {
   const { served, core } = scope;
   const { draft, old, manager, subresource, created } = write;
-  const options = {
-    live: old,
-    updated: (old === undefined ? withoutReset(scope, draft) : draft) as KubeObject,
-    manager,
-    apiVersion: served.apiVersion,
-    timestamp: timestamp(core.clock),
-    subresource,
-    schema: served.schema,
-    ...(created === undefined ? {} : { created }),
-  };
-  const tracking = inVersions(scope, (versions) => trackUpdate({ ...options, versions }));
+  const tracking = inVersions(scope, (versions) =>
+    trackUpdate({
+      live: old,
+      updated: (old === undefined ? withoutReset(scope, draft) : draft) as KubeObject,
+      manager,
+      apiVersion: served.apiVersion,
+      versions,
+      timestamp: timestamp(core.clock),
+      subresource,
+      schema: served.schema,
+      created,
+    }),
+  );
   if (tracking instanceof Promise) return tracking.then((entries) => record(draft, entries));
   record(draft, tracking);
   return undefined;

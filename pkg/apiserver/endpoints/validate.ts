@@ -44,10 +44,7 @@ function isSpecKept({ served }: Scope, draft: JsonObject, old: KubeObject | unde
 
 function metadataErrors(scope: Scope, metadata: ObjectMeta, old: KubeObject | undefined): FieldError[] {
   const { strategy, info, checkValues } = scope.served;
-  const rules = {
-    namespaced: info.namespaced,
-    ...(strategy.nameRule === undefined ? {} : { nameRule: strategy.nameRule }),
-  };
+  const rules = { namespaced: info.namespaced, nameRule: strategy.nameRule };
   const errors =
     old === undefined
       ? validateObjectMeta(metadata, rules)

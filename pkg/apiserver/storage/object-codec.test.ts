@@ -33,6 +33,22 @@ test('what lies in the store has its type first and no resourceVersion', () => {
   );
 });
 
+test('a draft is stored the same whatever the order of its fields, and stays as it was', () => {
+  const { spec, metadata, kind, apiVersion } = draft();
+  const orders = [
+    { kind, apiVersion, metadata, spec },
+    { apiVersion, kind, metadata, spec },
+    { kind, apiVersion, spec, metadata },
+    { kind, metadata, apiVersion, spec },
+  ];
+  const before = JSON.stringify(orders);
+  for (const one of orders)
+    expect(text(encodeForWrite('k', one))).toBe(
+      '{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"},"spec":{"x":"ü"}}',
+    );
+  expect(JSON.stringify(orders)).toBe(before);
+});
+
 test('the resourceVersion is put in without parsing, and is the same in the object', () => {
   const entry = stored(Buffer.from(encodeForWrite('k', draft())));
   expect(text(entry.bytes)).toBe(

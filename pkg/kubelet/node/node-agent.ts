@@ -63,6 +63,8 @@ export class NodeAgent {
   readonly #leases: ResourceClient<Lease>;
   #node: Node | undefined;
   #lease: Lease | undefined;
+  /** The node was made just now: it has no lease, unless one of before is left. */
+  #isLeaseNew = false;
   #wake: (() => void) | undefined;
   #changed = false;
   /** What the API has is what this agent has just made it. */
@@ -146,6 +148,7 @@ export class NodeAgent {
         status,
       });
       this.#isMade = true;
+      this.#isLeaseNew = true;
       this.#tellOf(undefined, status);
       return;
     } catch (error) {
@@ -255,12 +258,17 @@ export class NodeAgent {
   }
 
   #renewLease(known: Lease): Promise<Lease> {
-    return this.#leases.update({ ...known, spec: { ...known.spec, ...this.#leaseSpec() } });
+    const { holderIdentity, leaseDurationSeconds, renewTime } = this.#leaseSpec();
+    // One spread is a copy, a second one goes from field to field.
+    return this.#leases.update({ ...known, spec: { ...known.spec, holderIdentity, leaseDurationSeconds, renewTime } });
   }
 
   async #takeLease(): Promise<Lease> {
     const { name } = this.#deps.facts();
-    const known = await this.#findLease(name);
+    // Where there is one after all, the next try looks for it.
+    const isNew = this.#isLeaseNew;
+    this.#isLeaseNew = false;
+    const known = isNew ? undefined : await this.#findLease(name);
     if (known !== undefined) return this.#renewLease(known);
     const uid = this.#node?.metadata?.uid;
     return this.#leases.create({

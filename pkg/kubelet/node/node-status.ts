@@ -173,7 +173,10 @@ function isSame(name: string, known: unknown, value: unknown): boolean {
       });
     case 'allocatable':
     case 'capacity':
-      return deepEqual(canonicalAmounts(known as Amounts | undefined), canonicalAmounts(value as Amounts));
+      return (
+        deepEqual(known, value) ||
+        deepEqual(canonicalAmounts(known as Amounts | undefined), canonicalAmounts(value as Amounts))
+      );
     default:
       return deepEqual(known, value) || (known === undefined && Array.isArray(value) && value.length === 0);
   }
