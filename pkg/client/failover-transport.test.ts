@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { configMaps } from '#pkg/api/types/refs.ts';
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
-import { neverAborted } from '#pkg/base/async.ts';
+import { aborted, neverAborted } from '#pkg/base/async.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { failoverTransport } from './failover-transport.ts';
@@ -70,6 +70,45 @@ test('a write to a server that was never there goes to the next', async () => {
   const [gone, sound] = [await serve('gone'), await serve('sound')];
   await gone.close();
   expect((await connect(gone, sound).create(object)).metadata?.name).toBe('sound');
+});
+
+test('a server that is silent is left by who gave it up after a while, and not by who changed their mind', async () => {
+  const clock = new VirtualClock();
+  const asked: string[] = [];
+  const silent: NetworkTransport = {
+    request: async ({ signal }) => {
+      asked.push('silent');
+      await aborted(signal);
+      throw signal.reason;
+    },
+    close: async () => {},
+  };
+  const sound: NetworkTransport = {
+    request: async () => {
+      asked.push('sound');
+      return { status: 200, headers: {}, body: { kind: 'empty' } };
+    },
+    close: async () => {},
+  };
+  const transport = failoverTransport({ servers: [silent, sound], first: 0, clock });
+  const ask = async (patienceMs: number): Promise<void> => {
+    const giving = new AbortController();
+    const request: ApiRequest = {
+      method: 'PUT',
+      path: '/x',
+      query: '',
+      headers: {},
+      peer: { address: '' },
+      signal: giving.signal,
+    };
+    const outcome = transport.request(request).catch(() => {});
+    await clock.advance(patienceMs);
+    giving.abort();
+    await outcome;
+  };
+  for (const patienceMs of [100, 3_999, 5_000, 5_000]) await ask(patienceMs);
+  expect(asked).toEqual(['silent', 'silent', 'silent', 'sound']);
+  await transport.close();
 });
 
 test('a watch that is cut off goes on at the next server', async () => {

@@ -3,7 +3,7 @@
  * home says that it is ready again, requests go back to it: else whatever server was started last would have no clients until others are lost.
  *
  * Invariant: a request that may have changed something is made again only when it is known not to have arrived. Each server is tried at most once for a
- * request. Answers are the server's, refusals too: only a connection that is lost counts. Streams stay where they have begun. No request of a caller finds
+ * request. Answers are the server's, refusals too: only a connection that is lost counts, and a silence that its caller has given up after a while. Streams stay where they have begun. No request of a caller finds
  * out whether the home is there again: one of this transport's own does. Upstream counterpart: the server's `--goaway-chance`, with which clients of
  * HTTP/2 connect anew now and then.
  */
@@ -29,6 +29,9 @@ const askMsMax = 320_000;
 const steadyMs = 60_000;
 /** For the answer to that question. */
 const answerMsMax = 5_000;
+
+/** A caller who waited for so long and then went has found a server that is paused or cut off: nothing else would tell of that for minutes. */
+const silentMsMin = 4_000;
 
 /** The servers, and which is asked first. */
 export interface FailoverOptions {
@@ -64,11 +67,13 @@ class FailoverTransport implements NetworkTransport {
   async request(request: ApiRequest): Promise<ApiResponse> {
     for (let tries = 1; ; tries++) {
       const index = this.#current;
+      const startMs = this.#clock.monotonicMs();
       try {
         return following(await this.#server(index).request(request), () => this.#leave(index));
       } catch (error) {
-        if (request.signal.aborted) throw error;
-        this.#leave(index);
+        const isGivenUp = request.signal.aborted;
+        if (!isGivenUp || this.#clock.monotonicMs() - startMs >= silentMsMin) this.#leave(index);
+        if (isGivenUp) throw error;
         if (tries >= this.#servers.length || !mayRepeat(request, error)) throw error;
       }
     }
