@@ -49,8 +49,9 @@ export interface DecodeOptions {
 }
 
 /** Decodes JSON. The value belongs to the caller. */
-export function decodeJson(bytes: Uint8Array, options: DecodeOptions = {}): Decoded {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+export function decodeJson(json: Uint8Array | string, options: DecodeOptions = {}): Decoded {
+  if (typeof json === 'string') return decodeJsonText(json, options);
+  const text = Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString('utf8');
   return decodeJsonText(text, options);
 }
 

@@ -57,6 +57,22 @@ export function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /**
+ * What `work` comes to; undefined once `signal` is aborted before. Then `work` goes on, and how it ends is its owner's to look at. Nothing stays with the signal,
+ * which may last for much longer.
+ */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const stopped = new Deferred<undefined>();
+  const stop = (): void => stopped.resolve(undefined);
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([work, stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+/**
  * Calls `step` at once and then again `periodMs()` after each end of it, until `signal` is aborted. Resolves after the last
  * call has ended. A throw of `step` ends the loop and rejects: catch what is expected inside it.
  */

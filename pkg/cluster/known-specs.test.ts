@@ -155,3 +155,54 @@ test('a pod does not have parts of another one that admission changes', async ()
   ].map(({ text }): Pod => JSON.parse(text));
   for (const { spec } of made) expect(spec?.containers[0]?.resources?.limits).toEqual({ cpu: '2' });
 });
+
+const plainSpec = JSON.stringify({ containers: [container] });
+const metadata = '"metadata":{"name":"first"}';
+const type = '"apiVersion":"v1","kind":"Pod"';
+const endings: readonly (readonly [string, string])[] = [
+  ['the same', `{${type},${metadata},"spec":${plainSpec}}`],
+  ['no type', `{${metadata},"spec":${plainSpec}}`],
+  ['another type', `{"apiVersion":"v1","kind":"Node",${metadata},"spec":${plainSpec}}`],
+  ['another spec before', `{"spec":{"containers":[]},${type},${metadata},"spec":${plainSpec}}`],
+  ['another spec just before', `{${type},${metadata},"spec":{},"spec":${plainSpec}}`],
+  ['another spec before, otherwise written', `{"sp\\u0065c":{},${type},${metadata},"spec":${plainSpec}}`],
+  ['a field twice', `{${type},"metadata":{"name":"second","name":"first"},"spec":${plainSpec}}`],
+  ['an unknown field', `{${type},"more":1,${metadata},"spec":${plainSpec}}`],
+  ['an unknown field in the metadata', `{${type},"metadata":{"name":"first","more":1},"spec":${plainSpec}}`],
+  ['a status', `{${type},${metadata},"status":{"phase":"Running"},"spec":${plainSpec}}`],
+  ['a number that is written otherwise', `{${type},"metadata":{"name":"first","generation":1.0},"spec":${plainSpec}}`],
+  ['a number that no double holds', `{${type},"metadata":{"generation":9007199254740993},"spec":${plainSpec}}`],
+  ['no name', `{${type},"metadata":{},"spec":${plainSpec}}`],
+  ['a type that is wrong', `{${type},"metadata":[],"spec":${plainSpec}}`],
+  ['half of a character', `{${type},"metadata":{"name":"first","labels":{"a":"\\ud800"}},"spec":${plainSpec}}`],
+  ['an object that is not closed', `{${type},"metadata":{"name":"first","spec":${plainSpec}}`],
+  ['a text that is not closed', `{${type},${metadata},"more":"x"spec":${plainSpec}}`],
+  ['a list', `["spec":${plainSpec}}`],
+  ['nothing', `"spec":${plainSpec}}`],
+  ['a field of the spec twice', `{${type},${metadata},"spec":{"containers":[],${plainSpec.slice(1)}}`],
+  ['what is deep', `{${type},"metadata":${'{"a":'.repeat(2_000)}1${'}'.repeat(2_000)},"spec":${plainSpec}}`],
+  ['a line feed at the end', `{${type},${metadata},"spec":${plainSpec}}\n`],
+];
+
+const endingRows = endings.flatMap(([what, body]) =>
+  ['Ignore', 'Warn', 'Strict'].map((validation) => ({ what, body, validation })),
+);
+
+test.each(endingRows)(
+  'a body with a known end and $what is answered as if it were not known ($validation)',
+  async ({ body, validation }) => {
+    const [warm, cold] = [await started(), await started()];
+    for (const n of [1, 2, 3]) {
+      const { status } = await warm('pods', `{${type},"metadata":{"name":"known-${n}"},"spec":${plainSpec}}`);
+      expect(status).toBe(201);
+    }
+    const query = `dryRun=All&fieldValidation=${validation}`;
+    const [first, again] = [await warm('pods', body, query), await warm('pods', body, query)].map(plainly);
+    expect(first).toEqual(plainly(await cold('pods', body, query)));
+    expect(again).toEqual(first);
+  },
+);
+
+function plainly({ text, ...rest }: Answer): Answer {
+  return { ...rest, text: withoutChance(text) };
+}

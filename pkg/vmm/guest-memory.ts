@@ -10,6 +10,8 @@ import { MEMORY_BASE, PAGE_SIZE } from './memory-map.ts';
 
 const LINE_SHIFT = 6;
 const LINES = PAGE_SIZE >> LINE_SHIFT;
+/** So many lines beside its code that are written one after the other say of a page that it is being used for something else. */
+const SWEPT_LINES = 8;
 
 /** Thrown (this very value) when a page that is not there is touched: `GuestMemory.missingPage` says which. */
 export const MISSING_PAGE = Symbol('missing page');
@@ -39,6 +41,13 @@ export class GuestMemory {
   readonly touched: Uint8Array;
   /** 1 for lines of 64 bytes of such a page that hold decoded instructions: data beside them may be written. */
   private readonly codeLines: Uint8Array;
+  /** The line beside code that was written last, by its number in all of memory, and how many there were in its page one after the other. */
+  private sweptLine = -1;
+  private swept = 0;
+  /** What the lines with code of a page were whose code was forgotten as others of its lines were written. */
+  private readonly forgotten = new Map<number, { readonly lines: Uint8Array; readonly sum: number }>();
+  /** 1 for pages where that was wrong: they have code and data, until their code changes. */
+  private readonly mixed: Uint8Array;
   /** 1 for pages that translation buffers were given while they were lent. */
   private readonly shown: Uint8Array;
   private readonly offsets: Uint32Array;
@@ -67,6 +76,7 @@ export class GuestMemory {
     this.code = new Uint8Array(this.pages);
     this.touched = new Uint8Array(this.pages);
     this.codeLines = new Uint8Array(this.pages * LINES);
+    this.mixed = new Uint8Array(this.pages);
   }
 
   /** Whether all of `length` bytes from a physical address are memory. */
@@ -89,7 +99,7 @@ export class GuestMemory {
     if (this.lent[page] === 1) this.own(page);
     this.dirty[page] = 1;
     this.touched[page] = 1;
-    if (this.code[page] === 1 && this.holdsCode(page, address & (PAGE_SIZE - 1), length)) this.dropCode(page);
+    if (this.code[page] === 1) this.writesBeside(page, address & (PAGE_SIZE - 1), length);
     return this.offsetOf(page) + (address & (PAGE_SIZE - 1));
   }
 
@@ -239,6 +249,9 @@ export class GuestMemory {
     if (this.code[page] === 1) return;
     this.code[page] = 1;
     this.version++;
+    const forgotten = this.forgotten.get(page);
+    this.forgotten.delete(page);
+    if (forgotten !== undefined && this.sumOf(page, forgotten.lines) === forgotten.sum) this.mixed[page] = 1;
   }
 
   /** Notes that bytes of a page were decoded. */
@@ -247,6 +260,36 @@ export class GuestMemory {
     const last = page * LINES + ((offset + length - 1) >> LINE_SHIFT);
     this.codeLines[first] = 1;
     this.codeLines[last] = 1;
+  }
+
+  /**
+   * A page with code is written, or only data beside that. Stores to it are slow while it has code, so a page that is filled anew, as one of a process that is no more, had better have none: its code
+   * is forgotten already before it is reached.
+   */
+  private writesBeside(page: number, offset: number, length: number): void {
+    if (this.holdsCode(page, offset, length)) {
+      this.mixed[page] = 0;
+      this.dropCode(page);
+      return;
+    }
+    const line = page * LINES + (offset >> LINE_SHIFT);
+    if (this.mixed[page] === 1 || line === this.sweptLine) return;
+    const isSamePage = line >> (12 - LINE_SHIFT) === this.sweptLine >> (12 - LINE_SHIFT);
+    this.swept = isSamePage ? this.swept + 1 : 1;
+    this.sweptLine = line;
+    if (this.swept < SWEPT_LINES) return;
+    const lines = this.codeLines.slice(page * LINES, (page + 1) * LINES);
+    this.forgotten.set(page, { lines, sum: this.sumOf(page, lines) });
+    this.dropCode(page);
+  }
+
+  /** A number that says of some lines of a page whether they have changed. */
+  private sumOf(page: number, lines: Uint8Array): number {
+    const at = this.offsetOf(page);
+    let sum = 0;
+    for (let byte = 0; byte < PAGE_SIZE; byte += 4)
+      if (lines[byte >> LINE_SHIFT] === 1) sum = (Math.imul(sum, 31) + this.view.getInt32(at + byte, true)) | 0;
+    return sum;
   }
 
   private holdsCode(page: number, offset: number, length: number): boolean {

@@ -10,6 +10,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
+import { serverNodeFlags } from '#cmd/common/node-flags.js';
 import { errorText } from '#pkg/base/error-text.ts';
 import { RunningCluster } from '#tests/e2e/running-cluster.ts';
 import type { Connection, Request } from './connection.ts';
@@ -76,7 +77,7 @@ function spawnNodes(kubeconfig: string): NodesProcess {
   const beganMs = clock.monotonicMs();
   const file = join(import.meta.dirname, 'simulated-nodes.ts');
   // The node that the cluster has counts too.
-  const args = [file, kubeconfig, String(nodeCount - 1)];
+  const args = [...serverNodeFlags(), file, kubeconfig, String(nodeCount - 1)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(child, 'exit');
   const said = once(createInterface({ input: child.stdout }), 'line');

@@ -1,9 +1,11 @@
 /**
  * One process of many nodes whose pods run nothing: `node tests/bench/simulated-nodes.ts <kubeconfig> <count>`. Each has its kubelet and its Lease; what they look at is
- * watched once for all. Says `ready` once all are Ready, and ends when it is told to.
+ * watched once for all. Says `ready` once all are Ready, and ends when it is told to. It minds its memory as the processes of a cluster do, with their flags of Node.
  */
 import process from 'node:process';
 import { connectionOf } from '#cmd/common/connection.ts';
+import { heapLimit } from '#cmd/common/heap-limit.ts';
+import { returningMemory } from '#cmd/common/memory.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
@@ -38,22 +40,29 @@ const names = Array.from({ length: Number(count) }, (_, index) => `simulated-${i
 // Watches are held open, so they take none of the places.
 const shared = await nodeWatches({ ...context, transport }, names);
 const ready = new NodesReady(shared.nodes, names);
-const running: Promise<void>[] = [shared.run(stop.signal)];
-for (const [index, nodeName] of names.entries()) {
-  if (index % 100 === 99) await sleep(clock, 100 / startsPerMs, stop.signal);
-  const part = await nodePart(context, {
-    nodeName,
-    runtime: 'fake',
-    network: 'loopback',
-    tables: clusterTables,
-    folder: '',
-    kubeletPort: defaultKubeletPort,
-    nodesOnMachine: names.length,
-    shared,
-  });
-  running.push(part.run(stop.signal));
+
+/** Runs all of them. */
+async function runNodes(): Promise<void> {
+  const running: Promise<void>[] = [shared.run(stop.signal)];
+  for (const [index, nodeName] of names.entries()) {
+    if (index % 100 === 99) await sleep(clock, 100 / startsPerMs, stop.signal);
+    const part = await nodePart(context, {
+      nodeName,
+      runtime: 'fake',
+      network: 'loopback',
+      tables: clusterTables,
+      folder: '',
+      kubeletPort: defaultKubeletPort,
+      nodesOnMachine: names.length,
+      shared,
+    });
+    running.push(part.run(stop.signal));
+  }
+  await ready.wait(clock, { timeoutMs: readyMs, signal: stop.signal });
+  process.stdout.write('ready\n');
+  await Promise.all(running);
 }
-await ready.wait(clock, { timeoutMs: readyMs, signal: stop.signal });
-process.stdout.write('ready\n');
-await Promise.all(running);
+
+heapLimit.set();
+await returningMemory({ clock, signal: stop.signal }, runNodes);
 await transport.close();

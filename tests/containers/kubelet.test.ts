@@ -2,7 +2,7 @@
  * The kubelet of a node of real containers on the bridge network, as a process of its own: files that kubectl copies, and the kubelet's deaths at any point while pods
  * come and go, after which the machine has what its pods need and nothing else.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -11,11 +11,13 @@ import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { type Random, randomInt, SeededRandom } from '#pkg/base/random.ts';
-import { kubectlVersions } from '#tests/e2e/kubectl-binary.ts';
+import { binary, kubectlVersions } from '#tests/e2e/kubectl-binary.ts';
 import {
+  atTerminal,
   RunningCluster as Clusters,
   type CommandResult,
   eventually,
+  freePort,
   hookMs,
   type RunningCluster,
   run,
@@ -117,6 +119,54 @@ describe.skipIf(impossible !== undefined)('the kubelet of a node of containers',
       // Whether kubectl says so is a matter of chance with it; nothing is made in any case.
       await copy(['files:/tmp/none', join(folder, 'none')]);
       expect(existsSync(join(folder, 'none'))).toBe(false);
+    });
+  });
+
+  describe('speaks with kubectl', () => {
+    beforeAll(async () => {
+      const command = ['sh', '-c', 'echo begun; exec busybox httpd -f -p 8080 -h /etc'];
+      const main = { name: 'main', image, imagePullPolicy: 'Never', command };
+      await create(cluster, [podOf('talk', { containers: [main], terminationGracePeriodSeconds: 0 })]);
+      await cluster.kubectl('35', ['wait', 'pod/talk', '--for=condition=Ready', '--timeout=120s']);
+    }, hookMs);
+
+    afterAll(async () => {
+      await cluster?.kubectl('35', ['delete', 'pod', 'talk', '--timeout=120s']);
+    }, hookMs);
+
+    test.each(kubectlVersions)('1.%s: a terminal, input, ports, and a container beside', async (version) => {
+      const kubectl = binary(version, 'kubectl');
+      const terminal = await atTerminal([kubectl, 'exec', '-it', 'talk', '--', 'sh'], 'tty; exit 7\n', cluster.env());
+      expect(terminal.stdout).toMatch(/\/dev\/(?:pts\/\d+|console)/);
+      expect(terminal.code).toBe(7);
+
+      const images = ['--image', image, '--image-pull-policy=Never'];
+      const reader = ['run', `reader-${version}`, '-i', '--rm', '--restart=Never', ...images, '--command', '--', 'sh'];
+      const read = await cluster.tryKubectl(version, reader, { input: 'echo "I am $HOSTNAME"; exit 0\n' });
+      expect([read.code, read.stdout.includes(`I am reader-${version}`)]).toEqual([0, true]);
+
+      const port = await freePort();
+      const forwarding = spawn(kubectl, ['port-forward', 'pod/talk', `${port}:8080`], {
+        env: { ...process.env, ...cluster.env() },
+      });
+      try {
+        let said = '';
+        forwarding.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
+        await eventually(
+          async () => said,
+          (text) => text.includes(`127.0.0.1:${port} -> 8080`),
+        );
+        expect(await (await fetch(`http://127.0.0.1:${port}/greeting`)).text()).toBe('hello\n');
+      } finally {
+        forwarding.kill();
+      }
+
+      const debug = [kubectl, 'debug', '-it', 'talk', ...images, '--target=main', '--', 'sh'];
+      const looked = 'wget -qO- http://localhost:8080/greeting; tr "\\0" " " </proc/1/cmdline; exit\n';
+      const { stdout } = await atTerminal(debug, looked, cluster.env());
+      expect(stdout).toContain('hello');
+      // The processes of the one that it looks at.
+      expect(stdout).toContain('busybox httpd -f');
     });
   });
 

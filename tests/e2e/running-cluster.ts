@@ -44,6 +44,16 @@ export function run(command: string, args: readonly string[], options: RunOption
   });
 }
 
+/** Runs a command at a terminal, and types. */
+export function atTerminal(
+  command: readonly string[],
+  typed: string,
+  env: Readonly<Record<string, string>>,
+): Promise<CommandResult> {
+  const quoted = command.map((word) => `'${word}'`).join(' ');
+  return run('script', ['-qec', quoted, '/dev/null'], { input: typed, env });
+}
+
 export interface UpOptions {
   readonly flags?: readonly string[];
   /** Uses this folder, and leaves it in place on `remove`. */

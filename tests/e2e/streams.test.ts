@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { binary, type KubectlVersion, kubectlVersions } from './kubectl-binary.ts';
-import { eventually, freePort, hookMs, RunningCluster, run } from './running-cluster.ts';
+import { atTerminal, eventually, freePort, hookMs, RunningCluster, run } from './running-cluster.ts';
 
 const manifest = {
   apiVersion: 'v1',
@@ -23,12 +23,6 @@ const manifest = {
     ],
   },
 };
-
-/** Runs a command at a terminal, and types. */
-function atTerminal(command: readonly string[], typed: string, env: Readonly<Record<string, string>>) {
-  const quoted = command.map((word) => `'${word}'`).join(' ');
-  return run('script', ['-qec', quoted, '/dev/null'], { input: typed, env });
-}
 
 /** Ends a command that may have ended by itself. */
 async function ended(child: ChildProcess): Promise<void> {

@@ -7,7 +7,7 @@
 import { kindFact } from '#pkg/api/facts.ts';
 import { decodeProtobuf } from '#pkg/api/protobuf/codec.ts';
 import { duplicateFieldError } from '#pkg/api/validation/decode-errors.ts';
-import { decodeJson, decodeYaml, type NumberTexts } from '#pkg/apimachinery/decode.ts';
+import { type Decoded, decodeJson, decodeYaml, type NumberTexts } from '#pkg/apimachinery/decode.ts';
 import { goValueName } from '#pkg/apimachinery/go-text.ts';
 import type { ApiRequest, ReadBody, UnreadBody } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
@@ -71,6 +71,11 @@ export function readBody(
   const decode = media === 'application/json' ? decodeJson : decodeYaml;
   const decoded = decode(bytes, { findDuplicates, wholeIntegers: true });
   if (!decoded.ok) throw unreadableBody(expectedKind, decoded.error, bytes);
+  return rawBody(decoded, bytes);
+}
+
+/** A body that was decoded. */
+export function rawBody(decoded: Extract<Decoded, { readonly ok: true }>, bytes: Uint8Array): RawBody {
   const { yamlDuplicates, numbers } = decoded;
   const duplicates = yamlDuplicates === undefined ? decoded.duplicates.map(duplicateFieldError) : [yamlDuplicates];
   const json = decoded.duplicates.length === 0 ? {} : { json: Buffer.from(bytes).toString() };

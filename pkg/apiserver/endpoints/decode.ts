@@ -17,6 +17,7 @@ import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { noFields, writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { checkKind, readBody } from './body.ts';
+import { bodyOfKnownEnd, rememberEnd } from './known-ends.ts';
 import { type SentSpec, sentSpec } from './known-specs.ts';
 import { cannotBeHandled } from './refused-bodies.ts';
 import type { Scope } from './scope.ts';
@@ -58,10 +59,13 @@ export function decodeNew(
   validation: FieldValidation,
 ): { readonly draft: JsonObject; readonly sent: SentSpec | undefined } {
   const kind = servedKind(scope);
-  const raw = readBody(scope, kind.kind, validation !== 'Ignore');
+  const ended = bodyOfKnownEnd(scope, validation !== 'Ignore');
+  const raw = ended?.raw ?? readBody(scope, kind.kind, validation !== 'Ignore');
   const value = checkKind(raw, kind);
-  const sent = sentSpec(scope, value, raw);
+  const sent = ended?.sent ?? sentSpec(scope, value, raw);
   const { known } = sent ?? {};
+  if (sent !== undefined && known !== undefined && ended === undefined && validation !== 'Ignore')
+    rememberEnd(scope, raw, sent);
   const draft = draftOf(scope, known === undefined ? value : { ...value, spec: undefined }, {
     ...raw,
     kind,

@@ -70,6 +70,11 @@ const setsMax = 16;
 /** How many specs after admission are kept of one: namespaces and users differ in what is made of it. Each is looked at in turn. */
 const finalsMax = 4;
 
+/** What is known of the spec of a new object with this text; undefined where that is nothing. */
+export function knownSpec(rules: SpecRules, text: string): CompleteSpec | undefined {
+  return knownOf(rules).complete.get(text);
+}
+
 /** The spec of a new object; undefined where nothing is remembered of such. */
 export function sentSpec({ served }: Scope, value: JsonObject, raw: RawBody): SentSpec | undefined {
   const { specRules } = served.strategy;
@@ -77,7 +82,7 @@ export function sentSpec({ served }: Scope, value: JsonObject, raw: RawBody): Se
   if (specRules === undefined || raw.numbers !== undefined || value.status !== undefined || !isObject(value.spec))
     return undefined;
   const text = jsonText(value.spec);
-  return { text, known: knownOf(specRules).complete.get(text) };
+  return { text, known: knownSpec(specRules, text) };
 }
 
 /** A draft that was completed, and how strictly it was decoded. */

@@ -8,6 +8,7 @@ import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { LastWrites } from '../common/last-writes.ts';
 import { hasSelector, inheritedLabels, selectedPods, watchServicePods } from '../endpointslice/service-pods.ts';
 import { TriggerTimes, withTriggerTime } from '../endpointslice/trigger-times.ts';
 import { endpointSubsets } from './subsets.ts';
@@ -26,6 +27,7 @@ export function createEndpointController(context: ControllerContext): Component 
   const endpointsInformer = informers.informer(endpoints);
   const resource = context.client.resource(endpoints);
   const triggerTimes = new TriggerTimes();
+  const writes = new LastWrites();
   /** Keys of Services that were seen to go: their Endpoints go with them, also those that users keep. */
   const deletedServices = new Set<string>();
 
@@ -42,12 +44,13 @@ export function createEndpointController(context: ControllerContext): Component 
       return undefined;
     }
     if (!hasSelector(service) || service.spec?.type === 'ExternalName') return undefined;
+    if (current !== undefined && writes.isBehind(key, current)) return undefined;
     const selected = selectedPods(service, podInformer);
     const triggerTime = triggerTimes.next(service, selected);
     const wanted = endpointsObject(service, selected, { current, triggerTime });
     if (current !== undefined && sameEndpoints(current, wanted)) return undefined;
     try {
-      await (current === undefined ? resource.create(wanted) : resource.update(wanted));
+      writes.wrote(key, await (current === undefined ? resource.create(wanted) : resource.update(wanted)));
     } catch (error) {
       // One that exists already is about to be seen, and looked at then.
       if (isAlreadyExists(error) || isNamespaceTerminating(error)) return undefined;
@@ -72,7 +75,10 @@ export function createEndpointController(context: ControllerContext): Component 
   endpointsInformer.addHandler({
     added: (object) => loop.queue.add(objectKey(object)),
     updated: (_, object) => loop.queue.add(objectKey(object)),
-    deleted: (object) => loop.queue.add(objectKey(object)),
+    deleted: (object) => {
+      writes.forget(objectKey(object));
+      loop.queue.add(objectKey(object));
+    },
   });
   return loop;
 }

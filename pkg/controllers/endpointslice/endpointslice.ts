@@ -7,10 +7,11 @@ import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { LastWrites } from '../common/last-writes.ts';
 import { indexByNode, podsOnNode } from '../common/pod.ts';
 import { isByProcessors } from './hints.ts';
 import { hasSelector, selectedPods, servicesOf, watchServicePods } from './service-pods.ts';
-import { sliceSource, watchSlices, writeSlices } from './slice-writes.ts';
+import { isBehind, sliceSource, watchSlices, writeSlices } from './slice-writes.ts';
 import { managerName, sliceChanges } from './slices.ts';
 import { Topology } from './topology.ts';
 import { TriggerTimes } from './trigger-times.ts';
@@ -28,6 +29,7 @@ export function createEndpointSliceController(context: ControllerContext): Compo
   const sliceInformer = informers.informer(endpointSlices);
   /** A slice that was created and not yet seen would be created twice. */
   const expectations = new Expectations(context.clock);
+  const tracker = { expectations, writes: new LastWrites() };
   const triggerTimes = new TriggerTimes();
   sliceInformer.addIndex(serviceIndex, (slice) => {
     const key = sliceSource(slice, managerName);
@@ -40,18 +42,20 @@ export function createEndpointSliceController(context: ControllerContext): Compo
     if (!hasSelector(service) || service.spec?.type === 'ExternalName') return undefined;
     if (service.metadata?.deletionTimestamp !== undefined) return undefined;
     if (!expectations.satisfied(key)) return { requeueAfterMs: expectations.expiresInMs(key) };
+    const existing = [...sliceInformer.lister.byIndex(serviceIndex, key)].sort(byName);
+    if (isBehind(tracker, existing)) return undefined;
     const selected = selectedPods(service, podInformer);
     const changes = sliceChanges({
       service,
       pods: selected,
       triggerTime: triggerTimes.next(service, selected),
-      existing: [...sliceInformer.lister.byIndex(serviceIndex, key)].sort(byName),
+      existing,
       nodeOf: (name) => nodeInformer.lister.get(name),
       ...(isByProcessors(service) ? { shares: topology.shares } : {}),
     });
     topology.looked(service, changes.problems);
     try {
-      await writeSlices({ client, expectations }, key, changes);
+      await writeSlices({ client, ...tracker }, key, changes);
     } catch (error) {
       if (isNamespaceTerminating(error)) return undefined;
       const message = `Error updating Endpoint Slices for Service ${key}: ${error instanceof Error ? error.message : error}`;
@@ -86,7 +90,7 @@ export function createEndpointSliceController(context: ControllerContext): Compo
         for (const key of servicesOf(serviceInformer, [pod])) loop.queue.add(key);
     },
   });
-  watchSlices(sliceInformer, { manager: managerName, expectations, enqueue: (key) => loop.queue.add(key) });
+  watchSlices(sliceInformer, { manager: managerName, ...tracker, enqueue: (key) => loop.queue.add(key) });
   return loop;
 }
 

@@ -10,8 +10,9 @@ import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { LastWrites } from '../common/last-writes.ts';
 import { hasSelector } from '../endpointslice/service-pods.ts';
-import { sliceSource, watchSlices, writeSlices } from '../endpointslice/slice-writes.ts';
+import { isBehind, sliceSource, watchSlices, writeSlices } from '../endpointslice/slice-writes.ts';
 import { mirrorChanges, mirrorName } from './mirror.ts';
 
 /** Endpoints worked on at the same time. */
@@ -27,6 +28,7 @@ export function createEndpointSliceMirroringController(context: ControllerContex
   const endpointsInformer = informers.informer(endpoints);
   const sliceInformer = informers.informer(endpointSlices);
   const expectations = new Expectations(context.clock);
+  const tracker = { expectations, writes: new LastWrites() };
   sliceInformer.addIndex(mirrorIndex, (slice) => {
     const key = sliceSource(slice, mirrorName);
     return key === undefined ? [] : [key];
@@ -40,9 +42,10 @@ export function createEndpointSliceMirroringController(context: ControllerContex
     const existing = [...sliceInformer.lister.byIndex(mirrorIndex, key)].sort((a, b) =>
       objectKey(a) < objectKey(b) ? -1 : 1,
     );
+    if (isBehind(tracker, existing)) return undefined;
     const changes = isMirrored ? mirrorChanges(source, existing) : { create: [], update: [], remove: existing };
     try {
-      await writeSlices({ client, expectations }, key, changes);
+      await writeSlices({ client, ...tracker }, key, changes);
     } catch (error) {
       if (!isNamespaceTerminating(error)) throw error;
     }
@@ -66,7 +69,7 @@ export function createEndpointSliceMirroringController(context: ControllerContex
     },
     deleted: (service) => loop.queue.add(objectKey(service)),
   });
-  watchSlices(sliceInformer, { manager: mirrorName, expectations, enqueue: (key) => loop.queue.add(key) });
+  watchSlices(sliceInformer, { manager: mirrorName, ...tracker, enqueue: (key) => loop.queue.add(key) });
   return loop;
 }
 

@@ -63,10 +63,15 @@ export class MigrationSteps {
     this.#writes = new MigrationWrites(deps.client);
   }
 
+  /** A migration is gone. */
+  forget(key: string): void {
+    this.#writes.last.forget(key);
+  }
+
   /** Does what is next for the migration of that key. */
   async reconcile(key: string): Promise<ReconcileResult> {
     const migration = this.#deps.migrations.lister.get(key);
-    if (migration === undefined) return undefined;
+    if (migration === undefined || this.#writes.last.isBehind(key, migration)) return undefined;
     const { namespace = '', finalizers = [], deletionTimestamp } = migration.metadata ?? {};
     if (isMigrationOver(migration)) {
       if (finalizers.includes(finalizer))

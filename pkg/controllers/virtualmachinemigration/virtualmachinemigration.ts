@@ -56,7 +56,11 @@ export function createMigrationController(context: ControllerContext): Component
     const owner = controllerOf(pod);
     if (owner?.kind === virtualMachines.kind) ofMachine(pod.metadata?.namespace ?? '', owner.name);
   };
-  informer.addHandler({ added: enqueue, updated: (_, migration) => enqueue(migration) });
+  informer.addHandler({
+    added: enqueue,
+    updated: (_, migration) => enqueue(migration),
+    deleted: (migration) => steps.forget(objectKey(migration)),
+  });
   machines.addHandler({
     added: machineChanged,
     updated: (_, machine) => machineChanged(machine),

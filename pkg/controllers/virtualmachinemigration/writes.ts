@@ -6,24 +6,28 @@ import {
   type VirtualMachineMigrationStatus,
   virtualMachineMigrations,
 } from '#pkg/api/virtual-machine-migration.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { type JsonObject, objectKey } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
+import { LastWrites } from '../common/last-writes.ts';
 
 /** Writes of migrations and of the pods that they are about. What has gone meanwhile is left alone. */
 export class MigrationWrites {
   readonly #client: Client;
+  /** Of migrations: one that is looked at as it was before would be written once more. */
+  readonly last = new LastWrites();
 
   constructor(client: Client) {
     this.#client = client;
   }
 
   /** Changes the status. */
-  async tell({ metadata }: VirtualMachineMigration, status: VirtualMachineMigrationStatus): Promise<undefined> {
-    const { name = '', namespace = '' } = metadata ?? {};
-    await this.#client
+  async tell(migration: VirtualMachineMigration, status: VirtualMachineMigrationStatus): Promise<undefined> {
+    const { name = '', namespace = '' } = migration.metadata ?? {};
+    const written = await this.#client
       .resource(virtualMachineMigrations)
       .patch(name, { status: { ...status } }, { namespace, type: 'merge', subresource: 'status' });
+    this.last.wrote(objectKey(migration), written);
     return undefined;
   }
 
@@ -52,7 +56,8 @@ export class MigrationWrites {
     const { name = '', namespace = '', resourceVersion = '' } = migration.metadata ?? {};
     try {
       const patch = { metadata: { resourceVersion, finalizers: [...finalizers] } };
-      await this.#client.resource(virtualMachineMigrations).patch(name, patch, { namespace, type: 'merge' });
+      const resource = this.#client.resource(virtualMachineMigrations);
+      this.last.wrote(objectKey(migration), await resource.patch(name, patch, { namespace, type: 'merge' }));
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

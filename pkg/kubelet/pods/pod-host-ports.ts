@@ -7,11 +7,13 @@ import type { PodFacts } from './pod-facts.ts';
 /** Time to the next try of a port that could not be had. */
 const retryMs = 10_000;
 
+const noProblems: ReadonlySet<string> = new Set();
+
 /** The host ports of one pod. */
 export class PodHostPorts {
   readonly #facts: PodFacts;
   /** What was last found wrong. */
-  #problems: ReadonlySet<string> = new Set();
+  #problems = noProblems;
 
   constructor(facts: PodFacts) {
     this.#facts = facts;

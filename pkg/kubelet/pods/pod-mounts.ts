@@ -1,7 +1,7 @@
 /** The volumes of one pod: brought up to date when something that they tell of has changed, tried again with a back-off where that fails. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { aborted } from '#pkg/base/async.ts';
+import { unlessAborted } from '#pkg/base/async.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import { podDescription } from '../model/pod-view.ts';
 import type { VolumeMounted } from '../volumes/volume-mounted.ts';
@@ -82,7 +82,7 @@ export class PodMounts {
     this.#isStale = false;
     const mounting = context.volumes.mount(pod, this.#fields());
     // A pod that is to end does not wait for what its volumes name.
-    const outcome = await Promise.race([mounting, aborted(ending).then(() => undefined)]);
+    const outcome = await unlessAborted(mounting, ending);
     if (outcome === undefined) {
       mounting.catch((error: unknown) => context.log.warn('Volumes not mounted', { pod: podDescription(pod), error }));
       return context.clock.nowMs();

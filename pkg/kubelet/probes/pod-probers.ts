@@ -43,7 +43,8 @@ interface Probed {
 /** The probers of one pod. */
 export class PodProbers {
   readonly #deps: ProbersDeps;
-  readonly #byName = new Map<string, Probed>();
+  /** Undefined before one is begun, as of most pods none is. */
+  #byName: Map<string, Probed> | undefined;
 
   constructor(deps: ProbersDeps) {
     this.#deps = deps;
@@ -70,29 +71,30 @@ export class PodProbers {
       podIp,
       probers: [],
     };
+    this.#byName ??= new Map();
     this.#byName.set(container.name, probed);
     if (startupProbe !== undefined && !view.started) this.#add(probed, 'startup', startupProbe);
     else this.#startOthers(probed);
   }
 
   stop(name: string): void {
-    const probed = this.#byName.get(name);
+    const probed = this.#byName?.get(name);
     for (const prober of probed?.probers ?? []) {
       prober.stop();
       if (probed !== undefined) this.#deps.context.probeCounts.forget(probed, prober.kind);
     }
-    this.#byName.delete(name);
+    this.#byName?.delete(name);
   }
 
   /** Ends what could still restart a container; readiness goes on until it is gone. */
   stopRestarting(): void {
-    for (const { probers } of this.#byName.values()) {
+    for (const { probers } of this.#byName?.values() ?? []) {
       for (const prober of probers) if (prober.kind !== 'readiness') prober.stop();
     }
   }
 
   stopAll(): void {
-    for (const name of [...this.#byName.keys()]) this.stop(name);
+    for (const name of [...(this.#byName?.keys() ?? [])]) this.stop(name);
   }
 
   #startOthers(probed: Probed, notBeforeMs?: number): void {

@@ -42,6 +42,8 @@ export class Compiler implements Engine {
   private readonly hot: number;
   private readonly modules: ModuleShelf | undefined;
   private live = 0;
+  /** The turn before ended with something that happened, such as an access to a device: what comes after that comes again. */
+  private isCutShort = false;
   /** Functions of regions by their numbers, for those that lead to each other. */
   private readonly table = new WebAssembly.Table({ element: 'anyfunc', initial: TABLE_STEP, maximum: REGIONS_MAX });
   private readonly imports: {
@@ -67,8 +69,8 @@ export class Compiler implements Engine {
 
   run(hart: Hart): void {
     const { interpreter } = this.parts;
-    // Where a turn begins is chance: such places are not counted.
-    let isArrived = false;
+    // Where a turn begins as the one before had used all that it had is chance: such places are not counted.
+    let isArrived = this.isCutShort;
     while (hart.left > 0 && !hart.attention) {
       const entrance = this.entranceAt(hart, isArrived);
       if (entrance === undefined) interpreter.runStraight(hart);
@@ -80,6 +82,7 @@ export class Compiler implements Engine {
       }
       isArrived = true;
     }
+    this.isCutShort = hart.left > 0;
   }
 
   /** Where code is compiled, as offsets in memory. */

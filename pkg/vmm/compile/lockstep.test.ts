@@ -89,3 +89,29 @@ test('a page that is missing stops compiled code before the instruction', () => 
   for (const machine of [interpreted, compiled]) machine.run(1e6);
   expect(seen(compiled)).toEqual(seen(interpreted));
 });
+
+/** Writes `lines` words 64 bytes apart, beginning 512 bytes behind its code, a thousand times. */
+function sweeper(lines: number): Uint8Array {
+  return elfOfWords([
+    0x0000_0297, // auipc t0, 0
+    0x3e80_0e13, // li t3, 1000
+    0x2002_8293, // addi t0, t0, 512
+    0x0002_8313, // mv t1, t0
+    (0x0000_0393 | (lines << 20)) >>> 0, // li t2, lines
+    0x01c3_2023, // sw t3, 0(t1)
+    0x0403_0313, // addi t1, t1, 64
+    0xfff3_8393, // addi t2, t2, -1
+    0xfe03_9ae3, // bnez t2, -12
+    0xfffe_0e13, // addi t3, t3, -1
+    0xfe0e_12e3, // bnez t3, -28
+    0x0000_006f, // j 0
+  ]);
+}
+
+test.each([4, 20])('code that writes %d lines of its own page is made anew once at most', (lines) => {
+  const [interpreted, compiled] = pair(sweeper(lines));
+  for (const machine of [interpreted, compiled]) machine.run(200_000);
+  expect(seen(compiled)).toEqual(seen(interpreted));
+  expect(compiled.counters.blocksCompiled).toBeGreaterThan(0);
+  expect(compiled.counters.blocksCompiled).toBeLessThan(8);
+});

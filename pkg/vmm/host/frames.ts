@@ -30,7 +30,7 @@ export interface Station {
   readonly address: number;
 }
 
-/** A segment of TCP. Numbers are unsigned, of 32 bits. */
+/** A segment of TCP. Numbers are unsigned, of 32 bits; the data of one that was read are its frame's. */
 export interface Segment {
   readonly sourcePort: number;
   readonly targetPort: number;
@@ -88,7 +88,7 @@ export function readFrame(frame: Uint8Array): Frame | undefined {
     acknowledged: view.getUint32(start + 8),
     flags: frame[start + 13] ?? 0,
     window: view.getUint16(start + 14),
-    data: frame.slice(start + header, start + length),
+    data: frame.subarray(start + header, start + length),
   };
   return { kind: 'tcp', sender, target, segment };
 }
@@ -179,8 +179,11 @@ function sum(bytes: Uint8Array, start: number, length: number, initial: number):
   // The sum is the same in either order of bytes, but for that order: words as this machine has them are added fastest.
   const from = bytes.byteOffset + start;
   let swapped = 0;
-  if ((from & 1) === 0) for (const word of new Uint16Array(bytes.buffer, from, length >> 1)) swapped += word;
-  else for (let at = start; at + 1 < start + length; at += 2) swapped += (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
+  if ((from & 1) === 0) {
+    const words = new Uint16Array(bytes.buffer, from, length >> 1);
+    for (let at = 0; at < words.length; at++) swapped += words[at] ?? 0;
+  } else
+    for (let at = start; at + 1 < start + length; at += 2) swapped += (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
   if ((length & 1) === 1) swapped += bytes[start + length - 1] ?? 0;
   const folded = fold(swapped);
   return ~fold(initial + ((folded & 0xff) << 8) + (folded >> 8)) & 0xffff;

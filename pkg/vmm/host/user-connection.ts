@@ -223,6 +223,8 @@ export class Connection implements GuestConnection {
   }
 
   #slice(start: number, length: number): Uint8Array {
+    const [first] = this.#pieces;
+    if (first !== undefined && start + length <= first.length) return first.subarray(start, start + length);
     const bytes = new Uint8Array(length);
     let at = -start;
     for (const piece of this.#pieces) {

@@ -13,6 +13,8 @@ const SEND_MAX = 256;
 /** The longest frame without its check sequence, with a VLAN's tag. */
 const FRAME_MAX = 1518;
 const HEADER = 12;
+/** Before a frame to the guest: it has one buffer. */
+const header = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0);
 /** VIRTIO_NET_F_MAC. */
 const FEATURES = 1 << 5;
 
@@ -25,6 +27,7 @@ export class VirtioNetwork implements Backend {
   /** Frames that were lost on the way out, and on the way in. */
   droppedOut = 0;
   droppedIn = 0;
+  /** With their headers. */
   private incoming: Uint8Array[] = [];
   private outgoing: Uint8Array[] = [];
 
@@ -42,7 +45,10 @@ export class VirtioNetwork implements Backend {
       this.droppedIn++;
       return false;
     }
-    this.incoming.push(frame.slice());
+    const bytes = new Uint8Array(HEADER + frame.length);
+    bytes.set(header);
+    bytes.set(frame, HEADER);
+    this.incoming.push(bytes);
     return true;
   }
 
@@ -63,7 +69,8 @@ export class VirtioNetwork implements Backend {
   }
 
   save(): { readonly [name: string]: Plain } {
-    const lists = { incoming: this.incoming, outgoing: this.outgoing };
+    const incoming = this.incoming.map((bytes) => bytes.subarray(HEADER));
+    const lists = { incoming, outgoing: this.outgoing };
     const frames = Object.entries(lists).map(([name, list]) => [
       name,
       list.map((frame) => ({ frame: plainBytes(frame) })),
@@ -72,7 +79,8 @@ export class VirtioNetwork implements Backend {
   }
 
   restore(state: PlainReader): void {
-    this.incoming = state.parts('incoming').map((part) => part.bytes('frame'));
+    this.incoming = [];
+    for (const part of state.parts('incoming')) this.deliver(part.bytes('frame'));
     this.outgoing = state.parts('outgoing').map((part) => part.bytes('frame'));
     this.droppedOut = state.number('droppedOut');
     this.droppedIn = state.number('droppedIn');
@@ -80,12 +88,9 @@ export class VirtioNetwork implements Backend {
 
   private receive(queue: Virtqueue): boolean {
     let isWanted = false;
-    for (let frame = this.incoming[0]; frame !== undefined; frame = this.incoming[0]) {
+    for (let bytes = this.incoming[0]; bytes !== undefined; bytes = this.incoming[0]) {
       const chain = queue.next();
       if (chain === undefined) break;
-      const bytes = new Uint8Array(HEADER + frame.length);
-      bytes[10] = 1;
-      bytes.set(frame, HEADER);
       // A frame that does not fit its buffer is lost, and the buffer goes back empty.
       const fits = lengthOf(chain.writable) >= bytes.length;
       if (queue.finish(chain, fits ? bytes : new Uint8Array(0))) isWanted = true;

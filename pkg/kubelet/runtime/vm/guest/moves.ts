@@ -22,7 +22,7 @@ import type { Arrival, Departure, FromGuest, MigrationSide } from './protocol.ts
 import { rehearse } from './rehearsal.ts';
 
 /** How a migration goes is told so often. */
-const tellMs = 250;
+const tellMs = 500;
 /** The same of a stand-by, which lasts. */
 const tellStandbyMs = 2000;
 /** A connection that was lost while pages are missing is made again after so long, and so many times. */
