@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { configMaps } from '#pkg/api/types/refs.ts';
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
-import { neverAborted } from '#pkg/base/async.ts';
+import { aborted, neverAborted } from '#pkg/base/async.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { failoverTransport } from './failover-transport.ts';
@@ -70,6 +70,67 @@ test('a write to a server that was never there goes to the next', async () => {
   const [gone, sound] = [await serve('gone'), await serve('sound')];
   await gone.close();
   expect((await connect(gone, sound).create(object)).metadata?.name).toBe('sound');
+});
+
+/** One that answers nothing, or all but one path, and one that answers. */
+function withSilent(answered: (path: string) => boolean) {
+  const clock = new VirtualClock();
+  const asked: string[] = [];
+  const serverOf = (name: string, isAnswered: (path: string) => boolean): NetworkTransport => ({
+    request: async ({ method, path, signal }) => {
+      asked.push(`${name} ${method}`);
+      if (!isAnswered(path)) {
+        await aborted(signal);
+        throw signal.reason;
+      }
+      return { status: 200, headers: {}, body: { kind: 'empty' } };
+    },
+    close: async () => {},
+  });
+  const servers = [serverOf('silent', answered), serverOf('sound', () => true)] as const;
+  const transport = failoverTransport({ servers, first: 0, clock });
+  onTestFinished(() => transport.close());
+  const ask = (method: string, signal: AbortSignal = neverAborted): Promise<string> =>
+    transport.request({ method, path: '/x', query: '', headers: {}, peer: { address: '' }, signal }).then(
+      ({ status }) => String(status),
+      (error: unknown) => (error instanceof Error ? error.name : ''),
+    );
+  return { clock, asked, ask };
+}
+
+test('a server that is silent is left by who gave it up after a while, and not by who changed their mind', async () => {
+  const { clock, asked, ask } = withSilent(() => false);
+  for (const patienceMs of [100, 3_999, 5_000, 5_000]) {
+    const giving = new AbortController();
+    const outcome = ask('PUT', giving.signal);
+    await clock.advance(patienceMs);
+    giving.abort();
+    await outcome;
+  }
+  expect(asked).toEqual(['silent PUT', 'silent PUT', 'silent PUT', 'sound PUT']);
+});
+
+test('nobody waits for a server that answers nobody: a read goes to the next, and a write fails', async () => {
+  for (const [method, outcome, last] of [
+    ['GET', '200', ['sound GET']],
+    ['PUT', 'Error', []],
+  ] as const) {
+    const { clock, asked, ask } = withSilent(() => false);
+    const answer = ask(method);
+    await clock.advance(13_000);
+    expect(await answer).toBe(outcome);
+    expect(asked).toEqual([`silent ${method}`, 'silent GET', ...last]);
+  }
+});
+
+test('a server that only takes its time is waited for', async () => {
+  const { clock, asked, ask } = withSilent((path) => path === '/readyz');
+  const giving = new AbortController();
+  const answer = ask('GET', giving.signal);
+  await clock.advance(60_000);
+  expect(asked).toEqual(['silent GET', 'silent GET']);
+  giving.abort();
+  expect(await answer).toBe('AbortError');
 });
 
 test('a watch that is cut off goes on at the next server', async () => {

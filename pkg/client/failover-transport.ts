@@ -3,12 +3,12 @@
  * home says that it is ready again, requests go back to it: else whatever server was started last would have no clients until others are lost.
  *
  * Invariant: a request that may have changed something is made again only when it is known not to have arrived. Each server is tried at most once for a
- * request. Answers are the server's, refusals too: only a connection that is lost counts. Streams stay where they have begun. No request of a caller finds
+ * request. Answers are the server's, refusals too: only a connection that is lost counts, and a silence that its caller has given up after a while. Streams stay where they have begun. No request of a caller finds
  * out whether the home is there again: one of this transport's own does. Upstream counterpart: the server's `--goaway-chance`, with which clients of
  * HTTP/2 connect anew now and then.
  */
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
-import { sleep } from '#pkg/base/async.ts';
+import { childSignal, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { NetworkTransport } from './network-transport.ts';
 
@@ -29,6 +29,12 @@ const askMsMax = 320_000;
 const steadyMs = 60_000;
 /** For the answer to that question. */
 const answerMsMax = 5_000;
+
+/** A caller who waited for so long and then went has found a server that is paused or cut off: nothing else would tell of that for minutes. */
+const silentMsMin = 4_000;
+
+/** A request that waited for so long has it asked whether its server still answers anybody; one that does may be slow, and is waited for. */
+const lookMs = 8_000;
 
 /** The servers, and which is asked first. */
 export interface FailoverOptions {
@@ -64,14 +70,37 @@ class FailoverTransport implements NetworkTransport {
   async request(request: ApiRequest): Promise<ApiResponse> {
     for (let tries = 1; ; tries++) {
       const index = this.#current;
+      const startMs = this.#clock.monotonicMs();
       try {
-        return following(await this.#server(index).request(request), () => this.#leave(index));
+        return following(await this.#ask(index, request), () => this.#leave(index));
       } catch (error) {
-        if (request.signal.aborted) throw error;
-        this.#leave(index);
+        const isGivenUp = request.signal.aborted;
+        if (!isGivenUp || this.#clock.monotonicMs() - startMs >= silentMsMin) this.#leave(index);
+        if (isGivenUp) throw error;
         if (tries >= this.#servers.length || !mayRepeat(request, error)) throw error;
       }
     }
+  }
+
+  /** Gives the request up where its server turns out to be silent. */
+  async #ask(index: number, request: ApiRequest): Promise<ApiResponse> {
+    const { controller, dispose } = childSignal(request.signal);
+    const timer = this.#clock.setTimeout(() => void this.#look(index, controller), lookMs);
+    let isStream = false;
+    try {
+      const response = await this.#server(index).request({ ...request, signal: controller.signal });
+      isStream = response.body.kind === 'stream' || response.body.kind === 'upgrade';
+      return response;
+    } finally {
+      timer.cancel();
+      // What goes on ends with its caller's signal.
+      if (!isStream) dispose();
+    }
+  }
+
+  async #look(index: number, waiting: AbortController): Promise<void> {
+    if ((await this.#answers(index)) === undefined)
+      waiting.abort(new Error('Cannot wait for the server any longer as it answers nobody'));
   }
 
   async close(): Promise<void> {
@@ -96,7 +125,7 @@ class FailoverTransport implements NetworkTransport {
   async #goBack(): Promise<void> {
     this.#isAsking = true;
     while ((await sleep(this.#clock, this.#askMs, this.#closed.signal)) && this.#current !== this.#home) {
-      if (!(await this.#isHomeReady())) continue;
+      if ((await this.#answers(this.#home)) !== 200) continue;
       this.#current = this.#home;
       this.#backMs = this.#clock.monotonicMs();
       break;
@@ -104,15 +133,15 @@ class FailoverTransport implements NetworkTransport {
     this.#isAsking = false;
   }
 
-  async #isHomeReady(): Promise<boolean> {
+  /** The status of a server's answer to whether it is ready; undefined for none. */
+  async #answers(index: number): Promise<number | undefined> {
     const waiting = new AbortController();
     const timer = this.#clock.setTimeout(() => waiting.abort(), answerMsMax);
     try {
       const signal = AbortSignal.any([waiting.signal, this.#closed.signal]);
-      const { status } = await this.#server(this.#home).request({ ...readyz, signal });
-      return status === 200;
+      return (await this.#server(index).request({ ...readyz, signal })).status;
     } catch {
-      return false;
+      return undefined;
     } finally {
       timer.cancel();
     }

@@ -18,6 +18,8 @@ interface Link {
   isCut: boolean;
   /** Answers are lost. */
   isDeaf: boolean;
+  /** Requests are neither answered nor refused, each until its caller gives it up. */
+  isSilent: boolean;
   /** Requests and answers take this long each. */
   delayMs: number;
   /** What the candidate's wall clock says is off by this. */
@@ -71,6 +73,10 @@ function setUp() {
         request.signal.throwIfAborted();
       };
       await travel();
+      if (link.isSilent) {
+        await aborted(request.signal);
+        request.signal.throwIfAborted();
+      }
       if (link.isCut) throw serviceUnavailable('the request was lost');
       const response = await transport.request(request);
       await travel();
@@ -153,6 +159,29 @@ test('a renewal whose answer is lost neither ends leadership nor keeps the lease
   a.abort();
   await first;
   await clock.advance(5_000);
+  expect(transcript).toEqual(['a leads', 'a stops', 'b leads']);
+  b.abort();
+  await second;
+});
+
+test('one request that is never answered ends no leadership, nor does it keep who waits from leading later', async () => {
+  const { clock, transcript, candidate } = setUp();
+  const [a, b] = [new AbortController(), new AbortController()];
+  const [near, far] = [{ isSilent: false }, { isSilent: false }];
+  const first = candidate('a', a.signal, near);
+  await clock.advance(10_000);
+  near.isSilent = true;
+  await clock.advance(6_000);
+  near.isSilent = false;
+  await clock.advance(60_000);
+  expect(transcript).toEqual(['a leads']);
+  far.isSilent = true;
+  const second = candidate('b', b.signal, far);
+  await clock.advance(1_000);
+  far.isSilent = false;
+  a.abort();
+  await first;
+  await clock.advance(10_000);
   expect(transcript).toEqual(['a leads', 'a stops', 'b leads']);
   b.abort();
   await second;

@@ -51,6 +51,9 @@ export class LeadershipLostError extends Error {
 const leaseDurationMsDefault = 15_000;
 const renewDeadlineMsDefault = 10_000;
 const retryPeriodMsDefault = 2_000;
+/** What one request has of the time to renew, so that there is another when a server is silent, and at least. Source: client-go `resourcelock.NewFromKubeconfig`. */
+const requestShare = 0.5;
+const requestMsLeast = 1_000;
 /** Chance spreads the tries of waiting candidates by up to this share. */
 const jitterFactor = 1.2;
 
@@ -113,8 +116,10 @@ export function electionTimesProblem(times: ElectionTimes): string | undefined {
 /** Renews until the signal is aborted, the deadline passes without success, or another is seen to hold the lease. */
 async function renew(options: LeaderElectionOptions, candidate: Candidate, signal: AbortSignal): Promise<void> {
   const { clock, renewDeadlineMs = renewDeadlineMsDefault, retryPeriodMs = retryPeriodMsDefault } = options;
-  while (await sleep(clock, retryPeriodMs, signal)) {
-    const leftMs = candidate.renewedMs + renewDeadlineMs - clock.monotonicMs();
+  let pauseMs = retryPeriodMs;
+  while (await sleep(clock, pauseMs, signal)) {
+    const startMs = clock.monotonicMs();
+    const leftMs = candidate.renewedMs + renewDeadlineMs - startMs;
     const { controller: tryEnd, dispose } = childSignal(signal);
     const timer = clock.setTimeout(() => tryEnd.abort(), leftMs);
     // A request that does not heed its signal is not waited for: what counts is that the work stops in time.
@@ -123,7 +128,10 @@ async function renew(options: LeaderElectionOptions, candidate: Candidate, signa
     timer.cancel();
     dispose();
     if (outcome === 'taken') return;
-    if (outcome === 'failed' && clock.monotonicMs() - candidate.renewedMs >= renewDeadlineMs) return;
+    const endMs = clock.monotonicMs();
+    if (outcome === 'failed' && endMs - candidate.renewedMs >= renewDeadlineMs) return;
+    // Who waited for a silent server has paused.
+    pauseMs = outcome === 'held' ? retryPeriodMs : Math.max(0, retryPeriodMs - (endMs - startMs));
   }
 }
 
@@ -159,11 +167,11 @@ class Candidate {
   async tryHold(signal: AbortSignal): Promise<HoldOutcome> {
     const { clock, log } = this.#options;
     try {
-      const current = this.#held ?? (await this.#read(signal));
+      const current = this.#held ?? (await this.#limited(signal, (end) => this.#read(end)));
       if (current !== undefined && !this.#mayTake(current)) return 'taken';
       const askedMs = clock.monotonicMs();
       this.#mayHold = true;
-      this.#held = await this.#write(current, signal);
+      this.#held = await this.#limited(signal, (end) => this.#write(current, end));
       this.object = { ...this.object, metadata: this.#held.metadata ?? {} };
       this.renewedMs = askedMs;
       return 'held';
@@ -194,6 +202,20 @@ class Candidate {
       log.debug('Lease not released', { lease: this.key, error });
     } finally {
       timer.cancel();
+    }
+  }
+
+  /** Gives a request up that takes too long, as well as at the end of `signal`. */
+  async #limited<T>(signal: AbortSignal, request: (end: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock, renewDeadlineMs = renewDeadlineMsDefault } = this.#options;
+    const { controller, dispose } = childSignal(signal);
+    const limitMs = Math.max(requestMsLeast, renewDeadlineMs * requestShare);
+    const timer = clock.setTimeout(() => controller.abort(), limitMs);
+    try {
+      return await request(controller.signal);
+    } finally {
+      timer.cancel();
+      dispose();
     }
   }
 
