@@ -11,7 +11,7 @@ import {
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { bytesText } from '#pkg/base/bytes-text.ts';
-import type { Client } from '#pkg/client/client.ts';
+import type { Client, ResourceClient } from '#pkg/client/client.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { type ModeOutcome, modeCells, modesHead, modesPicture } from '#pkg/vmm/migration/modes-compared.ts';
@@ -23,6 +23,8 @@ const modes: readonly MigrationModeName[] = ['pre-copy', 'post-copy', 'hybrid', 
 const lookMs = 200;
 /** A machine that is about to run is waited for so long: who has just made it need not ask when it does. Then it is refused as one that does not run. */
 const startMsMax = 60_000;
+/** A source that has not said how it ended is waited for so long: it may be gone. */
+const lastWordMsMax = 2000;
 const startingStatuses: readonly string[] = ['', 'Provisioning', 'Starting'];
 
 /** What is asked for. */
@@ -99,8 +101,23 @@ async function move(world: World, client: Client, options: MigrateOptions): Prom
   const name = made.metadata?.name ?? '';
   for (let said = ''; ; ) {
     const migration = await resource.get(name, { namespace });
-    if (isMigrationOver(migration)) return migration;
+    if (isMigrationOver(migration)) return lastWord(world, resource, migration);
     said = say(world, progressOf(migration), said);
+    await sleep(world.clock, lookMs);
+  }
+}
+
+/** A migration that is over, with what its source says last: the machine runs elsewhere before that has to be told. */
+async function lastWord(
+  world: World,
+  resource: ResourceClient<VirtualMachineMigration>,
+  over: VirtualMachineMigration,
+): Promise<VirtualMachineMigration> {
+  const { name = '', namespace = '' } = over.metadata ?? {};
+  const untilMs = world.clock.monotonicMs() + lastWordMsMax;
+  for (let migration = over; ; migration = await resource.get(name, { namespace })) {
+    const isKnown = migration.status?.phase !== 'Succeeded' || migration.status.source?.outcome !== undefined;
+    if (isKnown || world.clock.monotonicMs() >= untilMs) return migration;
     await sleep(world.clock, lookMs);
   }
 }

@@ -135,8 +135,10 @@ test('a node is emptied of machines by one command', async () => {
 });
 
 test('all modes are compared, and the last move is reported with a picture', async () => {
-  const compared = await moving.migrate('--all-modes');
+  const modes = join(moving.folder, 'modes.svg');
+  const compared = await moving.migrate('--all-modes', '--out', modes);
   expect(compared.code, compared.stderr).toBe(0);
+  expect(readFileSync(modes, 'utf8')).toMatch(/^<svg [\s\S]*store: one move by each mode[\s\S]*<\/svg>\n$/);
   for (const mode of ['pre-copy', 'post-copy', 'hybrid', 'suspend'])
     expect(compared.stdout).toMatch(new RegExp(`^${mode} +\\d+ ms +[\\d.]+ ms `, 'm'));
   const file = join(moving.folder, 'move.svg');
@@ -179,5 +181,6 @@ test('what cannot be is refused with the reason', async () => {
   expect(await problemOf('--to', node)).toContain(`the machine runs on the node "${node}" already`);
   expect(await problemOf('--to', 'nowhere')).toContain('there is no node "nowhere"');
   expect(await problemOf('--mode', 'slow')).toContain('there is no mode "slow"');
+  expect(await problemOf('--out', 'move.svg')).toContain('--out goes with --all-modes');
   expect(await problemOf('--abort')).toContain('no migration of store is under way: it is Running');
 });

@@ -22,8 +22,10 @@ export type PageOrigin = (typeof origins)[number];
 
 /** Pages of a batch at most: a quarter of a MiB, which takes a millisecond or two to compress. */
 export const batchPagesMax = 64;
-/** The same while the guest runs, which stands still for it. */
-export const runningBatchPages = 16;
+/** The same of a round that is sent while the guest runs, which stands still for it: few in the first, which has most; more in those that are to be over before it has written as much again. */
+export function roundPagesMax(round: number): number {
+  return round === 0 ? 16 : 32;
+}
 /** A changed word of a difference has a bit here. */
 export const deltaMaskBytes = PAGE_SIZE / 4 / 8;
 /** With more changed words the page is sent in full. */

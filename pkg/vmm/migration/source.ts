@@ -23,7 +23,7 @@ import { LinkMeter } from './link-meter.ts';
 import { handoverBytes, memoryDigest } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { PageEncoder } from './page-encoder.ts';
-import { batchPagesMax, runningBatchPages, zeroSum } from './page-format.ts';
+import { batchPagesMax, roundPagesMax, zeroSum } from './page-format.ts';
 import { firstPages, isLive, writtenPages } from './page-sets.ts';
 import { Paging } from './paging.ts';
 import { PostCopyStart } from './post-copy-start.ts';
@@ -320,7 +320,8 @@ class MigrationSource implements MigrationEnd {
     if (this.phase === 'paging' && this.isLinked) this.paging?.pump(this.nowMs);
     while (this.out.hasRoom && !this.isRoundAsked && (this.phase === 'copying' || this.phase === 'stopping')) {
       const isCopying = this.phase === 'copying';
-      const isSent = this.copier.send(isCopying ? runningBatchPages : batchPagesMax) || this.tree?.send() === true;
+      const pagesMax = isCopying ? roundPagesMax(this.copier.rounds.length) : batchPagesMax;
+      const isSent = this.copier.send(pagesMax) || this.tree?.send() === true;
       if (isSent && isCopying) return;
       if (isSent) continue;
       if (this.tree?.isDone === false) return;

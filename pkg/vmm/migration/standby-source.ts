@@ -14,7 +14,7 @@ import { LinkMeter } from './link-meter.ts';
 import { checkpointBytes, memoryDigest } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { PageEncoder } from './page-encoder.ts';
-import { batchPagesMax, runningBatchPages, zeroSum } from './page-format.ts';
+import { batchPagesMax, roundPagesMax, zeroSum } from './page-format.ts';
 import { PageQueue } from './page-queue.ts';
 import { firstPages } from './page-sets.ts';
 import type { CreateStandbySource } from './standby.ts';
@@ -249,7 +249,7 @@ class StandbySource implements MigrationEnd {
   /** Makes what there is room for: one batch while the machine runs beside it. */
   private pump(): void {
     if (!this.out.hasRoom || !this.isLinked) return;
-    if (this.phase === 'copying' && !this.copier.send(runningBatchPages)) this.endRound();
+    if (this.phase === 'copying' && !this.copier.send(roundPagesMax(this.copier.rounds.length))) this.endRound();
     else if (this.phase === 'checkpointing' && this.sending?.isSent === false) this.sendSome(this.sending);
   }
 

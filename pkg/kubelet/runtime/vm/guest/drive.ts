@@ -15,8 +15,6 @@ const burstBytesMin = 64 * 1024;
 /** Bytes that wait in the connection itself; with more, the rest waits here. */
 const socketBytesMax = 256 * 1024;
 const pieceBytes = 64 * 1024;
-/** A guest that has something to do gets so many times as long as it took to make what is sent, before more is made: whoever waits for it waits a third longer, and a move a little. */
-const guestTurns = 3;
 
 /** An event without its time. */
 type Happening = MigrationEvent extends infer Event ? (Event extends unknown ? Omit<Event, 'nowMs'> : never) : never;
@@ -30,8 +28,6 @@ export interface DriveOptions {
   readonly clock: Clock;
   /** Bytes a second; absent: as fast as the other takes them. */
   readonly bandwidth?: number;
-  /** Whether the guest could run now. Default: there is none. */
-  isGuestBusy?(): boolean;
   does(effect: HostEffect): void;
   /** All effects of an event were done, and what they send is sent next. */
   done?(): void;
@@ -57,8 +53,6 @@ export class Drive {
   #isBegun = false;
   #isClosing = false;
   #isTelling = false;
-  /** How long it took to make what was sent last. */
-  #madeMs = 0;
 
   constructor(options: DriveOptions) {
     this.#options = options;
@@ -96,10 +90,7 @@ export class Drive {
     if (event.type === 'start') this.#isBegun = true;
     if (this.#isOver || !this.#isBegun) return;
     const { end, clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    const waitedBytes = this.#waitingBytes;
-    for (const effect of end.on({ ...event, nowMs })) this.#does(effect);
-    if (this.#waitingBytes > waitedBytes) this.#madeMs = clock.monotonicMs() - nowMs;
+    for (const effect of end.on({ ...event, nowMs: clock.monotonicMs() })) this.#does(effect);
     this.#options.done?.();
     this.#send();
   }
@@ -165,17 +156,14 @@ export class Drive {
     } else if (this.#waitingBytes < before) this.#tellSent();
   }
 
-  /** The end makes its next batch after what else there is: the guest's turn. */
+  /** The end makes its next batch after what else there is: the guest's next slice. */
   #tellSent(): void {
     if (this.#isTelling) return;
     this.#isTelling = true;
-    const { clock, isGuestBusy } = this.#options;
-    const tell = (): void => {
+    void this.#options.clock.yield().then(() => {
       this.#isTelling = false;
       this.happened({ type: 'sent', waitingBytes: this.#waitingBytes });
-    };
-    if (isGuestBusy?.() === true) clock.setTimeout(tell, Math.ceil(this.#madeMs * guestTurns));
-    else void clock.yield().then(tell);
+    });
   }
 
   /** What may be sent now; where that is nothing, it is tried again soon. */

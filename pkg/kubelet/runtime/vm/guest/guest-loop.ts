@@ -79,11 +79,6 @@ export class GuestLoop {
     return this.#pausedBy.size > 0;
   }
 
-  /** It goes on as soon as its thread has done what else there is. */
-  get isBusy(): boolean {
-    return this.#isScheduled && this.#mayRun;
-  }
-
   /** There is something for the guest: it goes on soon. */
   wake(): void {
     if (this.#isScheduled || this.#isOver || this.isPaused || this.#missing !== undefined) return;

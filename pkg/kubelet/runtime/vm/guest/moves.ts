@@ -220,8 +220,6 @@ export class Moves {
       end,
       clock,
       lost,
-      // What a stand-by has not got is waited for by everybody.
-      isGuestBusy: () => !isStandby && host.loop?.isBusy === true,
       ...(bandwidth === undefined ? {} : { bandwidth }),
       does: (effect) => this.#does(effect, { migration, side, isStandby, drive }),
       done: () => host.begin(),
