@@ -104,8 +104,9 @@ export class GuestRelay {
     });
     let said: Uint8Array[] = [];
     const pass = (): void => {
-      if (said.length === 0) return;
-      const bytes = said.length === 1 ? said[0]! : Buffer.concat(said);
+      const [first, ...others] = said;
+      if (first === undefined) return;
+      const bytes = others.length === 0 ? first : Buffer.concat(said);
       said = [];
       socket.write(bytes, () => {
         connection.consumed(bytes.length);
