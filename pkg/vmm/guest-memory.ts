@@ -11,7 +11,9 @@ import { MEMORY_BASE, PAGE_SIZE } from './memory-map.ts';
 const LINE_SHIFT = 6;
 const LINES = PAGE_SIZE >> LINE_SHIFT;
 /** So many lines beside its code that are written one after the other say of a page that it is being used for something else. */
-const SWEPT_LINES = 8;
+const SWEPT_LINES = 2;
+/** Pages that are remembered for having been; a loop that writes beside the code of more has that made anew each time. */
+const FORGOTTEN_MAX = 4;
 
 /** Thrown (this very value) when a page that is not there is touched: `GuestMemory.missingPage` says which. */
 export const MISSING_PAGE = Symbol('missing page');
@@ -44,8 +46,8 @@ export class GuestMemory {
   /** The line beside code that was written last, by its number in all of memory, and how many there were in its page one after the other. */
   private sweptLine = -1;
   private swept = 0;
-  /** What the lines with code of a page were whose code was forgotten as others of its lines were written. */
-  private readonly forgotten = new Map<number, { readonly lines: Uint8Array; readonly sum: number }>();
+  /** The pages whose code was forgotten last as others of their lines were written, and what those with code were. */
+  private forgotten: { readonly page: number; readonly lines: Uint8Array; readonly sum: number }[] = [];
   /** 1 for pages where that was wrong: they have code and data, until their code changes. */
   private readonly mixed: Uint8Array;
   /** 1 for pages that translation buffers were given while they were lent. */
@@ -249,9 +251,11 @@ export class GuestMemory {
     if (this.code[page] === 1) return;
     this.code[page] = 1;
     this.version++;
-    const forgotten = this.forgotten.get(page);
-    this.forgotten.delete(page);
-    if (forgotten !== undefined && this.sumOf(page, forgotten.lines) === forgotten.sum) this.mixed[page] = 1;
+    // One of those that comes next, and is the same, has not been filled anew.
+    const found = this.forgotten.find((forgotten) => forgotten.page === page);
+    const isSame = found !== undefined && this.sumOf(page, found.lines) === found.sum;
+    if (isSame) this.mixed[page] = 1;
+    this.forgotten = isSame ? this.forgotten.filter((forgotten) => forgotten !== found) : [];
   }
 
   /** Notes that bytes of a page were decoded. */
@@ -279,7 +283,8 @@ export class GuestMemory {
     this.sweptLine = line;
     if (this.swept < SWEPT_LINES) return;
     const lines = this.codeLines.slice(page * LINES, (page + 1) * LINES);
-    this.forgotten.set(page, { lines, sum: this.sumOf(page, lines) });
+    this.forgotten.push({ page, lines, sum: this.sumOf(page, lines) });
+    if (this.forgotten.length > FORGOTTEN_MAX) this.forgotten.shift();
     this.dropCode(page);
   }
 
