@@ -1,8 +1,10 @@
 /** Keeps the EndpointSlices of every Service with a selector. Upstream counterpart: `pkg/controller/endpointslice`. */
+import type { Node, Pod, Service } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpointSlices, nodes, pods, services } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { Expectations } from '#pkg/client/expectations.ts';
+import type { Informer } from '#pkg/client/informer.ts';
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -82,16 +84,23 @@ export function createEndpointSliceController(context: ControllerContext): Compo
     },
   });
   watchServicePods({ services: serviceInformer, pods: podInformer }, (key) => loop.queue.add(key));
-  // Pods that are seen before their node wait for it.
-  indexByNode(podInformer);
-  nodeInformer.addHandler({
-    added: (node) => {
-      for (const pod of podsOnNode(podInformer, objectKey(node)))
-        for (const key of servicesOf(serviceInformer, [pod])) loop.queue.add(key);
-    },
-  });
+  watchNodes({ nodes: nodeInformer, pods: podInformer, services: serviceInformer }, (key) => loop.queue.add(key));
   watchSlices(sliceInformer, { manager: managerName, ...tracker, enqueue: (key) => loop.queue.add(key) });
   return loop;
+}
+
+/** Pods that are seen before their node wait for it. */
+function watchNodes(
+  informers: { readonly nodes: Informer<Node>; readonly pods: Informer<Pod>; readonly services: Informer<Service> },
+  enqueue: (key: string) => void,
+): void {
+  indexByNode(informers.pods);
+  informers.nodes.addHandler({
+    added: (node) => {
+      for (const pod of podsOnNode(informers.pods, objectKey(node)))
+        for (const key of servicesOf(informers.services, [pod])) enqueue(key);
+    },
+  });
 }
 
 function byName(a: EndpointSlice, b: EndpointSlice): number {
