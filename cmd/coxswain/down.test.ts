@@ -33,6 +33,15 @@ test.each([
   expect(written).toBe(`Nothing ran of the cluster "dev". ${said(path)}\n`);
 });
 
+test.each(['--delete-data', '--purge'])('with %s nothing stays of a cluster', async (flag) => {
+  const folder = join(path, 'data');
+  await new ClusterFolder(folder).write({ settings: defaultSettings });
+  const environment = { HOME: path, COXSWAIN_HOME: path };
+  expect(await down({ ...world, environment }, ['--data-dir', folder, flag])).toBe(0);
+  expect(written).toBe(`Nothing ran of the cluster "dev". Its data in ${folder} was removed.\n`);
+  expect(await new ClusterFolder(folder).exists()).toBe(false);
+});
+
 test('who asks for the kubeconfig of a cluster that is not there is told how to start that one', async () => {
   const environment = { HOME: path, COXSWAIN_HOME: path };
   const asked = (...args: readonly string[]) => kubeconfig({ ...world, environment }, args);

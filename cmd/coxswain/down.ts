@@ -20,6 +20,7 @@ import { checkName, dataFolder, type World } from './world.ts';
 const flags = {
   ...clusterFlags,
   'delete-data': toggle({ help: 'Remove the data folder too: the cluster is gone for good.' }),
+  purge: toggle({ help: 'The same as --delete-data.' }),
   timeout: duration({ help: 'Longest wait for each process to end by itself.', fallback: 30_000 }),
 } satisfies FlagTable;
 
@@ -49,6 +50,7 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   if (parsed.rest.length > 0)
     throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain down --help")`);
   const { values } = parsed;
+  const deletes = values['delete-data'] || values.purge;
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
   const running = (await recordedProcesses(folder.run)).filter((one) => stateOf(one) !== 'gone');
@@ -64,25 +66,25 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   await stopProcesses(world, running, values.timeout);
   // What cannot be read any more can still be removed.
   const record = await folder.read().catch((error) => {
-    if (!values['delete-data'] || !(error instanceof UserError)) throw error;
+    if (!deletes || !(error instanceof UserError)) throw error;
     world.writeError(`${error.message}\n`);
     return undefined;
   });
   const name = record?.settings.name ?? values.name;
   if (record !== undefined) await retractContext(folder);
   const existed = await folder.exists();
-  if (values['delete-data'] && record !== undefined) await emptyStore(world, folder, record.settings);
+  if (deletes && record !== undefined) await emptyStore(world, folder, record.settings);
   // The code of containers and images is only loaded by who has any.
   const hasContainers = runtimesOf(record?.settings.runtime ?? '').some((one) => runtimeTable[one]?.mountsVolumes);
-  if (record === undefined ? values['delete-data'] : hasContainers)
+  if (record === undefined ? deletes : hasContainers)
     await (await import('./end-containers.ts')).endLeftContainers(world, folder.path);
-  if (values['delete-data'] && (await folder.entries())?.includes('docker'))
+  if (deletes && (await folder.entries())?.includes('docker'))
     await (await import('./docker-socket.ts')).removeDocker(world, folder.path);
-  if (values['delete-data'] && (await folder.entries())?.includes('images'))
+  if (deletes && (await folder.entries())?.includes('images'))
     await (await import('./image/release-roots.ts')).releaseRoots(world, folder.path);
-  if (values['delete-data'] && record !== undefined) await removeNetwork(record.settings);
-  if (values['delete-data']) await (await clusterRegistry(world)).remove(folder.path);
-  const others = values['delete-data'] ? await folder.remove() : [];
+  if (deletes && record !== undefined) await removeNetwork(record.settings);
+  if (deletes) await (await clusterRegistry(world)).remove(folder.path);
+  const others = deletes ? await folder.remove() : [];
   const did =
     running.length > 0 ? 'Stopped the cluster' : existed ? 'Nothing ran of the cluster' : 'There is no cluster';
   const kept =
@@ -90,7 +92,7 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
       ? `Its objects were in memory and are gone; its keys and addresses stay in ${folder.path}.`
       : `Its data stays in ${folder.path}.`;
   const data =
-    values['delete-data'] && existed
+    deletes && existed
       ? ` Its data in ${folder.path} was removed${others.length === 0 ? '' : `; what else is there stays (${others.slice(0, 3).join(', ')})`}.`
       : existed
         ? ` ${kept}`
