@@ -28,14 +28,7 @@ export async function askedParts(
 > {
   const { allowedUnsafeSysctls = [], memory, nodeName, staticPods } = settings;
   const cpus = await nodeCpus(settings.cpus, amounts, settings);
-  const files = staticPods === undefined ? undefined : await import('./static-pods.ts');
-  const kept = memory === undefined ? undefined : await import('./node-memory.ts');
-  return {
-    ...cpus,
-    allowedUnsafeSysctls,
-    ...(memory === undefined ? {} : kept?.nodeMemory(memory, cpus.allocatable, settings)),
-    ...(staticPods === undefined || files === undefined
-      ? {}
-      : { staticPods: files.staticPodFiles(staticPods, nodeName) }),
-  };
+  const kept = memory && (await import('./node-memory.ts')).nodeMemory(memory, cpus.allocatable, settings);
+  const files = staticPods && (await import('./static-pods.ts')).staticPodFiles(staticPods, nodeName);
+  return { ...cpus, allowedUnsafeSysctls, ...kept, ...(files && { staticPods: files }) };
 }

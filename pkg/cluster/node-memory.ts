@@ -7,8 +7,9 @@ import { MemoryManager } from '#pkg/kubelet/memory/memory-manager.ts';
 import { allocatableOf, type MemoryNode } from '#pkg/kubelet/memory/memory-state.ts';
 import { StaticMemory } from '#pkg/kubelet/memory/static-memory.ts';
 import { quantityValue } from '#pkg/kubelet/model/amounts.ts';
+import { keptValue } from '#pkg/kubelet/plugins/kept-value.ts';
 import { numaNodesMax } from '#pkg/kubelet/topology/numa-hints.ts';
-import { forgetRecord, saveRecord, takeRecord } from './kept-record.ts';
+import { forgetRecord, takeRecord } from './kept-record.ts';
 import type { MemorySettings, ReservedMemory } from './memory-flags.ts';
 import type { NodePlace } from './node-cpus.ts';
 
@@ -46,7 +47,7 @@ export function staticMemory(nodes: readonly MemoryNode[], path: string): NonNul
   };
   // What is wrong with it is said before anything starts.
   make();
-  return (deps) => new MemoryManager(deps, { memory: make(), save: (record) => saveRecord(path, record) });
+  return (deps) => new MemoryManager(deps, { memory: make(), save: keptValue(path).write });
 }
 
 /** Why so much cannot be reserved; undefined where it can. Source: kubelet `validateReservedMemory`. */

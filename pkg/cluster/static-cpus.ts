@@ -6,10 +6,11 @@ import { formatCpus } from '#pkg/kubelet/cpus/cpu-set.ts';
 import { StaticCpus } from '#pkg/kubelet/cpus/static-cpus.ts';
 import { type Cpu, numaNumber } from '#pkg/kubelet/cpus/take-cpus.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
+import { keptValue } from '#pkg/kubelet/plugins/kept-value.ts';
 import { numaNodesMax } from '#pkg/kubelet/topology/numa-hints.ts';
 import type { TopologySettings } from '#pkg/kubelet/topology/topology-manager.ts';
 import type { CpuSettings } from './cpu-flags.ts';
-import { forgetRecord, saveRecord, takeRecord } from './kept-record.ts';
+import { forgetRecord, takeRecord } from './kept-record.ts';
 
 /** Source: kubelet `cpuManagerStateFileName`. */
 const recordName = 'cpu_manager_state';
@@ -35,7 +36,7 @@ export function staticCpus({ cpus, folder, settings }: CpuPlace): NonNullable<Ku
   };
   // What is wrong with it is said before anything starts.
   make();
-  return (deps) => new CpuManager(deps, { cpus: make(), save: (record) => saveRecord(path, record) });
+  return (deps) => new CpuManager(deps, { cpus: make(), save: keptValue(path).write });
 }
 
 /** Forgets what a kubelet with another policy has written down. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { loginOfAuth } from '#pkg/images/client/docker-auth.ts';
 import type { RegistryLogin } from '#pkg/images/image-store.ts';
 import { parseReference } from '#pkg/images/reference.ts';
 import type { World } from '../world.ts';
@@ -28,9 +29,7 @@ export async function loginsFor(world: World, name: string): Promise<readonly Re
   return keys.flatMap((key) => loginOf(auths[key]));
 }
 
-function loginOf(entry: unknown): readonly RegistryLogin[] {
+function loginOf(entry: unknown): RegistryLogin | readonly [] {
   if (!isObject(entry) || typeof entry.auth !== 'string') return [];
-  const text = Buffer.from(entry.auth, 'base64').toString();
-  const colon = text.indexOf(':');
-  return colon < 0 ? [] : [{ username: text.slice(0, colon), password: text.slice(colon + 1) }];
+  return loginOfAuth(entry.auth) ?? [];
 }

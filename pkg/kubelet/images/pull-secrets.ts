@@ -4,6 +4,7 @@
  */
 import type { Pod, Secret } from '#pkg/api/types/core-v1.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
+import { loginOfAuth } from '#pkg/images/client/docker-auth.ts';
 import type { ObjectReader } from '../env/environment.ts';
 import { parseImageName } from '../runtime/image-name.ts';
 import type { RegistryCredentials } from '../runtime/runtime.ts';
@@ -80,11 +81,7 @@ function parsed(data: string | undefined): unknown {
 function loginOf(entry: unknown): RegistryCredentials | undefined {
   if (!isObject(entry)) return undefined;
   const { auth, username, password } = entry;
-  if (typeof auth === 'string' && auth !== '') {
-    const text = Buffer.from(auth, 'base64').toString();
-    const colon = text.indexOf(':');
-    return colon < 0 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1) };
-  }
+  if (typeof auth === 'string' && auth !== '') return loginOfAuth(auth);
   const [user, word] = [username, password].map((one) => (typeof one === 'string' ? one : ''));
   return user === '' || user === undefined ? undefined : { username: user, password: word ?? '' };
 }

@@ -1,4 +1,5 @@
 /** Which parameters of the kernel a pod may set on this node: those that do no harm to others, and what the node allows besides. Pure. Source: kubelet `sysctl/allowlist.go`, `sysctl/safe_sysctls.go`. */
+import { dottedSysctl, sysctlSharedBy } from '#pkg/api/core/sysctls.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { PodFailure } from '../status/pod-status-input.ts';
 
@@ -24,21 +25,15 @@ export function sysctlRefusal({ spec }: Pod, allowed: readonly string[]): PodFai
     safe.includes(name) ||
     allowed.some((one) => (one.endsWith('*') ? name.startsWith(one.slice(0, -1)) : one === name));
   for (const { name } of securityContext?.sysctls ?? []) {
-    const plain = withDots(name);
+    const plain = dottedSysctl(name);
     const refuse = (why: string): PodFailure => ({
       reason: 'SysctlForbidden',
       message: `forbidden sysctl: ${JSON.stringify(name)} ${why}`,
     });
     if (!isAllowed(plain)) return refuse('not allowlisted');
-    if (hostNetwork && plain.startsWith('net.')) return refuse('not allowed with host net enabled');
-    if (hostIPC && /^(?:kernel\.(?:shm|msg|sem)|fs\.mqueue\.)/.test(plain))
-      return refuse('not allowed with host ipc enabled');
+    const shared = sysctlSharedBy(name);
+    if (hostNetwork && shared === 'hostNetwork') return refuse('not allowed with host net enabled');
+    if (hostIPC && shared === 'hostIPC') return refuse('not allowed with host ipc enabled');
   }
   return undefined;
-}
-
-/** `net/ipv4/a.b` is `net.ipv4.a/b`: whichever separates first does so everywhere. Source: sysctl(8). */
-function withDots(name: string): string {
-  if (/[./]/.exec(name)?.[0] !== '/') return name;
-  return name.replaceAll(/[./]/g, (one) => (one === '/' ? '.' : '/'));
 }

@@ -3,8 +3,9 @@
  * file of its number in a folder that all nodes of the machine share, so that no two have the same. Invariant: a claim is there before anything is made by it, and says
  * whose it is, so that what a node that was killed has left is found. Upstream counterpart: kubelet `userns/userns_manager.go`.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { namesIn, textOf } from '../../topology/system-files.ts';
 import { RuntimeError } from '../runtime.ts';
 
 /** Ids of one sandbox. Source: KEP-127. */
@@ -68,21 +69,5 @@ export class UserIds {
 
   #mark(sandboxId: string): string {
     return `${this.#node} ${sandboxId}`;
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }

@@ -3,6 +3,7 @@
  * Source: upstream `ValidateSecurityContext`, `validatePodSpecSecurityContext` and the functions they call.
  */
 
+import { sysctlSharedBy } from '#pkg/api/core/sysctls.ts';
 import type { AppArmorProfile, PodSpec, SeccompProfile, SecurityContext, Sysctl } from '#pkg/api/types/core-v1.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
@@ -97,12 +98,6 @@ const sysctlSegment = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
 const sysctlPattern = `^(${sysctlSegment}[\\./])*${sysctlSegment}$`;
 const sysctlSegmentPattern = new RegExp(`^${sysctlSegment}$`);
 
-/** The kernel's parameters that each namespace has its own of. Source: component-helpers `node/util/sysctl`. */
-const sysctlNamespaces: readonly { readonly of: RegExp; readonly field: 'hostIPC' | 'hostNetwork' }[] = [
-  { of: /^net\./, field: 'hostNetwork' },
-  { of: /^(kernel\.(sem$|shm|msg)|fs\.mqueue\.)/, field: 'hostIPC' },
-];
-
 function checkSysctls(into: Collector, spec: Given<PodSpec>, path: FieldPath<readonly Sysctl[]>): void {
   const names = new Set<string>();
   for (const [index, sysctl] of (spec.securityContext?.sysctls ?? []).entries()) {
@@ -115,7 +110,7 @@ function checkSysctls(into: Collector, spec: Given<PodSpec>, path: FieldPath<rea
     } else if (names.has(name))
       into.add({ reason: 'FieldValueDuplicate', field: own, message: `Duplicate value: "${name}"` });
     names.add(name);
-    const shared = sysctlNamespaces.find(({ of }) => of.test(name.replaceAll('/', '.')))?.field;
+    const shared = sysctlSharedBy(name);
     if (shared === undefined || !spec[shared] === true) continue;
     into.add(invalid(own, name, `may not be specified when '${shared}' is true`));
   }
