@@ -7,8 +7,9 @@
 import { explain } from '#cmd/common/errors.ts';
 import { serveHealth } from '#cmd/common/health-server.ts';
 import { type HeldFile, type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
+import type { Node } from '#pkg/api/types/core-v1.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
-import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { aborted, childSignal, sleep } from '#pkg/base/async.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
@@ -75,6 +76,7 @@ async function joinSupervised(
   }
   const steps = stepsOf(plan);
   const names = missing.map(({ name }) => name).join(', ');
+  const anew = kubeletsAnew(plan, missing);
   steps.begin(`Starting ${names}`, `Started ${names}`);
   process.kill(supervisor.pid, 'SIGUSR2');
   const endMs = world.clock.monotonicMs() + values.wait;
@@ -96,7 +98,7 @@ async function joinSupervised(
   steps.begin('Waiting for the nodes', 'All nodes are ready');
   const hosts = [kubernetesServiceIp(settings.serviceCidr), apiServerHost(settings), ...nodeNames(settings)];
   const pki = await ensurePki({ folder: folder.pki, clock: world.clock, nodeNames: nodeNames(settings), hosts });
-  await nodesReady(plan, pki, before.server);
+  await nodesReady(plan, { pki, server: before.server, anew });
   steps.end();
   plan.onReady();
   printResult(plan, before);
@@ -143,12 +145,13 @@ async function startAndKeep(plan: UpPlan, { running, held, signal }: Keeping): P
       const logLevel = values['log-level'] === 'warn' ? 'info' : values['log-level'];
       await tables.networks[settings.network]?.kernel?.prepare(settings);
       await writeConfigurations({ folder, settings, logLevel, pki, server, tables });
+      const anew = kubeletsAnew(plan, missing);
       const started = await startProcesses(plan, missing, step);
       const found = running.map((record) => foundProcess(world.clock, record));
       kept = supervisor.run([...found, ...started], keeping.signal);
       const record = await publishKubeconfig(plan, { server, pki });
       step('Waiting for the nodes', 'All nodes are ready');
-      await nodesReady(plan, pki, server);
+      await nodesReady(plan, { pki, server, anew });
       // Those who look for the cluster take it for started from here on.
       await held.update({ healthz: health.url });
       isReady = true;
@@ -238,7 +241,28 @@ async function startProcesses(
   return running;
 }
 
-async function nodesReady(plan: UpPlan, pki: Pki, server: string): Promise<void> {
+/** The kubelets that are started from now on. */
+interface KubeletsAnew {
+  readonly nodeNames: ReadonlySet<string | undefined>;
+  /** In RFC 3339, whole seconds. */
+  readonly since: string;
+}
+
+function kubeletsAnew({ world }: UpPlan, missing: readonly ProcessPlan[]): KubeletsAnew {
+  return {
+    nodeNames: new Set(missing.map(({ nodeName }) => nodeName)),
+    since: formatTimestamp(world.clock.nowMs()),
+  };
+}
+
+interface NodesWanted {
+  readonly pki: Pki;
+  readonly server: string;
+  readonly anew: KubeletsAnew;
+}
+
+/** Waits until every node is Ready, and its kubelet has said so itself: what one before it has said may still be there, and the port where that one listened. */
+async function nodesReady(plan: UpPlan, { pki, server, anew }: NodesWanted): Promise<void> {
   const { world, settings, values } = plan;
   const admin = pki.identities.get('admin')!;
   const transport = networkTransport({
@@ -254,9 +278,7 @@ async function nodesReady(plan: UpPlan, pki: Pki, server: string): Promise<void>
       let waiting = nodeNames(settings);
       try {
         const { items } = await client.list();
-        const ready = new Set(
-          items.filter((node) => isConditionTrue(node.status?.conditions, 'Ready')).map((node) => node.metadata?.name),
-        );
+        const ready = new Set(items.filter((node) => isReadyNow(node, anew)).map((node) => node.metadata?.name));
         waiting = waiting.filter((name) => !ready.has(name));
       } catch (error) {
         if (!(error instanceof StatusError)) throw error;
@@ -272,4 +294,10 @@ async function nodesReady(plan: UpPlan, pki: Pki, server: string): Promise<void>
   } finally {
     await transport.close();
   }
+}
+
+function isReadyNow({ metadata, status }: Node, { nodeNames, since }: KubeletsAnew): boolean {
+  const ready = findCondition(status?.conditions, 'Ready');
+  if (ready?.status !== 'True') return false;
+  return !nodeNames.has(metadata?.name) || (ready.lastHeartbeatTime ?? '') >= since;
 }

@@ -102,6 +102,16 @@ describe('--processes', () => {
       (one) => one?.restarts === 1 && one.health === 'healthy',
     );
   });
+
+  test('up after all of them were killed returns once the kubelet can be reached, and not by what the one before it said', async () => {
+    for (const { pid } of await processes(cluster)) process.kill(pid!, 'SIGKILL');
+    await eventually(
+      async () => (await processes(cluster)).every(({ health }) => health === 'stopped'),
+      (areStopped) => areStopped,
+    );
+    expect((await cluster.up()).code).toBe(0);
+    expect(await cluster.kubectl(kubectl, ['get', '--raw', '/api/v1/nodes/dev-node-1/proxy/healthz'])).toBe('ok');
+  });
 });
 
 describe('one process', () => {
