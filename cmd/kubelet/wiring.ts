@@ -8,6 +8,7 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { cpuSettingsOf } from '#pkg/cluster/cpu-flags.ts';
+import { credentialProvidersOf } from '#pkg/cluster/credential-provider-flags.ts';
 import { evictionOf } from '#pkg/cluster/eviction-flags.ts';
 import { hostNetwork } from '#pkg/cluster/host-network.ts';
 import { imageCollectionOf } from '#pkg/cluster/image-collection-flags.ts';
@@ -120,6 +121,7 @@ function saidOf(values: FlagValues<typeof kubeletFlags>) {
     podPidsMax: podPidsOf(values),
     shutdown: shutdownOf(values),
     staticPods: staticPodsOf(values),
+    credentialProviders: credentialProvidersOf(values),
     allowedUnsafeSysctls: allowedSysctlsOf(values),
     ...(cpus === undefined ? {} : { cpus }),
     ...(imageCollection === undefined ? {} : { imageCollection }),
