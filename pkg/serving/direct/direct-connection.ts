@@ -138,7 +138,7 @@ class DirectConnection {
 
   readonly #onClose = (): void => {
     this.#request?.gone();
-    this.#response?.tell('close');
+    this.#response?.gone();
   };
 
   /** Its close is told of. */

@@ -36,6 +36,7 @@ export class DirectResponse implements Outgoing {
   chunkedEncoding = false;
   writableEnded = false;
   headersSent = false;
+  destroyed = false;
   readonly #options: DirectResponseOptions;
   /** Not written yet. */
   #head = '';
@@ -48,16 +49,13 @@ export class DirectResponse implements Outgoing {
     this.socket = options.socket;
   }
 
-  get destroyed(): boolean {
-    return this.socket.destroyed;
-  }
-
   /** All of it is with the kernel. */
   get writableFinished(): boolean {
     return this.writableEnded && this.socket.writableLength === 0;
   }
 
   destroy(): void {
+    this.destroyed = true;
     this.socket.destroy();
   }
 
@@ -151,6 +149,12 @@ export class DirectResponse implements Outgoing {
     this.#listeners ??= [];
     this.#listeners.push({ event, listener, isOnce });
     return this;
+  }
+
+  /** The connection has closed. */
+  gone(): void {
+    this.destroyed = true;
+    this.tell('close');
   }
 
   /** Tells those who wait for it that the connection has closed or wants more; of an end they are told once. */
