@@ -34,8 +34,11 @@ keep() {
 keep cmd/kubelet/main.ts "--kubeconfig=/keys/node-$NODE_NAME.kubeconfig" "--node-name=$NODE_NAME" --node-ip=0.0.0.0 $network --runtime=container \
   --root-dir=/data --cluster-dns="$cluster_dns" --resolv-conf=/run/resolv.conf --nodes-on-machine=3 --client-ca-file=/keys/ca.crt \
   --tls-cert-file=/keys/kubelet.crt --tls-private-key-file=/keys/kubelet.key &
+kept=$!
 # shellcheck disable=SC2086
 keep cmd/kube-proxy/main.ts --kubeconfig=/keys/kube-proxy.kubeconfig "--hostname-override=$NODE_NAME" --nodeport-addresses=0.0.0.0 $network &
+kept="$kept $!"
 keep cmd/cluster-dns/main.ts --kubeconfig=/keys/cluster-dns.kubeconfig --address="$cluster_dns" &
-trap 'kill $(jobs -p); wait; exit 0' TERM
+kept="$kept $!"
+trap 'kill $kept; wait; exit 0' TERM
 wait
