@@ -157,6 +157,17 @@ test.each([true, false])('an answer that says its own date says no other (direct
   expect((await client.until(/done$/)).match(/^date: .*$/gim)).toEqual(['date: Thu, 01 Jan 1970 00:00:00 GMT']);
 });
 
+test.each([true, false])(
+  'a length that an answer without a body says is the only one (directly: %s)',
+  async (isDirect) => {
+    const headers = { 'content-length': '10' };
+    const server = await serve(async () => ({ status: 200, headers, body: { kind: 'empty' } }), { isDirect });
+    const client = await open(server.port);
+    client.send('HEAD / HTTP/1.1\r\nhost: a\r\n\r\n');
+    expect((await client.until(/\r\n\r\n$/)).match(/^content-length: .*$/gim)).toEqual(['content-length: 10']);
+  },
+);
+
 test('the lines of a head that are kept for the next one do not keep the body that came with it', () => {
   const piece = Buffer.concat([
     Buffer.from('PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 16000\r\n\r\n'),
