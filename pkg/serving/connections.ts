@@ -108,6 +108,14 @@ export class Connection implements Gated {
     this.#seenBytes = this.socket?.bytesRead ?? 0;
   }
 
+  /** The last request has been answered, if there was one: from now on the next one is waited for. */
+  answered(nowMs: number): void {
+    if (this.response === undefined) return;
+    this.response = undefined;
+    this.#isHead = false;
+    this.#sinceMs = nowMs;
+  }
+
   /** A request is answered on it. */
   get isBusy(): boolean {
     const { response, session } = this;
@@ -176,12 +184,7 @@ export class Connection implements Gated {
   /** Whether the next request is too long in coming. */
   #isLate(socket: Socket, nowMs: number, limits: ServingLimits): boolean {
     const bytes = socket.bytesRead;
-    if (this.response !== undefined) {
-      // Answered since it was looked at last.
-      this.response = undefined;
-      this.#isHead = false;
-      this.#sinceMs = nowMs;
-    }
+    this.answered(nowMs);
     if (!this.#isHead && bytes !== this.#seenBytes) {
       this.#isHead = true;
       this.#sinceMs = nowMs;

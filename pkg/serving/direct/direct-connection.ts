@@ -3,8 +3,8 @@
  * that Node makes for each request and answer, which cost as much as a short answer does otherwise. With the first that is not, the connection
  * is given to Node's server, with all that has come of it, and stays there: upgrades, chunked bodies, heads in pieces, and whatever is to be refused.
  *
- * Invariants: a request is read when the one before it has been answered; what came after it meanwhile is held, one piece of it, while the connection is not
- * read further. Nothing throws past here.
+ * Invariants: a request is read when the one before it has been answered, and its client takes what it is answered; what came after it meanwhile is held,
+ * one piece of it, while the connection is not read further. Nothing throws past here.
  */
 import type { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
@@ -65,10 +65,12 @@ class DirectConnection {
   }
 
   readonly #onData = (piece: Buffer): void => {
-    const taken = this.#request?.add(piece) ?? 0;
+    const request = this.#request;
+    const taken = request?.add(piece) ?? 0;
+    if (taken > 0 && request?.complete === true) this.#options.connection.cameSoFar();
     if (taken === piece.length || this.#isOver) return;
     const rest = taken === 0 ? piece : piece.subarray(taken);
-    if (this.#request === undefined) this.#take(rest);
+    if (request === undefined && !this.#socket.writableNeedDrain) this.#take(rest);
     else this.#hold(rest);
   };
 
@@ -117,18 +119,24 @@ class DirectConnection {
       this.#socket.destroySoon();
       return;
     }
+    if (!this.#socket.writableNeedDrain) this.#goOn();
+  };
+
+  /** Reads what was held. */
+  #goOn(): void {
     const rest = this.#rest;
     if (rest === undefined) return;
     this.#rest = undefined;
     this.#socket.resume();
     this.#take(rest);
-  };
+  }
 
   #giveToNode(piece: Buffer): void {
     this.#leave();
-    // Answered, though the kernel may not have all of it yet.
-    this.#options.connection.response = undefined;
-    this.#options.giveToNode();
+    const { connection, serving, giveToNode } = this.#options;
+    // Though the kernel may not have all of it yet.
+    connection.answered(serving.clock.monotonicMs());
+    giveToNode();
     this.#socket.emit('data', piece);
   }
 
@@ -144,5 +152,8 @@ class DirectConnection {
   /** Its close is told of. */
   readonly #onError = (): void => {};
 
-  readonly #onDrain = (): void => this.#response?.tell('drain');
+  readonly #onDrain = (): void => {
+    if (this.#response === undefined) this.#goOn();
+    else this.#response.tell('drain');
+  };
 }

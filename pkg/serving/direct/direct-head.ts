@@ -4,7 +4,7 @@
  * compares them); of what it does not take it says nothing, as that is for Node's parser to read or refuse; time is linear in the bytes.
  * Source: RFC 9112 sections 2 to 6.
  */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 
 const requestLine = /^(?:DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT) \/[!-"$-~]* HTTP\/1\.1\r$/;
@@ -31,7 +31,7 @@ const unusual: ReadonlySet<string> = new Set([
 
 /** The header lines of a head, which a client sends again and again. */
 export interface HeadFields {
-  /** From the first line's start to the end of the head. */
+  /** From the first line's start to the end of the head, in memory of their own. */
   readonly bytes: Buffer;
   /** By names in lower case. Never changed, as several requests may have them. */
   readonly headers: IncomingHttpHeaders;
@@ -88,5 +88,12 @@ function readFields(piece: Buffer, start: number): HeadFields | undefined {
   const { host, connection, 'content-length': length = '0' } = headers;
   if (host === undefined || !bodyLength.test(length)) return undefined;
   if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return undefined;
-  return { bytes: piece.subarray(start, last + headEnd.length), headers, bodyBytes: Number(length) };
+  return { bytes: copyOf(piece.subarray(start, last + headEnd.length)), headers, bodyBytes: Number(length) };
+}
+
+/** In memory of its own: a piece is part of what was read with it of other connections, all of which it would keep. */
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  copy.set(bytes);
+  return copy;
 }

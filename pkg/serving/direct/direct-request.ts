@@ -119,6 +119,7 @@ export class DirectRequest implements Incoming {
     for (const piece of this.#pieces) stream.push(piece);
     this.#pieces = [];
     if (this.#left === 0) stream.push(null);
+    else if (this.#isGone) stream.destroy();
     return stream;
   }
 }

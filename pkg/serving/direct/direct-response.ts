@@ -64,6 +64,7 @@ export class DirectResponse implements Outgoing {
     this.#hasBody = !this.#options.isHead && status !== 204 && status !== 304;
     let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`;
     let hasLength = false;
+    let hasDate = false;
     for (let i = 0; i < head.length; i += 2) {
       const name = head[i] ?? '';
       const value = head[i + 1] ?? '';
@@ -74,8 +75,9 @@ export class DirectResponse implements Outgoing {
       text += `${name}: ${value}\r\n`;
       if (name.length === 14) hasLength ||= name.toLowerCase() === 'content-length';
       else if (name.length === 10) this.#isLast ||= name.toLowerCase() === 'connection';
+      else if (name.length === 4) hasDate ||= name.toLowerCase() === 'date';
     }
-    text += `Date: ${dateText(this.#options.clock)}\r\n`;
+    if (!hasDate) text += `Date: ${dateText(this.#options.clock)}\r\n`;
     if (!this.#isLast) text += `Connection: keep-alive\r\nKeep-Alive: timeout=${this.#options.keepSeconds}\r\n`;
     this.chunkedEncoding = !hasLength && this.#hasBody;
     this.#head = this.chunkedEncoding ? `${text}Transfer-Encoding: chunked\r\n\r\n` : `${text}\r\n`;
