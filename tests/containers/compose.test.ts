@@ -184,6 +184,26 @@ describe.skipIf(noEngine !== undefined)('docker-compose up', () => {
     expect(await kubectl('logs', 'deployment/kv')).toContain('Ready to accept connections');
   });
 
+  test('a worker whose kubelet is killed goes on with its pods, and the next kubelet finds them', {
+    timeout: imagesMs,
+  }, async () => {
+    const status = '{.items[0].status.containerStatuses[0]';
+    const store = ['get', 'pods', '-l', 'tier=store', '-o', `jsonpath=${status}.containerID} ${status}.restartCount}`];
+    const before = await kubectl(...store);
+    expect(before).toMatch(/ 0$/);
+    const worker = await nodeOf('tier=store');
+    const isKubelet = 'case "$(tr "\\0" " " <$p/cmdline)" in *cmd/[k]ubelet/main.ts*)';
+    const killIt = `for p in /proc/[0-9]*; do ${isKubelet} kill -9 "\${p#/proc/}";; esac; done`;
+    const counts = await asking(async () => {
+      await compose('exec', '-T', worker, 'sh', '-c', killIt);
+      // Of the next one: it answers at another port.
+      await kubectl('logs', 'deployment/kv');
+      await write('without a kubelet');
+    });
+    console.log(`compose: without the kubelet of ${worker}: ${counts.answered} answers, ${counts.failed} failures`);
+    expect(await kubectl(...store)).toBe(before);
+  });
+
   /** The container that leads: of a component by its Lease, of etcd by what its members say. */
   async function leaderOf(component: string): Promise<string> {
     const holder = ['-n', 'kube-system', 'get', 'lease', component, '-o', 'jsonpath={.spec.holderIdentity}'];
