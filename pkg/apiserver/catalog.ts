@@ -4,7 +4,7 @@
  *
  * Invariants: definitions are added and removed whole, between two requests: nobody sees a part of one. `generation` changes with each, by which
  * whoever derives something from the list (discovery, OpenAPI) knows that it is old. A storage is closed with the last that uses it: its watches
- * end, its cache gives its memory back. What is stored stays.
+ * end, its cache gives its memory back. What is stored stays. What is expected (`expected-resources.ts`) is taken up before anybody is told that it is not there.
  * Upstream counterpart: apiserver `InstallAPIGroup`; apiextensions-apiserver `customresource_handler.go`.
  */
 import { resourceKey, type SubresourceInfo } from '#pkg/api/resources.ts';
@@ -14,6 +14,7 @@ import { servedStrategy, type VersionPairing, versionView } from './conversion.t
 import type { RemoteVersion } from './converters/remote-version.ts';
 import { DefinitionError, type ResourceDefinition, type ResourceVersion, type ServedInfo } from './definition.ts';
 import type { ServedCatalog } from './documents.ts';
+import { ExpectedResources, type ResourceName } from './expected-resources.ts';
 import type { KeepingRules } from './keeping-rules.ts';
 import type { ResourceStore } from './storage/resource-store.ts';
 import { storedView, type VersionView } from './storage/version-view.ts';
@@ -64,13 +65,6 @@ export interface CatalogOptions {
   }) => ResourceStore;
 }
 
-/** Something with a name of its own among the resources. */
-export interface ResourceName {
-  readonly group: string;
-  /** Plural. */
-  readonly resource: string;
-}
-
 interface OpenStore {
   readonly store: ResourceStore;
   /** Definitions that use it. */
@@ -97,6 +91,8 @@ export class Catalog implements ServedCatalog {
   readonly #stores = new Map<string, OpenStore>();
   /** Names that are taken, by whom. */
   readonly #names = new Map<string, string>();
+  /** What is added, if it can be served, when somebody first asks for it. */
+  readonly expected = new ExpectedResources();
   #list: readonly ServedInfo[] | undefined;
   #generation = 0;
 
@@ -108,15 +104,18 @@ export class Catalog implements ServedCatalog {
   }
 
   find(gvr: GroupVersionResource): ServedResource | undefined {
-    return this.#byKey.get(`${gvr.group}/${gvr.version}/${gvr.resource}`);
+    const key = `${gvr.group}/${gvr.version}/${gvr.resource}`;
+    return this.#byKey.get(key) ?? (this.expected.meet(gvr) ? this.#byKey.get(key) : undefined);
   }
 
   /** The stored version of a resource, or any served one, for reading past authorization. */
   findAny({ group, resource }: ResourceName): ServedResource | undefined {
+    this.expected.meet({ group, resource });
     return this.#takenOf(group, resource)?.any;
   }
 
   hasGroup(group: string): boolean {
+    if (!this.#byName.has(group)) this.expected.meetGroup(group);
     return this.#byName.has(group);
   }
 
@@ -125,10 +124,12 @@ export class Catalog implements ServedCatalog {
   }
 
   list(): readonly ServedInfo[] {
+    this.expected.meetSome();
     this.#list ??= [...this.#byKey.values()].map((one) => one.info);
     return this.#list;
   }
 
+  /** All that was taken up. Versions of one resource always are together. */
   served(): Iterable<ServedResource> {
     return this.#byKey.values();
   }
@@ -142,6 +143,7 @@ export class Catalog implements ServedCatalog {
    * nothing, when it makes no sense or one of its names is taken.
    */
   add(definition: ResourceDefinition): void {
+    this.expected.meetGroup(definition.group);
     this.#add(definition, new Map());
   }
 
@@ -151,6 +153,7 @@ export class Catalog implements ServedCatalog {
    */
   replace(definition: ResourceDefinition): void {
     const { group, names } = definition;
+    this.expected.meetGroup(group);
     const taken = this.#takenOf(group, names.plural);
     if (taken === undefined) refuse(definition, 'it is not served');
     checkDefinition(definition);
@@ -177,11 +180,13 @@ export class Catalog implements ServedCatalog {
     readonly sort: 'kind' | 'name';
     readonly name: string;
   }): string | undefined {
+    this.expected.meetGroup(group);
     return this.#names.get(`${group} ${sort} ${name}`);
   }
 
   /** Serves a resource no longer: its watches end, and who asks is told that there is no such resource. False when there was none. */
   remove({ group, resource }: ResourceName): boolean {
+    this.expected.meet({ group, resource });
     const ofGroup = this.#byName.get(group);
     const taken = ofGroup?.get(resource);
     if (ofGroup === undefined || taken === undefined) return false;

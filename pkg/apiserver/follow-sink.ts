@@ -12,3 +12,9 @@ export interface FollowSink<T extends KubeObject = KubeObject> {
 export interface LazyObject {
   readonly object: KubeObject;
 }
+
+/** One whose name is known before. */
+export interface NamedObject extends LazyObject {
+  /** What its key has after that of its resource: its name, behind its namespace and a slash where it has one. */
+  readonly name: string;
+}

@@ -4,11 +4,12 @@
  *
  * Does not wait for anybody and queues nothing. A resource that is not served has no objects.
  */
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import type { CacheEvent } from '#pkg/storage/cache.ts';
+import type { CacheEntry, CacheEvent } from '#pkg/storage/cache.ts';
 import type { Catalog } from './catalog.ts';
-import type { FollowSink, LazyObject } from './follow-sink.ts';
+import type { FollowSink, LazyObject, NamedObject } from './follow-sink.ts';
 
 /** What is followed, and who is told. */
 export interface FollowOptions {
@@ -68,4 +69,41 @@ export async function follow(options: FollowOptions): Promise<void> {
     }
   };
   await begin();
+}
+
+/** The objects of a resource as they are now; `changed` is called once, when one of them changes, or the cache has lost its store. Rejects when the store cannot be read. */
+export async function peek(
+  { catalog, resource, signal }: Pick<FollowOptions, 'catalog' | 'resource' | 'signal'>,
+  changed: () => void,
+): Promise<readonly NamedObject[]> {
+  const store = catalog.findAny(resource)?.store;
+  const cache = store?.cache;
+  if (store === undefined || cache === undefined) return [];
+  await cache.fresh();
+  const { prefix } = store;
+  const objects = cache.list(prefix).map((entry) => new NamedEntry(entry, prefix.length));
+  const tell = (): void => {
+    watch.close();
+    changed();
+  };
+  const watch = cache.watch(
+    { prefix, afterRevision: cache.revision },
+    { onEvents: tell, onProgress: () => {}, onError: tell },
+  );
+  signal.addEventListener('abort', () => watch.close(), { once: true });
+  return objects;
+}
+
+class NamedEntry implements NamedObject {
+  readonly name: string;
+  readonly #entry: CacheEntry;
+
+  constructor(entry: CacheEntry, prefixLength: number) {
+    this.name = entry.key.slice(prefixLength);
+    this.#entry = entry;
+  }
+
+  get object(): KubeObject {
+    return this.#entry.object;
+  }
 }

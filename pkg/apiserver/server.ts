@@ -34,8 +34,8 @@ import type { NetworkTarget, OwnPages, ServerCore } from './endpoints/scope.ts';
 import type { FaultPoint } from './fault-point.ts';
 import type { FlowControl } from './flow/flow-control.ts';
 import { type ApiServerLimits, InFlight } from './flow/in-flight.ts';
-import { follow } from './follow.ts';
-import type { FollowSink } from './follow-sink.ts';
+import { follow, peek } from './follow.ts';
+import type { FollowSink, NamedObject } from './follow-sink.ts';
 import type { Page, TextPage } from './non-resource.ts';
 import { createPipeline } from './pipeline.ts';
 import { registryReader } from './reader.ts';
@@ -105,7 +105,10 @@ interface FollowSubject {
 }
 
 /** The definitions that a running server has. */
-export type ServedDefinitions = Pick<Catalog, 'add' | 'generation' | 'holderOf' | 'list' | 'remove' | 'replace'>;
+export type ServedDefinitions = Pick<
+  Catalog,
+  'add' | 'expected' | 'generation' | 'holderOf' | 'list' | 'remove' | 'replace'
+>;
 
 /** A server that has been made; nothing runs before `run` or `ready`. */
 export interface ApiServer {
@@ -119,6 +122,8 @@ export interface ApiServer {
   readonly resources: ServedDefinitions;
   /** Tells `sink` of all objects of a resource from now on, until the server stops. Resolves once it knows of those that there are. */
   follow<T extends KubeObject>(resource: ResourceRef<T>, sink: FollowSink<T>): Promise<void>;
+  /** The objects of a resource as they are now, none of which is decoded before somebody looks at it; `changed` is told once that they are not so any more. */
+  peek(resource: FollowSubject, changed: () => void): Promise<readonly NamedObject[]>;
   /** Reads the server's own objects, past authorization. */
   readonly reader: RegistryReader;
 }
@@ -215,6 +220,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     resources: catalog,
     reader,
     follow: tell,
+    peek: (resource, changed) => peek({ catalog, resource, signal: stopping.signal }, changed),
     async run(signal) {
       await ready();
       const compacting = keepCompacting(core, store, signal);

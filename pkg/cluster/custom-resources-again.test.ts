@@ -2,9 +2,10 @@
 import { expect, test } from 'vitest';
 import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
-import { isInvalid } from '#pkg/apimachinery/status-error.ts';
+import { isInvalid, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { discoverResources } from '#pkg/client/discovery.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import { startBareApi } from '#pkg/testing/bare-api.ts';
 
@@ -57,6 +58,7 @@ async function start(store: ReturnType<typeof createMemoryStore>) {
   const stop = new AbortController();
   let running: Promise<void> | undefined;
   return {
+    client,
     definitions: client.resource(customResourceDefinitions),
     foos: client.resource(foos),
     async run(): Promise<void> {
@@ -99,5 +101,63 @@ test('a definition that was established is served before the server runs, with i
   });
   await clock.settle();
   expect(await second.foos.create(foo('b', { size: 'xl' }))).not.toHaveProperty('size');
+  await second.end();
+});
+
+/** A store in which a server has established as many definitions of one group. */
+async function storeWith(plurals: readonly string[]) {
+  const store = createMemoryStore({ clock });
+  const first = await start(store);
+  await first.run();
+  for (const plural of plurals) await first.definitions.create(namedDefinition(plural));
+  await clock.settle();
+  await first.end();
+  return store;
+}
+
+function namedDefinition(plural: string, kind = plural.toUpperCase()) {
+  const { spec, ...rest } = definition;
+  const metadata = { name: `${plural}.example.com` };
+  return { ...rest, metadata, spec: { ...spec, names: { plural, kind } } };
+}
+
+test('a change of definitions that nobody has asked for since the start is followed: one goes, another comes and gets no name that is taken', async () => {
+  const second = await start(await storeWith(['foos', 'bars', 'bazs']));
+  await second.run();
+  await second.definitions.create(namedDefinition('quxs', 'BARS'));
+  await second.definitions.delete('foos.example.com');
+  await clock.settle();
+  await expect(second.foos.list()).rejects.toSatisfy(isNotFound);
+  const { items } = await second.definitions.list();
+  const accepted = ({ status }: (typeof items)[number]) =>
+    status?.conditions?.find(({ type }) => type === 'NamesAccepted')?.status;
+  expect(items.map((crd) => [crd.spec.names.plural, accepted(crd)])).toEqual([
+    ['bars', 'True'],
+    ['bazs', 'True'],
+    ['quxs', 'False'],
+  ]);
+  await second.end();
+});
+
+test('definitions that nobody has asked for are read a while after the start, and one that was deleted meanwhile by another server is not served any more', async () => {
+  const store = await storeWith(['foos', 'bars']);
+  const second = await start(store);
+  expect((await second.foos.list()).items).toEqual([]);
+  const third = await start(store);
+  await third.run();
+  await third.definitions.delete('foos.example.com');
+  await clock.settle();
+  await second.run();
+  await clock.advance(3_000);
+  await expect(second.foos.list()).rejects.toSatisfy(isNotFound);
+  await second.end();
+  await third.end();
+});
+
+test('discovery says what there is, whoever has asked for it before', async () => {
+  const second = await start(await storeWith(['foos', 'bars']));
+  const { resources } = await discoverResources(second.client);
+  const own = resources.filter(({ ref }) => ref.group === 'example.com').map(({ ref }) => ref.resource);
+  expect(own.sort()).toEqual(['bars', 'foos']);
   await second.end();
 });

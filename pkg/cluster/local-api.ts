@@ -2,6 +2,7 @@
  * The API server of a cluster as a function over its store: what `up`, its process and every cluster for tests have in common. It opens no
  * sockets (`api-part.ts` does) and does not close the store.
  */
+
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { Auditing } from '#pkg/apiserver/audit/auditor.ts';
 import { mastersOr } from '#pkg/apiserver/authz/authorizer.ts';
@@ -255,7 +256,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     userAgent: 'kube-apiserver',
   });
   const webhooks = { call, reader: server.reader, clock: networkClock };
-  const customResources = createCustomResources({ client, served: server.resources, clock, random, log, webhooks });
+  const customResources = createCustomResources({ client, server, clock, random, log, webhooks });
   let started: Promise<void> | undefined;
   const ready = (): Promise<void> => {
     started ??= (async () => {

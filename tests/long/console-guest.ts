@@ -1,5 +1,6 @@
 /** A guest that is talked to by its console: on our machine with a disk in memory, and on QEMU for the time that the same takes there. */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import type { Machine } from '#pkg/vmm/machine-contract.ts';
 
@@ -39,28 +40,37 @@ export function ask(
   return runUntil(machine, end, disk);
 }
 
-/** The same on QEMU: types a line at the first `prompt`; resolves with the seconds until that, and until it has printed what ends it. */
+/** The same on QEMU: types a line at the first `prompt`; resolves with the seconds until that, and those of a processor that it took, and with the seconds until it has printed what ends it. */
 export async function qemuSeconds(
   options: readonly string[],
   { line, prompt, end }: { readonly line: string; readonly prompt: RegExp; readonly end: RegExp },
-): Promise<{ readonly promptSeconds: number; readonly endSeconds: number }> {
+): Promise<{ readonly promptSeconds: number; readonly promptCpuSeconds: number; readonly endSeconds: number }> {
   const child = spawn('qemu-system-riscv64', options);
   const began = performance.now();
   const passed = (): number => (performance.now() - began) / 1000;
   let text = '';
   let promptSeconds: number | undefined;
+  let promptCpuSeconds = 0;
   try {
     for await (const bytes of child.stdout) {
       text += bytes;
       if (promptSeconds === undefined && prompt.test(text)) {
         promptSeconds = passed();
+        promptCpuSeconds = cpuSecondsOf(child.pid ?? 0);
         text = '';
         child.stdin.write(`${line}\n`);
       }
-      if (promptSeconds !== undefined && end.test(text)) return { promptSeconds, endSeconds: passed() };
+      if (promptSeconds !== undefined && end.test(text))
+        return { promptSeconds, promptCpuSeconds, endSeconds: passed() };
     }
     throw new Error(`QEMU ended: ${text}`);
   } finally {
     child.kill('SIGKILL');
   }
+}
+
+/** What a process has taken of processors so far. Source: proc(5), `stat`, in hundredths of seconds. */
+function cpuSecondsOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }

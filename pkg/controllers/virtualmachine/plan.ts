@@ -9,12 +9,16 @@ import { isStandbyOpen, type VirtualMachine, type VirtualMachineStatus } from '#
 import { waitsForMachine } from '#pkg/api/virtual-machine-migration.ts';
 import { hasLostContainer } from '../common/machine-pod.ts';
 import { availableInMs, timeMs } from '../common/pod.ts';
+import type { BeginningProblem } from './beginning.ts';
 
 /** The pause before a run after failed ones: it doubles with each. Source: the kubelet's back-off of containers. */
 const pauseMs = 10_000;
 const pauseMsMax = 300_000;
 /** A run that has been ready for so long ends a row of failed ones. */
 const steadySeconds = 600;
+
+/** The reason of a pod that no node takes. */
+const unschedulable = 'Unschedulable';
 
 /** What is seen. */
 export interface Seen {
@@ -33,6 +37,8 @@ export interface Plan {
   readonly againMs?: number;
   readonly failures: number;
   readonly printableStatus: string;
+  /** Why it does not run, where its pod says so. */
+  readonly problem?: BeginningProblem;
   /** The pod in which it runs, or will. */
   readonly pod?: Pod;
   /** The request that was asked has been answered by this. */
@@ -64,7 +70,12 @@ export function planOf(seen: Seen): Plan {
     const remove = isStopping ? [live, ...finished] : finished;
     const again = leftMs === undefined || leftMs === 0 ? {} : { againMs: leftMs };
     const restarted = leftMs === 0 ? 0 : failures;
-    return { ...none, ...again, remove, pod: live, failures: restarted, printableStatus: statusOf(live, isRunning) };
+    const problem = isRunning ? undefined : problemOf(live);
+    const said = {
+      printableStatus: statusOf(live, { isRunning, problem }),
+      ...(problem === undefined ? {} : { problem }),
+    };
+    return { ...none, ...again, remove, pod: live, failures: restarted, ...said };
   }
   if (leaving.length > 0) return { ...none, isRequestDone: false, printableStatus: 'Stopping' };
   return next(seen, { finished, isAsked: request?.action === 'Start' });
@@ -107,16 +118,19 @@ function next(
   const { failures: before = 0, runs = 0 } = machine.status ?? {};
   const last = finished.find(isPodTerminal);
   const hasFailed = last?.status?.phase === 'Failed';
+  const problem = hasFailed ? problemOf(last) : undefined;
+  const said = problem === undefined ? {} : { problem };
   const none = { create: false, remove: [], failures: before, isRequestDone: isAsked };
   if (!isAsked && runStrategy === 'Manual') {
     const printableStatus = last === undefined ? 'Stopped' : hasFailed ? 'Failed' : 'Succeeded';
-    return { ...none, printableStatus };
+    return { ...none, ...said, printableStatus };
   }
   if (!isAsked && runStrategy === 'RerunOnFailure' && last !== undefined && !hasFailed)
     return { ...none, failures: 0, printableStatus: 'Succeeded' };
   // Without a pod that has ended, it was deleted, or never there: it may begin at once.
   const leftMs = last === undefined || isAsked ? 0 : endedMs(last) + pauseAfter(before) - nowMs;
-  if (leftMs > 0) return { ...none, againMs: leftMs, printableStatus: hasFailed ? 'CrashLoopBackOff' : 'Stopped' };
+  if (leftMs > 0)
+    return { ...none, ...said, againMs: leftMs, printableStatus: hasFailed ? 'CrashLoopBackOff' : 'Stopped' };
   const failures = hasFailed ? before + 1 : 0;
   return {
     ...none,
@@ -131,12 +145,24 @@ function pauseAfter(failures: number): number {
   return failures === 0 ? 0 : Math.min(pauseMs * 2 ** (failures - 1), pauseMsMax);
 }
 
-function statusOf(pod: Pod, isRunning: boolean): string {
+function statusOf(
+  pod: Pod,
+  { isRunning, problem }: { readonly isRunning: boolean; readonly problem: BeginningProblem | undefined },
+): string {
   if (isRunning) return 'Running';
-  const isScheduled = (pod.spec?.nodeName ?? '') !== '';
-  if (isScheduled) return 'Starting';
-  const isRefused = pod.status?.conditions?.some(({ reason }) => reason === 'Unschedulable') === true;
-  return isRefused ? 'ErrorUnschedulable' : 'Provisioning';
+  if (problem !== undefined) return problem.reason === unschedulable ? 'ErrorUnschedulable' : problem.reason;
+  return (pod.spec?.nodeName ?? '') === '' ? 'Provisioning' : 'Starting';
+}
+
+/** What a pod says of why its machine does not run: no node takes it, its container waits for what is wrong with it, or it has failed. */
+function problemOf({ status }: Pod): BeginningProblem | undefined {
+  const refused = status?.conditions?.find(({ reason }) => reason === unschedulable);
+  if (refused !== undefined) return { reason: unschedulable, message: refused.message ?? '' };
+  const { waiting, terminated } = status?.containerStatuses?.[0]?.state ?? {};
+  if (waiting?.message !== undefined) return { reason: waiting.reason ?? 'Waiting', message: waiting.message };
+  if (status?.phase !== 'Failed') return undefined;
+  const ended = terminated === undefined ? '' : `the machine ended with code ${terminated.exitCode}`;
+  return { reason: status.reason ?? 'GuestFailed', message: status.message ?? terminated?.message ?? ended };
 }
 
 function endedMs({ metadata, status }: Pod): number {

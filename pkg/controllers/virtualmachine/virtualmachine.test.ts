@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import type { ContainerState, ContainerStateWaiting, ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
 import { pods, runtimeClasses } from '#pkg/api/types/refs.ts';
 import { type RunStrategy, virtualMachines } from '#pkg/api/virtual-machine.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -114,3 +115,48 @@ test('what has failed is forgotten once a run has been ready for ten minutes, wh
   expect(after(1)).toMatchObject({ failures: 2, againMs: 599_000 });
   expect(after(600)).toMatchObject({ failures: 0 });
 });
+
+test.each<[string, Pod['status'], string, string, string]>([
+  [
+    'no node takes it',
+    { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/1 nodes' }] },
+    'ErrorUnschedulable',
+    'Unschedulable',
+    '0/1 nodes',
+  ],
+  [
+    'its image is for another machine',
+    waitingStatus({ reason: 'CreateContainerError', message: 'it is no ELF file' }),
+    'CreateContainerError',
+    'CreateContainerError',
+    'it is no ELF file',
+  ],
+  [
+    'its guest has failed',
+    {
+      phase: 'Failed',
+      containerStatuses: [machineStatus({ terminated: { exitCode: 139, message: 'hart 0: trap 1' } })],
+    },
+    'CrashLoopBackOff',
+    'GuestFailed',
+    'hart 0: trap 1',
+  ],
+])('a machine says why it does not run: %s', (_, status = {}, printableStatus, reason, message) => {
+  const machine = { metadata: { name: 'store' }, status: { runs: 1, failures: 1, podName: 'store-x' } };
+  const pod = {
+    metadata: { name: 'store-x', creationTimestamp: '2026-01-01T00:00:00Z' },
+    spec: { nodeName: 'n1', containers: [] },
+    status,
+  };
+  const nowMs = Date.parse(pod.metadata.creationTimestamp) + 1_000;
+  const plan = planOf({ machine, pods: [pod], isLost: () => false, nowMs });
+  expect(plan).toMatchObject({ create: false, printableStatus, problem: { reason, message } });
+});
+
+function machineStatus(state: ContainerState): ContainerStatus {
+  return { name: 'machine', image: 'kernel', imageID: '', ready: false, restartCount: 0, state };
+}
+
+function waitingStatus(waiting: ContainerStateWaiting): Pod['status'] {
+  return { phase: 'Pending', containerStatuses: [machineStatus({ waiting })] };
+}

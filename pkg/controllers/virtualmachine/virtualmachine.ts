@@ -37,9 +37,6 @@ const againMs = 100;
 /** Times that a status is written again over what somebody else wrote. */
 const writesMax = 5;
 
-/** What is to be said of a machine, and why it cannot begin. */
-type Told = Plan & { readonly problem?: BeginningProblem };
-
 /** The controller of virtual machines. */
 export function createVirtualMachineController(context: ControllerContext): Component {
   const { client, clock, random } = context;
@@ -95,7 +92,7 @@ export function createVirtualMachineController(context: ControllerContext): Comp
 }
 
 /** Says how the machine stands, where that has changed. A pod that was made is counted, whoever else wrote meanwhile. */
-async function tell({ client, clock }: ControllerContext, machine: VirtualMachine, plan: Told): Promise<undefined> {
+async function tell({ client, clock }: ControllerContext, machine: VirtualMachine, plan: Plan): Promise<undefined> {
   const resource = client.resource(virtualMachines);
   const { name = '', namespace = '' } = machine.metadata ?? {};
   const answered = firstRequest(machine);
@@ -120,7 +117,7 @@ function firstRequest({ status }: VirtualMachine): string | undefined {
 }
 
 /** What is said of a machine whose run cannot begin; whoever asked for it gets it once it can. */
-function waiting({ status }: VirtualMachine, plan: Plan, problem: BeginningProblem): Told {
+function waiting({ status }: VirtualMachine, plan: Plan, problem: BeginningProblem): Plan {
   const { failures = 0 } = status ?? {};
   return { ...plan, create: false, failures, isRequestDone: false, printableStatus: 'ErrorSnapshot', problem };
 }
@@ -151,7 +148,7 @@ async function closeMigration(client: Client, machine: VirtualMachine): Promise<
   return false;
 }
 
-function statusOf({ metadata, status }: VirtualMachine, plan: Told, now: string): VirtualMachineStatus {
+function statusOf({ metadata, status }: VirtualMachine, plan: Plan, now: string): VirtualMachineStatus {
   const { pod, failures, problem } = plan;
   // What was said of another pod is not said of this one.
   const isPaused = status?.paused === true && pod !== undefined && pod.metadata?.name === status.podName;

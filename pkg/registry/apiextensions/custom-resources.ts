@@ -2,6 +2,8 @@
  * Serves what custom resource definitions define: follows the definitions, gives each its names and conditions, and has the server serve those
  * that are established. A definition that is deleted takes its objects with it before it goes.
  *
+ * What was established before a server began is known to it by name alone, and read when somebody asks for it, or a while after the start.
+ *
  * Invariants: what a definition's status calls established is served; of two that want one name the one that has it keeps it, and the other gets
  * it when it is free. Several servers on one store may do this at once: they come to the same.
  * Upstream counterpart: apiextensions-apiserver `controller/{status,establish,finalizer}` and `apiserver/customresource_handler.go`.
@@ -9,9 +11,11 @@
 import type { CustomResourceDefinition, CustomResourceDefinitionNames } from '#pkg/api/types/apiextensions-v1.ts';
 import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
-import type { ResourceRef } from '#pkg/apimachinery/object.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
-import type { ServedDefinitions } from '#pkg/apiserver/server.ts';
+import type { ResourceName } from '#pkg/apiserver/expected-resources.ts';
+import type { ApiServer, ServedDefinitions } from '#pkg/apiserver/server.ts';
+import { Deferred, sleep } from '#pkg/base/async.ts';
 import { type Clock, timestamp } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -30,7 +34,7 @@ import { type DefinitionDeps, definitionOf } from './definition-of.ts';
 export interface CustomResourcesOptions {
   /** As the server itself. */
   readonly client: Client;
-  readonly served: ServedDefinitions;
+  readonly server: Pick<ApiServer, 'peek' | 'resources'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -46,6 +50,11 @@ export interface CustomResources extends Component {
 
 /** How long until it is looked again whether the objects of a definition are gone. Source: none; upstream polls each five seconds. */
 const goneAgainMs = 1_000;
+
+/** So long after the start, or with the first change of one of them, definitions are read that nobody has asked for: a start needs none. */
+const laterMs = 2_000;
+/** So many at once: some milliseconds. */
+const readTogether = 20;
 
 /** What is served of one definition. */
 interface Served {
@@ -64,16 +73,39 @@ export function createCustomResources(options: CustomResourcesOptions): CustomRe
 class Controller implements CustomResources {
   readonly #options: CustomResourcesOptions;
   readonly #served = new Map<string, Served>();
+  /** Resolves with the first change of a definition after the start. */
+  readonly #changed = new Deferred();
+  /** Those that were read since the start, as the informer is about to read them too. */
+  #read: KubeObject[] = [];
 
   constructor(options: CustomResourcesOptions) {
     this.#options = options;
   }
 
+  get #resources(): ServedDefinitions {
+    return this.#options.server.resources;
+  }
+
   async start(): Promise<void> {
-    const { items } = await this.#options.client.resource(customResourceDefinitions).list();
-    // Each was compiled when it was established, by this server or another. One that cannot be served, as of a name that two have from a time when nobody
-    // looked, is told of by the controller.
-    for (const crd of items) if (isTrue(crd, 'Established')) this.#serve(crd, { compilesLate: true });
+    const found = await this.#options.server.peek(customResourceDefinitions, () => this.#changed.resolve());
+    const known = new Map(found.map((each) => [each.name, each]));
+    this.#resources.expected.add([...known.keys()].map(resourceOf), ({ group, resource }) => {
+      const crd = known.get(`${resource}.${group}`)?.object;
+      // Each was compiled when it was established, by this server or another. One that cannot be served, as of a name that two have from a time when nobody
+      // looked, is told of by the controller.
+      if (!isDefinition(crd) || !isTrue(crd, 'Established')) return;
+      this.#read.push(crd);
+      this.#serve(crd, { compilesLate: true });
+    });
+  }
+
+  /** Reads the definitions that nobody has asked for, once there is time for it. */
+  async #readRest(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const { expected } = this.#resources;
+    if (expected.isEmpty) return;
+    await Promise.race([this.#changed.promise, sleep(clock, laterMs, signal)]);
+    while (!signal.aborted && expected.meetSome(readTogether)) await clock.yield();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -98,8 +130,14 @@ class Controller implements CustomResources {
       for (const other of informer.lister.list()) if (other.spec.group === before.group) add(other);
       return this.#reconcile(crd);
     };
+    const forgetGone = async (): Promise<void> => {
+      await informers.synced(signal);
+      this.#read = [];
+      for (const name of this.#served.keys()) if (informer.lister.get(name) === undefined) queue.add(name);
+    };
     const loop = { name: 'custom-resources', queue, reconcile, workers: 1, log, clock };
-    await Promise.all([informers.run(signal), runReconcileLoop(loop, signal)]);
+    await this.#readRest(signal);
+    await Promise.all([informers.run(signal), runReconcileLoop(loop, signal), forgetGone()]);
   }
 
   /** Whether a definition is served as it is, and its status says so: then it has its names, and there is nothing to do. */
@@ -146,7 +184,7 @@ class Controller implements CustomResources {
       ['ListKindConflict', 'kind', names.listKind ?? ''],
     ] as const;
     for (const [reason, sort, name] of wanted) {
-      const held = name === '' ? undefined : this.#options.served.holderOf({ group, sort, name });
+      const held = name === '' ? undefined : this.#resources.holderOf({ group, sort, name });
       if (held !== undefined && held !== holder)
         return { reason, message: `${JSON.stringify(name)} is already in use` };
     }
@@ -155,15 +193,16 @@ class Controller implements CustomResources {
 
   /** Has the server serve the newest state; returns why that cannot be. */
   #serve(crd: CustomResourceDefinition, how: Pick<DefinitionDeps, 'compilesLate'> = {}): string | undefined {
-    const { served, random, webhooks } = this.#options;
+    const { random, webhooks } = this.#options;
     const { name = '', uid = '', generation = 1 } = crd.metadata ?? {};
+    this.#resources.expected.meet(resourceOf(name));
     const before = this.#served.get(name);
     const isGoing = isTerminating(crd);
     if (before?.uid === uid && before.generation === generation && before.isTerminating === isGoing) return undefined;
     try {
       const definition = definitionOf(crd, { ...webhooks, random, ...how });
-      if (before === undefined) served.add(definition);
-      else served.replace(definition);
+      if (before === undefined) this.#resources.add(definition);
+      else this.#resources.replace(definition);
     } catch (error) {
       // What validation let pass and the server cannot follow; the state before goes on.
       return errorText(error);
@@ -174,7 +213,7 @@ class Controller implements CustomResources {
   }
 
   #stop(name: string, { group, resource }: Served): void {
-    this.#options.served.remove({ group, resource });
+    this.#resources.remove({ group, resource });
     this.#served.delete(name);
   }
 
@@ -243,6 +282,16 @@ class Controller implements CustomResources {
       throw error;
     }
   }
+}
+
+/** Which resource a definition is of, by its name. */
+function resourceOf(name: string): ResourceName {
+  const dot = name.indexOf('.');
+  return { group: name.slice(dot + 1), resource: name.slice(0, dot) };
+}
+
+function isDefinition(object: KubeObject | undefined): object is CustomResourceDefinition {
+  return object?.kind === customResourceDefinitions.kind;
 }
 
 function condition(type: Condition['type'], status: 'False' | 'True', reason: string, message: string): Condition {

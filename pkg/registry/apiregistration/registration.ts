@@ -5,7 +5,7 @@
  */
 import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
-import type { ServedCatalog } from '#pkg/apiserver/documents.ts';
+import type { ServedDefinitions } from '#pkg/apiserver/server.ts';
 import { repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -17,7 +17,7 @@ import { type APIService, apiServices } from './api-service.ts';
 export interface RegistrationOptions {
   /** As the server itself. */
   readonly client: Client;
-  readonly served: Pick<ServedCatalog, 'generation' | 'list'>;
+  readonly served: Pick<ServedDefinitions, 'expected' | 'generation' | 'list'>;
   readonly clock: Clock;
   /** By which it puts off its beginning. */
   readonly networkClock: Clock;
@@ -76,7 +76,8 @@ export function createRegistration({ client, served, clock, networkClock, log }:
       await sleep(networkClock, beginMs, signal);
       await repeat(clock, { periodMs: () => periodMs, signal }, async () => {
         const { generation } = served;
-        if (done === generation) return;
+        // What is not read yet was registered when it was made.
+        if (done === generation || !served.expected.isEmpty) return;
         try {
           const [{ items }, { items: crds }] = await Promise.all([
             resource.list(),
@@ -119,7 +120,7 @@ async function remove(resource: Resource, name: string): Promise<void> {
 }
 
 function wantedServices(
-  served: Pick<ServedCatalog, 'list'>,
+  served: Pick<ServedDefinitions, 'list'>,
   customGroups: ReadonlySet<string>,
 ): ReadonlyMap<string, APIService> {
   const wanted = new Map<string, APIService>();

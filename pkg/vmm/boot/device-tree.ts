@@ -151,7 +151,7 @@ class Writer {
 
   /** Padded to whole words. */
   bytes(bytes: Uint8Array): void {
-    this.parts.push(...bytes);
+    for (const byte of bytes) this.parts.push(byte);
     while (this.parts.length % 4 !== 0) this.parts.push(0);
   }
 

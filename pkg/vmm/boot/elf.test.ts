@@ -10,6 +10,20 @@ function changed(change: (view: DataView) => void): Uint8Array {
   return file;
 }
 
+/** Its second header says that what is behind it lies in the midst of the first. */
+function withSegmentTwice(): Uint8Array {
+  const file = elfOfWords([0x13, 0x13]);
+  const [header, program, code] = [file.slice(0, 64), file.slice(64, 120), file.slice(120)];
+  new DataView(header.buffer).setUint16(56, 2, true);
+  const second = program.slice();
+  for (const one of [program, second]) {
+    const view = new DataView(one.buffer);
+    view.setBigUint64(8, view.getBigUint64(8, true) + 56n, true);
+  }
+  new DataView(second.buffer).setBigUint64(24, 0x8000_0004n, true);
+  return Buffer.concat([header, second, program, code]);
+}
+
 test('a kernel is its segments and its entry', () => {
   const { entry, segments } = readKernel(elfOfWords([0x13, 0x13]), MIB);
   expect({ entry, segments: segments.map(({ address, size }) => ({ address, size })) }).toEqual({
@@ -60,6 +74,7 @@ test.each<[string, Uint8Array, string]>([
     'a segment at 0x80000000 to 0x10080000000 does not fit the memory, 0x80000000 to 0x80100000',
   ],
   ['a low one', changed((view) => view.setBigUint64(88, 0x1000n, true)), 'a segment at 0x1000 to 0x1008 does not fit'],
+  ['segments at one place', withSegmentTwice(), 'two of its segments have the address 0x80000004'],
   ['a stray entry', changed((view) => view.setBigUint64(24, 0x9000_0000n, true)), 'its entry 0x90000000 is in none'],
 ])('refused with one line: %s', (_, file, reason) => {
   let error: unknown;

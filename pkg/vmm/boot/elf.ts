@@ -52,10 +52,20 @@ export function readKernel(file: Uint8Array, memory: number): KernelImage {
     .filter((at) => view.getUint32(at, true) === LOAD && view.getBigUint64(at + 40, true) > 0n)
     .map((at) => readSegment(file, view, at, memory));
   if (segments.length === 0) refuse('nothing in it is to be loaded');
+  checkApart(segments);
   const entry = Number(view.getBigUint64(24, true));
   const hasEntry = segments.some(({ address, size }) => entry >= address && entry < address + size);
   if (!hasEntry || entry % 2 !== 0) refuse(`its entry 0x${entry.toString(16)} is in none of its segments`);
   return { entry, segments };
+}
+
+/** Of a thousand segments at one place each would be copied there, before the guest has run and for nobody's share. */
+function checkApart(segments: KernelImage['segments']): void {
+  let end = 0;
+  for (const { address, size } of segments.toSorted((a, b) => a.address - b.address)) {
+    if (address < end) refuse(`two of its segments have the address 0x${address.toString(16)}`);
+    end = address + size;
+  }
 }
 
 function readSegment(file: Uint8Array, view: DataView, at: number, memory: number): KernelImage['segments'][number] {

@@ -86,6 +86,11 @@ test.each<[string, Partial<MachineConfig>, string]>([
     'it wants to be 0x80000 bytes into memory',
   ],
   [
+    'a long command line',
+    { commandLine: 'a'.repeat(3 * MIB) },
+    'the command line of 3145728 characters: it has at most 65536',
+  ],
+  [
     'an image that is too large',
     { kernel: imageOf({ size: 3 * MIB }) },
     'it takes 3145728 bytes from 0x80200000 on, and the memory has 4194304',

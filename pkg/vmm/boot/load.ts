@@ -13,6 +13,8 @@ import { GuestImageError, type KernelImage, readKernel } from './elf.ts';
 
 /** Guests find the tree at the last whole pages of memory. */
 const TREE_ALIGN = 8 * PAGE_SIZE;
+/** Bytes of a command line. Kernels take some thousands: Linux 2,048 on this architecture. */
+const COMMAND_LINE_MAX = 65_536;
 
 /** Bytes at physical addresses, and where harts begin. */
 interface Loaded {
@@ -24,7 +26,11 @@ interface Loaded {
 
 /** Lays out the memory of a machine that has not run. */
 export function load(config: MachineConfig): Loaded {
-  const { memory, initrd } = config;
+  const { memory, initrd, commandLine } = config;
+  if (commandLine.length > COMMAND_LINE_MAX)
+    throw new GuestImageError(
+      `Cannot load the command line of ${commandLine.length} characters: it has at most ${COMMAND_LINE_MAX}`,
+    );
   const isImage = isBootImage(config.kernel);
   const kernel = isImage ? readBootImage(config.kernel, memory) : readKernel(config.kernel, memory);
   const parts = isImage ? [readFirmware(config), kernel] : [kernel];

@@ -63,6 +63,9 @@ export const imagesHint = `there are no stored images for machines here, only ${
   .map((name) => registry + name)
   .join(', ')} and file:// kernels`;
 
+/** What a file:// image is that there is not. */
+export const fileHint = 'the node has no such file, nor a folder of that name with kernel.elf or Image in it';
+
 /** The image of a name, or undefined when there is none. Throws `RuntimeError` `invalidImage` for what cannot be a name. */
 export async function findImage(image: string): Promise<GuestImage | undefined> {
   if (image.startsWith('file://')) return fileImage(image);

@@ -6,7 +6,7 @@ import type { ImageStore, StoredImage } from '#pkg/images/image-store.ts';
 import type { ImageFilesWish } from '#pkg/images/local/image-files.ts';
 import { fromStore, imageInfo, imageRemoval } from '../container/images.ts';
 import { type ImageInfo, type ImageRemoval, type ImageService, RuntimeError } from '../runtime.ts';
-import { builtInImages, fileBytesMax, findImage, type GuestImage, guestImage, imagesHint } from './images.ts';
+import { builtInImages, fileBytesMax, fileHint, findImage, type GuestImage, guestImage, imagesHint } from './images.ts';
 
 /** The architecture of machines, as images name it. */
 export const machineArchitecture = 'riscv64';
@@ -42,7 +42,9 @@ export class MachineImages {
         const own = (await findImage(image))?.info;
         if (own !== undefined) return own;
         const store = await this.#opened();
-        if (store === undefined || image.startsWith('file:'))
+        if (image.startsWith('file:'))
+          throw new RuntimeError('imageNotFound', `failed to pull image "${image}": not found: ${fileHint}`);
+        if (store === undefined)
           throw new RuntimeError('imageNotFound', `failed to pull image "${image}": not found: ${imagesHint}`);
         const logins = credentials === undefined ? {} : { logins: credentials };
         return imageInfo(

@@ -44,6 +44,8 @@ export interface GuestHostDeps {
   readonly machine?: Machine | undefined;
   /** Where others are on its wire; absent: its host is alone there. */
   readonly tap?: TapEnd | undefined;
+  /** Processor time of this thread so far, in ms. Default: as the system says. */
+  cpuMs?(): number;
   tell(message: FromGuest): void;
   /** The thread is over. */
   end(exitCode: number, message: string): void;
@@ -233,12 +235,11 @@ export class GuestHost {
   }
 
   figures(): GuestFigures {
-    const { user, system } = process.threadCpuUsage();
     return {
       memoryBytes: this.#machine === undefined ? 0 : this.#deps.start.memoryBytes,
       balloonBytes: (this.#machine?.ballooned ?? 0) * PAGE_SIZE,
       pages: this.#machine?.pageUse,
-      cpuNanoseconds: (user + system) * 1000,
+      cpuNanoseconds: Math.round(threadCpuMs() * 1e6),
       counters: { ...countersOf(this.#machine), ...this.#counts() },
       isPaused: this.#loop?.isPaused ?? false,
     };
@@ -283,7 +284,15 @@ export class GuestHost {
     }
   }
 
-  #run(machine: Machine): void {
+  /** A guest that resets its machine has that made anew for its share: one that does nothing else would have its thread do nothing else. */
+  #reset(): void {
+    const { start, cpuMs = threadCpuMs } = this.#deps;
+    const beganMs = cpuMs();
+    const machine = newMachine(start, this.modules);
+    this.#run(machine, cpuMs() - beganMs);
+  }
+
+  #run(machine: Machine, owedMs = 0): void {
     const { start, clock, tell } = this.#deps;
     const { output } = this;
     const [wire, disk] = [this.#shaped, this.#service];
@@ -307,7 +316,7 @@ export class GuestHost {
       },
       clock,
       disk,
-      ...(start.share === undefined ? {} : { share: start.share }),
+      ...(start.share === undefined ? {} : { share: start.share, owedMs }),
       onConsole: (bytes) => output.give(bytes.length, () => tell({ type: 'console', bytes })),
       onPage: (page) => this.#watcher?.missing(page),
       onSlice: () => {
@@ -315,7 +324,7 @@ export class GuestHost {
         this.#watcher?.sliced();
       },
       onEnd: (stop) => {
-        if (stop.reason === 'reset') this.#run(newMachine(start, this.modules));
+        if (stop.reason === 'reset') this.#reset();
         else if (stop.reason === 'off') end(stop.code, '');
         else end(faultExitCode, stop.message);
       },
@@ -374,6 +383,11 @@ export class GuestHost {
       end(0, '');
     } else clock.setTimeout(() => this.#look(), lookMs);
   }
+}
+
+function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
 }
 
 /** By names that are one word, as they are told on. */

@@ -41,6 +41,8 @@ export interface GuestLoopDeps {
   /** Absent where the machine has none. */
   readonly disk?: Pick<DiskService, 'dueMs' | 'serve'>;
   readonly share?: number;
+  /** Processor time, in ms, that making the machine took and its share is to pay for first, as of one that its guest has reset. Default 0. */
+  readonly owedMs?: number;
   onConsole(bytes: Uint8Array): void;
   /** A page is not there: the guest goes on after `pageArrived`. */
   onPage(page: number): void;
@@ -65,14 +67,15 @@ export class GuestLoop {
   #missing: number | undefined;
   /** What it gets of its own time while it is slowed down. */
   #throttle = 1;
-  /** Instructions that a guest with a share may run now, and up to when they were reckoned. */
-  #allowed = 0;
+  /** Instructions that a guest with a share may run now, fewer than none where it owes some, and up to when they were reckoned. */
+  #allowed: number;
   #reckonedMs: number;
 
   constructor(deps: GuestLoopDeps) {
     this.#deps = deps;
     this.#originMs = deps.clock.monotonicMs() - deps.machine.ticks / ticksPerMs;
     this.#reckonedMs = deps.clock.monotonicMs();
+    this.#allowed = -(deps.owedMs ?? 0) * ticksPerMs * INSTRUCTIONS_PER_TICK;
   }
 
   get isPaused(): boolean {
