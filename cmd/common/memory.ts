@@ -13,6 +13,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { childSignal, repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import { busyShares } from './busy-share.ts';
 import { heapLimit } from './heap-limit.ts';
 import type { ProcessMemory } from './process-memory.ts';
 import { pauseShareMax, Surges } from './surges.ts';
@@ -154,16 +155,18 @@ async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSi
 async function ownMemory(): Promise<ProcessMemory> {
   const library = await findLibrary();
   let keptFileBytes = 0;
-  let before = performance.eventLoopUtilization();
+  const busyShare = busyShares({
+    loop: (since) => performance.eventLoopUtilization(since),
+    processorMs: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1000;
+    },
+    nowMs: () => performance.now(),
+  });
   let collect: typeof globalThis.gc;
   return {
     residentBytes: () => process.memoryUsage.rss(),
-    busyShare() {
-      const now = performance.eventLoopUtilization();
-      const { utilization } = performance.eventLoopUtilization(now, before);
-      before = now;
-      return utilization;
-    },
+    busyShare,
     trim: () => void library?.malloc_trim(0n),
     collectSooner: (isSooner) => heapLimit.tighten(isSooner),
     release() {

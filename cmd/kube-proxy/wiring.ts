@@ -1,8 +1,10 @@
 /** Puts kube-proxy together from its flags. */
 
 import { connectionOf } from '#cmd/common/connection.ts';
+import { machineAddress } from '#cmd/common/machine-address.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
-import { kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
+import { hostKernel } from '#pkg/cluster/host-network.ts';
+import { hostRangesOf, kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { kernelProxyPart, proxyPart } from '#pkg/cluster/parts.ts';
 import { proxyBackendTable } from '#pkg/cluster/proxy-backends.ts';
@@ -15,7 +17,7 @@ import type { proxyFlags } from './options.ts';
 export async function wireProxy(values: FlagValues<typeof proxyFlags>, context: ProcessContext): Promise<Component> {
   const transport = await connectionOf(values.kubeconfig, { servers: values.servers });
   context.health.set('kube-proxy', () => undefined);
-  const kernel = kernelPlaces(values);
+  const kernel = hostPlace(values) ?? kernelPlaces(values);
   if (kernel !== undefined) return closing(await kernelProxyPart({ ...context, transport }, kernel), transport);
   const nodeName = values['hostname-override'];
   const options = {
@@ -25,6 +27,17 @@ export async function wireProxy(values: FlagValues<typeof proxyFlags>, context: 
     sharesPorts: values['share-ports'],
   };
   return closing(await proxyPart({ ...context, transport }, options), transport);
+}
+
+/** This machine, where it is a node itself; undefined where it is not. */
+function hostPlace(values: FlagValues<typeof proxyFlags>): Parameters<typeof kernelProxyPart>[1] | undefined {
+  const network = hostRangesOf(values);
+  const kind = proxyBackendTable['nftables'];
+  if (network === undefined || kind === undefined) return undefined;
+  const nodeName = values['hostname-override'];
+  const nodePortAddresses = values['nodeport-addresses'].map(machineAddress);
+  const kernels = [hostKernel({ network, nodeName, nodePortAddresses })];
+  return { kernels, kind, ranges: { podRange: values['cluster-cidr'] }, ownNode: nodeName };
 }
 
 /** The namespaces that one process proxies for, on a network of the machine's kernel; undefined on others. */

@@ -8,12 +8,14 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { cpuSettingsOf } from '#pkg/cluster/cpu-flags.ts';
+import { credentialProvidersOf } from '#pkg/cluster/credential-provider-flags.ts';
 import { evictionOf } from '#pkg/cluster/eviction-flags.ts';
+import { hostNetwork } from '#pkg/cluster/host-network.ts';
 import { imageCollectionOf } from '#pkg/cluster/image-collection-flags.ts';
-import { kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
+import { hostRangesOf, kernelSettingsOf } from '#pkg/cluster/kernel-flags.ts';
 import { readConnection } from '#pkg/cluster/kubeconfig-connection.ts';
 import { memorySettingsOf } from '#pkg/cluster/memory-flags.ts';
-import { networkTable } from '#pkg/cluster/networks.ts';
+import { type NetworkTable, networkTable } from '#pkg/cluster/networks.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
 import { recordOfFlag, taintsOfFlag } from '#pkg/cluster/node-spec.ts';
 import { podPidsOf } from '#pkg/cluster/pod-pids-flags.ts';
@@ -62,7 +64,8 @@ export async function wireKubelet(
   });
   const nodeAddress = machineAddress(values['node-ip']);
   const cluster = kernelSettingsOf(values);
-  const namespacePath = await namespaceOf(values, nodeAddress);
+  const networks = networksOf(values);
+  const namespacePath = await namespaceOf(values, networks, nodeAddress);
   const descriptor = await descriptorOf(namespacePath, { host: nodeAddress, port: values.port });
   const { port } = await https.listen({ host: nodeAddress, port: values.port, descriptor });
   const { ca: authority, cert: certificate, key } = await readConnection(values.kubeconfig);
@@ -82,7 +85,7 @@ export async function wireKubelet(
       machineMemory: values['machine-memory'],
       domain: values['cluster-domain'],
       resolvConf: values['resolv-conf'],
-      tables: clusterTables,
+      tables: { ...clusterTables, networks },
       folder: values['root-dir'],
       imagesFolder: values['images-dir'] || values['root-dir'],
       keepsContainers: true,
@@ -118,16 +121,27 @@ function saidOf(values: FlagValues<typeof kubeletFlags>) {
     podPidsMax: podPidsOf(values),
     shutdown: shutdownOf(values),
     staticPods: staticPodsOf(values),
+    credentialProviders: credentialProvidersOf(values),
     allowedUnsafeSysctls: allowedSysctlsOf(values),
     ...(cpus === undefined ? {} : { cpus }),
     ...(imageCollection === undefined ? {} : { imageCollection }),
   };
 }
 
+/** The networks that there are; that of this machine where it is a node itself. */
+function networksOf(values: FlagValues<typeof kubeletFlags>): NetworkTable {
+  const network = hostRangesOf(values);
+  return network === undefined ? networkTable : { ...networkTable, [values.network]: hostNetwork({ network }) };
+}
+
 /** Where the kernel carries the network the node's address is in a namespace of its own, which is made here if need be: its path; else undefined. */
-async function namespaceOf(values: FlagValues<typeof kubeletFlags>, nodeAddress: string): Promise<string | undefined> {
+async function namespaceOf(
+  values: FlagValues<typeof kubeletFlags>,
+  networks: NetworkTable,
+  nodeAddress: string,
+): Promise<string | undefined> {
   const cluster = kernelSettingsOf(values);
-  const kernel = networkTable[values.network]?.kernel;
+  const kernel = networks[values.network]?.kernel;
   if (cluster === undefined || kernel === undefined) return undefined;
   const nodeName = values['node-name'];
   await kernel.prepareNode(cluster, { nodeName, nodeAddress });

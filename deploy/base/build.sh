@@ -13,11 +13,13 @@ checkout=$(cd "$(dirname "$0")/../.." && pwd)
 node=$(readlink -f "$checkout/node_modules/.bin/node")
 [ -x "$node" ] || { echo "build.sh: there is no Node in node_modules/: run npm ci first" >&2; exit 1; }
 
-# What node, etcd and haproxy are linked with, and a shell with the everyday programs.
+# What node, etcd and haproxy are linked with, a shell with the everyday programs, and what workers make containers and their networks with.
 packages="base-files netbase dash coreutils libc6 libatomic1 libgcc-s1 libstdc++6 libselinux1 libpcre2-8-0 libacl1 libattr1 libgmp10
   etcd-server etcd-client
   haproxy liblua5.3-0 libopentracing1 libopentracing-c-wrapper0 libssl3 libcrypt1 libcap2 libsystemd0 liblzma5 liblz4-1 libzstd1
-  libgcrypt20 libgpg-error0 zlib1g"
+  libgcrypt20 libgpg-error0 zlib1g
+  runc libseccomp2 iproute2 libbpf1 libelf1 libmnl0 libbsd0 libmd0 nftables libnftables1 libnftnl11 libedit2 libjansson4 libtinfo6 libxtables12
+  conntrack libnetfilter-conntrack3 libnfnetlink0 util-linux libsmartcols1 libudev1 libcap-ng0 mount libmount1 libblkid1 libuuid1"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

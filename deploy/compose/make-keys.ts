@@ -4,7 +4,7 @@
  * one for its clients, that of the nodes what workers may know. Run again it keeps what is there and issues leaves that are about to expire anew.
  *
  * Usage: `SERVER=https://127.0.0.1:6443 node deploy/compose/make-keys.ts CONTROL_PLANE ETCD NODES`
- * Other names than the containers' are given as `WORKERS=one,two MEMBERS=10.0.0.1,10.0.0.2 API_HOSTS=10.0.0.1,10.0.0.2`.
+ * Other names than the containers' are given as `WORKERS=one,two MEMBERS=10.0.0.1,10.0.0.2 API_HOSTS=10.0.0.1,10.0.0.2`, another range of Services as `SERVICES=10.96.0.0/18`.
  */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,8 @@ const [controlPlane = '', etcd = '', nodes = ''] = process.argv.slice(2);
 const server = process.env.SERVER ?? 'https://127.0.0.1:6443';
 const workers = namesIn('WORKERS', ['worker-1', 'worker-2', 'worker-3']);
 const members = namesIn('MEMBERS', ['etcd-1', 'etcd-2', 'etcd-3']);
-const apiServers = namesIn('API_HOSTS', ['apiserver', 'apiserver-1', 'apiserver-2']);
+const apiServers = namesIn('API_HOSTS', ['apiserver-1', 'apiserver-2']);
+const serviceCidr = process.env.SERVICES ?? defaultSettings.serviceCidr;
 const clock = new SystemClock();
 const nowMs = clock.nowMs();
 const leafDays = 365;
@@ -39,7 +40,7 @@ function namesIn(variable: string, fallback: readonly string[]): readonly string
 }
 
 async function makeClusterKeys(): Promise<void> {
-  const hosts = [...apiServers, kubernetesServiceIp(defaultSettings.serviceCidr)];
+  const hosts = [...apiServers, kubernetesServiceIp(serviceCidr)];
   const pki = await ensurePki({ folder: controlPlane, clock, nodeNames: workers, hosts });
   const authority = pki.authority.certificate;
   const inNodes = (identity: string): boolean => /^(?:node:|kube-proxy$|cluster-dns$)/.test(identity);

@@ -1,6 +1,7 @@
 /** Parts of a node that only some settings ask for: each is loaded then. */
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
 import type { CpuSettings } from './cpu-flags.ts';
+import type { CredentialProviderPlace } from './credential-provider-flags.ts';
 import type { MemorySettings } from './memory-flags.ts';
 import { type NodePlace, nodeCpus } from './node-cpus.ts';
 import type { StaticPodPlace } from './static-pod-flags.ts';
@@ -13,6 +14,8 @@ export interface AskedSettings {
   readonly memory?: MemorySettings | undefined;
   /** Parameters of the kernel that pods may set besides the safe ones. Default: none. */
   readonly allowedUnsafeSysctls?: readonly string[];
+  /** Where it has programs with logins for pulls. Default: it has none. */
+  readonly credentialProviders?: CredentialProviderPlace | undefined;
   /** Where it has static pods. Default: it has none. */
   readonly staticPods?: StaticPodPlace | undefined;
 }
@@ -22,13 +25,23 @@ export async function askedParts(
   settings: AskedSettings & NodePlace,
   amounts: Readonly<Record<string, string>>,
 ): Promise<
-  Pick<KubeletOptions, 'allowedUnsafeSysctls' | 'cpus' | 'memory' | 'staticPods' | 'topology'> & {
+  Pick<
+    KubeletOptions,
+    'allowedUnsafeSysctls' | 'cpus' | 'credentialProviders' | 'memory' | 'staticPods' | 'topology'
+  > & {
     readonly allocatable: Readonly<Record<string, string>>;
   }
 > {
-  const { allowedUnsafeSysctls = [], memory, nodeName, staticPods } = settings;
+  const { allowedUnsafeSysctls = [], credentialProviders: place, memory, nodeName, staticPods } = settings;
   const cpus = await nodeCpus(settings.cpus, amounts, settings);
   const kept = memory && (await import('./node-memory.ts')).nodeMemory(memory, cpus.allocatable, settings);
   const files = staticPods && (await import('./static-pods.ts')).staticPodFiles(staticPods, nodeName);
-  return { ...cpus, allowedUnsafeSysctls, ...kept, ...(files && { staticPods: files }) };
+  const credentialProviders = place && (await import('./credential-providers.ts')).readCredentialProviders(place);
+  return {
+    ...cpus,
+    allowedUnsafeSysctls,
+    ...kept,
+    ...(files && { staticPods: files }),
+    ...(credentialProviders && { credentialProviders }),
+  };
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { limitedTransport, RequestPlaces } from '#pkg/client/limited-transport.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { cpuSettingsOf } from './cpu-flags.ts';
+import { credentialProvidersOf } from './credential-provider-flags.ts';
 import { evictionOf } from './eviction-flags.ts';
 import { imageCollectionOf } from './image-collection-flags.ts';
 import { memorySettingsOf } from './memory-flags.ts';
@@ -51,6 +52,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
   const podPidsMax = podPidsOf(flags);
   const shutdown = shutdownOf(flags);
   const staticPods = staticPodsOf(flags);
+  const credentialProviders = credentialProvidersOf(flags);
   const places = new RequestPlaces(nodeRequestsMax);
   const kernel = tables.networks[settings.network]?.kernel;
   return ({ nodeName, nodeAddress, spec, shared, nodesOnMachine, podCidr }) => {
@@ -83,6 +85,7 @@ export async function nodeOpener(host: ClusterHost): Promise<OpenNode> {
         podPidsMax,
         shutdown,
         staticPods,
+        credentialProviders,
         allowedUnsafeSysctls: allowedSysctlsOf(flags),
         ...(imageCollection === undefined ? {} : { imageCollection }),
         clusterDns: [clusterDnsIp(settings.serviceCidr)],

@@ -3,6 +3,7 @@
 import { featureGatesFlag } from '#pkg/component/feature-gates.ts';
 import { type FlagTable, text } from '#pkg/component/flags.ts';
 import { cpuFlags } from './cpu-flags.ts';
+import { credentialProviderFlags } from './credential-provider-flags.ts';
 import { criEndpointDefault, criEndpointProblem } from './cri-endpoint.ts';
 import { evictionFlags } from './eviction-flags.ts';
 import { imageCollectionFlags } from './image-collection-flags.ts';
@@ -40,6 +41,7 @@ export const nodeFlags = {
     problem: machineMemoryProblem,
   }),
   ...cpuFlags,
+  ...credentialProviderFlags,
   ...evictionFlags,
   ...imageCollectionFlags,
   ...memoryFlags,

@@ -191,7 +191,7 @@ export async function kernelProxyPart(
     readonly kernels: readonly KernelPlace[];
     readonly kind: ProxyBackendKind;
     /** What of the cluster is not on other machines. */
-    readonly ranges: { readonly nodeRange: string; readonly podRange: string };
+    readonly ranges: { readonly nodeRange?: string; readonly podRange: string };
     /** The node of this machine, where it has no namespace of its own. */
     readonly ownNode?: string;
     /** Of what load balancers' addresses are given; absent where none are. */

@@ -5,6 +5,7 @@ import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { EvictionSettings } from './eviction/eviction-manager.ts';
 import type { Observations } from './eviction/thresholds.ts';
+import type { CredentialProvider } from './images/credential-providers.ts';
 import type { ImageCollectionSettings, ImageCollectorDeps } from './images/image-collector.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { NodeSettings } from './node/node-settings.ts';
@@ -32,6 +33,8 @@ export interface KubeletOptions extends NodeSettings, PinningOptions {
   readonly eviction?: EvictionSettings & { readonly observe: () => Promise<Observations> };
   /** When images are taken away, and the disk that they are on. Absent on nodes that only simulate. */
   readonly imageCollection?: ImageCollectionSettings & Pick<ImageCollectorDeps, 'observe'>;
+  /** Programs that have logins for pulls, beside pods' secrets. Default: none. */
+  readonly credentialProviders?: readonly CredentialProvider[];
   /** Makes what finds plugins and asks them, for one run of the kubelet. Absent where no pod has anything of any. */
   readonly plugins?: (deps: NodePluginsDeps) => NodePlugins;
   /** Parameters of the kernel that pods may set besides the safe ones. Default: none. */

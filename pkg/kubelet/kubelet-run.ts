@@ -8,6 +8,7 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import { Background } from './background.ts';
 import type { EvictionManager } from './eviction/eviction-manager.ts';
+import { CredentialProviders } from './images/credential-providers.ts';
 import { ImagePuller } from './images/image-puller.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
@@ -365,7 +366,11 @@ export class KubeletRun {
       hostIps: hostIpsOf(this.#options),
       network,
       hostPorts,
-      images: new ImagePuller({ clock, readSecret: reader.secret }),
+      images: new ImagePuller({
+        clock,
+        readSecret: reader.secret,
+        providers: new CredentialProviders({ clock, log: this.#log }, this.#options.credentialProviders ?? []),
+      }),
       crashBackOff: new BackOff(),
       names,
       probes,

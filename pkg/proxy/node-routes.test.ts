@@ -21,6 +21,13 @@ test('the pods of a node of another machine are at its address', () => {
   expect(routeOf('other', '10.128.3.0/24', '192.0.2.7')).toBe('10.128.3.0/24 192.0.2.7');
 });
 
+test('where nodes have no range of their own each is at its address', () => {
+  const node = { metadata: { name: 'other' }, spec: { podCIDR: '10.128.3.0/24' } };
+  const status = { addresses: [{ type: 'InternalIP', address: '10.64.0.2' }] };
+  const found = nodeRoute({ ...node, status }, { podRange: ranges.podRange });
+  expect(found).toEqual({ range: '10.128.3.0/24', address: '10.64.0.2' });
+});
+
 test('nodes of this machine, nodes without a range and this machine itself need no way', () => {
   expect(routeOf('n1', '10.128.0.0/24', '10.64.0.2')).toBeUndefined();
   expect(routeOf('other', undefined, '192.0.2.7')).toBeUndefined();

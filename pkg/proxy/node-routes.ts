@@ -14,8 +14,8 @@ export interface NodeRoutesOptions {
   readonly deps: ComponentDeps;
   /** Range of all pods. */
   readonly podRange: string;
-  /** Range of the nodes that are reached by other routes. */
-  readonly nodeRange: string;
+  /** Range of the nodes that are reached by other routes. Default: there are none. */
+  readonly nodeRange?: string;
   /** The node of this machine, where it is one. */
   readonly ownNode?: string | undefined;
   /** Leads a range to an address; away from one where there is none. */
@@ -89,7 +89,7 @@ export function nodeRoute(
   if (range === undefined || pods === undefined || number === undefined || metadata?.name === ownNode) return undefined;
   const isOfPods =
     range.base >= pods.base && range.base + range.size <= pods.base + pods.size && range.size < pods.size;
-  const taken = [parseIpv4Range(nodeRange), pods].some(
+  const taken = [parseIpv4Range(nodeRange ?? ''), pods].some(
     (one) => one !== undefined && number >= one.base && number < one.base + one.size,
   );
   return isOfPods && !taken ? { range: spec?.podCIDR ?? '', address } : undefined;

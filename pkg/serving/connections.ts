@@ -4,7 +4,6 @@
  * its close; none outlives a deadline of `ServingLimits` by more than a second; without connections no timer runs.
  * Upstream counterpart: the deadlines of `net/http` `server.go`; upstream has no limit on connections.
  */
-import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Peer } from '#pkg/apimachinery/http.ts';
@@ -13,6 +12,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Gated } from './gate.ts';
 import { Gates } from './gates.ts';
 import type { ServingLimits } from './limits.ts';
+import type { UnderWay } from './message.ts';
 import { describePeer } from './peer.ts';
 
 /** How often all connections are looked at. */
@@ -58,13 +58,15 @@ export class Connection implements Gated {
   /** What requests are read from; undefined until a TLS handshake is done. */
   socket: Socket | undefined;
   /** The answer under way, or the last one. */
-  response: ServerResponse | undefined;
+  response: UnderWay | undefined;
   /** The body that is being read. */
   body: Awaited | undefined;
   /** Its streams, where it is HTTP/2: then it is they that have answers and bodies. */
   session: Multiplexed | undefined;
   /** It is not HTTP any more. */
   isUpgraded = false;
+  /** Its server takes no further requests. */
+  isLeaving = false;
   readonly #table: Connections;
   #peer: Peer | undefined;
   #client = '';
@@ -104,6 +106,14 @@ export class Connection implements Gated {
   /** A request has come, or all of its body: what comes from now on is of the next one. */
   cameSoFar(): void {
     this.#seenBytes = this.socket?.bytesRead ?? 0;
+  }
+
+  /** The last request has been answered, if there was one: from now on the next one is waited for. */
+  answered(nowMs: number): void {
+    if (this.response === undefined) return;
+    this.response = undefined;
+    this.#isHead = false;
+    this.#sinceMs = nowMs;
   }
 
   /** A request is answered on it. */
@@ -174,12 +184,7 @@ export class Connection implements Gated {
   /** Whether the next request is too long in coming. */
   #isLate(socket: Socket, nowMs: number, limits: ServingLimits): boolean {
     const bytes = socket.bytesRead;
-    if (this.response !== undefined) {
-      // Answered since it was looked at last.
-      this.response = undefined;
-      this.#isHead = false;
-      this.#sinceMs = nowMs;
-    }
+    this.answered(nowMs);
     if (!this.#isHead && bytes !== this.#seenBytes) {
       this.#isHead = true;
       this.#sinceMs = nowMs;
@@ -311,6 +316,7 @@ export class Connections {
   /** The server takes no further requests: destroys those that nothing is answered on, whether their handshake is done or not. */
   leave(): void {
     for (const connection of this.#all.values()) {
+      connection.isLeaving = true;
       if (connection.session !== undefined) connection.session.leave();
       else if (!connection.isBusy) connection.destroy();
     }

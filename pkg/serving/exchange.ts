@@ -62,7 +62,7 @@ export class Exchange implements ApiRequest {
     if (this.#abort === undefined) {
       const abort = new AbortController();
       this.#abort = abort;
-      if (this.response.destroyed) abort.abort();
+      if (this.response.destroyed || this.response.writableEnded) abort.abort();
       else this.response.once('close', () => abort.abort());
     }
     return this.#abort.signal;

@@ -1,6 +1,7 @@
 /**
  * Puts an `ApiHandler` on the network: HTTPS (HTTP/2 for clients that ask for it) with optional client certificates, for the API server and for the kubelet alike. Requests go from
- * `node:https` straight to the handler, without a router between, as the request path has nothing to spend.
+ * the connections of `node:https` straight to the handler, without a router between, as the request path has nothing to spend: those in the plain form
+ * without Node's parser either.
  *
  * Invariants: whatever a client sends or however it leaves, no request ends the process; a body is not read before its handler asks for it;
  * every wait has a limit of `ServingLimits`.
@@ -17,6 +18,7 @@ import { trusting } from '#pkg/pki/trust.ts';
 import { answerExchange, type Serving } from './answer-exchange.ts';
 import { BodyBudget } from './body-budget.ts';
 import { Connections } from './connections.ts';
+import { readDirectly } from './direct/direct-connection.ts';
 import { Exchange } from './exchange.ts';
 import { beginSession } from './http2-session.ts';
 import { defaultLimits, type ServingLimits } from './limits.ts';
@@ -39,6 +41,8 @@ export interface HttpsServerOptions {
   readonly limits?: Partial<ServingLimits>;
   /** Called before answers leave, once for all that leave together. Must not throw. Default: nothing is done. */
   beforeAnswers?(): void;
+  /** Whether requests in the plain form pass Node's parser by (`direct/`). Default true; false is for comparing the two. */
+  readonly isDirect?: boolean;
 }
 
 /** A server that can listen, and that whoever made it closes. */
@@ -74,7 +78,7 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
     room,
     holdsAnswers: beforeAnswers !== undefined,
   };
-  takeSessions(server, serving);
+  takeConnections(server, serving, options.isDirect ?? true);
   return takeCharge(server, {
     connections,
     limits,
@@ -87,16 +91,18 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   });
 }
 
-/** Takes the connections that chose HTTP/2 from Node's server, which knows HTTP/1.1 alone: with those nothing is different from before. */
-function takeSessions(server: Server, serving: Serving): void {
+/** Takes connections from Node's server: those that chose HTTP/2, of which it knows nothing, and others until they ask for what is not in the plain form. */
+function takeConnections(server: Server, serving: Serving, isDirect: boolean): void {
   const begin = server.listeners('secureConnection');
   server.removeAllListeners('secureConnection');
   server.on('secureConnection', (socket: TLSSocket) => {
-    if (socket.alpnProtocol !== 'h2') {
+    const giveToNode = (): void => {
       for (const listener of begin) Reflect.apply(listener, server, [socket]);
-      return;
-    }
+    };
     const connection = serving.connections.of(socket);
-    if (connection !== undefined) beginSession(socket, connection, serving);
+    if (connection === undefined) return;
+    if (socket.alpnProtocol === 'h2') beginSession(socket, connection, serving);
+    else if (isDirect) readDirectly({ socket, connection, serving, giveToNode });
+    else giveToNode();
   });
 }

@@ -141,6 +141,11 @@ export class IncomingBody implements UnreadBody {
 
   #collect(limitBytes: number): Promise<Uint8Array> {
     const { request, carrier } = this.#owner;
+    const { whole } = request;
+    if (whole !== undefined) {
+      carrier.cameSoFar();
+      return Promise.resolve(whole);
+    }
     this.#limitBytes = limitBytes;
     return new Promise((resolve, reject) => {
       this.#reject = reject;

@@ -15,6 +15,8 @@ export interface Incoming {
   readonly aborted: boolean;
   /** All of the body has come. */
   readonly complete: boolean;
+  /** All of the body, where it came along with the head and nobody has begun to read it. */
+  readonly whole?: Buffer | undefined;
   on(event: 'data', listener: (chunk: Buffer) => void): unknown;
   on(event: 'end', listener: () => void): unknown;
   once(event: 'close' | 'end', listener: () => void): unknown;
@@ -46,4 +48,12 @@ export interface Outgoing {
   readonly socket?: Writable | null;
   /** Of HTTP/2: what bytes go to as they are. */
   readonly stream?: Writable;
+}
+
+/** What is asked of an answer while it is under way. */
+export interface UnderWay {
+  readonly destroyed: boolean;
+  readonly headersSent: boolean;
+  /** All of it is with the kernel. */
+  readonly writableFinished: boolean;
 }

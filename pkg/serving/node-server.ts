@@ -12,6 +12,7 @@ import type { Connection, Connections } from './connections.ts';
 import type { ServingLimits } from './limits.ts';
 import { lingerOn } from './linger.ts';
 import { parseRefusal, refusalOf, writePlainRefusal, writeRefusal } from './refusals.ts';
+import { Turns, takeAtPace } from './turns.ts';
 
 /** Where a server listens. */
 export interface ListenAddress {
@@ -118,6 +119,7 @@ function rawOf(socket: Socket): Socket | undefined {
 
 function watchRequests(server: HttpServer, options: NodeServerOptions): void {
   const { connections, onRequest, onUpgrade, clock, limits } = options;
+  const turns = new Turns();
   const refuse = (socket: Socket, line: string): void => {
     writeRefusal(socket, line);
     lingerOn(socket, connections, clock.monotonicMs() + limits.lingerMs);
@@ -134,7 +136,7 @@ function watchRequests(server: HttpServer, options: NodeServerOptions): void {
       connection.response = response;
       connection.cameSoFar();
       connections.asked(connection);
-      onRequest(request, response, { connection, waitsForContinue });
+      turns.take(request.socket, response, () => onRequest(request, response, { connection, waitsForContinue }));
     }
   };
   server.on('request', (request, response) => arrive(request, response, false));
@@ -159,19 +161,6 @@ function watchRequests(server: HttpServer, options: NodeServerOptions): void {
     else onUpgrade(request, socket, { connection, head });
   });
 }
-
-/**
- * Node stops reading when a request comes before the answer to the last one has been taken. Where its parser has the TLS connection to itself
- * it is given what was decrypted all the same, and calls that a bad request; with another listener to the data it is given nothing until it goes on.
- * That takes the parser off the connection together with what would have it read again, so this does.
- */
-function takeAtPace(socket: Socket): void {
-  if (!socket.isPaused() || socket.listeners('data').at(-1) === ignored) return;
-  socket.on('data', ignored);
-  socket.once('resume', () => socket._read(0));
-}
-
-function ignored(): void {}
 
 async function run(
   server: HttpServer,

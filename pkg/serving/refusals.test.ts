@@ -51,7 +51,7 @@ test('what follows a refusal is not answered', async () => {
   expect((await client.ended()).match(/HTTP\/1\.1 /g)).toHaveLength(1);
 });
 
-test('an upgrade behind a request that is not answered yet ends the connection and nothing else', async () => {
+test('an upgrade behind a request that is not answered yet waits, or ends the connection where Node reads it, and nothing else', async () => {
   const gate = Promise.withResolvers<void>();
   const slow = await serveForTest(async ({ path }) => {
     if (path === '/slow') await gate.promise;
@@ -59,12 +59,15 @@ test('an upgrade behind a request that is not answered yet ends the connection a
   });
   const client = await openRaw(slow.port);
   const upgrade = 'GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
-  client.send(`GET /slow HTTP/1.1\r\nhost: a\r\n\r\n${upgrade}`);
+  client.send(`GET /slow HTTP/1.1\r\nhost: a\r\nte: trailers\r\n\r\n${upgrade}`);
   expect(await client.ended()).toBe('');
+  const patient = await openRaw(slow.port);
+  patient.send(`GET /slow HTTP/1.1\r\nhost: a\r\n\r\n${upgrade}`);
   gate.resolve();
   const other = await openRaw(slow.port);
   other.send(upgrade);
   expect(await other.ended()).toMatch(/^HTTP\/1\.1 200 /);
+  expect((await patient.ended()).match(/HTTP\/1\.1 200 /g)).toHaveLength(2);
   await slow.close();
 });
 

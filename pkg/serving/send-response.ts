@@ -71,12 +71,14 @@ interface Sending {
 
 function headOf(answer: ApiResponse, length: number | undefined, isLast: boolean): string[] {
   const head: string[] = answer.headers['cache-control'] === undefined ? ['Cache-Control', 'no-cache, private'] : [];
+  // An answer without its body may say how long that is, as to a HEAD that was passed on.
+  const isStated = length === 0 && answer.headers['content-length'] !== undefined;
   for (const name in answer.headers) {
     const value = answer.headers[name];
-    if (value !== undefined) head.push(name, value);
+    if (value !== undefined && (name !== 'content-length' || isStated || length === undefined)) head.push(name, value);
   }
   if (length !== undefined) {
-    head.push('Content-Length', String(length));
+    if (!isStated) head.push('Content-Length', String(length));
     answer.sizes?.observe(length);
   }
   if (isLast) head.push('Connection', 'close');

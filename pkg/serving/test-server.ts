@@ -43,6 +43,7 @@ export interface TestServingOptions {
   readonly limits?: Partial<ServingLimits>;
   readonly clock?: Clock;
   readonly log?: Logger;
+  readonly isDirect?: boolean;
 }
 
 export async function serveForTest(handler: ApiHandler, options: TestServingOptions = {}): Promise<TestServing> {
@@ -54,6 +55,7 @@ export async function serveForTest(handler: ApiHandler, options: TestServingOpti
     clock: options.clock ?? new SystemClock(),
     log: options.log ?? silentLogger,
     limits: options.limits ?? {},
+    isDirect: options.isDirect ?? true,
   });
   const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   const stop = new AbortController();

@@ -116,7 +116,7 @@ export class EventHistory {
     }
     // Moves the kept part to the front once half is empty: each event is moved at most once on average.
     if (this.#head > 0 && this.#head * 2 > this.#kept.length) {
-      this.#kept = this.#kept.slice(this.#head);
+      this.#kept.splice(0, this.#head);
       this.#head = 0;
     }
   }

@@ -35,29 +35,28 @@ export const pastLimitsDefault: PastLimits = { maxVersions: 50_000, maxBytes: 64
  */
 export const forgottenShare = 1 / 64;
 
-/** The versions of one key in revision order; those before `head` are forgotten. */
+/** The versions of one key in revision order; those before `head` are forgotten, and let go. */
 interface VersionQueue<V> {
-  versions: PastVersion<V>[];
+  readonly versions: (PastVersion<V> | undefined)[];
   head: number;
 }
 
 /** The versions that have ended, by key and by revision. */
 export class KeyHistory<V> {
   readonly #queues = new SortedMap<VersionQueue<V>>();
-  /** All versions in the order they ended; those before `#head` are forgotten. */
-  #ended: PastVersion<V>[] = [];
-  #head = 0;
+  /** All versions in the order they ended. */
+  readonly #ended: PastVersion<V>[] = [];
   #bytes = 0;
 
   /** Whether it holds more than `limits`. */
   isFull({ maxVersions, maxBytes }: PastLimits): boolean {
-    return this.#ended.length - this.#head > maxVersions || this.#bytes > maxBytes;
+    return this.#ended.length > maxVersions || this.#bytes > maxBytes;
   }
 
   /** Where that share of the versions, the oldest, have ended; there has to be one. */
   revisionAfter(share: number): number {
-    const count = this.#ended.length - this.#head;
-    return this.#ended[this.#head + Math.min(count - 1, Math.ceil(count * share))]!.until;
+    const count = this.#ended.length;
+    return this.#ended[Math.min(count - 1, Math.ceil(count * share))]!.until;
   }
 
   /** Adds a version; `until` must not be less than that of the version added before. */
@@ -81,24 +80,19 @@ export class KeyHistory<V> {
 
   /** Forgets the versions that ended at or before `revision`, and returns them in the order they ended. */
   compact(revision: number): PastVersion<V>[] {
-    const start = this.#head;
-    while (this.#head < this.#ended.length && this.#ended[this.#head]!.until <= revision) {
-      const { key, bytes } = this.#ended[this.#head++]!;
+    let count = 0;
+    while (count < this.#ended.length && this.#ended[count]!.until <= revision) {
+      const { key, bytes } = this.#ended[count++]!;
       this.#bytes -= bytes;
       const queue = this.#queues.get(key)!;
-      queue.head++;
+      queue.versions[queue.head++] = undefined;
       if (queue.head === queue.versions.length) this.#queues.delete(key);
       else if (queue.head * 2 > queue.versions.length) {
-        queue.versions = queue.versions.slice(queue.head);
+        queue.versions.splice(0, queue.head);
         queue.head = 0;
       }
     }
-    const forgotten = this.#ended.slice(start, this.#head);
-    if (this.#head * 2 > this.#ended.length) {
-      this.#ended = this.#ended.slice(this.#head);
-      this.#head = 0;
-    }
-    return forgotten;
+    return this.#ended.splice(0, count);
   }
 }
 

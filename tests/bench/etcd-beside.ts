@@ -148,7 +148,8 @@ async function sidesOf(
     const plane = await startControlPlane({ apiserver, manager, etcd, nodes: 0, folder });
     ending.defer(() => plane.stop());
     await plane.startManager();
-    sides.push({ name: 'Kubernetes', role: 'other', server: serverOf(plane.kubeconfig) });
+    const server = { ...serverOf(plane.kubeconfig), pids: async () => plane.pids(), goesOn: true };
+    sides.push({ name: 'Kubernetes', role: 'other', server });
   }
   const serverPids = await onEtcd.pids();
   return {

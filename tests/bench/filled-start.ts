@@ -2,7 +2,8 @@
  * What a folder full of pods adds to a start: two clusters, one with nothing but what a start makes and one with that many pods more, are started and stopped in
  * turns. `node tests/bench/filled-start.ts --help`.
  *
- * A start is `up --detach`, from the command's begin to its end, which is when the nodes are Ready. What counts is the difference within a pair.
+ * A start is `up --detach`, from the command's begin to its end, which is when the nodes are Ready. What counts is the difference within a pair. The processor time
+ * that the cluster's process has had until then says the same of a machine that does much else, less what waits.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -41,7 +42,7 @@ async function fill(cluster: KeptCluster, pods: number): Promise<void> {
 
 function sayRow(what: string, values: readonly number[]): void {
   const [least, most] = [Math.min(...values), Math.max(...values)].map((ms) => ms.toFixed(0));
-  say(`${what.padEnd(28)}${median(values).toFixed(0).padStart(6)} ms   ${least} to ${most}`);
+  say(`${what.padEnd(32)}${median(values).toFixed(0).padStart(6)} ms   ${least} to ${most}`);
 }
 
 /** The lines of `--trace-startup` of the last start. */
@@ -58,19 +59,26 @@ async function measure({ empty, full }: Readonly<Record<'empty' | 'full', KeptCl
     await cluster.down();
   }
   const times = { empty: [] as number[], full: [] as number[] };
+  const processor = { empty: [] as number[], full: [] as number[] };
   for (let round = 0; round < flags.rounds; round++) {
     const order = [['empty', empty] as const, ['full', full] as const];
     for (const [name, cluster] of round % 2 === 0 ? order : order.reverse()) {
       times[name].push(await cluster.up());
+      processor[name].push(cluster.processorMs());
       await cluster.down();
     }
   }
-  sayRow('empty folder', times.empty);
-  sayRow(`${flags.pods} pods`, times.full);
-  sayRow(
-    'added, within a pair',
-    times.full.map((ms, round) => ms - times.empty[round]!),
-  );
+  for (const [what, figures] of [
+    ['', times],
+    ['processor: ', processor],
+  ] as const) {
+    sayRow(`${what}empty folder`, figures.empty);
+    sayRow(`${what}${flags.pods} pods`, figures.full);
+    sayRow(
+      `${what}added, within a pair`,
+      figures.full.map((ms, round) => ms - figures.empty[round]!),
+    );
+  }
   if (!flags.trace) return;
   for (const [name, cluster] of Object.entries({ empty, full })) {
     say(`\n${name}:`);

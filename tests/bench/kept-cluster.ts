@@ -7,6 +7,7 @@ import process from 'node:process';
 import { promisify } from 'node:util';
 import { readTarget, type Target } from './kubeconfig.ts';
 import { clock } from './load.ts';
+import { cpuMsOf } from './server.ts';
 
 const run = promisify(execFile);
 
@@ -48,6 +49,12 @@ export class KeptCluster {
     const startMs = clock.monotonicMs();
     await this.#coxswain(['up', ...place, ...this.#options.flags]);
     return clock.monotonicMs() - startMs;
+  }
+
+  /** Processor time in milliseconds of the process that has its store open, since that began. */
+  processorMs(): number {
+    const lock = readFileSync(join(this.#folder, 'data', 'store', 'lock'), 'utf8');
+    return cpuMsOf([(JSON.parse(lock) as { readonly pid: number }).pid]);
   }
 
   /** Finds out which processes are looked at from here on. */

@@ -7,6 +7,8 @@ export interface Server {
   readonly kubeconfig: string;
   /** None when it is somebody else's. */
   pids(): Promise<readonly number[]>;
+  /** Is not halted while others have their turns. Default: it is. */
+  readonly goesOn?: boolean;
   /** Ends it, whether it is halted or not, and removes what it left. */
   stop(): Promise<void>;
 }

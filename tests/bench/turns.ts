@@ -128,7 +128,7 @@ export class Turns {
 
   /** Halts all sides but one. */
   #focus(side: OpenSide): void {
-    for (const other of this.#sides) if (other !== side) halt(other.pids, true);
+    for (const other of this.#sides) if (other !== side && other.server.goesOn !== true) halt(other.pids, true);
     halt(side.pids, false);
   }
 

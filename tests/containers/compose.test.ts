@@ -1,13 +1,15 @@
 /**
- * The cluster of `deploy/docker-compose.yml`, built and started as a person does it: whichever of its containers is killed, the guestbook goes on
- * answering and what was acknowledged stays; `down` keeps the data, and with `--volumes` leaves nothing.
+ * The cluster of `deploy/docker-compose.yml`, built and started as a person does it, with the guestbook in real containers of images of Debian's packages: its workers
+ * are machines of their own; whichever of its containers is killed, the guestbook goes on answering and what was acknowledged stays; `down` keeps the data, and with `--volumes`
+ * leaves nothing.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { binary } from '#tests/e2e/kubectl-binary.ts';
 import { type CommandResult, eventually, freePort, run } from '#tests/e2e/running-cluster.ts';
+import { unpackGuestbook } from './debian-images.ts';
 import { baseImage, engine, engineEnv, imagesMs, noEngine } from './engine.ts';
 
 /** For one thing to be as it should again, on a slow machine: nodes that are silent are given up after 40 s. */
@@ -16,7 +18,11 @@ const patienceMs = 300_000;
 describe.skipIf(noEngine !== undefined)('docker-compose up', () => {
   const project = `coxswain-test-${process.pid}`;
   const image = `${project}:latest`;
+  /** What stands for images of Docker Hub. */
+  const images = { redis: `${project}-redis:1`, python: `${project}-python:1` };
+  const workers = ['worker-1', 'worker-2', 'worker-3'];
   const folder = mkdtempSync(join(tmpdir(), 'coxswain-compose-'));
+  const manifest = join(folder, 'guestbook.yaml');
   const kubeconfig = join(folder, 'kubeconfig');
   let env: Readonly<Record<string, string>>;
   let guestbookUrl: string;
@@ -36,11 +42,16 @@ describe.skipIf(noEngine !== undefined)('docker-compose up', () => {
       GUESTBOOK_PORT: String(guestbookPort),
     };
     await compose('build', '--quiet');
+    await unpackGuestbook(folder);
+    for (const [target, name] of Object.entries(images))
+      await engine('docker', ['build', '--quiet', '--target', target, '--tag', name, join(folder, 'guestbook')]);
+    const text = readFileSync('deploy/compose/guestbook.yaml', 'utf8');
+    writeFileSync(manifest, text.replace('redis:7', images.redis).replace('python:3-slim', images.python));
   }, imagesMs);
 
   afterAll(async () => {
     await run('docker-compose', composeArgs('down', '--volumes', '--timeout', '5'), { env, timeoutMs: patienceMs });
-    await run('docker', ['image', 'rm', '--force', image]);
+    await run('docker', ['image', 'rm', '--force', image, ...Object.values(images)]);
     rmSync(folder, { recursive: true, force: true });
   }, imagesMs);
 
@@ -65,6 +76,13 @@ describe.skipIf(noEngine !== undefined)('docker-compose up', () => {
       patienceMs,
     );
     return stdout;
+  }
+
+  /** Gives a worker the images that the engine has. */
+  function giveImages(worker: string): Promise<string> {
+    const load = `exec -T ${worker} node cmd/coxswain/main.ts image load --data-dir /data -`;
+    const pipe = `docker save ${Object.values(images).join(' ')} | docker-compose ${composeArgs().join(' ')} ${load}`;
+    return engine('sh', ['-c', pipe], env);
   }
 
   async function messages(): Promise<string> {
@@ -113,12 +131,13 @@ describe.skipIf(noEngine !== undefined)('docker-compose up', () => {
   test('brings the guestbook up', { timeout: imagesMs }, async () => {
     const begin = performance.now();
     await compose('up', '-d');
+    await Promise.all(workers.map(giveImages));
     writeFileSync(kubeconfig, await compose('exec', '-T', 'apiserver-1', 'cat', '/keys/admin.kubeconfig'));
-    await kubectl('apply', '-f', 'manifests/guestbook.yaml');
+    await kubectl('apply', '-f', manifest);
     await write('hello from outside');
     console.log(`compose: the guestbook answers ${((performance.now() - begin) / 1000).toFixed(1)} s after up began`);
     const nodes = await kubectl('get', 'nodes', '-o', 'name');
-    expect(nodes.trim().split('\n').toSorted()).toEqual(['node/worker-1', 'node/worker-2', 'node/worker-3']);
+    expect(nodes.trim().split('\n').toSorted()).toEqual(workers.map((worker) => `node/${worker}`));
     const servers = await eventually(
       () => kubectl('get', 'endpoints', 'kubernetes', '-o', 'jsonpath={.subsets[*].addresses[*].ip}'),
       (text) => text.trim().split(' ').length === 2,
@@ -135,6 +154,54 @@ describe.skipIf(noEngine !== undefined)('docker-compose up', () => {
     const patch = { spec: { template: { spec: { topologySpreadConstraints: [constraint] } } } };
     await kubectl('patch', 'deployment', 'guestbook', '--type=merge', '--patch', JSON.stringify(patch));
     await kubectl('rollout', 'status', 'deployment/guestbook', '--timeout=60s', '--request-timeout=0');
+  });
+
+  test('each worker has a network of its own, and pods of one reach those of the others by addresses, Services and names', {
+    timeout: imagesMs,
+  }, async () => {
+    const namespaces = new Set([readlinkSync('/proc/self/ns/net')]);
+    for (const worker of workers) namespaces.add(await compose('exec', '-T', worker, 'readlink', '/proc/self/ns/net'));
+    expect(namespaces.size).toBe(4);
+    const path = '{range .items[*]}{.metadata.name} {.spec.nodeName} {.status.podIP}{"\\n"}{end}';
+    const listed = await eventually(
+      () => kubectl('get', 'pods', '-l', 'tier=frontend', '-o', `jsonpath=${path}`),
+      (text) => text.trim().split('\n').length === 3,
+      patienceMs,
+    );
+    const rows = listed.split('\n').map((row) => row.split(' '));
+    const pods = rows.flatMap(([name = '', node, address]) => (address === undefined ? [] : [{ name, node, address }]));
+    expect(pods.map(({ node }) => node).toSorted()).toEqual(workers);
+    // Each worker's pods are of a range of their own.
+    expect(new Set(pods.map(({ address }) => address.replace(/\d+$/, ''))).size).toBe(3);
+    for (const { name } of pods) {
+      const urls = [...pods.map(({ address }) => address), 'guestbook', 'guestbook.default.svc.cluster.local'];
+      const script = `import urllib.request as r\nfor one in ${JSON.stringify(urls)}: print(r.urlopen(f'http://{one}:8080/').readline().decode().split()[-1])`;
+      const answers = (await kubectl('exec', name, '--', 'python3', '-c', script)).trim().split('\n');
+      const names = pods.map((pod) => pod.name);
+      expect(answers.slice(0, 3)).toEqual(names);
+      for (const other of answers.slice(3)) expect(names).toContain(other);
+    }
+    expect(await kubectl('logs', 'deployment/kv')).toContain('Ready to accept connections');
+  });
+
+  test('a worker whose kubelet is killed goes on with its pods, and the next kubelet finds them', {
+    timeout: imagesMs,
+  }, async () => {
+    const status = '{.items[0].status.containerStatuses[0]';
+    const store = ['get', 'pods', '-l', 'tier=store', '-o', `jsonpath=${status}.containerID} ${status}.restartCount}`];
+    const before = await kubectl(...store);
+    expect(before).toMatch(/ 0$/);
+    const worker = await nodeOf('tier=store');
+    const isKubelet = 'case "$(tr "\\0" " " <$p/cmdline)" in *cmd/[k]ubelet/main.ts*)';
+    const killIt = `for p in /proc/[0-9]*; do ${isKubelet} kill -9 "\${p#/proc/}";; esac; done`;
+    const counts = await asking(async () => {
+      await compose('exec', '-T', worker, 'sh', '-c', killIt);
+      // Of the next one: it answers at another port.
+      await kubectl('logs', 'deployment/kv');
+      await write('without a kubelet');
+    });
+    console.log(`compose: without the kubelet of ${worker}: ${counts.answered} answers, ${counts.failed} failures`);
+    expect(await kubectl(...store)).toBe(before);
   });
 
   /** The container that leads: of a component by its Lease, of etcd by what its members say. */
@@ -186,31 +253,22 @@ describe.skipIf(noEngine !== undefined)('docker-compose up', () => {
     ['the second API server', async () => ['apiserver-2']],
     ['the leader of the schedulers', async () => [await leaderOf('kube-scheduler')]],
     ['the leader of the controller managers', async () => [await leaderOf('kube-controller-manager')]],
-    [
-      'a worker with a front end',
-      async () =>
-        [await frontEndNode()].flatMap((node) => [
-          node.replace('worker', 'kubelet'),
-          node.replace('worker', 'kube-proxy'),
-        ]),
-    ],
+    ['a worker with a front end', async () => [await frontEndNode()]],
   ])(
     'without %s the guestbook goes on answering and the cluster goes on working',
     { timeout: imagesMs },
     async (what, find) => {
       const victims = await find();
       const marker = `without-${victims[0]}`;
-      const workers = victims
-        .filter((each) => each.startsWith('kubelet-'))
-        .map((each) => each.replace('kubelet', 'worker'));
+      const lost = victims.filter((each) => workers.includes(each));
       // Until a node counts as lost, the scheduler may well choose it.
-      for (const worker of workers) await kubectl('cordon', worker);
+      for (const worker of lost) await kubectl('cordon', worker);
       const counts = await asking(async () => {
         await compose('kill', '-s', 'SIGKILL', ...victims);
         await write(marker);
         await kubectl('create', 'configmap', marker);
         // Through the controllers, the scheduler and a kubelet that live.
-        await kubectl('create', 'deployment', marker, '--image=coxswain.dev/pause', '--replicas=2');
+        await kubectl('create', 'deployment', marker, `--image=${images.redis}`, '--replicas=2');
         await kubectl('rollout', 'status', `deployment/${marker}`, '--timeout=120s', '--request-timeout=0');
       });
       console.log(
@@ -218,7 +276,7 @@ describe.skipIf(noEngine !== undefined)('docker-compose up', () => {
       );
       expect(counts.answered).toBeGreaterThan(0);
       await compose('start', ...victims);
-      for (const worker of workers) await kubectl('uncordon', worker);
+      for (const worker of lost) await kubectl('uncordon', worker);
       await kubectl('delete', 'deployment', marker, '--ignore-not-found');
       await kubectl('wait', '--for=condition=Ready', 'nodes', '--all', '--timeout=120s', '--request-timeout=0');
       const kept = await kubectl('get', 'configmap', marker, '-o', 'name');

@@ -23,12 +23,9 @@ const moreLibraries =
 const busybox = ['busybox-static'];
 const servers = [...libraries, 'nginx', 'nginx-common', 'redis-tools'];
 
-const programs = [
-  ...libraries,
-  ...moreLibraries,
-  ...busybox,
-  ...['postgresql-15', 'postgresql-client-15', 'python3.11-minimal', 'libpython3.11-minimal', 'libpython3.11-stdlib'],
-];
+const python = ['python3.11-minimal', 'libpython3.11-minimal', 'libpython3.11-stdlib'];
+
+const programs = [...libraries, ...moreLibraries, ...busybox, ...['postgresql-15', 'postgresql-client-15'], ...python];
 
 /** Makes the folders `busybox` and `debian` with the packages' files, and a Dockerfile for each image. Rejects with what apt says. */
 export async function unpackDebian(folder: string): Promise<void> {
@@ -44,6 +41,14 @@ export async function unpackPrograms(folder: string): Promise<void> {
   const postgres = ['FROM base AS postgres', 'USER postgres', 'EXPOSE 5432', 'ENTRYPOINT ["postgres"]'];
   const python = ['FROM base AS python', 'USER nobody', 'ENTRYPOINT ["python3.11"]'];
   writeFileSync(join(folder, 'programs/Dockerfile'), [...base, path, ...postgres, ...python, ''].join('\n'));
+}
+
+/** Makes the folder `guestbook` besides, for images of redis (`--target redis`) and python (`--target python`). */
+export async function unpackGuestbook(folder: string): Promise<void> {
+  await unpackAll(folder, { guestbook: [...libraries, 'redis-tools', ...python, 'python3-minimal', 'libexpat1'] });
+  const base = ['FROM scratch AS base', 'COPY root /', 'ENV PATH=/usr/bin'];
+  const stages = [...base, 'FROM base AS redis', 'CMD ["redis-server"]', 'FROM base AS python', 'CMD ["python3"]', ''];
+  writeFileSync(join(folder, 'guestbook/Dockerfile'), stages.join('\n'));
 }
 
 async function unpackAll(folder: string, sets: Readonly<Record<string, readonly string[]>>): Promise<void> {

@@ -1,13 +1,21 @@
-/** A node of real containers by settings of its own: pods of its files, memory that containers are kept to, and images of a registry that wants to know who asks. */
+/** A node of real containers by settings of its own: pods of its files, memory that containers are kept to, and images of a registry that wants to know who asks, by secrets and by a program. */
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { testImage } from '#pkg/images/testing/image-documents.ts';
-import { serveImage } from '#pkg/images/testing/serve-image.ts';
+import { imageHandler } from '#pkg/images/testing/serve-image.ts';
 import { machineMemory } from '#pkg/kubelet/memory/machine-memory.ts';
-import { RunningCluster as Clusters, eventually, hookMs, type RunningCluster } from '#tests/e2e/running-cluster.ts';
+import {
+  RunningCluster as Clusters,
+  eventually,
+  freePort,
+  hookMs,
+  type RunningCluster,
+} from '#tests/e2e/running-cluster.ts';
 import { busyboxLayers, writeBusyboxArchive } from './busybox-image.ts';
 import { noContainers } from './real-containers.ts';
 
@@ -18,8 +26,10 @@ const platform = { os: 'linux', architecture: process.arch === 'arm64' ? 'arm64'
 
 describe.skipIf(noContainers !== undefined)('a node of containers', () => {
   const manifests = mkdtempSync(join(tmpdir(), 'coxswain-manifests-'));
+  const programs = mkdtempSync(join(tmpdir(), 'coxswain-providers-'));
   const [{ id: numaNode = 0 } = {}] = machineMemory();
   let cluster: RunningCluster;
+  let registry: string;
   const kubectl = (...args: readonly string[]): Promise<string> => cluster.kubectl('35', args);
   const apply = (object: object): Promise<string> =>
     cluster.kubectl('35', ['apply', '-f', '-'], { input: JSON.stringify(object) });
@@ -43,8 +53,38 @@ describe.skipIf(noContainers !== undefined)('a node of containers', () => {
     return processes.find((one: { readonly name: string }) => one.name.startsWith('kubelet'));
   };
 
+  /** Wants to know who asks. */
+  const server = createServer(
+    imageHandler(testImage(busyboxLayers(), { platform }), (request, response) => {
+      if (request.headers.authorization === `Basic ${Buffer.from('me:word').toString('base64')}`) return false;
+      response.writeHead(401, { 'www-authenticate': 'Basic realm="images"' }).end();
+      return true;
+    }),
+  );
+
+  /** A program that has the login for a part of the registry, and the file that says so. Gives its path. */
+  function writeProvider(): string {
+    const [configFile, asked] = [join(programs, 'providers.yaml'), join(programs, 'asked')];
+    const apiVersion = 'credentialprovider.kubelet.k8s.io/v1';
+    const auth = { [registry]: { username: 'me', password: 'word' } };
+    const answer = { kind: 'CredentialProviderResponse', apiVersion, cacheKeyType: 'Registry', auth };
+    const script = `#!/bin/sh\ncat >>"$ASKED"\necho '${JSON.stringify(answer)}'\n`;
+    writeFileSync(join(programs, 'login'), script, { mode: 0o755 });
+    const env = [{ name: 'ASKED', value: asked }];
+    const matchImages = [`${registry}/provided`];
+    const provider = { name: 'login', apiVersion, matchImages, defaultCacheDuration: '1h', env };
+    const config = { apiVersion: 'kubelet.config.k8s.io/v1', kind: 'CredentialProviderConfig', providers: [provider] };
+    writeFileSync(configFile, JSON.stringify(config));
+    return configFile;
+  }
+
   beforeAll(async () => {
+    const port = await freePort();
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+    registry = `127.0.0.1:${port}`;
     const settings = [
+      `image-credential-provider-config=${writeProvider()}`,
+      `image-credential-provider-bin-dir=${programs}`,
       `pod-manifest-path=${manifests}`,
       'memory-manager-policy=Static',
       `reserved-memory=${numaNode}:memory=64Mi`,
@@ -64,7 +104,9 @@ describe.skipIf(noContainers !== undefined)('a node of containers', () => {
   afterAll(async () => {
     await cluster?.coxswain(['down', '--delete-data']);
     await cluster?.remove();
-    rmSync(manifests, { recursive: true, force: true });
+    server.close();
+    server.closeAllConnections();
+    for (const folder of [manifests, programs]) rmSync(folder, { recursive: true, force: true });
   }, hookMs);
 
   test(
@@ -131,15 +173,13 @@ describe.skipIf(noContainers !== undefined)('a node of containers', () => {
   test(
     'pulls an image with the login of a secret, and says why without',
     async () => {
-      const basic = `Basic ${Buffer.from('me:word').toString('base64')}`;
-      const { host } = await serveImage(testImage(busyboxLayers(), { platform }), (request, response) => {
-        if (request.headers.authorization === basic) return false;
-        response.writeHead(401, { 'www-authenticate': 'Basic realm="images"' }).end();
-        return true;
-      });
-      const login = ['--docker-username=me', '--docker-password=word', `--docker-server=${host}`];
+      const login = ['--docker-username=me', '--docker-password=word', `--docker-server=${registry}`];
       await kubectl('create', 'secret', 'docker-registry', 'login', ...login);
-      const container = { image: `${host}/team/app:1`, imagePullPolicy: 'Always', command: ['/bin/sleep', '100000'] };
+      const container = {
+        image: `${registry}/team/app:1`,
+        imagePullPolicy: 'Always',
+        command: ['/bin/sleep', '100000'],
+      };
       await apply(podOf('without', container));
       await eventually(
         async () => await field('without', '.status.containerStatuses[0].state.waiting.message'),
@@ -149,6 +189,22 @@ describe.skipIf(noContainers !== undefined)('a node of containers', () => {
       await apply(podOf('with', container, { imagePullSecrets: [{ name: 'login' }] }));
       await ready('with');
       await kubectl('delete', 'pod', 'with', 'without', '--timeout=300s');
+    },
+    hookMs,
+  );
+
+  test(
+    'pulls images with the login of a program, which is asked once for as long as its answer counts',
+    async () => {
+      const command = ['/bin/sleep', '100000'];
+      for (const app of ['one', 'two']) {
+        await apply(podOf(app, { image: `${registry}/provided/${app}:1`, imagePullPolicy: 'Always', command }));
+        await ready(app);
+      }
+      const question = { kind: 'CredentialProviderRequest', apiVersion: 'credentialprovider.kubelet.k8s.io/v1' };
+      const asked = JSON.parse(readFileSync(join(programs, 'asked'), 'utf8'));
+      expect(asked).toEqual({ ...question, image: `${registry}/provided/one` });
+      await kubectl('delete', 'pod', 'one', 'two', '--timeout=300s');
     },
     hookMs,
   );

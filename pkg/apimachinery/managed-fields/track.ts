@@ -144,5 +144,6 @@ function reassign({ entries, own, comparisonIn, resetFields }: Reassignment): re
     changed = true;
     result.push(own);
   }
-  return changed ? finishEntries(result) : entries;
+  // A copy has the room that it needs: it lives as long as the object, and a list that grew has some for sixteen more.
+  return changed ? finishEntries([...result]) : entries;
 }

@@ -13,7 +13,8 @@ import type { Component } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import { authorized } from '#pkg/kubelet/server/authorized.ts';
 import { createHttpsServer } from '#pkg/serving/https-server.ts';
-import { clusterNetworkOf, type KernelPlace } from '../bridge-cluster.ts';
+import { clusterNetworkOf } from '../bridge-cluster.ts';
+import { hostKernel, hostNetwork } from '../host-network.ts';
 import type { NetworkTable } from '../networks.ts';
 import { defaultKubeletPort, type NodePart, nodePart } from '../node-part.ts';
 import { kernelProxyPart, type PartContext } from '../parts.ts';
@@ -62,23 +63,7 @@ type Context = JoinedNodeOptions & PartContext;
 function openNode(context: Context): Promise<NodePart> {
   const { record, folder } = context;
   const { nodeName, nodeAddress, settings, runtime, via } = record;
-  const network = clusterNetworkOf(settings);
-  const networks: NetworkTable = {
-    joined: {
-      proxyBackend: 'nftables',
-      open: async ({ isSimulated }) => {
-        const [{ createBridgeNetwork }, { createBridgeHostPorts }, { hostLinks }] = await Promise.all([
-          import('#pkg/network/bridge/bridge-network.ts'),
-          import('#pkg/network/bridge/bridge-host-ports.ts'),
-          import('#pkg/network/bridge/host-links.ts'),
-        ]);
-        const links = hostLinks({ network, via });
-        await links.ensure();
-        const hostPorts = createBridgeHostPorts({});
-        return { network: createBridgeNetwork({ links, isSimulated }), hostPorts, close: () => hostPorts.close() };
-      },
-    },
-  };
+  const networks: NetworkTable = { joined: hostNetwork({ network: clusterNetworkOf(settings), via }) };
   return nodePart(context, {
     nodeName,
     nodeAddress,
@@ -96,17 +81,10 @@ function openNode(context: Context): Promise<NodePart> {
 
 function joinedProxy(context: Context): Promise<Component> {
   const { nodeName, nodeAddress, settings } = context.record;
-  const { podRanges, serviceRanges, machineAddress, machineServiceAddresses, nodeRange } = clusterNetworkOf(settings);
-  const kernel: KernelPlace = {
-    nodeName,
-    tableName: 'coxswain-services',
-    nodePortAddresses: [nodeAddress],
-    podRanges,
-    serviceRanges,
-    served: machineServiceAddresses,
-    nodeSources: [nodeAddress],
-    nodeServices: [machineAddress, ...machineServiceAddresses],
-  };
+  const network = clusterNetworkOf(settings);
+  const { machineAddress, machineServiceAddresses: served, nodeRange } = network;
+  const nodeServices = [machineAddress, ...served];
+  const kernel = hostKernel({ network, nodeName, nodePortAddresses: [nodeAddress], served, nodeServices });
   return kernelProxyPart(context, {
     kernels: [kernel],
     kind: clusterTables.proxyBackends.nftables ?? missingBackend(),

@@ -13,6 +13,7 @@ import {
   type VirtualMachineMigration,
   waitsForMachine,
 } from '#pkg/api/virtual-machine-migration.ts';
+import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isAlreadyExists, isConflict } from '#pkg/apimachinery/status-error.ts';
 import { type Clock, formatMicroTime, timestamp } from '#pkg/base/clock.ts';
 import type { Client } from '#pkg/client/client.ts';
@@ -31,6 +32,8 @@ const finalizer = 'vm.coxswain.dev/migration';
 const prepareMsMax = 60_000;
 /** After a kubelet ended a migration without a claim, the machine's status has this long to say more. */
 const soonMs = 200;
+/** The two ends are done with a move so soon after its handover. One that takes longer says that it does: whoever watches it looks at that, beside a machine that has just come. */
+const settleMs = 1000;
 
 /** What a step is about. */
 interface Step {
@@ -56,6 +59,8 @@ export class MigrationSteps {
   readonly #deps: StepDeps;
   readonly #client: Client;
   readonly #writes: MigrationWrites;
+  /** Since when a move waits for its ends, by its key. */
+  readonly #settlingSinceMs = new Map<string, number>();
 
   constructor(deps: StepDeps) {
     this.#deps = deps;
@@ -66,6 +71,7 @@ export class MigrationSteps {
   /** A migration is gone. */
   forget(key: string): void {
     this.#writes.last.forget(key);
+    this.#settlingSinceMs.delete(key);
   }
 
   /** Does what is next for the migration of that key. */
@@ -74,6 +80,7 @@ export class MigrationSteps {
     if (migration === undefined || this.#writes.last.isBehind(key, migration)) return undefined;
     const { namespace = '', finalizers = [], deletionTimestamp } = migration.metadata ?? {};
     if (isMigrationOver(migration)) {
+      this.#settlingSinceMs.delete(key);
       if (finalizers.includes(finalizer))
         await this.#writes.setFinalizers(
           migration,
@@ -254,7 +261,7 @@ export class MigrationSteps {
   }
 
   /** The target has the machine: Services find it there, and then no longer where it was. */
-  async #settle({ migration, machine, pods: all }: Step): Promise<undefined> {
+  async #settle({ migration, machine, pods: all }: Step): Promise<ReconcileResult> {
     const { status = {} } = migration;
     const [from, to] = [all.find(isNamed(status.sourcePod)), all.find(isNamed(status.targetPod))];
     const labels = machine.spec?.labels ?? {};
@@ -277,8 +284,17 @@ export class MigrationSteps {
     const isLost = outcome === 'aborted' || to === undefined || isFinished(to);
     if (isLost)
       return this.#endWithout(migration, 'Failed', { reason: 'MachineLost', message: reason || endedRefusal.message });
-    if (status.phase !== 'Switching') await this.#writes.tell(migration, { phase: 'Switching' });
-    return undefined;
+    return status.phase === 'Switching' ? undefined : this.#wait(migration);
+  }
+
+  /** Says that the ends are not done yet, once they could be. */
+  async #wait(migration: VirtualMachineMigration): Promise<ReconcileResult> {
+    const key = objectKey(migration);
+    const nowMs = this.#deps.clock.monotonicMs();
+    const sinceMs = this.#settlingSinceMs.get(key) ?? nowMs;
+    this.#settlingSinceMs.set(key, sinceMs);
+    const leftMs = sinceMs + settleMs - nowMs;
+    return leftMs > 0 ? { requeueAfterMs: leftMs } : this.#writes.tell(migration, { phase: 'Switching' });
   }
 }
 

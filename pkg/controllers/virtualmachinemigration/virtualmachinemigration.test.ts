@@ -68,6 +68,9 @@ test('a machine moves: its target waits unseen by Services, which find it once i
   expect((await podOf(targetPod))?.metadata?.labels).toEqual({ 'vm.coxswain.dev/name': 'store' });
   expect((await machine())?.status).toMatchObject({ podName: first, runs: 1 });
   await claim('target');
+  await until(harness, async () => (await podOf(targetPod))?.metadata?.labels?.app === 'store');
+  // Mostly the ends are done by then, and nobody has to look at it.
+  expect((await status('move'))?.phase).toBe('Running');
   await phaseIs('move', 'Switching');
   await tell('move', { target: { node: 'n2', outcome: 'completed' } });
   await phaseIs('move', 'Succeeded');

@@ -11,6 +11,7 @@ import type { ObjectReader } from '../env/environment.ts';
 import { BackOff } from '../model/back-off.ts';
 import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import { type ImageInfo, type RegistryCredentials, type Runtime, RuntimeError } from '../runtime/runtime.ts';
+import type { CredentialProviders } from './credential-providers.ts';
 import { pullLogins } from './pull-secrets.ts';
 
 /** The image, or why it is not there. */
@@ -35,6 +36,8 @@ export interface ImagePullerDeps {
   readonly clock: Clock;
   /** Pull secrets of pods. */
   readonly readSecret: ObjectReader['secret'];
+  /** Programs that have logins. */
+  readonly providers: CredentialProviders;
 }
 
 /** For which container, and who hears of it. */
@@ -56,13 +59,15 @@ const noticeMs = 1_000;
 export class ImagePuller {
   readonly #clock: Clock;
   readonly #readSecret: ObjectReader['secret'];
+  readonly #providers: CredentialProviders;
   readonly #backOff = new BackOff();
   /** When the last pull failed and why, by pod and image. */
   readonly #failures = new Map<string, { readonly atMs: number; readonly message: string; announced: boolean }>();
 
-  constructor({ clock, readSecret }: ImagePullerDeps) {
+  constructor({ clock, readSecret, providers }: ImagePullerDeps) {
     this.#clock = clock;
     this.#readSecret = readSecret;
+    this.#providers = providers;
   }
 
   /** Forgets the failures of a pod that has gone. */
@@ -140,8 +145,14 @@ export class ImagePuller {
     }
   }
 
-  /** Of the pod's pull secrets; an event says which of them cannot be had. */
-  async #logins({ pod, event }: EnsureImageOptions, image: string): Promise<readonly RegistryCredentials[]> {
+  /** Of the pod's pull secrets, and then of the node's programs. */
+  async #logins(options: EnsureImageOptions, image: string): Promise<readonly RegistryCredentials[]> {
+    const ofSecrets = await this.#loginsOfSecrets(options, image);
+    return [...ofSecrets, ...(await this.#providers.logins(image))];
+  }
+
+  /** An event says which of them cannot be had. */
+  async #loginsOfSecrets({ pod, event }: EnsureImageOptions, image: string): Promise<readonly RegistryCredentials[]> {
     if (pod.spec?.imagePullSecrets === undefined) return [];
     const { credentials, missing } = await pullLogins(pod, image, this.#readSecret);
     if (missing.length > 0) {

@@ -6,8 +6,8 @@ import type { Pod, Secret } from '#pkg/api/types/core-v1.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { loginOfAuth } from '#pkg/images/client/docker-auth.ts';
 import type { ObjectReader } from '../env/environment.ts';
-import { parseImageName } from '../runtime/image-name.ts';
 import type { RegistryCredentials } from '../runtime/runtime.ts';
+import { fittingLogins, type KeyedLogin, placeOfImage } from './image-places.ts';
 
 /** What a pod brings to a pull. */
 export interface PullLogins {
@@ -16,14 +16,11 @@ export interface PullLogins {
   readonly missing: readonly string[];
 }
 
-/** By which the hub is known in names of images, and in Docker's files. */
-const hubNames: readonly string[] = ['docker.io', 'index.docker.io'];
-
 /** Reads the secrets anew. Throws `RuntimeError` `invalidImage` for what is no name. */
 export async function pullLogins(pod: Pod, image: string, read: ObjectReader['secret']): Promise<PullLogins> {
-  const place = placeOf(parseImageName(image).repository);
+  const place = placeOfImage(image);
   const namespace = pod.metadata?.namespace ?? '';
-  const found: [key: string, login: RegistryCredentials][] = [];
+  const found: KeyedLogin[] = [];
   const missing: string[] = [];
   for (const { name = '' } of pod.spec?.imagePullSecrets ?? []) {
     if (name === '') continue;
@@ -33,35 +30,18 @@ export async function pullLogins(pod: Pod, image: string, read: ObjectReader['se
     if (logins === undefined) missing.push(name);
     else found.push(...logins);
   }
-  const fitting = found
-    .filter(([key]) => fits(key, place))
-    .sort(([a], [b]) => (a === b ? 0 : a < b ? 1 : -1))
-    .map(([, login]) => login);
-  return { credentials: fitting, missing };
-}
-
-/** Where an image is, such as `quay.io` and `/coreos/etcd`. */
-interface Place {
-  readonly host: string;
-  readonly path: string;
-}
-
-function placeOf(repository: string): Place {
-  const slash = repository.indexOf('/');
-  const first = slash < 0 ? '' : repository.slice(0, slash);
-  if (/[.:]/.test(first) || first === 'localhost') return { host: first, path: repository.slice(slash) };
-  return { host: 'docker.io', path: slash < 0 ? `/library/${repository}` : `/${repository}` };
+  return { credentials: fittingLogins(found, place), missing };
 }
 
 /** The logins by the keys of Docker's files, without what says how the registry is asked; undefined for a secret of another kind, or one that cannot be read. */
-function loginsOf({ type, data }: Secret): readonly [string, RegistryCredentials][] | undefined {
+function loginsOf({ type, data }: Secret): readonly KeyedLogin[] | undefined {
   const isNewer = type === 'kubernetes.io/dockerconfigjson';
   if (!isNewer && type !== 'kubernetes.io/dockercfg') return undefined;
   const { '.dockerconfigjson': newer, '.dockercfg': older } = data ?? {};
   const document = parsed(isNewer ? newer : older);
   const entries = isNewer && isObject(document) ? document['auths'] : document;
   if (!isObject(entries)) return undefined;
-  const found: [string, RegistryCredentials][] = [];
+  const found: KeyedLogin[] = [];
   for (const [key, entry] of Object.entries(entries)) {
     const login = loginOf(entry);
     if (login !== undefined) found.push([keyOf(key), login]);
@@ -93,40 +73,4 @@ function keyOf(text: string): string {
   if (slash < 0) return bare;
   const path = bare.slice(slash).replace(/^\/v[12]\//, '/');
   return path === '/' ? bare.slice(0, slash) : bare.slice(0, slash) + path;
-}
-
-/** Whether a key is about an image: its host part by part, with `*` for anything within one, its port, and the begin of its path. */
-function fits(key: string, { host, path }: Place): boolean {
-  const slash = key.indexOf('/');
-  const [keyHost, keyPath] = slash < 0 ? [key, ''] : [key.slice(0, slash), key.slice(slash)];
-  if (!path.startsWith(keyPath)) return false;
-  if (hubNames.includes(host) && hubNames.includes(keyHost)) return true;
-  const [wanted, asked] = [hostParts(keyHost), hostParts(host)];
-  if (wanted.port !== asked.port || wanted.labels.length !== asked.labels.length) return false;
-  return wanted.labels.every((label, index) => isLike(label, asked.labels[index] ?? ''));
-}
-
-function hostParts(host: string): { readonly labels: readonly string[]; readonly port: string } {
-  const [name = '', port = ''] = host.split(':');
-  return { labels: name.split('.'), port };
-}
-
-/** Whether a text is what a pattern of `*` and `?` stands for: in no more steps than both are long, multiplied. */
-function isLike(pattern: string, text: string): boolean {
-  let [at, place, star, resume] = [0, 0, -1, 0];
-  while (place < text.length) {
-    const one = pattern[at];
-    if (one === '*') {
-      star = at++;
-      resume = place;
-    } else if (one === '?' || (one !== undefined && one === text[place])) {
-      at++;
-      place++;
-    } else if (star >= 0) {
-      at = star + 1;
-      place = ++resume;
-    } else return false;
-  }
-  while (pattern[at] === '*') at++;
-  return at === pattern.length;
 }

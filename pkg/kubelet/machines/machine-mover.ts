@@ -72,6 +72,10 @@ class MachineMover implements Component {
     await Promise.all(this.#work);
   }
 
+  get #machines() {
+    return this.#options.deps.informers.informer(virtualMachines);
+  }
+
   get #informer() {
     return this.#options.deps.informers.informer(virtualMachineMigrations);
   }
@@ -179,6 +183,12 @@ class MachineMover implements Component {
     const resource = this.#options.deps.client.resource(virtualMachines);
     const { namespace = '' } = migration.metadata ?? {};
     const name = migration.spec?.vmName ?? '';
+    // Said once, it stays so.
+    const seen = this.#machines.lister.get(`${namespace}/${name}`)?.status?.migration;
+    if (side === 'source' && seen?.uid === uid && seen.owner === 'target') {
+      answer('target');
+      return;
+    }
     try {
       if (side === 'source') {
         // Mostly the other has said so already.

@@ -1,6 +1,6 @@
 /**
- * What the pods of a machine are plugged into that has joined a cluster and is one node of it: a bridge in the machine's own network, of which it is the router. What
- * is not in the cluster's ranges leaves in the machine's name. Ranges of the cluster lead to the machine where the rest of it is, those of single nodes past it
+ * What the pods of a machine are plugged into that is one node of a cluster by itself: a bridge in the machine's own network, of which it is the router. What
+ * is not in the cluster's ranges leaves in the machine's name. Where it has joined a cluster of one machine, ranges of the cluster lead to that, and those of single nodes past it
  * (`routeTo`). Bridges of the machine are not filtered any more (`bridge-nf-call-iptables`): else pods would not reach pods of their own node through Services.
  * Doing it again changes nothing, and `removeHostLinks` takes all of it away.
  */
@@ -12,11 +12,17 @@ import { type ClusterNetwork, hardwareAddress, machineLink, machineTable } from 
 /** Of the routes that are made here, so that they are told from others. Source: iproute2, `rtprotos`: numbers that nobody has. */
 const routeMark = 'proto 199';
 
+/** What of a cluster its machine has to know. */
+export type HostRanges = Pick<ClusterNetwork, 'cluster' | 'podRanges' | 'serviceRanges'> & {
+  /** Absent where nodes have no range of their own. */
+  readonly nodeRange?: string;
+};
+
 /** Whose machine it is. */
 export interface HostLinkOptions {
-  readonly network: ClusterNetwork;
+  readonly network: HostRanges;
   /** Address at which the machine with the rest of the cluster is reached from here; absent where there are routes. */
-  readonly via: string | undefined;
+  readonly via?: string | undefined;
 }
 
 /** The bridge and the routes. */
@@ -63,7 +69,7 @@ export async function routeTo(range: string, address: string | undefined): Promi
 }
 
 /** Takes all of it away; what is not there is no error. */
-export async function removeHostLinks(network: ClusterNetwork): Promise<void> {
+export async function removeHostLinks(network: HostRanges): Promise<void> {
   await tryHostCommand(['ip', 'link', 'delete', machineLink(network.cluster)]);
   await removeRoutes(clusterRanges(network));
   for (const table of [machineTable(network.cluster), 'coxswain-services', 'coxswain-policies', 'coxswain-host-ports'])
@@ -75,11 +81,11 @@ export async function removeRoutes(ranges: readonly string[]): Promise<void> {
   for (const range of ranges) await tryHostCommand(['ip', 'route', 'flush', 'root', range, ...routeMark.split(' ')]);
 }
 
-function clusterRanges({ nodeRange, podRanges, serviceRanges }: ClusterNetwork): readonly string[] {
-  return [nodeRange, ...podRanges, ...serviceRanges];
+function clusterRanges({ nodeRange, podRanges, serviceRanges }: HostRanges): readonly string[] {
+  return [...(nodeRange === undefined ? [] : [nodeRange]), ...podRanges, ...serviceRanges];
 }
 
-function outwardTable(network: ClusterNetwork): string {
+function outwardTable(network: HostRanges): string {
   const table = `inet ${machineTable(network.cluster)}`;
   const inside = network.podRanges.join(', ');
   return `table ${table}

@@ -73,6 +73,8 @@ class NftShell {
   readonly #child: ChildProcessWithoutNullStreams;
   #text = '';
   #waiter: ((complaint: string) => void) | undefined;
+  /** Whether the first question was answered, which is about nothing: what it says before is of its terminal. */
+  #hasBegun = false;
   hasEnded = false;
 
   constructor(namespace: string | undefined) {
@@ -84,6 +86,7 @@ class NftShell {
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => this.#read(text));
     this.#child.on('error', (error) => this.#end(error.message));
     this.#child.on('close', () => this.#end('nft ended'));
+    this.#child.stdin.write(question);
   }
 
   /** Resolves with what it complains of, `''` for nothing. */
@@ -107,11 +110,12 @@ class NftShell {
 
   #read(text: string): void {
     this.#text += text;
-    const end = this.#text.indexOf(answer);
-    if (end < 0) return;
-    const complaint = this.#text.slice(0, end).trim();
-    this.#text = '';
-    this.#answer(complaint);
+    for (let end = this.#text.indexOf(answer); end >= 0; end = this.#text.indexOf(answer)) {
+      const complaint = this.#text.slice(0, end).trim();
+      this.#text = this.#text.slice(end + answer.length);
+      if (this.#hasBegun) this.#answer(complaint);
+      this.#hasBegun = true;
+    }
   }
 
   #end(reason: string): void {

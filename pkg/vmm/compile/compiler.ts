@@ -13,7 +13,7 @@ import { READ, WRITE } from '../hart/mmu.ts';
 import type { CodeCache, CompiledPage, Entrance, PageCode } from '../isa/code-cache.ts';
 import { hartLayout, MEMORY_BASE, PAGE_SIZE } from '../memory-map.ts';
 import { ENDS, emitRegion, GOES_ON } from './emit.ts';
-import type { ModuleShelf } from './module-shelf.ts';
+import type { ModuleShelf, ShelvedRegion } from './module-shelf.ts';
 import { findRegion } from './region.ts';
 
 /** Regions compiled at a time; when there are more, all are dropped and made anew as they are needed. Each costs some 30 KiB. */
@@ -184,26 +184,18 @@ export class Compiler implements Engine {
 
   private compile(code: PageCode, page: CompiledPage, offset: number): Entrance | undefined {
     const { cache, memory } = this.parts;
-    const region = findRegion(offset, (at) => cache.instructionAt(code, at));
-    if (region === undefined) {
-      page.visits[offset >> 1] = -1;
-      return undefined;
-    }
     if (this.live >= REGIONS_MAX) {
       for (const kept of cache.kept) kept.compiled = undefined;
       for (const hart of this.parts.harts) hart.mmu.forgetPlaces();
       this.live = 0;
       return undefined;
     }
-    const kind = { pages: memory.wasm.buffer.byteLength / 65_536, isShared: memory.frames.isShared };
-    const make = (): WebAssembly.Module => {
-      this.made++;
-      return new WebAssembly.Module(emitRegion(region, kind));
-    };
-    // A region is of one page and depends on nothing but its bytes.
-    const module =
-      this.modules?.moduleOf({ page: memory.readPage(code.page), offset, memory: JSON.stringify(kind) }, make) ??
-      make();
+    const region = this.regionAt(code, offset);
+    if (region === undefined) {
+      page.visits[offset >> 1] = -1;
+      return undefined;
+    }
+    const { module, entries, decoded } = region;
     const run = new WebAssembly.Instance(module, this.imports).exports['r'];
     if (!isRegion(run)) return undefined;
     this.compiled++;
@@ -211,11 +203,33 @@ export class Compiler implements Engine {
     if (number >= this.table.length) this.table.grow(TABLE_STEP);
     this.table.set(number, run);
     page.starts.push(offset);
-    for (const [entry, index] of region.entries.entries()) {
-      const at = (region.blocks[index]?.offset ?? 0) >> 1;
-      page.entrances[at] ??= { run, entry, code: number };
-    }
+    for (let at = 0; at < decoded.length; at += 2)
+      memory.keepsInstruction(code.page, decoded[at] ?? 0, decoded[at + 1] ?? 0);
+    for (const [entry, at] of entries.entries()) page.entrances[at >> 1] ??= { run, entry, code: number };
     return page.entrances[offset >> 1];
+  }
+
+  /** The region that begins at an offset of a page; it depends on nothing but the page's bytes. */
+  private regionAt(code: PageCode, offset: number): ShelvedRegion | undefined {
+    const { cache, memory } = this.parts;
+    const kind = { pages: memory.wasm.buffer.byteLength / 65_536, isShared: memory.frames.isShared };
+    const make = (): ShelvedRegion | undefined => {
+      const decoded = new Map<number, number>();
+      const region = findRegion(offset, (at) => {
+        const instruction = cache.instructionAt(code, at);
+        if (instruction !== undefined) decoded.set(at, instruction.length);
+        return instruction;
+      });
+      if (region === undefined) return undefined;
+      this.made++;
+      return {
+        module: new WebAssembly.Module(emitRegion(region, kind)),
+        entries: region.entries.map((index) => region.blocks[index]?.offset ?? 0),
+        decoded: [...decoded].flat(),
+      };
+    };
+    if (this.modules === undefined) return make();
+    return this.modules.regionOf({ page: memory.readPage(code.page), offset, memory: JSON.stringify(kind) }, make);
   }
 
   /** Makes the translation buffer let an access through; 0 where it does not: the access faults, is a device's, or must be noted. */

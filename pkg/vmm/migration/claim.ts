@@ -6,8 +6,8 @@ import type { Outbox } from './outbox.ts';
 const againMs = 250;
 /** What only has to be written down waits so long: who waits since the handover is answered meanwhile, which on a host with few processors the arbiter and all who hear of it would hinder. */
 const calmMs = 100;
-/** What is written down is the target's word; its source asks a little later, so that it finds it there. */
-const sourceCalmMs = 160;
+/** What is written down is the target's word; its source asks later, so that it finds it there, and once who hears of that has done with it. */
+const sourceCalmMs = 300;
 
 /** The claim of one end. */
 export class Claim {

@@ -184,6 +184,8 @@ export interface MigrationFigures {
 /** One end: a state machine that is given events and answers with effects. */
 export interface MigrationEnd {
   readonly figures: MigrationFigures;
+  /** It has something to do that takes a while, a piece with each tick: ticks may come sooner, and had better not come at once. */
+  readonly isBusy?: boolean;
   on(event: MigrationEvent): readonly MigrationEffect[];
 }
 

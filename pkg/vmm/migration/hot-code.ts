@@ -8,9 +8,9 @@ import { readU32s, u32sBytes } from './wire.ts';
 
 /** Places of one message. */
 const toldMax = 4096;
-/** Places that are compiled at once: a few milliseconds, in which whoever else has the thread waits. Those for which there are modules take a fifth of that each. */
-const atOnce = 4;
-const foundPart = 1 / 5;
+/** Places that are compiled at once: a millisecond or two, in which whoever else has the thread, or the processor, waits. Of those that were compiled before, twenty take no longer. */
+const atOnce = 1;
+const foundPart = 1 / 20;
 
 /** The source's side. */
 export class HotCodeTeller {

@@ -254,7 +254,7 @@ test('a source that lies, or a line that changes bytes, ends it with one line an
       }
     };
     take(source.on({ type: 'start', nowMs: 0 }), toTarget, 0);
-    for (let nowMs = 10; nowMs < 300; nowMs += 10) {
+    for (let nowMs = 10; nowMs < 500; nowMs += 10) {
       const [there, back] = [toTarget, toSource];
       toTarget = [];
       toSource = [];

@@ -39,6 +39,16 @@ export const zeroPage = new Uint8Array(PAGE_SIZE);
 /** Its check. */
 export const zeroSum = crc32(zeroPage);
 
+/** How many pages are not zeros, by their sums. */
+export function filledPages(sums: Uint32Array): number {
+  // Signed they are no objects to the engine, of which there would be one for each page.
+  const signed = new Int32Array(sums.buffer, sums.byteOffset, sums.length);
+  const zero = zeroSum | 0;
+  let filled = 0;
+  for (let page = 0; page < signed.length; page++) if (signed[page] !== zero) filled++;
+  return filled;
+}
+
 /** Appends fields to a payload. */
 export class FieldWriter {
   private bytes = new Uint8Array(256);

@@ -23,7 +23,7 @@ import { LinkMeter } from './link-meter.ts';
 import { handoverBytes, memoryDigest } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { PageEncoder } from './page-encoder.ts';
-import { batchPagesMax, roundPagesMax, zeroSum } from './page-format.ts';
+import { batchPagesMax, filledPages, roundPagesMax } from './page-format.ts';
 import { firstPages, isLive, writtenPages } from './page-sets.ts';
 import { Paging } from './paging.ts';
 import { PostCopyStart } from './post-copy-start.ts';
@@ -94,9 +94,7 @@ class MigrationSource implements MigrationEnd {
     const { phase, share } = this;
     const { rounds } = this.copier;
     const { left, faults, pushed, prePaged } = this.paging ?? { left: 0, faults: 0, pushed: 0, prePaged: 0 };
-    const used = isLive(this.settings.mode)
-      ? left + this.encoder.sums.reduce((count, sum) => (sum === zeroSum ? count : count + 1), 0)
-      : writtenPages(this.machine).length;
+    const used = isLive(this.settings.mode) ? left + filledPages(this.encoder.sums) : writtenPages(this.machine).length;
     return {
       mode: this.settings.mode,
       phase,

@@ -7,7 +7,7 @@ import { writeBlock } from './block-mover.ts';
 import type { BlockStore } from './contract.ts';
 import { memoryDigest } from './messages.ts';
 import { type DecoderDeps, decodeBatch, type ReceivedPage } from './page-decoder.ts';
-import { zeroSum } from './page-format.ts';
+import { filledPages, zeroSum } from './page-format.ts';
 import { WireError } from './wire.ts';
 
 /** Pages and blocks of one machine. */
@@ -33,7 +33,7 @@ export class StagedMemory {
 
   /** Pages that are not zeros. */
   get usedPages(): number {
-    return this.sums.reduce((count, sum) => (sum === zeroSum ? count : count + 1), 0);
+    return filledPages(this.sums);
   }
 
   takePages(payload: Uint8Array): void {

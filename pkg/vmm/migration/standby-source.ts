@@ -14,7 +14,7 @@ import { LinkMeter } from './link-meter.ts';
 import { checkpointBytes, memoryDigest } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import { PageEncoder } from './page-encoder.ts';
-import { batchPagesMax, roundPagesMax, zeroSum } from './page-format.ts';
+import { batchPagesMax, filledPages, roundPagesMax } from './page-format.ts';
 import { PageQueue } from './page-queue.ts';
 import { firstPages } from './page-sets.ts';
 import type { CreateStandbySource } from './standby.ts';
@@ -91,7 +91,7 @@ class StandbySource implements MigrationEnd {
       sentBytes: this.out.sentBytes,
       bandwidth: this.meter.bandwidth,
       throttle: 1,
-      usedBytes: this.encoder.sums.reduce((count, sum) => (sum === zeroSum ? count : count + 1), 0) * PAGE_SIZE,
+      usedBytes: filledPages(this.encoder.sums) * PAGE_SIZE,
       classes: this.encoder.classes,
       ...{ faults: 0, pushed: 0, prePaged: 0 },
       standby: {

@@ -74,6 +74,10 @@ class StandbyTarget implements MigrationEnd {
     };
   }
 
+  get isBusy(): boolean {
+    return !this.hot.isDone;
+  }
+
   on(event: MigrationEvent): readonly MigrationEffect[] {
     if (this.isOver) return [];
     this.nowMs = event.nowMs;

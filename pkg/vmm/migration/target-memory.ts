@@ -5,7 +5,7 @@
 import type { Machine } from '../machine-contract.ts';
 import { memoryDigest, missingBytes } from './messages.ts';
 import { type DecoderDeps, decodeBatch } from './page-decoder.ts';
-import { zeroSum } from './page-format.ts';
+import { filledPages, zeroSum } from './page-format.ts';
 import { WireError } from './wire.ts';
 
 const nothing = { pages: 0, rawBytes: 0, sentBytes: 0, cpuMs: 0 };
@@ -35,7 +35,7 @@ export class TargetMemory {
 
   /** Pages that are not zeros, those that are still to come among them. */
   get usedPages(): number {
-    return this.missingCount + this.sums.reduce((count, sum) => (sum === zeroSum ? count : count + 1), 0);
+    return this.missingCount + filledPages(this.sums);
   }
 
   get isWhole(): boolean {

@@ -89,6 +89,10 @@ class MigrationTarget implements MigrationEnd {
     };
   }
 
+  get isBusy(): boolean {
+    return this.phase === 'copying' && !this.hot.isDone;
+  }
+
   on(event: MigrationEvent): readonly MigrationEffect[] {
     if (this.isOver) return [];
     this.nowMs = event.nowMs;

@@ -56,6 +56,8 @@ export interface ControlPlane {
   metrics(): Promise<string>;
   startManager(): Promise<void>;
   stopManager(): Promise<void>;
+  /** Processes of the API server, where it is one, and of the controller manager. */
+  pids(): readonly number[];
   /** CPU time that the controller manager has taken so far. */
   managerCpuMs(): number;
   stop(): Promise<void>;
@@ -130,10 +132,9 @@ export async function startControlPlane(sides: Sides): Promise<ControlPlane> {
   const files = writeFiles(sides.folder, server);
   const ending = new AsyncDisposableStack();
   try {
-    const api =
-      sides.apiserver === undefined
-        ? await ourServer(files, port)
-        : await upstreamServer(sides.apiserver, { etcd: sides.etcd, files, port, ending });
+    const { apiserver, etcd } = sides;
+    const child = apiserver === undefined ? undefined : await upstreamServer(apiserver, { etcd, files, port, ending });
+    const api = child === undefined ? await ourServer(files, port) : undefined;
     const { certificate, key } = files.admin;
     const connect = (): NetworkTransport => {
       const made = networkTransport({ server, ca: files.authority.certificate, cert: certificate, key });
@@ -146,7 +147,7 @@ export async function startControlPlane(sides: Sides): Promise<ControlPlane> {
       const nodes = await startNodes(sides, api ?? overNetwork(connect));
       ending.defer(() => nodes.stop());
     }
-    return new RunningPlane({ sides, files, transport, ending });
+    return new RunningPlane({ sides, files, process: child, transport, ending });
   } catch (error) {
     await ending.disposeAsync();
     throw error;
@@ -178,7 +179,7 @@ async function upstreamServer(
     port,
     ending,
   }: { readonly etcd: string; readonly files: Files; readonly port: number; readonly ending: AsyncDisposableStack },
-): Promise<undefined> {
+): Promise<ChildProcess> {
   const store = await startTestEtcd(etcd);
   ending.defer(() => store.cleanup());
   const { path } = files;
@@ -197,6 +198,7 @@ async function upstreamServer(
   ];
   const child = start(program, args, path('apiserver.log'));
   ending.defer(() => end(child));
+  return child;
 }
 
 async function answers(transport: NetworkTransport): Promise<void> {
@@ -253,6 +255,7 @@ class RunningPlane implements ControlPlane {
   readonly kubeconfig: string;
   readonly #sides: Sides;
   readonly #files: Files;
+  readonly #process: ChildProcess | undefined;
   readonly #transport: NetworkTransport;
   readonly #ending: AsyncDisposableStack;
   #manager: ChildProcess | undefined;
@@ -260,11 +263,13 @@ class RunningPlane implements ControlPlane {
   constructor(parts: {
     readonly sides: Sides;
     readonly files: Files;
+    readonly process: ChildProcess | undefined;
     readonly transport: NetworkTransport;
     readonly ending: AsyncDisposableStack;
   }) {
     this.#sides = parts.sides;
     this.#files = parts.files;
+    this.#process = parts.process;
     this.kubeconfig = parts.files.kubeconfig;
     this.#transport = parts.transport;
     this.#ending = parts.ending;
@@ -315,6 +320,10 @@ class RunningPlane implements ControlPlane {
   async stopManager(): Promise<void> {
     await end(this.#manager);
     this.#manager = undefined;
+  }
+
+  pids(): readonly number[] {
+    return [this.#process, this.#manager].flatMap((child) => child?.pid ?? []);
   }
 
   managerCpuMs(): number {

@@ -78,14 +78,14 @@ test('no answer is older than what was acknowledged before it was asked for, wha
     expect(open.length).toBeLessThanOrEqual(1);
   }
   for (let left = 0; left < 2; left++) {
-    await clock.advance(2);
+    await clock.advance(4);
     answerOldest();
   }
   await Promise.all(all);
   expect(sent).toBeLessThan(calls);
 });
 
-test('where several are there at a time, few are waited for, until as many are there or for two milliseconds', async () => {
+test('where several are there at a time, few are waited for, until as many are there or for four milliseconds', async () => {
   const { clock, open, questions, answerOldest } = asked();
   const all: Promise<number>[] = [];
   const come = async (callers: number): Promise<void> => {
@@ -98,7 +98,7 @@ test('where several are there at a time, few are waited for, until as many are t
   };
   const round = async (callers: number): Promise<void> => {
     await come(callers);
-    await clock.advance(2);
+    await clock.advance(4);
     expect(open).toHaveLength(1);
     await answer();
   };
@@ -112,7 +112,7 @@ test('where several are there at a time, few are waited for, until as many are t
   expect(open).toHaveLength(1);
   await answer();
   await come(1);
-  await clock.advance(1);
+  await clock.advance(3);
   expect(open).toHaveLength(0);
   await clock.advance(1);
   expect(open).toHaveLength(1);
@@ -137,6 +137,6 @@ test('who is alone does not wait, though two meet now and then; and of many nobo
   };
   for (let n = 0; n < 40; n++) await round(n % 8 === 7 ? 2 : 1);
   for (let n = 0; n < 20; n++) await round(32);
-  for (let n = 0; n < 20; n++) await round(4);
+  for (let n = 0; n < 20; n++) await round(8);
   await Promise.all(all);
 });

@@ -148,7 +148,7 @@ class MemoryStore implements Store {
   #forget(revision: number): void {
     this.#compacted = revision;
     this.#history.compact(revision);
-    this.#log = this.#log.slice(Math.max(0, revision - this.#logStart));
+    this.#log.splice(0, Math.max(0, revision - this.#logStart));
     this.#logStart = Math.max(this.#logStart, revision);
   }
 

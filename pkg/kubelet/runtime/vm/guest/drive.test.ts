@@ -47,3 +47,22 @@ test('more is made when what there was has gone', async () => {
   for (let turn = 0; turn < 20 && made() < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
   expect(made()).toBeGreaterThanOrEqual(3);
 });
+
+test('an end that has much to do is given a turn after each rest, and another when its time has come', async () => {
+  const clock = new VirtualClock();
+  const turnsMs: number[] = [];
+  const end = {
+    figures,
+    get isBusy() {
+      return turnsMs.length < 4;
+    },
+    on: ({ type, nowMs }: MigrationEvent) => {
+      if (type === 'tick') turnsMs.push(nowMs);
+      return [];
+    },
+  };
+  new Drive({ end, clock, does: nothing, lost: nothing }).happened({ type: 'start' });
+  const beganMs = clock.monotonicMs();
+  for (let ms = 0; ms < 30; ms++) await clock.advance(1);
+  expect(turnsMs.map((ms) => ms - beganMs)).toEqual([2, 4, 6, 8, 18, 28]);
+});

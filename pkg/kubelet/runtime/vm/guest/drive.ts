@@ -7,6 +7,8 @@ import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { MigrationEffect, MigrationEnd, MigrationEvent } from '#pkg/vmm/migration/contract.ts';
 
 const tickMs = 10;
+/** An end that has much to do rests so long between two pieces of it: who waits for the processor has it then. */
+const restMs = 2;
 /** Between slices of a guest that runs it is looked no more often than this. */
 const sliceMs = 1;
 /** What may be sent at once after a pause: this much of a second's. */
@@ -105,10 +107,14 @@ export class Drive {
 
   #tick(): void {
     if (this.#isOver) return;
-    this.#tickTimer = this.#options.clock.setTimeout(() => {
-      this.sliced();
-      this.#tick();
-    }, tickMs);
+    const { end, clock } = this.#options;
+    this.#tickTimer = clock.setTimeout(
+      () => {
+        this.sliced();
+        this.#tick();
+      },
+      end.isBusy === true ? restMs : tickMs,
+    );
   }
 
   #does(effect: MigrationEffect): void {

@@ -118,7 +118,8 @@ async function begin(): Promise<void> {
     for (const port of start.ports) await host.relay.listen(start.address, port);
     host.loop?.resume('ports');
     tell({ type: 'started' });
-    settle(clock);
+    // One that waits for a machine has that done before: it would be in the midst of its first move.
+    if (start.waits !== true) settle(clock);
   } catch (error) {
     end(128, errorText(error));
   }

@@ -20,6 +20,7 @@ import { type Accepted, connectToNode, type LinkIdentity, listenForNodes } from 
 import { PieceFiles } from './piece-files.ts';
 import type { Arrival, Departure, FromGuest, MigrationSide } from './protocol.ts';
 import { rehearse } from './rehearsal.ts';
+import { collect } from './settle.ts';
 
 /** How a migration goes is told so often. */
 const tellMs = 500;
@@ -75,11 +76,13 @@ export class Moves {
     return (await this.#listen(arrival)).port;
   }
 
-  /** Once, in a thread that did not begin with a machine of its own. What goes wrong in it does not matter. */
+  /** Once, in a thread that did not begin with a machine of its own; what that leaves is collected before anybody waits for the thread. What goes wrong in it does not matter. */
   #rehearse(): Promise<void> {
     const { start, clock, host } = this.#deps;
     if (start.waits !== true) return Promise.resolve();
-    this.#rehearsal ??= rehearse({ start, clock, modules: host.modules, isCalm: true }).catch(() => undefined);
+    this.#rehearsal ??= rehearse({ start, clock, modules: host.modules, isCalm: true })
+      .then(() => collect(clock))
+      .catch(() => undefined);
     return this.#rehearsal;
   }
 
