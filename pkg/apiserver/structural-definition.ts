@@ -14,6 +14,7 @@ import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { FieldSchema, ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import { internalError } from '#pkg/apimachinery/status-error.ts';
 import type { Converter } from './converters/converter.ts';
 import { type ConvertObjects, remoteVersion } from './converters/structural-remote.ts';
 import type { ResourceDefinition, ResourceVersion } from './definition.ts';
@@ -66,6 +67,8 @@ export interface StructuralSpec {
    * with the first object: a start would take a tenth longer for kinds of which a cluster may never have one. Default false.
    */
   readonly compilesAtOnce?: boolean;
+  /** Told why checks cannot be compiled that were to be with the first object: each write that they are for is refused. Default: nobody is. */
+  readonly onUnusable?: (error: unknown) => void;
   /** Who converts the versions, where their fields differ and nobody here knows how. */
   readonly convert?: ConvertObjects;
   readonly rules?: ResourceDefinition['rules'];
@@ -143,7 +146,7 @@ function versionOf(
     listType: `${type}List`,
     schema: compiled,
     published: schema,
-    checkValues: spec.compilesAtOnce === true ? compileValues(schema) : compiledWhenUsed(schema),
+    checkValues: spec.compilesAtOnce === true ? compileValues(schema) : compiledWhenUsed(schema, spec.onUnusable),
     verbs,
     subresources: named,
     ...(converter === undefined ? {} : { converter }),
@@ -162,10 +165,16 @@ function versionOf(
   };
 }
 
-function compiledWhenUsed(schema: StructuralSchema): ObjectCheck {
+/** Source: what cannot be followed is refused as in apiextensions-apiserver `customresource_handler.go`, though there reads are too. */
+function compiledWhenUsed(schema: StructuralSchema, onUnusable: StructuralSpec['onUnusable'] = () => {}): ObjectCheck {
   let check: ObjectCheck | undefined;
   return (...visit) => {
-    check ??= compileValues(schema);
+    try {
+      check ??= compileValues(schema);
+    } catch (error) {
+      onUnusable(error);
+      throw internalError(new Error('error resolving resource', { cause: error }));
+    }
     return check(...visit);
   };
 }

@@ -161,3 +161,38 @@ test('discovery says what there is, whoever has asked for it before', async () =
   expect(own.sort()).toEqual(['bars', 'foos']);
   await second.end();
 });
+
+test('of a definition that today’s rules would refuse objects are read and not written, which its status says until it is mended', async () => {
+  const store = await storeWith(['foos']);
+  const key = '/registry/apiextensions.k8s.io/customresourcedefinitions/foos.example.com';
+  const stored = await store.get(key);
+  const text = Buffer.from(stored?.value ?? []).toString();
+  const value = Buffer.from(text.replace('^[sml]$', '^[sml'));
+  expect(value.toString()).not.toBe(text);
+  await store.write({ type: 'put', key, value, ifModRevision: stored?.modRevision ?? 0 });
+  const second = await start(store);
+  await second.run();
+  const foo: Foo = { apiVersion: 'example.com/v1', kind: 'FOOS', metadata: { name: 'a' }, size: 's' };
+  await expect(second.foos.create(foo)).rejects.toMatchObject({
+    code: 500,
+    message: 'Internal error occurred: error resolving resource',
+  });
+  expect((await second.foos.list()).items).toEqual([]);
+  await clock.advance(3_000);
+  const read = () => second.definitions.get('foos.example.com');
+  const structural = ({ status }: Awaited<ReturnType<typeof read>>) =>
+    status?.conditions?.find(({ type }) => type === 'NonStructuralSchema');
+  const broken = await read();
+  expect(structural(broken)).toMatchObject({
+    status: 'True',
+    reason: 'Violations',
+    message: expect.stringContaining(
+      'spec.versions[0].schema.openAPIV3Schema.properties[size].pattern: Invalid value: "^[sml": must be a valid regular expression',
+    ),
+  });
+  await second.definitions.update({ ...broken, spec: namedDefinition('foos').spec });
+  await clock.settle();
+  expect(structural(await read())).toBeUndefined();
+  expect(await second.foos.create(foo)).toMatchObject({ size: 's' });
+  await second.end();
+});

@@ -167,7 +167,7 @@ test('a guest that is lost ends, others go on, and its container says why', asyn
 });
 
 test('what no machine of the node can run is refused before it starts', async () => {
-  const runtime = createVmRuntime({ clock: new SystemClock(), random: new SystemRandom(), memoryBytesMax: 1 << 30 });
+  const runtime = createVmRuntime({ clock: new SystemClock(), random: new SystemRandom(), memoryBytesMax: 2 ** 32 });
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-vm-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   onTestFinished(() => runtime.close());
@@ -181,8 +181,11 @@ test('what no machine of the node can run is refused before it starts', async ()
   await writeFile(file, 'no kernel at all');
   expect(await refusal(pathToFileURL(file).href, 8 << 20)).toMatch(/cannot run: .*ELF/);
   expect(await refusal(pathToFileURL(process.execPath).href, 8 << 20)).toMatch(/cannot run: .*machine/);
-  expect(await refusal('coxswain.dev/vm/echo', 2 ** 31)).toBe(
-    'the machine is to have 2147483648 bytes of memory and the node has 1073741824',
+  expect(await refusal('coxswain.dev/vm/echo', 2 ** 33)).toBe(
+    'the machine is to have 8589934592 bytes of memory and the node has 4294967296',
+  );
+  expect(await refusal('coxswain.dev/vm/echo', 3 * 2 ** 30)).toBe(
+    'a machine has at most 2147483648 bytes of memory: the limit is 3221225472',
   );
   expect(await refusal('coxswain.dev/vm/echo', 4096)).toBe(
     'a machine has at least 1048576 bytes of memory: the limit is 4096',

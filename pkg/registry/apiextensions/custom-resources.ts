@@ -24,11 +24,12 @@ import type { Client } from '#pkg/client/client.ts';
 import { createWorkQueue } from '#pkg/client/queue.ts';
 import { runReconcileLoop } from '#pkg/client/reconcile-loop.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
-import type { ReconcileResult } from '#pkg/client/work-queue.ts';
+import type { ReconcileResult, WorkQueue } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type Condition, cleanupFinalizer, conditionOf, isTerminating, withConditions } from './conditions.ts';
 import type { ConversionDeps } from './conversion-webhook.ts';
 import { type DefinitionDeps, definitionOf } from './definition-of.ts';
+import { nonStructuralCondition, nonStructuralSchema } from './non-structural.ts';
 
 /** Where definitions come from and go to. */
 export interface CustomResourcesOptions {
@@ -56,6 +57,14 @@ const laterMs = 2_000;
 /** So many at once: some milliseconds. */
 const readTogether = 20;
 
+/** What is said of a definition beside its conditions. */
+interface StatusChange {
+  /** Default: those that it has. */
+  readonly acceptedNames?: CustomResourceDefinitionNames | undefined;
+  /** Type of a condition that it has no more. */
+  readonly without?: string;
+}
+
 /** What is served of one definition. */
 interface Served {
   readonly uid: string;
@@ -78,8 +87,13 @@ class Controller implements CustomResources {
   /** Those that were read since the start, as the informer is about to read them too. */
   #read: KubeObject[] = [];
 
+  /** Why the checks of a definition cannot be compiled, by its name, as long as that state of it is served. */
+  readonly #failures = new Map<string, string>();
+  readonly #queue: WorkQueue;
+
   constructor(options: CustomResourcesOptions) {
     this.#options = options;
+    this.#queue = createWorkQueue({ name: 'custom-resources', clock: options.clock });
   }
 
   get #resources(): ServedDefinitions {
@@ -95,8 +109,16 @@ class Controller implements CustomResources {
       // looked, is told of by the controller.
       if (!isDefinition(crd) || !isTrue(crd, 'Established')) return;
       this.#read.push(crd);
-      this.#serve(crd, { compilesLate: true });
+      this.#serve(crd, { compilesLate: true, onUnusable: (error) => this.#unusable(crd, error) });
     });
+  }
+
+  /** The first write of one of its objects found that what it is to be checked by cannot be compiled. */
+  #unusable({ metadata }: CustomResourceDefinition, error: unknown): void {
+    const name = metadata?.name ?? '';
+    if (this.#failures.has(name)) return;
+    this.#failures.set(name, errorText(error));
+    this.#queue.add(name);
   }
 
   /** Reads the definitions that nobody has asked for, once there is time for it. */
@@ -112,7 +134,7 @@ class Controller implements CustomResources {
     const { client, clock, log, random } = this.#options;
     const informers = createInformers({ client, clock, random, log });
     const informer = informers.informer(customResourceDefinitions);
-    const queue = createWorkQueue({ name: 'custom-resources', clock });
+    const queue = this.#queue;
     const add = ({ metadata }: CustomResourceDefinition): void => queue.add(metadata?.name ?? '');
     informer.addHandler({
       added: (crd) => {
@@ -166,9 +188,12 @@ class Controller implements CustomResources {
     } else if (!established) {
       conditions.push(condition('Established', 'False', 'NotAccepted', 'not all names are accepted'));
     }
+    const nonStructural = nonStructuralCondition(crd, this.#failures.get(crd.metadata?.name ?? ''));
+    if (nonStructural !== undefined) conditions.push(nonStructural);
     const acceptedNames =
       problem === undefined ? crd.spec.names : (crd.status?.acceptedNames ?? { plural: '', kind: '' });
-    await this.#tell(crd, conditions, acceptedNames);
+    const stale = nonStructural === undefined ? { without: nonStructuralSchema } : {};
+    await this.#tell(crd, conditions, { acceptedNames, ...stale });
     return undefined;
   }
 
@@ -192,7 +217,10 @@ class Controller implements CustomResources {
   }
 
   /** Has the server serve the newest state; returns why that cannot be. */
-  #serve(crd: CustomResourceDefinition, how: Pick<DefinitionDeps, 'compilesLate'> = {}): string | undefined {
+  #serve(
+    crd: CustomResourceDefinition,
+    how: Pick<DefinitionDeps, 'compilesLate' | 'onUnusable'> = {},
+  ): string | undefined {
     const { random, webhooks } = this.#options;
     const { name = '', uid = '', generation = 1 } = crd.metadata ?? {};
     this.#resources.expected.meet(resourceOf(name));
@@ -208,6 +236,7 @@ class Controller implements CustomResources {
       return errorText(error);
     }
     const { group, names } = crd.spec;
+    this.#failures.delete(name);
     this.#served.set(name, { uid, generation, isTerminating: isGoing, group, resource: names.plural });
     return undefined;
   }
@@ -267,10 +296,11 @@ class Controller implements CustomResources {
   async #tell(
     crd: CustomResourceDefinition,
     wanted: readonly Condition[],
-    acceptedNames: CustomResourceDefinitionNames | undefined = crd.status?.acceptedNames,
+    { acceptedNames = crd.status?.acceptedNames, without }: StatusChange = {},
   ): Promise<CustomResourceDefinition> {
     const old = crd.status?.conditions ?? [];
-    const conditions = withConditions(old, wanted, timestamp(this.#options.clock));
+    const kept = old.some(({ type }) => type === without) ? old.filter(({ type }) => type !== without) : old;
+    const conditions = withConditions(kept, wanted, timestamp(this.#options.clock));
     if (conditions === old && deepEqual(acceptedNames, crd.status?.acceptedNames)) return crd;
     const status = { ...crd.status, conditions, ...(acceptedNames === undefined ? {} : { acceptedNames }) };
     try {

@@ -20,6 +20,8 @@ import { columnsTable } from './printer-columns.ts';
 export interface DefinitionDeps extends ConversionDeps {
   /** Its checks are compiled with the first object rather than now, as of one that was served before this server began. */
   readonly compilesLate?: boolean;
+  /** Told why its checks cannot be compiled, where that is late. */
+  readonly onUnusable?: (error: unknown) => void;
 }
 
 /** The definition of what is served. Throws for a schema that cannot be compiled, such as one with a pattern that is none, unless that is done later. */
@@ -31,6 +33,7 @@ export function definitionOf(crd: CustomResourceDefinition, deps: DefinitionDeps
     scope: scope === 'Cluster' ? 'Cluster' : 'Namespaced',
     versions: versions.map(versionOf),
     compilesAtOnce: deps.compilesLate !== true,
+    ...(deps.onUnusable === undefined ? {} : { onUnusable: deps.onUnusable }),
     readsAgain: versions.length > 1 || (crd.metadata?.generation ?? 1) > 1,
     ...(conversion?.strategy === 'Webhook' ? { convert: conversionWebhook(crd, deps) } : {}),
     ...(isTerminating(crd) ? { rules: { validateCreate: refuseCreation } } : {}),

@@ -289,7 +289,7 @@ class VmRuntime implements MachineRuntime {
   ): GuestStart {
     const { kernel, firmware, initrd, disk, commandLine, ports } = image;
     const { memoryLimitBytes = memoryBytesDefault, cpuQuotaUs, cpuPeriodUs = 100_000 } = config.resources;
-    const memoryBytes = Math.floor(Math.min(memoryLimitBytes, memoryBytesMax) / pageBytes) * pageBytes;
+    const memoryBytes = Math.floor(memoryLimitBytes / pageBytes) * pageBytes;
     const nodeBytes = this.#nodeBytes;
     if (memoryBytes < memoryBytesMin)
       throw new RuntimeError(
@@ -300,6 +300,11 @@ class VmRuntime implements MachineRuntime {
       throw new RuntimeError(
         'failed',
         `the machine is to have ${memoryLimitBytes} bytes of memory and the node has ${nodeBytes}`,
+      );
+    if (memoryBytes > memoryBytesMax)
+      throw new RuntimeError(
+        'failed',
+        `a machine has at most ${memoryBytesMax} bytes of memory: the limit is ${memoryLimitBytes}`,
       );
     const problem = imageProblem(image, memoryBytes);
     if (problem !== undefined) throw new RuntimeError('failed', `image "${config.image}" cannot run: ${problem}`);
