@@ -1,5 +1,8 @@
-/** How busy a process is: its own thread, or all that it has together. A kubelet whose own thread has nothing to do may have machines that serve in others, and who asks them waits for what it does meanwhile. */
+/** How busy a process is: its own thread, or all that it has together where others of them do much. A kubelet whose own thread has nothing to do may have machines that serve in others, and who asks them waits for what it does meanwhile. */
 import type { EventLoopUtilization } from 'node:perf_hooks';
+
+/** Threads that collect garbage, or wait for a disk, for a loop that is idle take less than this of a processor. */
+const besideMin = 0.25;
 
 /** Where the readings come from. */
 export interface BusyReadings {
@@ -10,7 +13,7 @@ export interface BusyReadings {
   nowMs(): number;
 }
 
-/** Makes a function that says for which share of the time since it was called before something was busy; several threads may make more than 1 of it. */
+/** Makes a function that says for which share of the time since it was called before it was busy; several threads may make more than 1 of it. */
 export function busyShares({ loop, processorMs, nowMs }: BusyReadings): () => number {
   let before = { loop: loop(), processorMs: processorMs(), nowMs: nowMs() };
   return () => {
@@ -19,6 +22,6 @@ export function busyShares({ loop, processorMs, nowMs }: BusyReadings): () => nu
     const share = passedMs <= 0 ? 0 : (now.processorMs - before.processorMs) / passedMs;
     const { utilization } = loop(before.loop);
     before = now;
-    return Math.max(utilization, share);
+    return share - utilization > besideMin ? share : utilization;
   };
 }

@@ -3,7 +3,7 @@
 /** The memory of a process. */
 export interface ProcessMemory {
   residentBytes(): number;
-  /** Share of the time since the last call that the process was busy, its own thread or all together. */
+  /** Share of the time since the last call that the process was busy: its own thread, or all where others do much. */
   busyShare(): number;
   /** Gives back what is free, with a pause for finding out what that is. */
   release(): void;
