@@ -9,9 +9,12 @@ import type { ServerCore } from './endpoints/scope.ts';
 /** How long past states can be read at least, and up to twice as long. Source: `--etcd-compaction-interval`. */
 const compactionPeriodMs = 300_000;
 
-/** Compacts the store, for the sake of those who read over connections, to where it was one period ago, again and again. */
+/**
+ * Compacts the store, for the sake of those who read over connections, to where it was one period ago, again and again. One that fails is logged
+ * and made up for by the next.
+ */
 export async function keepCompacting(
-  { networkClock, log }: ServerCore,
+  { networkClock, log }: Pick<ServerCore, 'log' | 'networkClock'>,
   store: Store,
   signal: AbortSignal,
 ): Promise<void> {
