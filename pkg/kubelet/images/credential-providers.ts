@@ -42,6 +42,7 @@ export class CredentialProviders {
 
   /** What they have for an image, the most particular first. Throws `RuntimeError` `invalidImage` for what is no name. */
   async logins(image: string): Promise<readonly RegistryCredentials[]> {
+    if (this.#answers.length === 0) return [];
     const place = placeOfImage(image);
     const found = await Promise.all(
       this.#answers.map(async (answers) => {

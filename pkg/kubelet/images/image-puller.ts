@@ -147,6 +147,8 @@ export class ImagePuller {
 
   /** Of the pod's pull secrets, and then of the node's programs. */
   async #logins(options: EnsureImageOptions, image: string): Promise<readonly RegistryCredentials[]> {
+    // A file of the node is in no registry.
+    if (image.startsWith('file:')) return [];
     const ofSecrets = await this.#loginsOfSecrets(options, image);
     return [...ofSecrets, ...(await this.#providers.logins(image))];
   }
