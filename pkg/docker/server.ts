@@ -3,6 +3,7 @@ import { chmod, rm } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type { Logger } from '#pkg/base/logger.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { createServer, ServerResponse as NodeResponse } from '#pkg/serving/node-http.ts';
@@ -11,6 +12,9 @@ import { asDockerError, DockerError } from './docker-error.ts';
 import type { Engine } from './engine.ts';
 import { findRoute } from './routes.ts';
 import { apiVersion, apiVersionMin } from './versions.ts';
+
+/** So much of what comes with a request that is refused is awaited: its client, which sends it first, would find the connection closed instead of the answer. */
+const restBytesMax = 64 << 10;
 
 /** A socket that answers. */
 export interface DockerServer {
@@ -78,7 +82,9 @@ async function answer({ request, response, upgrade }: Asked, engine: Engine, log
       response.destroy();
       return;
     }
-    // What the client still sends is not read.
+    if (Number(request.headers['content-length'] ?? Number.NaN) <= restBytesMax)
+      await finished(request.resume()).catch(() => {});
+    // What else the client still sends is not read.
     if (!request.complete) response.setHeader('connection', 'close');
     response.writeHead(refusal.status, { 'content-type': 'application/json' });
     response.end(`${JSON.stringify({ message: refusal.message })}\n`);

@@ -435,6 +435,7 @@ behaviour(`${expansion} succeed in writing subpaths in container`, async (stage)
   await stage.create({ volumes: [empty], containers: [container] }, { name, annotations: { mysubpath: 'mypath' } });
   const seen = (): Promise<string> => stage.log(name).catch(() => '');
   await expect.poll(seen, { timeout: 15_000 }).toContain('content of /subpath_mount/test.log: mount-tester new file\n');
+  await stage.until(name, ({ status }) => status?.phase === 'Running');
   // What is mounted stays what it is.
   const annotations = { mysubpath: 'mynewpath' };
   await stage.of(pods).patch(name, { metadata: { annotations } }, { ...inDefault, type: 'merge' });

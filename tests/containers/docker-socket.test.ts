@@ -1,9 +1,10 @@
 /** The socket for Docker's clients, as Docker's own command and testcontainers find it: they build, run, look, copy, push, and nothing is left when it ends. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { networkName } from '#pkg/docker/container-network.ts';
 import { placesOf } from '#pkg/kubelet/runtime/container/places.ts';
@@ -222,6 +223,15 @@ describe.skipIf(impossible !== undefined)("Docker's clients", () => {
     taken.close();
     expect((await attempt('network', 'create', 'own')).stderr).toContain('page not found');
     expect(await docker('ps', '-aq')).toBe('');
+  });
+
+  test('a refusal leaves the connection to its client, whose body may come behind its head', async () => {
+    const client = connect(socket);
+    client.write('POST /networks/create HTTP/1.1\r\nhost: docker\r\ncontent-length: 2\r\n\r\n');
+    client.write('{');
+    await new Promise((done) => setImmediate(done));
+    client.end('}GET /_ping HTTP/1.1\r\nhost: docker\r\nconnection: close\r\n\r\n');
+    expect(await text(client)).toMatch(/^HTTP\/1\.1 404 [\s\S]*page not found[\s\S]*HTTP\/1\.1 200 /);
   });
 
   test('an image goes to a registry and comes back', { timeout: patienceMs }, async () => {
