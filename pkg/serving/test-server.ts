@@ -72,6 +72,23 @@ export async function serveForTest(handler: ApiHandler, options: TestServingOpti
   };
 }
 
+const knownPath = '/known';
+
+/** The handler, which knows everybody who asks it. */
+export function knowing(handler: ApiHandler): ApiHandler {
+  return async (request) => {
+    request.peer.identified?.('ann');
+    if (request.path === knownPath) return { status: 200, headers: {}, body: { kind: 'empty' } };
+    return handler(request);
+  };
+}
+
+/** Has a server that is `knowing` know who is on a connection. */
+export async function introduce(client: RawClient): Promise<void> {
+  client.send(`GET ${knownPath} HTTP/1.1\r\nhost: a\r\n\r\n`);
+  await client.until(/\r\n\r\n$/);
+}
+
 /** A connection with what came by it so far. */
 export interface RawClient {
   readonly socket: Socket;
@@ -92,6 +109,8 @@ export async function openRaw(
   const socket = isPlain
     ? connectPlain({ host: '127.0.0.1', port })
     : connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...identity });
+  // What is sent first comes first, on whichever connection.
+  socket.setNoDelay();
   const client = new RawConnection(socket);
   await new Promise<void>((resolve) => {
     socket.once(isPlain ? 'connect' : 'secureConnect', () => resolve());

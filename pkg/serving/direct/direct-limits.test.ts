@@ -5,7 +5,15 @@ import type { ApiHandler, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Exchange } from '../exchange.ts';
 import { defaultLimits } from '../limits.ts';
-import { openRaw, type RawClient, serveForTest, type TestServing, type TestServingOptions } from '../test-server.ts';
+import {
+  introduce,
+  knowing,
+  openRaw,
+  type RawClient,
+  serveForTest,
+  type TestServing,
+  type TestServingOptions,
+} from '../test-server.ts';
 import { readHead } from './direct-head.ts';
 
 const second = 1_000;
@@ -17,7 +25,7 @@ const answer = (bytes: string | Buffer, headers: ApiResponse['headers'] = {}): A
 });
 
 async function serve(handler: ApiHandler, options: TestServingOptions = {}): Promise<TestServing> {
-  const server = await serveForTest(handler, options);
+  const server = await serveForTest(knowing(handler), options);
   onTestFinished(() => server.close());
   return server;
 }
@@ -25,6 +33,12 @@ async function serve(handler: ApiHandler, options: TestServingOptions = {}): Pro
 async function open(port: number): Promise<RawClient> {
   const client = await openRaw(port, { isKnown: true });
   onTestFinished(() => void client.socket.destroy());
+  return client;
+}
+
+async function openKnown(port: number): Promise<RawClient> {
+  const client = await open(port);
+  await introduce(client);
   return client;
 }
 
@@ -67,7 +81,7 @@ test('pieces of a body that is read once its client has gone end, as it does', a
     }
     return answer('');
   });
-  const client = await open(server.port);
+  const client = await openKnown(server.port);
   client.send('PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc');
   await asked.promise;
   client.socket.destroy();
@@ -118,7 +132,7 @@ test('a connection whose last body came behind its head and was read by nobody i
     },
     { clock },
   );
-  const client = await open(server.port);
+  const client = await openKnown(server.port);
   client.send('PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n');
   await asked.promise;
   client.send('abc');

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ApiHandler, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { type Random, randomInt, SeededRandom } from '#pkg/base/random.ts';
 import type { Exchange } from '../exchange.ts';
-import { openRaw, serveForTest, type TestServing } from '../test-server.ts';
+import { introduce, knowing, openRaw, serveForTest, type TestServing } from '../test-server.ts';
 import { readHead } from './direct-head.ts';
 import { DirectRequest } from './direct-request.ts';
 
@@ -155,11 +155,13 @@ const answer = (bytes: string, headers: ApiResponse['headers'] = {}): ApiRespons
 
 test('a body in many pieces is read whole, and one that nobody reads is not', async () => {
   const lengths: number[] = [];
-  const server = await serveForTest(async ({ path, body }) => {
+  const handler = knowing(async ({ path, body }) => {
     if (path === '/read' && body?.kind === 'unread') lengths.push((await body.read({ limitBytes: 1_000_000 })).length);
     return answer('done');
   });
+  const server = await serveForTest(handler);
   const client = await openRaw(server.port, { isKnown: true });
+  await introduce(client);
   const body = Buffer.alloc(300_000, 'a');
   client.send('PUT /read HTTP/1.1\r\nhost: a\r\ncontent-length: 300000\r\n\r\n');
   for (let at = 0; at < body.length; at += 7_000) client.send(body.subarray(at, at + 7_000));
@@ -174,12 +176,14 @@ test('a body in many pieces is read whole, and one that nobody reads is not', as
 test('a client that goes in the middle of its body ends the reading of it', async () => {
   const { promise, resolve } = Promise.withResolvers<unknown>();
   const asked = Promise.withResolvers<void>();
-  const server = await serveForTest(async ({ body }) => {
+  const handler = knowing(async ({ body }) => {
     asked.resolve();
     if (body?.kind === 'unread') await body.read({ limitBytes: 1_000 }).catch(resolve);
     return answer('');
   });
+  const server = await serveForTest(handler);
   const client = await openRaw(server.port, { isKnown: true });
+  await introduce(client);
   client.send('PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc');
   await asked.promise;
   client.socket.destroy();
@@ -210,4 +214,16 @@ test('a server that stops closes a connection once its answer is written', async
   gate.resolve();
   expect(await client.ended()).toMatch(/late$/);
   await closed;
+});
+
+test('a body of a stranger that has not come whole is left to Node', async () => {
+  direct = [];
+  for (const body of ['abc', 'ab']) {
+    const client = await openRaw(directly.port);
+    client.send(`PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n${body}`);
+    if (body === 'ab') client.send('c');
+    await client.until(/"body":"abc"}$/);
+    client.socket.destroy();
+  }
+  expect(direct[0]).toBe(true);
 });
