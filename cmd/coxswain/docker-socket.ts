@@ -15,7 +15,7 @@ import { createEngine, type Engine } from '#pkg/docker/engine.ts';
 import { serveDocker } from '#pkg/docker/server.ts';
 import { platformOfMachine } from '#pkg/images/content/platform.ts';
 import { systemCalls } from '#pkg/images/host/system-calls.ts';
-import { buildRunner } from '#pkg/kubelet/runtime/container/build-runner.ts';
+import { buildRunner, endLeftCommand } from '#pkg/kubelet/runtime/container/build-runner.ts';
 import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
 import { readMachine } from '#pkg/kubelet/runtime/container/machine.ts';
 import { clusterFlags } from './cluster-flags.ts';
@@ -122,12 +122,14 @@ async function openEngine(world: World, folder: string, ociRuntimes: string): Pr
   for (const { id } of await runtime.sandboxes.list()) await runtime.sandboxes.remove(id);
   await rm(workFolder, { recursive: true, force: true });
   const machine = await readMachine(process.arch);
+  const images = await openImagesIn(folder, world);
+  await images.releaseLeft(endLeftCommand);
   const network = await openContainerNetwork(folder);
   if (machine === undefined) throw new UserError('Cannot run containers as no cgroups are mounted');
   return createEngine({
     clock,
     random,
-    images: await openImagesIn(folder, world),
+    images,
     runtime,
     network,
     calls: await withoutWarnings(systemCalls),

@@ -80,8 +80,10 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
     await (await import('./end-containers.ts')).endLeftContainers(world, folder.path);
   if (deletes && (await folder.entries())?.includes('docker'))
     await (await import('./docker-socket.ts')).removeDocker(world, folder.path);
-  if (deletes && (await folder.entries())?.includes('images'))
-    await (await import('./image/release-roots.ts')).releaseRoots(world, folder.path);
+  if ((deletes || hasContainers) && (await folder.entries())?.includes('images')) {
+    const { releaseLeftRoots, releaseRoots } = await import('./image/release-roots.ts');
+    await (deletes ? releaseRoots : releaseLeftRoots)(world, folder.path);
+  }
   if (deletes && record !== undefined) await removeNetwork(record.settings);
   if (deletes) await (await clusterRegistry(world)).remove(folder.path);
   const others = deletes ? await folder.remove() : [];

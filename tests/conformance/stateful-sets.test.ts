@@ -169,6 +169,8 @@ behaviour(`${area} should perform rolling updates and roll backs of template mod
   const first = (await get(stage, 'rolls')).status!.currentRevision;
   const roll = async (image: string): Promise<void> => {
     const observer = observe(stage, pods, { namespace: stage.namespace });
+    // In real time the first of them would be gone before it looks.
+    await stage.cluster.until(() => observer.lines.length >= 3);
     await stage.of(statefulSets).patch('rolls', withImage(image), strategic);
     await rolledOut(stage, 'rolls');
     expect(comings(observer.lines, 'DELETED')).toEqual(['rolls-2', 'rolls-1', 'rolls-0']);

@@ -12,7 +12,8 @@ import { SystemRandom } from '#pkg/base/random.ts';
 import { openClusterImages } from '#pkg/cluster/images.ts';
 import type { StoredImage } from '#pkg/images/image-store.ts';
 import type { LocalImages } from '#pkg/images/local/local-image-store.ts';
-import { type CommandResult, run } from '#tests/e2e/running-cluster.ts';
+import { processesWith, start } from '#tests/e2e/machine.ts';
+import { type CommandResult, eventually, run } from '#tests/e2e/running-cluster.ts';
 import { root } from '#tests/tidy/source-files.ts';
 import { noBusybox, writeBusyboxArchive } from './busybox-image.ts';
 import { noEngine } from './engine.ts';
@@ -273,4 +274,40 @@ describe.skipIf(impossible !== undefined)('images', () => {
     expect(() => statSync(path)).toThrow();
     expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(folder);
   });
+
+  test.skipIf(noRunc !== undefined)(
+    'what a killed build has left is ended by the next one, and by the end of the cluster',
+    async () => {
+      const context = join(folder, 'endless');
+      mkdirSync(context);
+      copyFileSync('/bin/busybox', join(context, 'busybox'));
+      const command = `sleep 8${process.pid}`;
+      const from = 'FROM scratch\nCOPY busybox /bin/sh\n';
+      const words = [join(root, 'cmd/coxswain/main.ts'), 'image', 'build', context, '-t', 'endless:1'];
+      const killOne = async (): Promise<void> => {
+        writeFileSync(join(context, 'Dockerfile'), `${from}RUN ${command}`);
+        const { child, ended } = start(process.execPath, words, { env: environment });
+        await eventually(
+          async () => processesWith(command),
+          (commands) => commands.length > 0,
+        );
+        child.kill('SIGKILL');
+        await ended;
+        expect(processesWith(command)).not.toEqual([]);
+      };
+      const nothingIsLeft = (): Promise<unknown> =>
+        eventually(
+          async () => [...processesWith(command), readFileSync('/proc/self/mounts', 'utf8').includes(folder)],
+          ([first, ...others]) => first === false && others.length === 0,
+        );
+      await killOne();
+      writeFileSync(join(context, 'Dockerfile'), from);
+      ok(await run(process.execPath, words, { env: environment, timeoutMs: patienceMs }));
+      await nothingIsLeft();
+      await killOne();
+      await coxswain('down', '--delete-data');
+      await nothingIsLeft();
+    },
+    patienceMs,
+  );
 });

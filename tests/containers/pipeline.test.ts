@@ -1,5 +1,5 @@
 /** The delivery pipeline with real containers: a push becomes an image by its Dockerfile, and runs; the same sources are the same image; a build that never ends is ended with all that it started. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -136,6 +136,25 @@ describe.skipIf(noContainers !== undefined)('the pipeline with real containers',
         steps: { checkout: 'Succeeded', build: 'Failed', live: 'Skipped' },
       });
       expect(await deployedImage()).toBe(before);
+    },
+    testMs,
+  );
+
+  test(
+    'a cluster that stops in the middle of a build ends it, and leaves nothing mounted',
+    async () => {
+      const steps = [{ op: 'remove', path: '/spec/steps/0/timeoutSeconds' }];
+      await kubectl('patch', 'pipeline/site', '-n', 'ci', '--type=json', '-p', JSON.stringify(steps));
+      site!.edit('index.html', 'again', 'once more');
+      await site!.push('Never end once more');
+      await eventually(
+        async () => processesWith(endless),
+        (commands) => commands.length > 0,
+      );
+      const { code } = await cluster.down();
+      expect(code).toBe(0);
+      expect(processesWith(endless)).toEqual([]);
+      expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(cluster.dataDir);
     },
     testMs,
   );

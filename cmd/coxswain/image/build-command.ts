@@ -11,7 +11,7 @@ import { ignoreFile } from '#pkg/images/build/ignore.ts';
 import { platformOfMachine } from '#pkg/images/content/platform.ts';
 import { systemCalls } from '#pkg/images/host/system-calls.ts';
 import { parseReference } from '#pkg/images/reference.ts';
-import { buildRunner } from '#pkg/kubelet/runtime/container/build-runner.ts';
+import { buildRunner, endLeftCommand } from '#pkg/kubelet/runtime/container/build-runner.ts';
 import { readMachine } from '#pkg/kubelet/runtime/container/machine.ts';
 import { formatted, outputFlag } from '../output.ts';
 import type { World } from '../world.ts';
@@ -47,6 +47,7 @@ export const build = imageCommand({
     const name = values.tag[0];
     if (name === undefined) throw new UserError('say with --tag which name the image is to have');
     const store = await openImages(world, values);
+    await store.releaseLeft(endLeftCommand);
     await using forBuild = await store.forBuild();
     const image = await breakable(world, async (signal) =>
       buildImage({

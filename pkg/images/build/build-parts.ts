@@ -26,13 +26,19 @@ export interface BuildStore extends AsyncDisposable {
   /** Takes in a layer, as an archive without compression. */
   addLayer(archive: AsyncIterable<Uint8Array>): Promise<BuiltLayer>;
   /** Makes a root of layers, for this build alone. */
-  prepare(layers: readonly BuiltLayer[]): Promise<PreparedRoot & AsyncDisposable>;
+  prepare(layers: readonly BuiltLayer[]): Promise<BuildRoot & AsyncDisposable>;
   /** What the changes in such a root are, as an archive with all times at one. */
   changes(root: PreparedRoot, modified: number): AsyncIterable<Uint8Array>;
   addImage(config: object, layers: readonly BuiltLayer[], references: readonly ImageReference[]): Promise<StoredImage>;
   /** The layer that was made of the same before, where all of it is still there. */
   cached(key: string): Promise<BuiltLayer | undefined>;
   remember(key: string, layer: BuiltLayer): Promise<void>;
+}
+
+/** A root of a build. */
+export interface BuildRoot extends PreparedRoot {
+  /** Folder beside it for what runs in it meanwhile, gone with it. By this it is ended where the build was killed. */
+  readonly workPath: string;
 }
 
 /** A command that runs in a root. */
@@ -47,7 +53,7 @@ export interface BuildCommand {
 
 /** Runs a command to its end; resolves with its exit code. What it prints is told as it comes. */
 export type RunBuildCommand = (
-  root: string,
+  root: Pick<BuildRoot, 'path' | 'workPath'>,
   command: BuildCommand,
   options: { readonly output: (text: string) => void; readonly signal: AbortSignal | undefined },
 ) => Promise<number>;

@@ -1,5 +1,5 @@
 /** Images that are built: what is in them, that they are the same each time, and that steps are not taken twice. Commands are simulated: `echo text > /path`. */
-import { appendFileSync, chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -65,7 +65,7 @@ async function workshop(): Promise<Workshop> {
   });
   onTestFinished(() => store.releaseAll());
   const ran: string[] = [];
-  const run: RunBuildCommand = async (root, command) => {
+  const run: RunBuildCommand = async ({ path: root }, command) => {
     ran.push(JSON.stringify([command.arguments, command.environment, command.workingDirectory, command.user]));
     const [, text = '', path = ''] = /^echo (.*) > (\S+)$/.exec(command.arguments.at(-1) ?? '') ?? [];
     if (path === '') return 3;
@@ -272,6 +272,26 @@ test.skipIf(noOverlay !== undefined)(
       for (const digest of image.digests) digests.add(digest);
     }
     expect(digests.size).toBe(1);
+  },
+);
+
+test.skipIf(noRoot !== undefined)(
+  'what a build that was killed has left is taken away, and nothing of one at work',
+  async () => {
+    const { store } = await workshop();
+    const killed = await store.forBuild();
+    const left = await killed.prepare([]);
+    // All that is gone with its process, which had no time for its roots.
+    await killed[Symbol.asyncDispose]();
+    await using atWork = await store.forBuild();
+    await using root = await atWork.prepare([]);
+    const ended: string[] = [];
+    const end = (workPath: string): Promise<void> => Promise.resolve(void ended.push(workPath));
+    await store.releaseLeft(end);
+    await store.releaseLeft(end);
+    expect(ended).toEqual([left.workPath]);
+    expect(existsSync(dirname(left.workPath))).toBe(false);
+    expect(existsSync(root.path)).toBe(true);
   },
 );
 

@@ -278,7 +278,7 @@ class Build {
     const cached = await store.cached(key);
     if (cached !== undefined) return this.#add(state, cached);
     await using root = await store.prepare(state.layers);
-    const code = await run(root.path, command, { output, signal });
+    const code = await run(root, command, { output, signal });
     if (code !== 0) throw wrong(line, `the command ended with ${code}`, 'failed');
     const layer = await store.addLayer(store.changes(root, modified));
     await store.remember(key, layer);

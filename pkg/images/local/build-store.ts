@@ -1,15 +1,17 @@
 /** The store, as builds use it. */
+import { join } from 'node:path';
 import { pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { Random } from '#pkg/base/random.ts';
-import type { BuildStore, BuiltLayer } from '../build/build-parts.ts';
+import type { BuildRoot, BuildStore, BuiltLayer } from '../build/build-parts.ts';
 import type { BlobStore } from '../content/blob-store.ts';
 import { configBytesMax, mediaTypes, parseObject } from '../content/documents.ts';
 import { Digester } from '../digest.ts';
 import type { Pin, Pins } from '../disk/pins.ts';
 import type { SystemCalls } from '../host/system-calls.ts';
-import { ImageStoreError, type PreparedRoot } from '../image-store.ts';
+import { ImageStoreError } from '../image-store.ts';
+import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { type AdmittingParts, admit, layerSources } from './admission.ts';
 import type { BuildCache } from './build-cache.ts';
 import { changedLayer } from './changed-layer.ts';
@@ -18,6 +20,30 @@ import type { Roots } from './roots.ts';
 
 /** The parts of a store that a build needs. */
 export type BuildingParts = AdmittingParts & { readonly pins: Pins; readonly roots: Roots; readonly cache: BuildCache };
+
+const buildPrefix = 'build/';
+/** In a root's folder. */
+const workName = 'command';
+
+/** Takes the roots away that builds have left which were killed. What ran in them is ended first, by `end`, which gets their work folders. */
+export async function releaseLeft(
+  {
+    roots,
+    pins,
+    snapshotter,
+  }: Pick<BuildingParts, 'pins' | 'roots'> & { readonly snapshotter: (kind: string) => Snapshotter },
+  end: (workPath: string) => Promise<void>,
+): Promise<void> {
+  for (const { folder, record } of await roots.list()) {
+    if (!record.key.startsWith(buildPrefix)) continue;
+    const [pin = ''] = record.key.slice(buildPrefix.length).split('/');
+    if (await pins.isHeld(pin)) continue;
+    await using _lock = await roots.lock(record.key);
+    await end(join(folder, workName));
+    await snapshotter(record.snapshotter).release(folder);
+    await roots.remove(record.key);
+  }
+}
 
 /** Makes the store of one build. */
 export async function buildStore(
@@ -43,7 +69,7 @@ export async function buildStore(
       };
     },
     addLayer: (archive) => addLayer(archive, { blobs, pin }),
-    prepare: (layers) => prepareRoot(layers, parts, `build/${random.uuid()}`),
+    prepare: (layers) => prepareRoot(layers, parts, `${buildPrefix}${pin.name}/${random.uuid()}`),
     changes(root, modified) {
       if (snapshotter.kind !== 'overlay')
         throw new ImageStoreError(
@@ -108,7 +134,7 @@ async function prepareRoot(
   layers: readonly BuiltLayer[],
   parts: BuildingParts,
   key: string,
-): Promise<PreparedRoot & AsyncDisposable> {
+): Promise<BuildRoot & AsyncDisposable> {
   const { roots, lock, snapshotter } = parts;
   const folder = roots.folderOf(key);
   const diffIds = layers.map(({ diffId }) => diffId);
@@ -121,7 +147,8 @@ async function prepareRoot(
   await lock.run(() => roots.add(record));
   try {
     await snapshotter.unpack(layerSources(parts, layers));
-    return { ...(await snapshotter.prepare(folder, diffIds)), [Symbol.asyncDispose]: release };
+    const root = await snapshotter.prepare(folder, diffIds);
+    return { ...root, workPath: join(folder, workName), [Symbol.asyncDispose]: release };
   } catch (error) {
     await release();
     throw error;

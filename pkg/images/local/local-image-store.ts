@@ -30,7 +30,7 @@ import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { type AdmittingParts, admit, namesOf, storedLayers } from './admission.ts';
 import { referencesOf } from './archive-names.ts';
 import { BuildCache } from './build-cache.ts';
-import { type BuildingParts, buildStore } from './build-store.ts';
+import { type BuildingParts, buildStore, releaseLeft } from './build-store.ts';
 import { type CollectableParts, collect } from './collect.ts';
 import { type ImageFilesWish, readImageFiles } from './image-files.ts';
 import { type ImageContents, ImageReader } from './image-reader.ts';
@@ -81,6 +81,8 @@ export interface LocalImages extends ImageStore {
   }): Promise<{ readonly images: readonly StoredImage[]; readonly bytes: number }>;
   /** The store for one build, to be disposed of when that is over. */
   forBuild(): Promise<BuildStore>;
+  /** Takes the roots away that killed builds have left. What runs in them is ended first, by `end`, which gets the work folder of each. */
+  releaseLeft(end: (workPath: string) => Promise<void>): Promise<void>;
   /** Takes all roots away, whoever prepared them. */
   releaseAll(): Promise<void>;
 }
@@ -373,6 +375,12 @@ class LocalImageStore implements LocalImages {
   forBuild(): Promise<BuildStore> {
     const { random, calls } = this.#options;
     return buildStore(this.#parts, { lookup: this.#lookup, random, calls });
+  }
+
+  releaseLeft(end: (workPath: string) => Promise<void>): Promise<void> {
+    return asStoreErrors('release what builds have left', () =>
+      releaseLeft({ ...this.#parts, snapshotter: (kind) => this.#snapshotter(kind) }, end),
+    );
   }
 
   async releaseAll(): Promise<void> {

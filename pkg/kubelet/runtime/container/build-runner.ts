@@ -3,9 +3,9 @@
  * machine's network. What it prints is told as it comes. Nothing of it stays but what it changed in its root.
  */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { BuildCommand, RunBuildCommand } from '#pkg/images/build/build-parts.ts';
 import { ImageStoreError } from '#pkg/images/image-store.ts';
@@ -26,13 +26,18 @@ export interface BuildRunnerOptions {
 /** Of what a pod's container gets, no part of a build: files that would be left in the layer. */
 const podFiles: ReadonlySet<string> = new Set(['/etc/hostname', '/dev/shm', '/dev/termination-log']);
 
+/** In a root's work folder: what the OCI runtime keeps, and by which program and name a container runs. */
+const stateName = 'state';
+const runtimeName = 'runtime.json';
+
 /** Makes a runner. Its commands reject with `unsupported` where the runtime is not there, and `failed` where it cannot run them. */
 export function buildRunner({ machine, program, random }: BuildRunnerOptions): RunBuildCommand {
-  return async (root, command, { output, signal }) => {
-    const bundle = await mkdtemp(join(tmpdir(), 'coxswain-build-'));
+  return async ({ path: root, workPath: bundle }, command, { output, signal }) => {
     const id = `coxswain-build-${random.uuid()}`;
-    const state = join(bundle, 'state');
+    const state = join(bundle, stateName);
+    await mkdir(bundle, { recursive: true, mode: 0o700 });
     try {
+      await writeFile(join(bundle, runtimeName), JSON.stringify({ program, id }));
       const resolvConf = join(bundle, 'resolv.conf');
       // A copy: the command may write to it.
       await writeFile(resolvConf, await readFile('/etc/resolv.conf', 'utf8').catch(() => ''));
@@ -43,10 +48,29 @@ export function buildRunner({ machine, program, random }: BuildRunnerOptions): R
       return await runToEnd(program, ['--root', state, 'run', '--bundle', bundle, id], { output, signal });
     } finally {
       // One that was broken off goes on without its caller.
-      await runToEnd(program, ['--root', state, 'delete', '--force', id], { output: () => {}, signal: undefined });
+      await endCommand(program, state, id);
       await rm(bundle, { recursive: true, force: true });
     }
   };
+}
+
+/** Ends the command of a build that was killed, by the work folder of its root; nothing where none ran. */
+export async function endLeftCommand(workPath: string): Promise<void> {
+  const said = await readFile(join(workPath, runtimeName), 'utf8').catch(() => undefined);
+  if (said === undefined) return;
+  let runtime: unknown;
+  try {
+    runtime = JSON.parse(said);
+  } catch {
+    // It was killed before it had said all of it, and so before anything ran.
+    return;
+  }
+  const { program, id } = isObject(runtime) ? runtime : {};
+  if (typeof program === 'string' && typeof id === 'string') await endCommand(program, join(workPath, stateName), id);
+}
+
+async function endCommand(program: string, state: string, id: string): Promise<void> {
+  await runToEnd(program, ['--root', state, 'delete', '--force', id], { output: () => {}, signal: undefined });
 }
 
 async function specOf(

@@ -6,6 +6,8 @@ import { SeatFrames } from '#pkg/vmm/frames/seat.ts';
 import { PAGE_SIZE } from '#pkg/vmm/memory-map.ts';
 import { MachineMemory } from './machine-memory.ts';
 
+/** Larger than what else the process has in one piece. */
+const nodeBytes = 256 << 20;
 const size = 32 << 20;
 const pages = size / PAGE_SIZE;
 /** Undefined with a Node that cannot. */
@@ -14,14 +16,19 @@ const discard = await import('./discard.ts').then(
   () => undefined,
 );
 
-/** Bytes of this process that are in memory. */
+/** Bytes in memory of what this process has in pieces that are as large as that of the machines. Counted page by page, unlike `VmRSS`, and without what its heap takes and gives back meanwhile. */
 function residentBytes(): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0) * 1024;
+  let bytes = 0;
+  for (const [, size = '', resident = ''] of readFileSync('/proc/self/smaps', 'utf8').matchAll(
+    /^Size:\s+(\d+) kB(?:\n(?!Size:).*)*?\nRss:\s+(\d+) kB/gm,
+  ))
+    if (Number(size) * 1024 >= nodeBytes) bytes += Number(resident) * 1024;
+  return bytes;
 }
 
 /** Memory with one machine in it, whose pages are its own once they are filled. */
 function machineIn(discarding: NonNullable<typeof discard>) {
-  const memory = new MachineMemory({ nodeBytes: 256 << 20, discard: discarding });
+  const memory = new MachineMemory({ nodeBytes, discard: discarding });
   const seat = memory.take(size);
   const frames = new SeatFrames(seat, { harts: 1, discard: discarding });
   const bank = new FrameBank(seat.bank);
