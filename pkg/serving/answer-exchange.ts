@@ -29,7 +29,11 @@ export interface Serving {
 export function answerExchange(exchange: Exchange, serving: Serving): Promise<void> {
   exchange.isHeld = serving.holdsAnswers;
   return ask(exchange, serving).then(
-    (answer) => serving.outbox.add(() => sendPlain(exchange, answer, serving)),
+    (answer) => {
+      // Thousands of strangers at a time would hold what they have sent until the answer leaves.
+      if (!exchange.connection.isKnown && exchange.isUnread) exchange.request.unwanted?.(serving.limits.lingerBytes);
+      serving.outbox.add(() => sendPlain(exchange, answer, serving));
+    },
     (error: unknown) => serving.outbox.add(() => sendPlain(exchange, failed(exchange, error, serving), serving)),
   );
 }

@@ -17,6 +17,13 @@ export interface Incoming {
   readonly complete: boolean;
   /** All of the body, where it came along with the head and nobody has begun to read it. */
   readonly whole?: Buffer | undefined;
+  /** Nobody will read what is there and what comes: it is let go of at once, up to `bytesMax`, of which more stays with its client until `throwAway`. */
+  unwanted?(bytesMax: number): void;
+  /**
+   * Has what comes thrown away without its being made a stream; calls `done` when that was more than `bytesMax`, and at its end. False where it is
+   * a stream already.
+   */
+  throwAway?(bytesMax: number, done: () => void): boolean;
   on(event: 'data', listener: (chunk: Buffer) => void): unknown;
   on(event: 'end', listener: () => void): unknown;
   once(event: 'close' | 'end', listener: () => void): unknown;

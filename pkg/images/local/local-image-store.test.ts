@@ -5,10 +5,11 @@ import { onTestFinished } from 'vitest';
 import { SystemRandom } from '#pkg/base/random.ts';
 import { imageStoreConformance, type StorePlaceForTests } from '../conformance.ts';
 import { systemCalls } from '../host/system-calls.ts';
+import type { SnapshotterChoice } from '../snapshots/choose.ts';
 import { noOverlay, noRoot, testFolder } from '../testing/folders.ts';
 import { HastyClock } from '../testing/hasty-clock.ts';
 import { testPlatform } from '../testing/image-documents.ts';
-import { openImageStore, type SnapshotterChoice } from './local-image-store.ts';
+import { openImageStore } from './local-image-store.ts';
 
 const calls = await systemCalls();
 

@@ -23,9 +23,10 @@ import {
   type StoredImage,
 } from '../image-store.ts';
 import { parseReference } from '../reference.ts';
-import { checkingSnapshotter, rootlessKind as heldKind } from '../snapshots/checking.ts';
+import { rootlessKind as heldKind } from '../snapshots/checking.ts';
+import { chooseSnapshotter, type SnapshotterChoice } from '../snapshots/choose.ts';
 import { copySnapshotter } from '../snapshots/copy.ts';
-import { overlayProblem, overlaySnapshotter } from '../snapshots/overlay.ts';
+import { overlaySnapshotter } from '../snapshots/overlay.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { type AdmittingParts, admit, namesOf, storedLayers } from './admission.ts';
 import { referencesOf } from './archive-names.ts';
@@ -39,9 +40,6 @@ import { pullDocuments } from './pull.ts';
 import { type RootRecord, Roots } from './roots.ts';
 import { asStoreErrors } from './store-errors.ts';
 import { usageOf } from './usage.ts';
-
-/** How roots are made: `auto` is by overlay mounts, where those do not work by copies, and where nobody may unpack not at all. */
-export type SnapshotterChoice = 'auto' | 'copy' | 'overlay';
 
 /** What a store is made of. */
 export interface ImageStoreOptions extends BlobStoreOptions {
@@ -105,29 +103,13 @@ export async function openImageStore(options: ImageStoreOptions): Promise<LocalI
   await writeLayoutMark(folder);
   const made = { folders: parts.folders, calls, clock };
   const able = { overlay: overlaySnapshotter(made), copy: copySnapshotter(made) };
-  const { chosen, problem } = await lock.run(() => choose(able, options));
+  const { chosen, problem } = await lock.run(() => chooseSnapshotter(able, options));
   const reader = new ImageReader(parts.blobs, options.platform);
   return new LocalImageStore(
     { ...parts, reader, snapshotter: chosen, snapshotters: Object.values(able) },
     problem,
     options,
   );
-}
-
-async function choose(
-  able: Readonly<Record<'copy' | 'overlay', Snapshotter>>,
-  { folder, calls, isRoot, snapshotter }: ImageStoreOptions,
-): Promise<{ readonly chosen: Snapshotter; readonly problem: string | undefined }> {
-  if (!isRoot) {
-    const problem = 'images are unpacked by root alone, who may give files away';
-    return { chosen: checkingSnapshotter(problem), problem };
-  }
-  if (snapshotter === 'copy') return { chosen: able.copy, problem: undefined };
-  const problem = await overlayProblem(folder, calls);
-  if (problem === undefined) return { chosen: able.overlay, problem };
-  if (snapshotter === 'overlay')
-    throw new ImageStoreError('unsupported', `cannot make overlay mounts in ${folder}: ${problem}`);
-  return { chosen: able.copy, problem };
 }
 
 /** By this file other programs know the folder for what it is. */

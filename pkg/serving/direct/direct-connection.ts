@@ -1,7 +1,7 @@
 /**
  * Reads the requests of a connection of HTTP/1.1 from its socket, one after the other, as long as they are in the plain form (`direct-head.ts`): without the streams
  * that Node makes for each request and answer, which cost as much as a short answer does otherwise. With the first that is not, the connection
- * is given to Node's server, with all that has come of it, and stays there: upgrades, chunked bodies, heads in pieces, bodies in pieces of strangers, and whatever is to be refused.
+ * is given to Node's server, with all that has come of it, and stays there: upgrades, chunked bodies, heads in pieces, and whatever is to be refused.
  *
  * Invariants: a request is read when the one before it has been answered, and its client takes what it is answered; what came after it meanwhile is held,
  * one piece of it, while the connection is not read further. Nothing throws past here.
@@ -11,7 +11,7 @@ import type { Socket } from 'node:net';
 import { answerExchange, type Serving } from '../answer-exchange.ts';
 import type { Connection } from '../connections.ts';
 import { Exchange } from '../exchange.ts';
-import { type DirectHead, type HeadFields, readHead } from './direct-head.ts';
+import { type HeadFields, readHead } from './direct-head.ts';
 import { DirectRequest } from './direct-request.ts';
 import { DirectResponse } from './direct-response.ts';
 
@@ -82,12 +82,12 @@ class DirectConnection {
   #take(piece: Buffer): void {
     const { connection, serving } = this.#options;
     const head = readHead(piece, this.#fields);
-    if (head === undefined || this.#isStrangersBody(head, piece.length)) {
+    if (head === undefined) {
       this.#giveToNode(piece);
       return;
     }
     this.#fields = head.fields;
-    const request = new DirectRequest(head, this.#socket);
+    const request = new DirectRequest(head, this.#socket, hasOwnMemory(piece));
     const response = new DirectResponse({
       socket: this.#socket,
       isHead: head.method === 'HEAD',
@@ -107,11 +107,6 @@ class DirectConnection {
     serving.connections.asked(connection);
     const exchange = new Exchange(request, response, serving.room, { connection, waitsForContinue: false });
     void answerExchange(exchange, serving);
-  }
-
-  /** A body that has not come whole, of somebody who may not be here: what Node's parser gives of it can be let go of at once, as thousands of them need. */
-  #isStrangersBody({ end, fields }: DirectHead, length: number): boolean {
-    return end + fields.bodyBytes > length && !this.#options.connection.isKnown;
   }
 
   readonly #onAnswered = (isLast: boolean): void => {
@@ -161,4 +156,9 @@ class DirectConnection {
     if (this.#response === undefined) this.#goOn();
     else this.#response.tell('drain');
   };
+}
+
+/** Whether nothing else is in the memory that a piece is in: what an earlier request came with may be stored. */
+function hasOwnMemory({ byteOffset, length, buffer }: Buffer): boolean {
+  return byteOffset === 0 && length === buffer.byteLength;
 }

@@ -6,6 +6,7 @@
 import type { Buffer } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
+import { letGo } from '../linger.ts';
 import type { Incoming } from '../message.ts';
 import type { DirectHead } from './direct-head.ts';
 
@@ -14,6 +15,13 @@ export interface BodySource {
   readonly destroyed: boolean;
   pause(): unknown;
   resume(): unknown;
+}
+
+/** What becomes of a body that nobody reads. */
+interface Waste {
+  bytesMax: number;
+  length: number;
+  done: (() => void) | undefined;
 }
 
 /** One request of a connection. */
@@ -28,13 +36,19 @@ export class DirectRequest implements Incoming {
   #isGone = false;
   #stream: Readable | undefined;
   #onClose: (() => void)[] | undefined;
+  /** Nobody reads it. */
+  #waste: Waste | undefined;
+  /** Of the piece that the head came in, which the first piece of the body is the end of. */
+  readonly #hasOwnMemory: boolean;
 
-  constructor({ method, url, fields }: DirectHead, source: BodySource) {
+  /** `hasOwnMemory`: nothing but this request is in the memory of the piece that its head came in. */
+  constructor({ method, url, fields }: DirectHead, source: BodySource, hasOwnMemory: boolean) {
     this.method = method;
     this.url = url;
     this.headers = fields.headers;
     this.#left = fields.bodyBytes;
     this.#source = source;
+    this.#hasOwnMemory = hasOwnMemory;
   }
 
   get destroyed(): boolean {
@@ -60,6 +74,10 @@ export class DirectRequest implements Incoming {
     if (length === 0) return 0;
     this.#left -= length;
     const part = length === piece.length ? piece : piece.subarray(0, length);
+    if (this.#waste !== undefined) {
+      this.#throw(this.#waste, part);
+      return length;
+    }
     if (this.#stream === undefined) {
       this.#pieces.push(part);
       if (this.#left > 0) this.#source.pause();
@@ -68,6 +86,35 @@ export class DirectRequest implements Incoming {
     if (!this.#stream.push(part) && this.#left > 0) this.#source.pause();
     if (this.#left === 0) this.#stream.push(null);
     return length;
+  }
+
+  unwanted(bytesMax: number): void {
+    if (this.#stream !== undefined || this.#waste !== undefined) return;
+    const waste: Waste = { bytesMax, length: 0, done: undefined };
+    this.#waste = waste;
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    for (const [index, piece] of pieces.entries()) this.#throw(waste, piece, index === 0 && this.#hasOwnMemory);
+    if (this.#left > 0 && waste.length <= bytesMax) this.#source.resume();
+  }
+
+  throwAway(bytesMax: number, done: () => void): boolean {
+    this.unwanted(bytesMax);
+    const waste = this.#waste;
+    if (waste === undefined) return false;
+    waste.bytesMax = bytesMax;
+    waste.done = done;
+    if (this.#left === 0 || waste.length > bytesMax) done();
+    else this.#source.resume();
+    return true;
+  }
+
+  #throw(waste: Waste, part: Buffer, isAlone = false): void {
+    waste.length += part.length;
+    letGo(part, isAlone);
+    if (waste.length <= waste.bytesMax && this.#left > 0) return;
+    if (waste.done !== undefined) waste.done();
+    else if (this.#left > 0) this.#source.pause();
   }
 
   /** The connection has closed. */
@@ -95,11 +142,11 @@ export class DirectRequest implements Incoming {
   }
 
   pause(): void {
-    this.#body().pause();
+    (this.#waste === undefined ? this.#body() : this.#source).pause();
   }
 
   resume(): void {
-    this.#body().resume();
+    (this.#waste === undefined ? this.#body() : this.#source).resume();
   }
 
   iterator(...given: Parameters<Readable['iterator']>): ReturnType<Readable['iterator']> {

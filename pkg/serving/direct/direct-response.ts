@@ -98,6 +98,10 @@ export class DirectResponse implements Outgoing {
       done?.(undefined);
       return true;
     }
+    if (!this.headersSent && !this.chunkedEncoding && bytes.length <= joinedBytesMax) {
+      this.headersSent = true;
+      return socket.write(headAnd(this.#head, bytes), done);
+    }
     socket.cork();
     this.#writeHead();
     const isWanted = socket.write(this.chunkedEncoding ? chunkAround(bytes) : bytes, done);
