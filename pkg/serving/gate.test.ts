@@ -79,9 +79,31 @@ test('when all say something at once, a few are heard at a time, without time pa
   await clock.advance(100);
   expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(900);
   expect(times.size).toBe(1);
-  // The first turns find out that there are many.
+  // They were silent for long, and turns had grown: the first ones find out that there are many.
   expect(Math.max(...counts)).toBeLessThanOrEqual(limits.most);
   expect(counts.slice(3, -3).every((count) => count <= limits.least)).toBe(true);
+});
+
+test('many that speak as soon as turns begin are heard a few at a time from the first turn on', async () => {
+  const { clock, gate, clients } = setUp(1_000, { ...limits, waitsForWork: true });
+  await clock.advance(1_000);
+  let heard = 0;
+  for (const client of clients) {
+    client.says(() => {
+      heard++;
+      gate.worked();
+      gate.remove(client);
+    });
+  }
+  const counts: number[] = [];
+  clock.onYield = () => {
+    counts.push(heard);
+    heard = 0;
+  };
+  for (let asked = 0; asked <= limits.least; asked++) gate.worked();
+  await clock.advance(100);
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(900);
+  expect(Math.max(...counts)).toBeLessThanOrEqual(limits.least);
 });
 
 test('whoever is answered, or known, is read from whoever else there is', async () => {

@@ -56,7 +56,7 @@ export class Gate {
   constructor(clock: Clock, limits: GateLimits) {
     this.#clock = clock;
     this.#limits = limits;
-    this.#size = limits.most;
+    this.#size = limits.least;
   }
 
   /** A connection that comes to the step. */
@@ -95,6 +95,8 @@ export class Gate {
     this.#open = [...this.#members];
     this.#silent = 0;
     this.#workedMs = this.#clock.monotonicMs();
+    // How many have something to say is found out from few on: others would wait for all of many.
+    this.#size = this.#limits.least;
     // What else has come in this round waits.
     if (this.#limits.waitsForWork === true) this.#hold();
     // Whoever made a connection has still to begin to read from it.

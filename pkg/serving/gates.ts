@@ -5,10 +5,10 @@ import { Gate, type Gated, type GateLimits } from './gate.ts';
 /** Handshakes: one takes some half a millisecond, for which all others wait. */
 const handshakesAtOnce: GateLimits = { least: 4, most: 64 };
 /**
- * Requests of clients that nobody knows yet: each costs a third of a millisecond with its connection's end, so that others wait some two, and its
- * connection memory that the next one's can have after it.
+ * Requests of clients that nobody knows yet: each costs a third of a millisecond with its connection's end, so that others wait for two of them, and its
+ * connection memory that the next one's can have after it. A burst after a pause is of as many as were read from then.
  */
-const strangersAtOnce: GateLimits = { least: 4, most: 64, waitsForWork: true };
+const strangersAtOnce: GateLimits = { least: 2, most: 16, waitsForWork: true };
 
 /**
  * Heads of clients that nobody knows yet, of which a part has come and the next a second later: thousands of them can send their next byte at one

@@ -216,12 +216,15 @@ function summary(facts: RowFacts, turns: ReadonlyMap<Side, readonly Turn[]>): Tu
     }),
   );
   const all = [...turns.values()].flat();
+  const failed = [...turns].flatMap(([{ name }, some]) =>
+    some.flatMap(({ row }) => (row.failure === undefined ? [] : [`${name}: ${row.failure}`])),
+  );
   return {
     name: facts.name + (all[0]?.row.label ?? ''),
     unit,
     versus,
     failures: all.reduce((sum, { row }) => sum + row.failures, 0),
-    failure: all.find(({ row }) => row.failure !== undefined)?.row.failure,
+    failure: failed[0],
     clientShare: Math.max(...all.map(({ row }) => row.clientShare ?? 0)),
   };
 }
