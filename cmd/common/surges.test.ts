@@ -18,11 +18,11 @@ test('what is free is given back each time the process has grown, and that takes
     monotonicMs: () => clock.monotonicMs() + spentMs,
   });
   const surges = new Surges(paused, memory);
-  for (const next of [123, 124, 200, 200, 200, 150, 173, 175]) {
+  for (const next of [147, 148, 224, 224, 224, 150, 197, 199]) {
     resident = next;
     surges.look();
     await clock.advance(50);
   }
   // 100 ms after the first it is too early for another.
-  expect(trimmedAt).toEqual([124, 200, 175]);
+  expect(trimmedAt).toEqual([148, 224, 199]);
 });
