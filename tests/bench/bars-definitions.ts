@@ -8,10 +8,12 @@ import { median, quantile } from './statistics.ts';
 const count = 500;
 const more = 100;
 const group = 'bars.example.com';
-const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+/** Where definitions are made. */
+export const definitionsPath = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
 const servedLimitMs = 10_000;
 
-function definition(n: number): string {
+/** One of many definitions, as JSON. */
+export function definition(n: number): string {
   const field = (type: string) => ({ type });
   const spec = {
     type: 'object',
@@ -57,7 +59,7 @@ export async function definitionBars({ cluster, clients, serverPid, say }: Stage
   };
   const servedMs = async (n: number): Promise<number> => {
     const startMs = clock.monotonicMs();
-    await timed(client, { method: 'POST', path, body: definition(n) });
+    await timed(client, { method: 'POST', path: definitionsPath, body: definition(n) });
     for (;;) {
       const { status } = await client.request({ method: 'GET', path: `/apis/${group}/v1/things${n}` });
       const tookMs = clock.monotonicMs() - startMs;
@@ -81,8 +83,8 @@ export async function definitionBars({ cluster, clients, serverPid, say }: Stage
   const withAll = [await startOf(), await startOf(), await startOf()];
   const [again] = await openAll(readTarget(cluster.kubeconfig), 1);
   if (again === undefined) return;
-  await timed(again, { method: 'DELETE', path });
-  while (!(await again.request({ method: 'GET', path, keepBody: true })).body.includes('"items":[]'))
+  await timed(again, { method: 'DELETE', path: definitionsPath });
+  while (!(await again.request({ method: 'GET', path: definitionsPath, keepBody: true })).body.includes('"items":[]'))
     await sleep(clock, 200);
   again.close();
   const without = [await startOf(), await startOf(), await startOf()];

@@ -1,6 +1,6 @@
 /**
- * What a folder full of pods adds to a start: two clusters, one with nothing but what a start makes and one with that many pods more, are started and stopped in
- * turns. `node tests/bench/filled-start.ts --help`.
+ * What a folder full of pods, or of definitions of custom resources, adds to a start: two clusters, one with nothing but what a start makes and one with that many more,
+ * are started and stopped in turns. `node tests/bench/filled-start.ts --help`.
  *
  * A start is `up --detach`, from the command's begin to its end, which is when the nodes are Ready. What counts is the difference within a pair. The processor time
  * that the cluster's process has had until then says the same of a machine that does much else, less what waits.
@@ -8,15 +8,18 @@
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { errorText } from '#pkg/base/error-text.ts';
+import { definition, definitionsPath } from './bars-definitions.ts';
 import { ownCheckout, precompile } from './checkout.ts';
 import { interrupted } from './interrupted.ts';
 import { KeptCluster } from './kept-cluster.ts';
+import { sendAll } from './load.ts';
 import { Session } from './session.ts';
 import { median } from './statistics.ts';
 
 const usage = `Usage: node tests/bench/filled-start.ts [flags]
 
-  --pods <n>          Pods in the full folder. Default: 30000.
+  --pods <n>          Pods in the full folder. Default: 30000, without definitions.
+  --definitions <n>   Definitions of custom resources in the full folder. Default: 0.
   --rounds <n>        Starts of each. Default: 9.
   --checkout <dir>    Where the coxswain is that is started. Default: this one.
   --profile <dir>     Write CPU profiles of the full cluster there.
@@ -25,18 +28,27 @@ const usage = `Usage: node tests/bench/filled-start.ts [flags]
 
 interface Flags {
   readonly pods: number;
+  readonly definitions: number;
   readonly rounds: number;
   readonly checkout: string;
   readonly profile: string | undefined;
   readonly trace: boolean;
 }
 
+const podsDefault = 30_000;
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-async function fill(cluster: KeptCluster, pods: number): Promise<void> {
+async function fill(cluster: KeptCluster, { pods, definitions }: Pick<Flags, 'definitions' | 'pods'>): Promise<void> {
   const sizes = { rowMs: 1_000, nodes: 1, pods: 1 };
   const session = await Session.open(cluster.target, { sizes, poolPods: 0 });
-  await session.makePods('kept', pods);
+  if (pods > 0) await session.makePods('kept', pods);
+  const requests = Array.from({ length: definitions }, (_, n) => ({
+    method: 'POST',
+    path: definitionsPath,
+    body: definition(n),
+  }));
+  await sendAll(session.connections, requests);
   for (const connection of session.connections) connection.close();
 }
 
@@ -55,7 +67,7 @@ function sayTrace(cluster: KeptCluster): void {
 async function measure({ empty, full }: Readonly<Record<'empty' | 'full', KeptCluster>>, flags: Flags): Promise<void> {
   for (const cluster of [empty, full]) {
     await cluster.up();
-    if (cluster === full) await fill(full, flags.pods);
+    if (cluster === full) await fill(full, flags);
     await cluster.down();
   }
   const times = { empty: [] as number[], full: [] as number[] };
@@ -73,7 +85,7 @@ async function measure({ empty, full }: Readonly<Record<'empty' | 'full', KeptCl
     ['processor: ', processor],
   ] as const) {
     sayRow(`${what}empty folder`, figures.empty);
-    sayRow(`${what}${flags.pods} pods`, figures.full);
+    sayRow(`${what}full folder`, figures.full);
     sayRow(
       `${what}added, within a pair`,
       figures.full.map((ms, round) => ms - figures.empty[round]!),
@@ -89,7 +101,8 @@ async function measure({ empty, full }: Readonly<Record<'empty' | 'full', KeptCl
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      pods: { type: 'string', default: '30000' },
+      pods: { type: 'string' },
+      definitions: { type: 'string', default: '0' },
       rounds: { type: 'string', default: '9' },
       checkout: { type: 'string', default: ownCheckout },
       profile: { type: 'string' },
@@ -98,11 +111,12 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return void process.stdout.write(usage);
-  const [pods, rounds] = [Number(values.pods), Number(values.rounds)];
-  if (!(Number.isSafeInteger(pods) && Number.isSafeInteger(rounds) && pods >= 0 && rounds >= 1))
-    throw new Error('--pods and --rounds must be whole numbers');
+  const [definitions, rounds] = [Number(values.definitions), Number(values.rounds)];
+  const pods = Number(values.pods ?? (definitions > 0 ? 0 : podsDefault));
+  if (![pods, definitions, rounds].every(Number.isSafeInteger) || pods < 0 || definitions < 0 || rounds < 1)
+    throw new Error('--pods, --definitions and --rounds must be whole numbers');
   const { checkout, profile, trace } = values;
-  const flags: Flags = { pods, rounds, checkout, profile, trace };
+  const flags: Flags = { pods, definitions, rounds, checkout, profile, trace };
   await precompile(checkout, new AbortController().signal);
   const clusterOf = (name: string, own: { readonly profile?: string | undefined } = {}): KeptCluster =>
     new KeptCluster({ name, checkout, flags: trace ? ['--trace-startup'] : [], ...own });
