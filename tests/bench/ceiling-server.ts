@@ -32,6 +32,10 @@ const chunkEnd = Buffer.from('\r\n');
 
 const watchers = new Set<ServerResponse>();
 
+/** The first events since somebody asked where to watch from, for watches that are read after a write which was sent behind them. */
+let first: Buffer[] = [];
+const firstMax = 64;
+
 function answerOf({ head, body }: CapturedAnswer): Answer {
   const bytes = Buffer.from(body);
   return { head: [...head, 'Content-Length', String(bytes.length)], body: bytes };
@@ -45,8 +49,12 @@ function send(response: ServerResponse, status: number, { head, body }: Answer):
 function serve(request: IncomingMessage, response: ServerResponse): void {
   const { method, url = '' } = request;
   if (method === 'GET') {
-    if (url.includes('?watch=1')) watch(response);
-    else send(response, 200, url.endsWith('/pods') ? list : url.includes('/pods/') ? pod : small);
+    if (url.includes('?watch=1')) {
+      watch(response);
+      return;
+    }
+    if (url.includes('?limit=1')) first = [];
+    send(response, 200, url.endsWith('/pods') ? list : url.includes('/pods/') ? pod : small);
     return;
   }
   const pieces: Buffer[] = [];
@@ -54,23 +62,28 @@ function serve(request: IncomingMessage, response: ServerResponse): void {
   request.on('end', () => {
     if (method !== 'POST' || !url.endsWith('/pods')) return send(response, 200, small);
     send(response, 201, pod);
-    if (watchers.size > 0) tell(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
+    tell(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces));
   });
 }
 
 function watch(response: ServerResponse): void {
   response.writeHead(200, [...captured.event.head, 'Transfer-Encoding', 'chunked']);
   response.flushHeaders();
+  for (const chunk of first) response.socket?.write(chunk);
   watchers.add(response);
   response.on('close', () => watchers.delete(response));
 }
 
 /** Gives each watcher the event of a pod, with the time that is in the pod's body: the same bytes for all, framed once. */
 function tell(body: Buffer): void {
-  const at = body.indexOf(timeMark, 0, 'latin1') + timeMark.length;
+  const mark = body.indexOf(timeMark, 0, 'latin1');
+  // A pod that nobody watches has no time in it.
+  if (mark < 0) return;
+  const at = mark + timeMark.length;
   const time = body.subarray(at, body.indexOf(34, at));
   const length = eventBefore.length + time.length + eventAfter.length;
   const chunk = Buffer.concat([Buffer.from(`${length.toString(16)}\r\n`), eventBefore, time, eventAfter, chunkEnd]);
+  if (first.length < firstMax) first.push(chunk);
   for (const { socket } of watchers) socket?.write(chunk);
 }
 
