@@ -58,7 +58,7 @@ export interface UnreadBody {
   readonly lengthBytes?: number;
   /** All of the body, once there is room for it. */
   read(limit: BodyLimit): Promise<Uint8Array>;
-  /** The body as it comes, at the pace of its consumer, without limit or deadline. */
+  /** The body as it comes, at the pace of its consumer, without limit or deadline; it may go on while an answer is sent whose end is not known yet. */
   chunks(): AsyncIterable<Uint8Array>;
 }
 

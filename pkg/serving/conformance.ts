@@ -282,6 +282,16 @@ function bodies({ name, isSingle }: ServingStage, serve: Serve): void {
     expect((await caller.call({ method: 'POST', body: Buffer.alloc(5_000_000) })).text).toBe('5000000');
   });
 
+  test(`${name}: a body can be read while it is answered`, async () => {
+    const caller = await serve(async ({ body }) => {
+      if (body?.kind !== 'unread') return said(500, 'read already');
+      return { status: 200, headers: {}, body: { kind: 'stream', chunks: body.chunks() } };
+    });
+    const sent = Buffer.alloc(1_000_000, 'abcdefg');
+    const { text } = await caller.call({ method: 'POST', body: sent });
+    expect(text === sent.toString()).toBe(true);
+  });
+
   test(`${name}: a request without a body has none`, async () => {
     const caller = await serve(readText);
     expect((await caller.call({ method: 'POST', body: Buffer.alloc(0) })).text).toBe('none');

@@ -43,6 +43,7 @@ export class IncomingBody implements UnreadBody {
   readonly #room: BodyRoom;
   readonly #waitsForContinue: boolean;
   #isTaken = false;
+  #isStreamed = false;
   #isReleased = false;
   /** Room that was taken, for `#client`. */
   #heldBytes = 0;
@@ -123,8 +124,14 @@ export class IncomingBody implements UnreadBody {
     return waiting.then(() => this.#collect(limit.limitBytes));
   }
 
+  /** Whether it is read as it comes, which may go on while it is answered. */
+  get isStreamed(): boolean {
+    return this.#isStreamed;
+  }
+
   chunks(): AsyncIterable<Uint8Array> {
     this.#take();
+    this.#isStreamed = true;
     this.#begin();
     return this.#owner.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
   }

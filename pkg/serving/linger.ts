@@ -55,13 +55,10 @@ export function discard(request: Exchange['request'], bytesMax: number, done: ()
   request.resume();
 }
 
-/**
- * Frees the memory of a piece of a body at once, where nothing else is in it, as `isAlone` says too, rather than when garbage is next collected: of thousands at a time
- * that is a lot.
- */
-export function letGo(chunk: Buffer, isAlone = false): void {
+/** Frees the memory of a piece of a body at once, where nothing else is in it, rather than when garbage is next collected: of thousands at a time that is a lot. */
+function letGo(chunk: Buffer): void {
   const { buffer } = chunk;
-  if (buffer instanceof ArrayBuffer && (isAlone || buffer.byteLength === chunk.length)) buffer.transfer(0);
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.length) buffer.transfer(0);
 }
 
 /** Destroys a socket on which the last word was said, a moment after it: closing at once would take the word back. */

@@ -156,10 +156,12 @@ async function sendGzip(sending: Sending, slices: Iterable<Uint8Array>): Promise
 
 /** Sends the head alone: what follows may be long in coming. What nobody reads of the request is thrown away, so that its client's end is seen. */
 function begin({ exchange, answer, options }: Sending): void {
-  const { request, response, isUnread } = exchange;
+  const { request, response, body, isUnread } = exchange;
   response.writeHead(answer.status, headOf(answer, undefined, isUnread));
   response.flushHeaders();
-  if (isUnread) discard(request, options.limits.discardBytes, () => !request.complete && response.destroy());
+  // A server behind a proxy may answer while it is still sent its request.
+  if (isUnread && body?.isStreamed !== true)
+    discard(request, options.limits.discardBytes, () => !request.complete && response.destroy());
 }
 
 async function writeAll(response: Outgoing, chunks: AsyncIterable<Uint8Array>): Promise<void> {

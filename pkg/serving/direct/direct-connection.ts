@@ -66,9 +66,10 @@ class DirectConnection {
 
   readonly #onData = (piece: Buffer): void => {
     const request = this.#request;
+    const { length } = piece;
     const taken = request?.add(piece) ?? 0;
     if (taken > 0 && request?.complete === true) this.#options.connection.cameSoFar();
-    if (taken === piece.length || this.#isOver) return;
+    if (taken === length || this.#isOver) return;
     const rest = taken === 0 ? piece : piece.subarray(taken);
     if (request === undefined && !this.#socket.writableNeedDrain) this.#take(rest);
     else this.#hold(rest);
@@ -87,7 +88,7 @@ class DirectConnection {
       return;
     }
     this.#fields = head.fields;
-    const request = new DirectRequest(head, this.#socket, hasOwnMemory(piece));
+    const request = new DirectRequest(head, this.#socket);
     const response = new DirectResponse({
       socket: this.#socket,
       isHead: head.method === 'HEAD',
@@ -156,9 +157,4 @@ class DirectConnection {
     if (this.#response === undefined) this.#goOn();
     else this.#response.tell('drain');
   };
-}
-
-/** Whether nothing else is in the memory that a piece is in: what an earlier request came with may be stored. */
-function hasOwnMemory({ byteOffset, length, buffer }: Buffer): boolean {
-  return byteOffset === 0 && length === buffer.byteLength;
 }

@@ -6,7 +6,6 @@
 import type { Buffer } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
-import { letGo } from '../linger.ts';
 import type { Incoming } from '../message.ts';
 import type { DirectHead } from './direct-head.ts';
 
@@ -38,17 +37,13 @@ export class DirectRequest implements Incoming {
   #onClose: (() => void)[] | undefined;
   /** Nobody reads it. */
   #waste: Waste | undefined;
-  /** Of the piece that the head came in, which the first piece of the body is the end of. */
-  readonly #hasOwnMemory: boolean;
 
-  /** `hasOwnMemory`: nothing but this request is in the memory of the piece that its head came in. */
-  constructor({ method, url, fields }: DirectHead, source: BodySource, hasOwnMemory: boolean) {
+  constructor({ method, url, fields }: DirectHead, source: BodySource) {
     this.method = method;
     this.url = url;
     this.headers = fields.headers;
     this.#left = fields.bodyBytes;
     this.#source = source;
-    this.#hasOwnMemory = hasOwnMemory;
   }
 
   get destroyed(): boolean {
@@ -73,11 +68,11 @@ export class DirectRequest implements Incoming {
     const length = Math.min(this.#left, piece.length);
     if (length === 0) return 0;
     this.#left -= length;
-    const part = length === piece.length ? piece : piece.subarray(0, length);
     if (this.#waste !== undefined) {
-      this.#throw(this.#waste, part);
+      this.#throw(this.#waste, length);
       return length;
     }
+    const part = length === piece.length ? piece : piece.subarray(0, length);
     if (this.#stream === undefined) {
       this.#pieces.push(part);
       if (this.#left > 0) this.#source.pause();
@@ -92,9 +87,8 @@ export class DirectRequest implements Incoming {
     if (this.#stream !== undefined || this.#waste !== undefined) return;
     const waste: Waste = { bytesMax, length: 0, done: undefined };
     this.#waste = waste;
-    const pieces = this.#pieces;
+    for (const piece of this.#pieces) waste.length += piece.length;
     this.#pieces = [];
-    for (const [index, piece] of pieces.entries()) this.#throw(waste, piece, index === 0 && this.#hasOwnMemory);
     if (this.#left > 0 && waste.length <= bytesMax) this.#source.resume();
   }
 
@@ -109,9 +103,9 @@ export class DirectRequest implements Incoming {
     return true;
   }
 
-  #throw(waste: Waste, part: Buffer, isAlone = false): void {
-    waste.length += part.length;
-    letGo(part, isAlone);
+  /** Bytes are only counted: their memory is not this request's alone, as Node puts what it reads of several connections into one piece of memory. */
+  #throw(waste: Waste, length: number): void {
+    waste.length += length;
     if (waste.length <= waste.bytesMax && this.#left > 0) return;
     if (waste.done !== undefined) waste.done();
     else if (this.#left > 0) this.#source.pause();
@@ -166,7 +160,8 @@ export class DirectRequest implements Incoming {
     for (const piece of this.#pieces) stream.push(piece);
     this.#pieces = [];
     if (this.#left === 0) stream.push(null);
-    else if (this.#isGone) stream.destroy();
+    // Of what was thrown away nobody waits for the rest.
+    else if (this.#isGone || this.#waste !== undefined) stream.destroy();
     return stream;
   }
 }
