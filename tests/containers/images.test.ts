@@ -3,7 +3,18 @@
  * it, read what is saved here, and what they save is read here; what is unpacked runs.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -12,6 +23,7 @@ import { SystemRandom } from '#pkg/base/random.ts';
 import { openClusterImages } from '#pkg/cluster/images.ts';
 import type { StoredImage } from '#pkg/images/image-store.ts';
 import type { LocalImages } from '#pkg/images/local/local-image-store.ts';
+import { endLeftCommand } from '#pkg/kubelet/runtime/container/build-runner.ts';
 import { processesWith, start } from '#tests/e2e/machine.ts';
 import { type CommandResult, eventually, run } from '#tests/e2e/running-cluster.ts';
 import { root } from '#tests/tidy/source-files.ts';
@@ -276,7 +288,48 @@ describe.skipIf(impossible !== undefined)('images', () => {
   });
 
   test.skipIf(noRunc !== undefined)(
-    'what a killed build has left is ended by the next one, and by the end of the cluster',
+    'a build that is killed while its container is made leaves nothing, with the OCI runtime or without',
+    async () => {
+      const context = join(folder, 'early');
+      mkdirSync(context);
+      copyFileSync('/bin/busybox', join(context, 'busybox'));
+      const command = `sleep 9${process.pid}`;
+      const from = 'FROM scratch\nCOPY busybox /bin/sh\n';
+      writeFileSync(join(context, 'Dockerfile'), `${from}RUN ${command}`);
+      const roots = join(folder, 'clusters', 'dev', 'images', 'roots');
+      const main = join(root, 'cmd/coxswain/main.ts');
+      const bundles = (): string[] =>
+        existsSync(roots)
+          ? readdirSync(roots).filter((name) => existsSync(join(roots, name, 'command/config.json')))
+          : [];
+      const cgroups = (): string[] =>
+        ['', ...readdirSync('/sys/fs/cgroup')].flatMap((name) =>
+          globSync(join('/sys/fs/cgroup', name, 'coxswain-build-*')),
+        );
+      const before = cgroups();
+      for (const withRuntime of [false, true]) {
+        const build = spawn(process.execPath, [main, 'image', 'build', context, '-t', 'early:1'], {
+          env: { ...process.env, ...environment },
+          stdio: 'ignore',
+          detached: true,
+        });
+        const ended = new Promise((resolve) => build.on('exit', resolve));
+        await eventually(
+          async () => bundles(),
+          (all) => all.length > 0,
+        );
+        process.kill(withRuntime ? -build.pid! : build.pid!, 'SIGKILL');
+        await ended;
+        await (await openStore()).releaseLeft(endLeftCommand);
+        expect([processesWith(command), cgroups(), bundles()]).toEqual([[], before, []]);
+        expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(folder);
+      }
+    },
+    patienceMs,
+  );
+
+  test.skipIf(noRunc !== undefined)(
+    'what a killed build has left is ended by the next one, and by the end of the cluster; that ends one at work too',
     async () => {
       const context = join(folder, 'endless');
       mkdirSync(context);
@@ -306,6 +359,15 @@ describe.skipIf(impossible !== undefined)('images', () => {
       await nothingIsLeft();
       await killOne();
       await coxswain('down', '--delete-data');
+      await nothingIsLeft();
+      writeFileSync(join(context, 'Dockerfile'), `${from}RUN ${command}`);
+      const { ended } = start(process.execPath, words, { env: environment });
+      await eventually(
+        async () => processesWith(command),
+        (commands) => commands.length > 0,
+      );
+      await coxswain('down', '--delete-data');
+      expect((await ended).stderr).toContain('the command ended with 137');
       await nothingIsLeft();
     },
     patienceMs,

@@ -11,11 +11,9 @@ export async function releaseLeftRoots(world: World, folder: string): Promise<vo
   await (await imagesWithRoots(world, folder))?.releaseLeft(endLeftCommand);
 }
 
-/** Releases all roots in a folder of a cluster's data that has any. */
+/** Releases all roots in a folder of a cluster's data that has any; builds at work fail. */
 export async function releaseRoots(world: World, folder: string): Promise<void> {
-  const images = await imagesWithRoots(world, folder);
-  await images?.releaseLeft(endLeftCommand);
-  await images?.releaseAll();
+  await (await imagesWithRoots(world, folder))?.releaseAll(endLeftCommand);
 }
 
 async function imagesWithRoots(world: World, folder: string): Promise<LocalImages | undefined> {

@@ -295,6 +295,28 @@ test.skipIf(noRoot !== undefined)(
   },
 );
 
+test.skipIf(noRoot !== undefined)(
+  'a root whose record cannot be read keeps no build from being released, and is gone when all are',
+  async () => {
+    const { store } = await workshop();
+    const killed = await store.forBuild();
+    const left = await killed.prepare([]);
+    await killed[Symbol.asyncDispose]();
+    await using atWork = await store.forBuild();
+    const damaged = dirname((await atWork.prepare([])).workPath);
+    writeFileSync(join(damaged, 'root.json'), '');
+    const ended: string[] = [];
+    const end = async (workPath: string): Promise<void> => void ended.push(workPath);
+    await store.releaseLeft(end);
+    expect(ended).toEqual([left.workPath]);
+    expect(existsSync(damaged)).toBe(true);
+    const other = await atWork.prepare([]);
+    await store.releaseAll(end);
+    expect(ended).toEqual([left.workPath, other.workPath]);
+    expect([damaged, dirname(left.workPath), dirname(other.workPath)].filter((path) => existsSync(path))).toEqual([]);
+  },
+);
+
 test('the configuration is what the file says, on top of what the base says', async () => {
   const { build, store } = await workshop();
   const image = await build(

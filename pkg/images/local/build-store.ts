@@ -9,6 +9,7 @@ import type { BlobStore } from '../content/blob-store.ts';
 import { configBytesMax, mediaTypes, parseObject } from '../content/documents.ts';
 import { Digester } from '../digest.ts';
 import type { Pin, Pins } from '../disk/pins.ts';
+import { unmountBelow } from '../host/mounts.ts';
 import type { SystemCalls } from '../host/system-calls.ts';
 import { ImageStoreError } from '../image-store.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
@@ -25,23 +26,33 @@ const buildPrefix = 'build/';
 /** In a root's folder. */
 const workName = 'command';
 
-/** Takes the roots away that builds have left which were killed. What ran in them is ended first, by `end`, which gets their work folders. */
-export async function releaseLeft(
+/** Ends what runs in a root of a build, by its work folder. */
+export type EndCommand = (workPath: string) => Promise<void>;
+
+/** Takes roots of builds away: of those that were killed, and where `all` of those at work too. What ran in them is ended first, by `end`, which gets their work folders. */
+export async function releaseBuilds(
   {
     roots,
     pins,
     snapshotter,
-  }: Pick<BuildingParts, 'pins' | 'roots'> & { readonly snapshotter: (kind: string) => Snapshotter },
-  end: (workPath: string) => Promise<void>,
+    calls,
+  }: Pick<BuildingParts, 'pins' | 'roots'> & {
+    readonly snapshotter: (kind: string) => Snapshotter;
+    readonly calls: SystemCalls;
+  },
+  { end, all }: { readonly end: EndCommand; readonly all: boolean },
 ): Promise<void> {
-  for (const { folder, record } of await roots.list()) {
-    if (!record.key.startsWith(buildPrefix)) continue;
+  for (const { folder, record } of await roots.folders()) {
+    // No killed build leaves a record that cannot be read.
+    if (record?.key.startsWith(buildPrefix) !== true) continue;
     const [pin = ''] = record.key.slice(buildPrefix.length).split('/');
-    if (await pins.isHeld(pin)) continue;
+    if (!all && (await pins.isHeld(pin))) continue;
     await using _lock = await roots.lock(record.key);
-    await end(join(folder, workName));
+    const workPath = join(folder, workName);
+    await end(workPath);
+    await unmountBelow(workPath, calls);
     await snapshotter(record.snapshotter).release(folder);
-    await roots.remove(record.key);
+    await roots.remove(folder);
   }
 }
 
@@ -140,7 +151,7 @@ async function prepareRoot(
   const diffIds = layers.map(({ diffId }) => diffId);
   const release = async (): Promise<void> => {
     await snapshotter.release(folder);
-    await roots.remove(key);
+    await roots.remove(folder);
   };
   await using _lock = await roots.lock(key);
   const record = { key, imageId: '', targetDigest: '', diffIds, snapshotter: snapshotter.kind };

@@ -31,7 +31,7 @@ import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { type AdmittingParts, admit, namesOf, storedLayers } from './admission.ts';
 import { referencesOf } from './archive-names.ts';
 import { BuildCache } from './build-cache.ts';
-import { type BuildingParts, buildStore, releaseLeft } from './build-store.ts';
+import { type BuildingParts, buildStore, type EndCommand, releaseBuilds } from './build-store.ts';
 import { type CollectableParts, collect } from './collect.ts';
 import { type ImageFilesWish, readImageFiles } from './image-files.ts';
 import { type ImageContents, ImageReader } from './image-reader.ts';
@@ -80,9 +80,9 @@ export interface LocalImages extends ImageStore {
   /** The store for one build, to be disposed of when that is over. */
   forBuild(): Promise<BuildStore>;
   /** Takes the roots away that killed builds have left. What runs in them is ended first, by `end`, which gets the work folder of each. */
-  releaseLeft(end: (workPath: string) => Promise<void>): Promise<void>;
-  /** Takes all roots away, whoever prepared them. */
-  releaseAll(): Promise<void>;
+  releaseLeft(end: EndCommand): Promise<void>;
+  /** Takes all roots away, whoever prepared them. What builds run in theirs is ended by `end`, as above. Default: none is at work. */
+  releaseAll(end?: EndCommand): Promise<void>;
 }
 
 /** Opens the store of a folder, which is made where it is not there. */
@@ -259,7 +259,7 @@ class LocalImageStore implements LocalImages {
       await using _lock = await roots.lock(key);
       const record = await roots.find(key);
       if (record !== undefined) await this.#snapshotter(record.snapshotter).release(roots.folderOf(key));
-      await roots.remove(key);
+      await roots.remove(roots.folderOf(key));
     });
   }
 
@@ -359,14 +359,25 @@ class LocalImageStore implements LocalImages {
     return buildStore(this.#parts, { lookup: this.#lookup, random, calls });
   }
 
-  releaseLeft(end: (workPath: string) => Promise<void>): Promise<void> {
-    return asStoreErrors('release what builds have left', () =>
-      releaseLeft({ ...this.#parts, snapshotter: (kind) => this.#snapshotter(kind) }, end),
-    );
+  releaseLeft(end: EndCommand): Promise<void> {
+    return asStoreErrors('release what builds have left', () => this.#releaseBuilds(end, false));
   }
 
-  async releaseAll(): Promise<void> {
-    for (const { record } of await this.#parts.roots.list()) await this.release(record.key);
+  releaseAll(end: EndCommand = async () => {}): Promise<void> {
+    return asStoreErrors('release all roots', async () => {
+      await this.#releaseBuilds(end, true);
+      const { roots, snapshotters } = this.#parts;
+      for (const { folder, record } of await roots.folders()) {
+        if (record !== undefined) await this.release(record.key);
+        else for (const one of snapshotters) await one.release(folder);
+        await roots.remove(folder);
+      }
+    });
+  }
+
+  #releaseBuilds(end: EndCommand, all: boolean): Promise<void> {
+    const snapshotter = (kind: string): Snapshotter => this.#snapshotter(kind);
+    return releaseBuilds({ ...this.#parts, snapshotter, calls: this.#options.calls }, { end, all });
   }
 
   async #isUnpacked(keys: readonly string[]): Promise<boolean> {

@@ -9,6 +9,7 @@ import type { BlobStoreOptions } from '../content/blob-store.ts';
 import { digestOf, hexOf } from '../digest.ts';
 import { JsonFile } from '../disk/json-file.ts';
 import { type HeldLock, lockFile } from '../host/file-lock.ts';
+import { ImageStoreError } from '../image-store.ts';
 
 /** What is known of a root. */
 export interface RootRecord {
@@ -60,12 +61,23 @@ export class Roots {
   }
 
   /** Forgets a root of which nothing is left; its lock is held. */
-  async remove(key: string): Promise<void> {
-    await rm(this.folderOf(key), { recursive: true, force: true });
-    await rm(`${this.folderOf(key)}.lock`, { force: true });
+  async remove(folder: string): Promise<void> {
+    await rm(folder, { recursive: true, force: true });
+    await rm(`${folder}.lock`, { force: true });
   }
 
-  /** All roots, with their folders. */
+  /** All folders of roots, for who takes them away; without a record where that is not there, or cannot be read. */
+  async folders(): Promise<readonly { readonly folder: string; readonly record: RootRecord | undefined }[]> {
+    const names = (await readdir(this.#path)).filter((name) => !name.endsWith('.lock'));
+    return Promise.all(
+      names.map(async (name) => {
+        const folder = join(this.#path, name);
+        return { folder, record: await recordIn(folder).catch(ignoreDamaged) };
+      }),
+    );
+  }
+
+  /** All roots, with their folders. Rejects where it cannot be said of one what it holds. */
   async list(): Promise<readonly { readonly folder: string; readonly record: RootRecord }[]> {
     const roots: { readonly folder: string; readonly record: RootRecord }[] = [];
     for (const name of await readdir(this.#path)) {
@@ -80,6 +92,10 @@ export class Roots {
 
 function recordIn(folder: string): Promise<RootRecord | undefined> {
   return new JsonFile(join(folder, recordName), recordOf).read();
+}
+
+function ignoreDamaged(error: unknown): undefined {
+  if (!(error instanceof ImageStoreError && error.reason === 'damaged')) throw error;
 }
 
 function recordOf(value: unknown): RootRecord | undefined {

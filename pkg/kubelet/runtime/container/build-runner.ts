@@ -3,14 +3,15 @@
  * machine's network. What it prints is told as it comes. Nothing of it stays but what it changed in its root.
  */
 import { spawn } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { BuildCommand, RunBuildCommand } from '#pkg/images/build/build-parts.ts';
 import { ImageStoreError } from '#pkg/images/image-store.ts';
 import { readInside } from './inside-root.ts';
-import type { Machine } from './machine.ts';
+import { cgroupFolders, cgroupMounts, type Machine } from './machine.ts';
 import { ociSpec } from './spec/oci-spec.ts';
 import type { OciSpec } from './spec/oci-types.ts';
 import { containerUser } from './spec/users.ts';
@@ -69,8 +70,44 @@ export async function endLeftCommand(workPath: string): Promise<void> {
   if (typeof program === 'string' && typeof id === 'string') await endCommand(program, join(workPath, stateName), id);
 }
 
+/** An OCI runtime that makes a container takes part of a second at most for it. */
+const endsMax = 500;
+
+/** Ends a command. Whoever was to start it may still be at it, though nobody waits for it any more: what it makes is ended too. */
 async function endCommand(program: string, state: string, id: string): Promise<void> {
-  await runToEnd(program, ['--root', state, 'delete', '--force', id], { output: () => {}, signal: undefined });
+  const end = ['--root', state, 'delete', '--force', id];
+  for (let count = 0; count < endsMax; count++) {
+    await runToEnd(program, end, { output: () => {}, signal: undefined });
+    if (!(await isAtWork(state)) && isCgroupGone(id)) return;
+  }
+  throw new ImageStoreError('failed', `cannot end ${id}, which ${program} still runs`);
+}
+
+/** Whether an OCI runtime works with a folder of states. */
+async function isAtWork(state: string): Promise<boolean> {
+  for (const pid of await readdir('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (command.split('\0').includes(state)) return true;
+  }
+  return false;
+}
+
+/** Takes a command's cgroup away with what is in it, as an OCI runtime that was killed over making it does not know of it; whether it is gone. */
+function isCgroupGone(id: string): boolean {
+  const mounts = cgroupMounts(readFileSync('/proc/self/mountinfo', 'utf8'));
+  const folders = mounts === undefined ? [] : cgroupFolders(mounts, id);
+  for (const folder of folders) {
+    try {
+      const pids = readFileSync(join(folder, 'cgroup.procs'), 'latin1').split('\n').map(Number);
+      // One that this process does not see is 0.
+      for (const pid of pids) if (pid > 0) process.kill(pid, 'SIGKILL');
+      rmdirSync(folder);
+    } catch {
+      // Not there, or what is in it is about to end.
+    }
+  }
+  return !folders.some((folder) => existsSync(folder));
 }
 
 async function specOf(
