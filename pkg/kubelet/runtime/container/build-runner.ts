@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmdirSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { kill } from 'node:process';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { BuildCommand, RunBuildCommand } from '#pkg/images/build/build-parts.ts';
@@ -101,7 +102,7 @@ function isCgroupGone(id: string): boolean {
     try {
       const pids = readFileSync(join(folder, 'cgroup.procs'), 'latin1').split('\n').map(Number);
       // One that this process does not see is 0.
-      for (const pid of pids) if (pid > 0) process.kill(pid, 'SIGKILL');
+      for (const pid of pids) if (pid > 0) kill(pid, 'SIGKILL');
       rmdirSync(folder);
     } catch {
       // Not there, or what is in it is about to end.
