@@ -17,8 +17,8 @@ import type { World } from './world.ts';
 const lookIntervalMs = 25;
 /** Between two looks at a process that somebody else has started, whose end nobody tells. */
 const watchIntervalMs = 500;
-/** Longest wait for a process to answer for the first time. */
-const startMsMax = 20_000;
+/** Longest wait for a process to answer for the first time: one that hangs. On a processor that is emulated one takes half a minute. */
+const startMsMax = 60_000;
 
 /** Where it starts. */
 export interface StartPlace {

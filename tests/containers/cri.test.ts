@@ -13,7 +13,7 @@ import { makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
 import { RunningCluster as Clusters, eventually, hookMs, type RunningCluster } from '#tests/e2e/running-cluster.ts';
 import { noNetwork } from './kernel-network.ts';
 import { noContainerd, OwnContainerd } from './own-containerd.ts';
-import { runToEnd, script as scriptOf, start } from './real-containers.ts';
+import { hasWritten, runToEnd, script as scriptOf, start } from './real-containers.ts';
 
 /** Longest wait for what comes by itself, on a slow machine. */
 const patienceMs = 300_000;
@@ -52,7 +52,8 @@ whereThereIs('the cri runtime', () => {
         runtime,
         clock: new SystemClock(),
         settle: (promise) => promise,
-        lasting: { ...busybox, command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.05; done'] },
+        lasting: { ...busybox, command: ['sh', '-c', 'trap "exit 0" TERM; echo ready; while :; do sleep 0.05; done'] },
+        listens: (id) => hasWritten(runtime, id),
         exiting: (exitCode) => ({ ...busybox, command: ['sh', '-c', `exit ${exitCode}`] }),
         // The first process of a namespace gets no signal that it does not ask for.
         stubborn: { ...busybox, command: ['sleep', '1000'] },

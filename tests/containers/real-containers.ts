@@ -110,6 +110,11 @@ export async function outputOf(runtime: Runtime, id: string): Promise<readonly s
   return lines;
 }
 
+/** Resolves once a container has written a line, or has ended without one. */
+export async function hasWritten(runtime: Runtime, id: string): Promise<void> {
+  for await (const _ of runtime.inspection.logs(id, { follow: true })) return;
+}
+
 /** Runs a container to its end: what it wrote, and how it ended. */
 export async function runToEnd(runtime: Runtime, config: ContainerConfig, sandboxFields: Partial<SandboxConfig> = {}) {
   const { id } = await start(runtime, config, sandboxFields);

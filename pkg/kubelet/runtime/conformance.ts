@@ -18,6 +18,8 @@ export interface RuntimeUnderTest {
   settle<T>(promise: Promise<T>): Promise<T>;
   /** An image whose program runs until it is asked to end, and one that exits with `exitCode` by itself. */
   readonly lasting: Partial<ContainerConfig>;
+  /** Resolves once the lasting program of a container that was started ends when it is asked to. Absent where it does from its start on. */
+  readonly listens?: (id: string) => Promise<void>;
   exiting(exitCode: number): Partial<ContainerConfig>;
   /** An image whose program does not end when it is asked to. */
   readonly stubborn: Partial<ContainerConfig>;
@@ -49,6 +51,7 @@ export function runtimeConformance(api: TestApi, make: () => Promise<RuntimeUnde
     api.equal((await runtime.containers.status(id))?.state, 'created');
     await under.settle(runtime.containers.start(id));
     api.equal((await runtime.containers.status(id))?.state, 'running');
+    await under.listens?.(id);
     await under.settle(runtime.containers.stop(id, { graceMs: 30_000 }));
     const exited = await runtime.containers.status(id);
     api.equal(exited?.state, 'exited');
@@ -107,6 +110,7 @@ export function runtimeConformance(api: TestApi, make: () => Promise<RuntimeUnde
     const id = await create(under, sandbox, under.lasting);
     await api.rejects(freezer.freeze(id), 'failed');
     await under.settle(containers.start(id));
+    await under.listens?.(id);
     for (const step of [freezer.freeze, freezer.freeze, freezer.thaw, freezer.thaw, freezer.freeze]) {
       await under.settle(step(id));
       api.equal((await containers.status(id))?.state, 'running');
@@ -189,6 +193,7 @@ export function runtimeConformance(api: TestApi, make: () => Promise<RuntimeUnde
       for await (const line of runtime.inspection.logs(id, { follow: true })) api.equal(typeof line.text, 'string');
       return 'ended';
     })();
+    await under.listens?.(id);
     await under.settle(runtime.containers.stop(id, { graceMs: 30_000 }));
     api.equal(await under.settle(reading), 'ended');
   });

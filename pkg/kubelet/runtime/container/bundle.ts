@@ -143,9 +143,11 @@ export async function writePauseRoot(
       'unsupported',
       `shareProcessNamespace is not supported on processors of the kind ${architecture}`,
     );
-  await mkdir(path, { recursive: true, mode: 0o755 });
-  // The OCI runtime makes folders in it, as the pod's root.
-  await chown(path, owner, owner);
+  // The OCI runtime makes folders in it, as the pod's root; crun wants that of devices to be there.
+  for (const folder of [path, join(path, 'dev')]) {
+    await mkdir(folder, { recursive: true, mode: 0o755 });
+    await chown(folder, owner, owner);
+  }
   await writeFile(join(path, 'pause'), program, { mode: 0o755 });
 }
 

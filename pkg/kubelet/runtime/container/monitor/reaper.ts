@@ -2,6 +2,7 @@
  * Hears of the ends of processes that this one has inherited: those of containers and of commands in them, whose parent, the OCI runtime, has ended. What
  * nobody waits for and is this process's nevertheless is taken out of the way, unless something is being started that it may belong to.
  */
+import { existsSync } from 'node:fs';
 import { endedChild, reap } from './system-calls.ts';
 
 /** The processes that are waited for. */
@@ -58,6 +59,8 @@ export class Reaper {
     try {
       exitCode = reap(pid)?.exitCode;
     } catch {
+      // Of a process that the OCI runtime has started to start it, and that is just ending: this one inherits both, and is told of the first end.
+      if (existsSync(`/proc/${pid}`)) return;
       // It is not this process's any more: nobody will hear how it ended.
       exitCode = 255;
     }
