@@ -92,7 +92,7 @@ export class RunningCluster {
 
   up(): Promise<CommandResult> {
     const place = ['--kubeconfig', this.kubeconfig, '--api-port', String(this.apiPort), '--wait', '100s'];
-    return this.coxswain(['up', '--detach', ...place, ...this.#flags]);
+    return this.coxswain(['up', '--detach', ...place, ...this.#flags], { timeoutMs: hookMs });
   }
 
   down(): Promise<CommandResult> {

@@ -9,9 +9,9 @@
  * +net_bind_service …`), and beside another one, so that its nodes are not at 127.0.0.1.
  *
  * What programs in JavaScript cannot show (users, modes of files, sysctls, read-only roots) takes a cluster of `--runtime container --network bridge`, into which images of the names that
- * the specs use were loaded.
+ * the specs use were loaded. Their shell has to be busybox' in one spec, which reads its words, and not Debian's of busybox in another, which drops variables with dashes (`findings/busybox-shell-applets.sh`).
  *
- * Each kubeconfig is a cluster of its own, and the specs take turns on them. A spec that takes longer than `--seconds` has failed. No spec is known by
+ * Each kubeconfig is a cluster of its own, and the specs take turns on them. A spec that takes longer than `--seconds` has failed: three (two of CronJobs, one of host ports) take more than 300. No spec is known by
  * its name; `--only` and `--unrun` choose rows of the tables. Output of specs that fail is kept in a folder whose name is printed.
  */
 import { execFile } from 'node:child_process';
