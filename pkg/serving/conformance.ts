@@ -292,6 +292,11 @@ function bodies({ name, isSingle }: ServingStage, serve: Serve): void {
     expect(text === sent.toString()).toBe(true);
   });
 
+  test(`${name}: nobody who asks for a head alone is taken for gone`, async () => {
+    const caller = await serve(async ({ signal }) => said(signal.aborted ? 500 : 200, ''));
+    expect((await caller.call({ method: 'HEAD' })).status).toBe(200);
+  });
+
   test(`${name}: a request without a body has none`, async () => {
     const caller = await serve(readText);
     expect((await caller.call({ method: 'POST', body: Buffer.alloc(0) })).text).toBe('none');

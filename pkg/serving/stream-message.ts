@@ -80,6 +80,8 @@ export class StreamResponse implements Outgoing {
   readonly stream: ServerHttp2Stream;
   readonly chunkedEncoding = false;
   statusCode = 200;
+  /** Not the stream's own: of an answer to HEAD Node ends that before there is any. */
+  writableEnded = false;
 
   constructor(stream: ServerHttp2Stream) {
     this.stream = stream;
@@ -87,10 +89,6 @@ export class StreamResponse implements Outgoing {
 
   get destroyed(): boolean {
     return this.stream.destroyed || this.stream.closed;
-  }
-
-  get writableEnded(): boolean {
-    return this.stream.writableEnded;
   }
 
   destroy(): void {
@@ -124,6 +122,7 @@ export class StreamResponse implements Outgoing {
   }
 
   end(bytes?: Uint8Array): void {
+    this.writableEnded = true;
     if (this.destroyed || this.stream.writableEnded) return;
     if (bytes === undefined) this.stream.end();
     else this.stream.end(bytes);
