@@ -39,11 +39,12 @@ export interface BodyOwner {
 export class IncomingBody implements UnreadBody {
   readonly kind = 'unread';
   readonly lengthBytes?: number;
+  /** It is read as it comes, which may go on while it is answered. */
+  isStreamed = false;
   readonly #owner: BodyOwner;
   readonly #room: BodyRoom;
   readonly #waitsForContinue: boolean;
   #isTaken = false;
-  #isStreamed = false;
   #isReleased = false;
   /** Room that was taken, for `#client`. */
   #heldBytes = 0;
@@ -124,14 +125,9 @@ export class IncomingBody implements UnreadBody {
     return waiting.then(() => this.#collect(limit.limitBytes));
   }
 
-  /** Whether it is read as it comes, which may go on while it is answered. */
-  get isStreamed(): boolean {
-    return this.#isStreamed;
-  }
-
   chunks(): AsyncIterable<Uint8Array> {
     this.#take();
-    this.#isStreamed = true;
+    this.isStreamed = true;
     this.#begin();
     return this.#owner.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
   }

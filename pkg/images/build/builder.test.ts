@@ -13,7 +13,7 @@ import { fakeRegistries } from '../testing/fake-registries.ts';
 import { contentsOf, noOverlay, noRoot, testFolder } from '../testing/folders.ts';
 import { HastyClock } from '../testing/hasty-clock.ts';
 import { testImage, testPlatform } from '../testing/image-documents.ts';
-import type { RunBuildCommand } from './build-parts.ts';
+import type { BuildRoot, RunBuildCommand } from './build-parts.ts';
 import { type BuildOptions, buildImage } from './builder.ts';
 import { ignoreFile } from './ignore.ts';
 
@@ -275,14 +275,17 @@ test.skipIf(noOverlay !== undefined)(
   },
 );
 
+/** The root that a killed build has left: all that is gone with its process is its pin. */
+async function leftByKilled(store: LocalImages): Promise<BuildRoot> {
+  await using killed = await store.forBuild();
+  return await killed.prepare([]);
+}
+
 test.skipIf(noRoot !== undefined)(
   'what a build that was killed has left is taken away, and nothing of one at work',
   async () => {
     const { store } = await workshop();
-    const killed = await store.forBuild();
-    const left = await killed.prepare([]);
-    // All that is gone with its process, which had no time for its roots.
-    await killed[Symbol.asyncDispose]();
+    const left = await leftByKilled(store);
     await using atWork = await store.forBuild();
     await using root = await atWork.prepare([]);
     const ended: string[] = [];
@@ -299,9 +302,7 @@ test.skipIf(noRoot !== undefined)(
   'a root whose record cannot be read keeps no build from being released, and is gone when all are',
   async () => {
     const { store } = await workshop();
-    const killed = await store.forBuild();
-    const left = await killed.prepare([]);
-    await killed[Symbol.asyncDispose]();
+    const left = await leftByKilled(store);
     await using atWork = await store.forBuild();
     const damaged = dirname((await atWork.prepare([])).workPath);
     writeFileSync(join(damaged, 'root.json'), '');

@@ -1,4 +1,4 @@
-/** What is mounted in a folder, as the machine says. */
+/** What is mounted, as the machine says. */
 import { readFile } from 'node:fs/promises';
 import type { SystemCalls } from './system-calls.ts';
 
@@ -7,15 +7,28 @@ export async function unmountBelow(folder: string, calls: Pick<SystemCalls, 'unm
   for (const path of mountsBelow(folder, await readFile('/proc/self/mountinfo', 'utf8'))) calls.unmount(path);
 }
 
-/** Where something is mounted below a folder, the last first. Source: proc_pid_mountinfo(5). */
+/** Where something is mounted below a folder, the last first. */
 export function mountsBelow(folder: string, mountInfo: string): readonly string[] {
-  const places: string[] = [];
-  for (const line of mountInfo.split('\n')) {
-    const [, , , , escaped = ''] = line.split(' ');
-    const place = escaped.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
-    if (place.startsWith(`${folder}/`)) places.unshift(place);
-  }
-  return places;
+  return mountsOf(mountInfo)
+    .map(({ place }) => place)
+    .filter((place) => place.startsWith(`${folder}/`))
+    .toReversed();
+}
+
+/** One mount: where it is, and whether what is mounted in it is seen elsewhere. */
+export interface Mount {
+  readonly place: string;
+  readonly isShared: boolean;
+}
+
+/** All mounts in the order in which they were made. Source: proc(5), `mountinfo`. */
+export function mountsOf(mountInfo: string): readonly Mount[] {
+  return mountInfo.split('\n').map((line) => {
+    const [fields = ''] = line.split(' - ');
+    const [, , , , place = '', , ...optional] = fields.split(' ');
+    return {
+      place: place.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8))),
+      isShared: optional.some((field) => field.startsWith('shared:')),
+    };
+  });
 }

@@ -1,6 +1,7 @@
 /** Mounts of volumes, by the machine's `mount`, which only root may do: file systems in memory, and parts of others, and folders whose mounts are seen elsewhere. Source: tmpfs(5), kubelet `volume/emptydir` `setupTmpfs`. */
 import { execFile, spawn } from 'node:child_process';
 import { type FileHandle, mkdir, readFile } from 'node:fs/promises';
+import { type Mount, mountsOf } from '#pkg/images/host/mounts.ts';
 import { VolumeError } from './payload.ts';
 
 const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
@@ -36,7 +37,7 @@ export async function bindOpen(place: FileHandle, at: string): Promise<void> {
  */
 export async function shareMounts(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o750 });
-  const around = (await mountLines())
+  const around = (await allMounts())
     .filter(({ place }) => `${folder}/`.startsWith(place === '/' ? '/' : `${place}/`))
     .reduce((a, b) => (b.place.length >= a.place.length ? b : a), { place: '', isShared: false });
   if (around.isShared) return;
@@ -52,20 +53,11 @@ export async function unmountBelow(folder: string): Promise<void> {
 
 /** In the order in which they were mounted. */
 async function mountsBelow(folder: string): Promise<readonly string[]> {
-  return (await mountLines()).map(({ place }) => place).filter((place) => `${place}/`.startsWith(`${folder}/`));
+  return (await allMounts()).map(({ place }) => place).filter((place) => `${place}/`.startsWith(`${folder}/`));
 }
 
-/** All mounts in the order in which they were made. Source: proc(5), `mountinfo`. */
-async function mountLines(): Promise<readonly { readonly place: string; readonly isShared: boolean }[]> {
-  const text = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-  return text.split('\n').map((line) => {
-    const [fields = ''] = line.split(' - ');
-    const [, , , , place = '', , ...optional] = fields.split(' ');
-    return {
-      place: place.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8))),
-      isShared: optional.some((field) => field.startsWith('shared:')),
-    };
-  });
+async function allMounts(): Promise<readonly Mount[]> {
+  return mountsOf(await readFile('/proc/self/mountinfo', 'utf8').catch(() => ''));
 }
 
 function run(command: string, args: readonly string[]): Promise<void> {

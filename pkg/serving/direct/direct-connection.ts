@@ -66,10 +66,9 @@ class DirectConnection {
 
   readonly #onData = (piece: Buffer): void => {
     const request = this.#request;
-    const { length } = piece;
     const taken = request?.add(piece) ?? 0;
     if (taken > 0 && request?.complete === true) this.#options.connection.cameSoFar();
-    if (taken === length || this.#isOver) return;
+    if (taken === piece.length || this.#isOver) return;
     const rest = taken === 0 ? piece : piece.subarray(taken);
     if (request === undefined && !this.#socket.writableNeedDrain) this.#take(rest);
     else this.#hold(rest);
