@@ -234,8 +234,11 @@ test('a plugin is found in plugins_registry, tried again until it can be taken i
     error: `RegisterPlugin error -- no handler registered for plugin type: Unknown at socket ${socketPath}`,
   });
   plugin.answer('GetInfo', info);
+  // What it has may be seen before it has been told.
+  await expect
+    .poll(() => plugin.requests('NotifyRegistrationStatus').at(-1), { timeout: 30_000, interval: 20 })
+    .toEqual({ registered: true });
   await eventuallyAmounts(node.client, ['1', '1']);
-  expect(plugin.requests('NotifyRegistrationStatus').at(-1)).toEqual({ registered: true });
   await rm(socketPath);
   await eventuallyAmounts(node.client, ['1', '0']);
 });
