@@ -18,11 +18,11 @@ test('what is free is given back each time the process has grown, and that takes
     monotonicMs: () => clock.monotonicMs() + spentMs,
   });
   const surges = new Surges(paused, memory);
-  for (const next of [147, 148, 224, 224, 224, 150, 197, 199]) {
+  for (const next of [195, 196, 320, 320, 320, 190, 285, 287]) {
     resident = next;
     surges.look();
     await clock.advance(50);
   }
   // 100 ms after the first it is too early for another.
-  expect(trimmedAt).toEqual([148, 224, 199]);
+  expect(trimmedAt).toEqual([196, 320, 287]);
 });

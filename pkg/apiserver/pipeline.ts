@@ -2,7 +2,7 @@
  * The way of a request through the server, from parsing to the handler of its verb. See `server.ts` for the order.
  */
 import type { ApiHandler, ApiRequest, ApiResponse, UnreadBody } from '#pkg/apimachinery/http.ts';
-import { expired, forbidden, StatusError, unauthorized } from '#pkg/apimachinery/status-error.ts';
+import { expired, forbidden, StatusError, unauthorized, untraced } from '#pkg/apimachinery/status-error.ts';
 import type { MetricFamily } from '#pkg/base/metrics.ts';
 import type { AboutComponent } from '#pkg/component/zpages.ts';
 import { CompactedError, type Store } from '#pkg/storage/store.ts';
@@ -238,7 +238,7 @@ function authorize(core: ServerCore, user: UserInfo, { asked: { info }, trail }:
   const asked = core.authorizer.authorize(attributesOf(user, info));
   const decide = ({ decision, reason = '' }: AccessDecision): Refusal => {
     trail?.authorized(decision === 'allow', reason);
-    return decision === 'allow' ? undefined : refusal(user, info, reason);
+    return decision === 'allow' ? undefined : untraced(() => refusal(user, info, reason));
   };
   return asked instanceof Promise ? asked.then(decide) : decide(asked);
 }

@@ -1,9 +1,10 @@
 /**
- * When watches are told: all that wait, in one round after the answers of the turn, one round after the other. Whoever has written something has its answer
- * before a hundred others are told of it, and what is written while a round goes on leaves in the next one, as one write for each watcher instead
+ * When watches are told. On a busy server all that wait are told in one round after the answers of the turn, one round after the other: whoever has written something
+ * has its answer before a hundred others are told of it, and what is written while a round goes on leaves in the next one, as one write for each watcher instead
  * of one for each event: a write costs its sender and its reader several times what the bytes in it do. A long round lets requests in.
+ * Where no watch was told for a while there is nothing to gather: the first ones are told at once, for as long as the writer's answer may wait for it.
  *
- * Invariants: whoever was added is told once, in the next round; one that fails leaves the others alone. Order within a watch is its frames' own.
+ * Invariants: whoever was added is told once, at once or in the next round; one that fails leaves the others alone. Order within a watch is its frames' own.
  */
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -11,6 +12,12 @@ import type { Outbox } from './outbox.ts';
 
 /** What a round takes at a time, some hundred watchers; then requests have their turn. */
 const sliceMs = 5;
+
+/** After so long without a round the first watchers are told at once: no more than 200 writes a second come one by one. */
+const quietMs = 5;
+
+/** How long that may keep the answer to whoever wrote: some 150 watchers. */
+const promptMs = 1;
 
 /** What rounds are made with. */
 export interface RoundsOptions {
@@ -25,15 +32,37 @@ export class WatchRounds {
   #waiting: (() => void)[] = [];
   /** A round is to come, or goes on. */
   #isPlanned = false;
+  /** Until when watchers of this turn are told at once, and from when on those of a turn will be. */
+  #promptUntilMs = 0;
+  #quietFromMs = 0;
 
   constructor(options: RoundsOptions) {
     this.#options = options;
   }
 
-  /** Calls `tell` in the next round. What it throws is logged. */
+  /** Calls `tell` in the next round, or now. What it throws is logged. */
   add(tell: () => void): void {
-    this.#waiting.push(tell);
-    if (!this.#isPlanned) this.#plan();
+    if (this.#isPlanned) this.#waiting.push(tell);
+    else if (this.#isPrompt()) this.#tell(tell);
+    else {
+      this.#waiting.push(tell);
+      this.#plan();
+    }
+  }
+
+  #isPrompt(): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs < this.#promptUntilMs) return true;
+    // The rest of a turn that has told so many is a round.
+    if (this.#promptUntilMs > 0 || nowMs < this.#quietFromMs) return false;
+    this.#promptUntilMs = nowMs + promptMs;
+    this.#options.outbox.after(() => this.#endPrompt());
+    return true;
+  }
+
+  #endPrompt(): void {
+    this.#promptUntilMs = 0;
+    this.#quietFromMs = this.#options.clock.monotonicMs() + quietMs;
   }
 
   #plan(): void {
@@ -54,6 +83,7 @@ export class WatchRounds {
       this.#tell(tell);
     }
     this.#isPlanned = false;
+    this.#quietFromMs = clock.monotonicMs() + quietMs;
     if (this.#waiting.length > 0) this.#plan();
   }
 

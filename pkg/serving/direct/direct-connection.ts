@@ -141,7 +141,8 @@ class DirectConnection {
   }
 
   readonly #onEnd = (): void => {
-    this.#socket.end();
+    // Who is told twice makes an error of it, which thousands of strangers would pay for.
+    if (!this.#socket.writableEnded) this.#socket.end();
   };
 
   readonly #onClose = (): void => {

@@ -2,11 +2,12 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { Agent, request } from 'node:https';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { readTarget } from '#tests/bench/kubeconfig.ts';
 import type { RunningCluster } from '../running-cluster.ts';
 import type { AttackPlan, AttackReport } from './attackers.ts';
+import type { Load, OthersPlan } from './others.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -31,13 +32,6 @@ export interface AttackFigures {
   readonly report: AttackReport;
 }
 
-/** What others were given. */
-interface Load {
-  readonly count: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
-
 export interface AttackOptions extends Omit<AttackPlan, 'identity' | 'port'> {
   /** The attackers have credentials, those of the others. Default false. */
   readonly isKnown?: boolean;
@@ -50,34 +44,35 @@ export interface AttackOptions extends Omit<AttackPlan, 'identity' | 'port'> {
 /** Attacks the API server of a cluster. */
 export async function attack(cluster: RunningCluster, options: AttackOptions): Promise<AttackFigures> {
   const { watchMs, isKnown = false, othersWrite = false, ...what } = options;
-  const { cert = '', key = '' } = readTarget(cluster.kubeconfig);
+  const identity = readTarget(cluster.kubeconfig);
+  const { cert = '', key = '' } = identity;
   const plan: AttackPlan = { ...what, port: cluster.apiPort, ...(isKnown ? { identity: { cert, key } } : {}) };
   const pid = await serverPid(cluster);
-  const others = new Others(cluster, othersWrite);
-  const child = fork(join(import.meta.dirname, 'attackers.ts'), { stdio: 'inherit' });
-  const tell = async (message: object): Promise<AttackReport> => {
-    child.send(message);
-    return (await once(child, 'message'))[0] as AttackReport;
-  };
+  const others = new Helper<{ readonly ms: number; readonly plan: OthersPlan }, Load>('others.ts');
+  const attackers = new Helper<{ readonly do: string; readonly plan?: AttackPlan }, AttackReport>('attackers.ts');
+  // They would come from other machines: what they do to others is not to be that they take the processors of this one.
+  setPriority(attackers.pid, constants.priority.PRIORITY_LOW);
+  const ask = (ms: number): Promise<Load> =>
+    others.tell({ ms, plan: { port: cluster.apiPort, writes: othersWrite, identity } });
   try {
     // The first run warms both sides up.
-    await others.run(2_000);
-    const before = await others.run(4_000);
+    await ask(2_000);
+    const before = await ask(4_000);
     const restBytes = residentBytes(pid);
-    const opening = tell({ do: 'open', plan });
+    const opening = attackers.tell({ do: 'open', plan });
     const { opened } = await opening;
     const openBytes = residentBytes(pid);
-    await tell({ do: 'send' });
+    await attackers.tell({ do: 'send' });
     let mostBytes = 0;
     const look = setInterval(() => {
       mostBytes = Math.max(mostBytes, residentBytes(pid));
     }, 50);
-    const during = await others.run(watchMs);
+    const during = await ask(watchMs);
     clearInterval(look);
     // A busy machine takes longer over it.
     const untilMs = performance.now() + endedMsMax;
-    while ((await tell({ do: 'report' })).open > 0 && performance.now() < untilMs) await rest(200);
-    const report = await tell({ do: 'end' });
+    while ((await attackers.tell({ do: 'report' })).open > 0 && performance.now() < untilMs) await rest(200);
+    const report = await attackers.tell({ do: 'end' });
     const keptBytes = (await leastBytes(pid, restBytes + keptBytesMax)) - restBytes;
     const each = (bytes: number): number => Math.round((bytes - restBytes) / opened);
     const figures = {
@@ -91,8 +86,30 @@ export async function attack(cluster: RunningCluster, options: AttackOptions): P
     print(plan, figures, restBytes);
     return figures;
   } finally {
-    child.disconnect();
+    attackers.close();
     others.close();
+  }
+}
+
+/** A process of its own that does what it is told, one thing after the other, and answers each with one message. */
+class Helper<Order extends object, Answer> {
+  readonly #child;
+
+  constructor(file: string) {
+    this.#child = fork(join(import.meta.dirname, file), { stdio: 'inherit' });
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  async tell(order: Order): Promise<Answer> {
+    this.#child.send(order);
+    return (await once(this.#child, 'message'))[0] as Answer;
+  }
+
+  close(): void {
+    this.#child.disconnect();
   }
 }
 
@@ -123,66 +140,6 @@ async function serverPid(cluster: RunningCluster): Promise<number> {
 export function residentBytes(pid: number): number {
   const [, kibibytes = '0'] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kibibytes) * 1_024;
-}
-
-/** Somebody with a right to be here, who gets one object after the other on four connections, or makes one. */
-class Others {
-  readonly #agent: Agent;
-  readonly #port: number;
-  readonly #writes: boolean;
-
-  constructor(cluster: RunningCluster, writes: boolean) {
-    const { ca, cert, key } = readTarget(cluster.kubeconfig);
-    this.#agent = new Agent({ keepAlive: true, maxSockets: 4, ca: ca!, cert: cert!, key: key! });
-    this.#port = cluster.apiPort;
-    this.#writes = writes;
-  }
-
-  async run(ms: number): Promise<Load> {
-    const untilMs = performance.now() + ms;
-    const took: number[] = [];
-    const lane = async (): Promise<void> => {
-      while (performance.now() < untilMs) {
-        const startMs = performance.now();
-        await this.#ask();
-        took.push(performance.now() - startMs);
-        // Slow enough that what others cost is not taken for what the attack does.
-        await rest(10);
-      }
-    };
-    await Promise.all(Array.from({ length: 4 }, lane));
-    took.sort((a, b) => a - b);
-    const at = (share: number): number => Number((took[Math.floor(took.length * share)] ?? 0).toFixed(2));
-    return { count: took.length, p50Ms: at(0.5), p99Ms: at(0.99) };
-  }
-
-  #ask(): Promise<void> {
-    const path = `/api/v1/namespaces/default${this.#writes ? '/configmaps' : ''}`;
-    const wanted = this.#writes ? 201 : 200;
-    const body = this.#writes ? '{"metadata":{"generateName":"others-"},"data":{"a":"b"}}' : undefined;
-    const options = {
-      host: '127.0.0.1',
-      port: this.#port,
-      path,
-      agent: this.#agent,
-      method: this.#writes ? 'POST' : 'GET',
-      headers: this.#writes ? { 'content-type': 'application/json' } : {},
-    };
-    return new Promise((resolve, reject) => {
-      const sent = request(options, (response) => {
-        response.resume();
-        response.once('end', () =>
-          response.statusCode === wanted ? resolve() : reject(new Error(`${response.statusCode}`)),
-        );
-      });
-      sent.once('error', reject);
-      sent.end(body);
-    });
-  }
-
-  close(): void {
-    this.#agent.destroy();
-  }
 }
 
 function print({ connections }: Pick<AttackPlan, 'connections'>, figures: AttackFigures, restBytes: number): void {
