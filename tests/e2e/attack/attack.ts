@@ -20,6 +20,12 @@ const givenBackMs = 60_000;
 /** By when the server has to have closed all of its connections at the latest, after it was watched. */
 const endedMsMax = 60_000;
 
+/** So many of the attackers come first, to warm up what answers them. */
+const warmingConnections = 200;
+
+/** How long others have been at it when the attack's bytes are sent. */
+const leadMs = 500;
+
 export interface AttackFigures {
   readonly before: Load;
   readonly during: Load;
@@ -48,26 +54,35 @@ export async function attack(cluster: RunningCluster, options: AttackOptions): P
   const { cert = '', key = '' } = identity;
   const plan: AttackPlan = { ...what, port: cluster.apiPort, ...(isKnown ? { identity: { cert, key } } : {}) };
   const pid = await serverPid(cluster);
-  const others = new Helper<{ readonly ms: number; readonly plan: OthersPlan }, Load>('others.ts');
+  const known = new Helper<{ readonly ms: number; readonly plan: OthersPlan }, Load>('others.ts');
   const attackers = new Helper<{ readonly do: string; readonly plan?: AttackPlan }, AttackReport>('attackers.ts');
   // They would come from other machines: what they do to others is not to be that they take the processors of this one.
   setPriority(attackers.pid, constants.priority.PRIORITY_LOW);
   const ask = (ms: number): Promise<Load> =>
-    others.tell({ ms, plan: { port: cluster.apiPort, writes: othersWrite, identity } });
+    known.tell({ ms, plan: { port: cluster.apiPort, writes: othersWrite, identity } });
   try {
-    // The first run warms both sides up.
+    // A few of the attackers and a first run warm all sides up.
+    await attackers.tell({
+      do: 'open',
+      plan: { ...plan, connections: Math.min(warmingConnections, plan.connections) },
+    });
+    await attackers.tell({ do: 'send' });
     await ask(2_000);
+    await attackers.tell({ do: 'end' });
     const before = await ask(4_000);
     const restBytes = residentBytes(pid);
     const opening = attackers.tell({ do: 'open', plan });
     const { opened } = await opening;
     const openBytes = residentBytes(pid);
+    // From before the first of the attack's bytes on: its beginning is the worst of it.
+    const others = ask(watchMs);
+    await rest(leadMs);
     await attackers.tell({ do: 'send' });
     let mostBytes = 0;
     const look = setInterval(() => {
       mostBytes = Math.max(mostBytes, residentBytes(pid));
     }, 50);
-    const during = await ask(watchMs);
+    const during = await others;
     clearInterval(look);
     // A busy machine takes longer over it.
     const untilMs = performance.now() + endedMsMax;
@@ -87,7 +102,7 @@ export async function attack(cluster: RunningCluster, options: AttackOptions): P
     return figures;
   } finally {
     attackers.close();
-    others.close();
+    known.close();
   }
 }
 
