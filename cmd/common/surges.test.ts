@@ -18,11 +18,11 @@ test('what is free is given back each time the process has grown, and that takes
     monotonicMs: () => clock.monotonicMs() + spentMs,
   });
   const surges = new Surges(paused, memory);
-  for (const next of [195, 196, 320, 320, 320, 190, 285, 287]) {
+  for (const next of [163, 164, 256, 256, 256, 150, 213, 215]) {
     resident = next;
     surges.look();
     await clock.advance(50);
   }
   // 100 ms after the first it is too early for another.
-  expect(trimmedAt).toEqual([196, 320, 287]);
+  expect(trimmedAt).toEqual([164, 256, 215]);
 });

@@ -6,7 +6,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { ProcessMemory } from './process-memory.ts';
 
 /** Growth from which on it is done. What connections leave behind has often not grown more than that when it is given back. */
-const surgeBytesMin = 96 * 1024 * 1024;
+const surgeBytesMin = 64 * 1024 * 1024;
 /** Pauses may take this share of the time: after one of 200 ms there is none for 4 s, and a slow machine still returns a burst's memory soon. */
 export const pauseShareMax = 0.05;
 
