@@ -48,11 +48,11 @@ test('where none was told for a while the first are told at once, and the rest o
   expect([told, turns()]).toEqual([['a', 'b', 'c'], 1]);
   await endTurn();
   expect([told, turns()]).toEqual([['a', 'b', 'c', 'd'], 0]);
-  pass(4.9);
+  pass(7.9);
   add('a');
   expect(told).toHaveLength(4);
   await endTurn();
-  pass(5);
+  pass(8);
   add('b');
   expect(told.slice(4)).toEqual(['a', 'b']);
 });

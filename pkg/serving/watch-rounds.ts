@@ -13,8 +13,8 @@ import type { Outbox } from './outbox.ts';
 /** What a round takes at a time, some hundred watchers; then requests have their turn. */
 const sliceMs = 5;
 
-/** After so long without a round the first watchers are told at once: no more than 200 writes a second come one by one. */
-const quietMs = 5;
+/** After so long without a round the first watchers are told at once: no more than 125 writes a second come one by one. */
+const quietMs = 8;
 
 /** How long that may keep the answer to whoever wrote: some 150 watchers. */
 const promptMs = 1;
