@@ -38,10 +38,12 @@ test('an answer that is cut off, or has no end, is none', async () => {
 });
 
 test('a process that is not there is said not to be', async () => {
-  const closed = createServer().listen(0, '127.0.0.1');
+  // Nobody else listens at that address, so that the port stays free.
+  const host = '127.9.8.4';
+  const closed = createServer().listen(0, host);
   await once(closed, 'listening');
   const free = (closed.address() as AddressInfo).port;
   closed.close();
   await once(closed, 'close');
-  await expect(ask(`http://127.0.0.1:${free}/`, new AbortController().signal)).rejects.toThrow('ECONNREFUSED');
+  await expect(ask(`http://${host}:${free}/`, new AbortController().signal)).rejects.toThrow('ECONNREFUSED');
 });

@@ -7,6 +7,9 @@ import type { PortMapping } from '#pkg/cluster/node-spec.ts';
 import { type ClusterSettings, defaultSettings } from '#pkg/cluster/settings.ts';
 import { openPortMappings } from './port-mappings.ts';
 
+/** Of the machine; nobody else listens there, so that a port which is free stays so. */
+const host = '127.9.8.5';
+
 /** A port of a node, at which `word` is said; the system chooses it. */
 async function listening(address: string, word: string): Promise<number> {
   const server = createServer((socket) => socket.end(word));
@@ -20,7 +23,7 @@ async function listening(address: string, word: string): Promise<number> {
 /** A port that nobody has now. */
 async function freePort(): Promise<number> {
   const server = createServer();
-  server.listen(0, '127.0.0.1');
+  server.listen(0, host);
   await once(server, 'listening');
   const place = server.address();
   server.close();
@@ -33,7 +36,7 @@ function clusterWith(mappings: readonly Partial<PortMapping>[]): ClusterSettings
   const extraPortMappings = mappings.map((one) => ({
     containerPort: 1,
     hostPort: 1,
-    listenAddress: '127.0.0.1',
+    listenAddress: host,
     protocol: 'TCP' as const,
     ...one,
   }));
@@ -45,21 +48,21 @@ test('a port of the machine answers for that of the node until it is closed', as
   const hostPort = await freePort();
   const ports = await openPortMappings(clusterWith([{ containerPort, hostPort }]), new SystemClock());
   try {
-    expect(await text(createConnection(hostPort, '127.0.0.1'))).toBe('the node');
+    expect(await text(createConnection(hostPort, host))).toBe('the node');
   } finally {
     await ports.close();
   }
-  await expect(text(createConnection(hostPort, '127.0.0.1'))).rejects.toThrow('ECONNREFUSED');
+  await expect(text(createConnection(hostPort, host))).rejects.toThrow('ECONNREFUSED');
 });
 
 test('one that cannot be had is refused, and nothing is left of the others', async () => {
-  const taken = await listening('127.0.0.1', 'another program');
+  const taken = await listening(host, 'another program');
   const hostPort = await freePort();
   const settings = clusterWith([{ hostPort }, { hostPort: taken }]);
   await expect(openPortMappings(settings, new SystemClock())).rejects.toThrow(
-    `Cannot map a port to the node a: Cannot publish host port 127.0.0.1:${taken}/TCP as another program has that port`,
+    `Cannot map a port to the node a: Cannot publish host port ${host}:${taken}/TCP as another program has that port`,
   );
-  await expect(text(createConnection(hostPort, '127.0.0.1'))).rejects.toThrow('ECONNREFUSED');
+  await expect(text(createConnection(hostPort, host))).rejects.toThrow('ECONNREFUSED');
 });
 
 test('where the node answers itself nobody listens', async () => {

@@ -88,7 +88,8 @@ test('the address of the Service of the API server is an object that names it (f
 
 test('a cluster says by which authority it knows clients, and its nodes which machine they are on (fault 21)', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-first-'));
-  const settings = { ...defaultSettings, ...loopbackAddresses(62), runtime: 'fake', store: 'memory', apiPort: 0 };
+  // Those of no other test: files run beside one another.
+  const settings = { ...defaultSettings, ...loopbackAddresses(60), runtime: 'fake', store: 'memory', apiPort: 0 };
   const cluster = await startCluster({
     settings,
     folder,
@@ -101,13 +102,15 @@ test('a cluster says by which authority it knows clients, and its nodes which ma
     await cluster.stop();
     await rm(folder, { recursive: true, force: true });
   });
-  await cluster.nodesReady(20_000, new AbortController().signal);
+  await cluster.nodesReady(90_000, new AbortController().signal);
   const transport = inProcessTransport(cluster.handle, { commonName: 'admin', organizations: ['system:masters'] });
   const { resource } = createClient({ transport, userAgent: 'test' });
   const name = 'extension-apiserver-authentication';
   await expect
-    .poll(async () =>
-      (await resource(configMaps).list({ namespace: 'kube-system' })).items.map((map) => map.metadata?.name),
+    .poll(
+      async () =>
+        (await resource(configMaps).list({ namespace: 'kube-system' })).items.map((map) => map.metadata?.name),
+      { timeout: 60_000, interval: 20 },
     )
     .toContain(name);
   const { data } = await resource(configMaps).get(name, { namespace: 'kube-system' });

@@ -75,17 +75,24 @@ test.each<[Partial<ClusterTables>, string]>([
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-tables-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const { signal } = new AbortController();
-  const settings = { ...defaultSettings, ...loopbackAddresses(61), runtime: 'fake', store: 'memory', apiPort: 46_443 };
+  const settings = { ...defaultSettings, ...loopbackAddresses(61), runtime: 'fake', store: 'memory', apiPort: 0 };
   const base = { clock: new SystemClock(), random: new SystemRandom(), log: silentLogger };
+  /** Where it answered, if it came to that. */
+  const served: URL[] = [];
   const running = (async () => {
-    const cluster = await startCluster({ ...base, settings, folder, signal, tables: { ...clusterTables, ...change } });
+    const onServing = ({ server }: { readonly server: string }) => void served.push(new URL(server));
+    const all = { ...clusterTables, ...change };
+    const cluster = await startCluster({ ...base, settings, folder, signal, onServing, tables: all });
     await cluster.stopped;
   })();
   await expect(running).rejects.toThrow(message);
   await expect(running).rejects.not.toThrow('\n');
-  const answers = await new Promise<boolean>((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port: 46_443 });
+  for (const { hostname, port } of served) expect(await answers(hostname, Number(port))).toBe(false);
+});
+
+function answers(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
     socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
   });
-  expect(answers).toBe(false);
-});
+}

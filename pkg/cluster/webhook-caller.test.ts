@@ -137,3 +137,23 @@ test('connections are kept for the next call, and one that the server has closed
   server?.closeAllConnections();
   expect(await Promise.all([call(port), call(port, other)])).toMatchObject([{ text: 'yes' }, { text: 'yes' }]);
 });
+
+test('however many connections were kept that are gone when they are used again, the call is made on a new one', async () => {
+  const count = 10;
+  const held: ServerResponse[] = [];
+  const seen = new Set<unknown>();
+  let isHolding = true;
+  const port = await serve((request, response) => {
+    request.resume();
+    // Gone before the server has got what comes by it.
+    if (seen.has(request.socket)) return void request.socket.destroy();
+    seen.add(request.socket);
+    if (!isHolding) return void response.end('yes');
+    if (held.push(response) < count) return;
+    isHolding = false;
+    for (const one of held) one.end('yes');
+  });
+  await Promise.all(Array.from({ length: count }, () => call(port)));
+  expect((await call(port)).text).toBe('yes');
+  expect(seen.size).toBe(count + 1);
+});

@@ -3,8 +3,8 @@
  * authorities of the webhook. Loaded parts of Node only with the first call.
  *
  * Connections are kept for the next call that is to the same place, by the same name, with the same authorities and credentials: making one costs several
- * times what a call does. One that the server has closed meanwhile fails a call before anything of an answer has come: such a call is sent again, once, on
- * another connection. Source: Go's `http.Transport`, which upstream uses.
+ * times what a call does. One that the server has closed meanwhile fails a call before anything of an answer has come: such a call is sent again on
+ * another connection, until none that was kept is left, as a server that ends closes all. Source: Go's `http.Transport`, which upstream uses.
  * Limits: an answer is at most `answerBytesMax` long; one that is longer ends the connection and is an error. Time is the caller's (`signal`).
  */
 
@@ -47,11 +47,13 @@ export function createWebhookCaller(): WebhookCaller {
       });
       const kept = Object.values(agent.freeSockets).reduce((sum, sockets) => sum + (sockets?.length ?? 0), 0);
       if (kept > keptMax) for (const sockets of Object.values(agent.freeSockets)) sockets?.[0]?.destroy();
-      try {
-        return await send(asked, agent);
-      } catch (error) {
-        if (!(error instanceof LostConnectionError)) throw error;
-        return send(asked, agent);
+      for (;;) {
+        try {
+          return await send(asked, agent);
+        } catch (error) {
+          // Each is one kept connection less.
+          if (!(error instanceof LostConnectionError)) throw error;
+        }
       }
     },
     close: () => agent?.destroy(),

@@ -103,7 +103,7 @@ function answer(stream: ServerHttp2Stream, body: Buffer, trailers: Record<string
 }
 
 const ask = (connection: GrpcConnection, message: Buffer | string) =>
-  connection.call({ path }, { message: framed(message), timeoutMs: 20_000 });
+  connection.call({ path }, { message: framed(message), timeoutMs: 60_000 });
 
 test('a call is answered with its message, whatever its length and however many are under way', async () => {
   const { endpoint, streams } = await served();
@@ -119,7 +119,7 @@ test('a call is answered with its message, whatever its length and however many 
 
 test('the server gets the headers of the connection and of the call', async () => {
   const { endpoint, streams, headers } = await served();
-  const asked = connected(endpoint).call({ path, token: 'secret' }, { message: framed('a'), timeoutMs: 20_000 });
+  const asked = connected(endpoint).call({ path, token: 'secret' }, { message: framed('a'), timeoutMs: 60_000 });
   const stream = await streams.next();
   expect(Object.fromEntries(Object.entries(headers.get(stream) ?? {}))).toEqual({
     ':method': 'POST',

@@ -9,6 +9,9 @@ import { GrpcError, grpcCodes } from './grpc-error.ts';
 import { serveGrpc } from './grpc-server.ts';
 import { Fields, framed } from './message.ts';
 
+/** What is heard by the other end of a connection comes when it comes. */
+const patience = { timeout: 60_000, interval: 5 };
+
 async function start() {
   const folder = await mkdtemp(join(tmpdir(), 'grpc-'));
   const socketPath = join(folder, 'socket');
@@ -37,7 +40,7 @@ async function start() {
   const call = (method: string, text: string, signal?: AbortSignal) =>
     connection.call(
       { path: `/test.Service/${method}` },
-      { message: framed((message) => message.string(1, text)), timeoutMs: 30_000, signal },
+      { message: framed((message) => message.string(1, text)), timeoutMs: 60_000, signal },
     );
   return { call, seen, server, socketPath };
 }
@@ -70,10 +73,10 @@ test('who gives a call up is heard, and who waits when the server closes is told
   const given = call('Wait', '', controller.signal);
   const waiting = call('Wait', '');
   waiting.catch(() => {});
-  await expect.poll(() => seen.length).toBe(2);
+  await expect.poll(() => seen.length, patience).toBe(2);
   controller.abort();
   await expect(given).rejects.toMatchObject({ isLost: true });
-  await expect.poll(() => seen[0]?.aborted).toBe(true);
+  await expect.poll(() => seen[0]?.aborted, patience).toBe(true);
   expect(seen[1]?.aborted).toBe(false);
   await server.close();
   await expect(waiting).rejects.toMatchObject({ isLost: true });

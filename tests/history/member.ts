@@ -51,11 +51,11 @@ export class Member {
     return child.signalCode === 'SIGKILL';
   }
 
-  /** Stops it where it is; whether the system says so. */
+  /** Stops it where it is; whether the system says so. One that has ended, and is about to be started again, cannot be stopped. */
   async pause(): Promise<boolean> {
-    const pid = this.#child?.pid;
-    if (pid === undefined) return false;
-    process.kill(pid, 'SIGSTOP');
+    const child = this.#child;
+    const pid = child?.pid;
+    if (pid === undefined || child?.kill('SIGSTOP') !== true) return false;
     for (let looks = 0; looks < looksMax; looks++) {
       if (stateOf(pid) === 'T') return true;
       await sleep(clock, 1);

@@ -15,6 +15,8 @@ import { fuzzWire, type WireAddress } from './fuzz-wire.ts';
 const ends: (() => Promise<unknown>)[] = [];
 const addresses: WireAddress[] = [];
 const host = '127.0.0.1';
+/** Nobody else listens there, so that a port which is free stays so. */
+const proxyHost = '127.9.8.3';
 let connections: () => number;
 
 beforeAll(async () => {
@@ -27,10 +29,10 @@ beforeAll(async () => {
   addresses.push({ name: 'API server, HTTP/2', host, port, tls: {}, isHttp2: true });
   const health = await serveHealth(new HealthChecks(), 0);
   addresses.push({ name: 'health', host, port: Number(new URL(health.url).port) });
-  const proxy = createHealthCheckServer({ addresses: [host], clock: new SystemClock(), log: silentLogger });
+  const proxy = createHealthCheckServer({ addresses: [proxyHost], clock: new SystemClock(), log: silentLogger });
   const check = { namespace: 'a', serviceName: 'b', serviceUid: 'c', port: await freePort(), localEndpoints: 0 };
   expect(await proxy.sync([check])).toEqual([]);
-  addresses.push({ name: 'health check port', host, port: check.port, goodStatuses: [503] });
+  addresses.push({ name: 'health check port', host: proxyHost, port: check.port, goodStatuses: [503] });
   ends.push(
     () => https.close(),
     () => health.close(),
@@ -42,7 +44,7 @@ afterAll(() => Promise.all(ends.map((end) => end())));
 
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
-    const server = createServer().listen(0, host, () => {
+    const server = createServer().listen(0, proxyHost, () => {
       const { port } = server.address() as { port: number };
       server.close(() => resolve(port));
     });
@@ -57,8 +59,8 @@ test('whatever bytes come, every address answers the next, and keeps nothing (fa
   // The run is of use only if every address was spoken to and some of it was understood; how many answers come in time is the machine's matter.
   for (const { name } of addresses) expect(Object.keys(statuses[name] ?? {}).length, name).toBeGreaterThan(1);
   expect(statuses['API server, known']).toHaveProperty('200');
-  for (const { name, port, tls } of addresses.filter((one) => one.tls === undefined)) {
-    expect((await fetch(`http://${host}:${port}/healthz`)).status, `${name} ${tls}`).toBeLessThan(504);
+  for (const { name, host: at, port, tls } of addresses.filter((one) => one.tls === undefined)) {
+    expect((await fetch(`http://${at}:${port}/healthz`)).status, `${name} ${tls}`).toBeLessThan(504);
   }
   while (connections() > 0) await new Promise((resolve) => setImmediate(resolve));
 });

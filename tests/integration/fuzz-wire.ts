@@ -39,6 +39,9 @@ const silenceMs = 200;
 /** How long one waits that has heard something. */
 const quietMs = 40;
 
+/** Turns of the event loop that one waits besides: where a server is in this process, time may pass in which it has had none. */
+const quietTurns = 20;
+
 /** Statuses of 500 and more that are right: what this server does not do, and versions of HTTP that it does not speak. */
 const byDesign: ReadonlySet<number> = new Set([501, 505]);
 
@@ -111,12 +114,20 @@ function exchange(address: WireAddress, { bytes, ending }: WireRequest, random: 
           ...(isHttp2 === true ? { ALPNProtocols: ['h2'] } : {}),
         });
     let answer = '';
+    let heard = 0;
     let timer: NodeJS.Timeout | undefined;
+    const leave = async (): Promise<void> => {
+      const before = heard;
+      for (let turn = 0; turn < quietTurns && heard === before; turn++)
+        await new Promise((turned) => setImmediate(turned));
+      if (heard === before) socket.destroy();
+    };
     const quiet = (): void => {
       clearTimeout(timer);
-      timer = setTimeout(() => socket.destroy(), answer === '' ? silenceMs : quietMs);
+      timer = setTimeout(() => void leave(), answer === '' ? silenceMs : quietMs);
     };
     socket.on('data', (chunk: Buffer) => {
+      heard++;
       if (answer.length < 2_000) answer += chunk.toString('latin1');
       quiet();
     });

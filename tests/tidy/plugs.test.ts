@@ -158,7 +158,7 @@ async function start(): Promise<{ readonly cluster: RunningCluster; readonly cli
     await cluster.stop();
     await rm(folder, { recursive: true, force: true });
   });
-  await cluster.nodesReady(20_000, signal);
+  await cluster.nodesReady(90_000, signal);
   const identity = { commonName: 'test', organizations: ['system:masters'] };
   return {
     cluster,
@@ -189,8 +189,8 @@ test('a resource, a controller with flags, a scheduler plugin that reads the API
   await client.resource(storageClasses).create({ metadata: { name: 'chosen' }, provisioner: 'none', parameters });
   await expect.poll(async () => (await pod()).status?.phase, patient).toBe('Running');
   expect(mounts).toContain('/shares/music at /data');
-  const greeting = await client.resource(configMaps).get('greeting', { namespace: 'default' });
-  expect(greeting.data).toEqual({ said: 'hello hello' });
+  const greeting = async () => (await client.resource(configMaps).get('greeting', { namespace: 'default' })).data;
+  await expect.poll(greeting, patient).toEqual({ said: 'hello hello' });
   const ref = { group: 'tidy.example', version: 'v1', resource: 'notes', kind: 'Note', namespaced: false };
   await client.resource(ref).create({ metadata: { name: 'a' }, spec: { text: 'kept', other: 'pruned' } } as never);
   expect(await client.resource(ref).get('a')).toMatchObject({ kind: 'Note', spec: { text: 'kept' } });

@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { readProcessFile } from '#cmd/common/process-files.ts';
+import { readProcessFile, stateOf } from '#cmd/common/process-files.ts';
 import { ClusterFolder } from '#cmd/coxswain/folder.ts';
 import { writeConfigurations } from '#cmd/coxswain/process-conf.ts';
 import { processPlans } from '#cmd/coxswain/process-names.ts';
@@ -105,8 +105,11 @@ test('a process is an entry', { timeout: 120_000 }, async () => {
   expect(await pid()).not.toBe(before);
   stop.abort();
   await kept;
-  process.kill(await pid(), 'SIGTERM');
+  const last = (await readProcessFile(folder.processFile('dummy')))!;
+  process.kill(last.pid, 'SIGTERM');
   await expect.poll(() => existsSync(folder.processFile('dummy')), { timeout: 120_000 }).toBe(false);
+  // It may still write a last line, into a folder that is removed then.
+  await expect.poll(() => stateOf(last), { timeout: 120_000 }).toBe('gone');
 });
 
 test('a process with a wrong flag says so, and nothing is left of it', async () => {

@@ -53,4 +53,4 @@ test('a typo in a field fails the type check', () => {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}, 60_000);
+}, 180_000);

@@ -1,4 +1,4 @@
-/** A real etcd for tests: Debian's `etcd` in a folder of its own, on free ports of 127.0.0.1. */
+/** A real etcd for tests: Debian's `etcd` in a folder of its own, on free ports of a loopback address. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -10,6 +10,11 @@ import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
 import { openEtcdStore } from './etcd-store.ts';
+
+/** Nobody else listens there or connects from there, so that ports which are free stay so until etcd has them, and while it is down. */
+const ownAddress = '127.9.8.6';
+/** What its certificate is for. */
+const tlsAddress = '127.0.0.1';
 
 /** How long etcd may take to answer, in steps of 50 ms. */
 const startAttemptsMax = 400;
@@ -71,11 +76,12 @@ interface Member {
 }
 
 async function memberOf(name: string, tls: TestEtcdTls | undefined): Promise<Member> {
-  const [clientPort, peerPort] = [await freePort(), await freePort()];
+  const [scheme, host] = tls === undefined ? ['http', ownAddress] : ['https', tlsAddress];
+  const [clientPort, peerPort] = [await freePort(host), await freePort(host)];
   return {
     name,
-    endpoint: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${clientPort}`,
-    peer: `http://127.0.0.1:${peerPort}`,
+    endpoint: `${scheme}://${host}:${clientPort}`,
+    peer: `http://${host}:${peerPort}`,
     directory: mkdtempSync(join(tmpdir(), 'coxswain-etcd-')),
   };
 }
@@ -154,9 +160,9 @@ async function waitUntilReachable(
   throw new Error(`etcd does not answer at ${endpoint}`);
 }
 
-async function freePort(): Promise<number> {
+async function freePort(host: string): Promise<number> {
   const server = createServer();
-  server.listen(0, '127.0.0.1');
+  server.listen(0, host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   server.close();

@@ -13,7 +13,7 @@ import { openLmdbStore } from './lmdb-store.ts';
 
 const asked = Number(process.env.STORE_WRITES ?? 0);
 const isLong = asked > 0;
-const timeout = isLong ? 3_600_000 : 60_000;
+const timeout = isLong ? 3_600_000 : 180_000;
 
 /** Largest file of the long form, and of the short one, which has not more than was written. */
 const bytesMax = isLong ? 200e6 : 20e6;

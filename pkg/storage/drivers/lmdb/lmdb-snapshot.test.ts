@@ -67,7 +67,8 @@ test('beside a process that writes, it is the state of one revision', async () =
   const child = spawn(process.execPath, ['--input-type=module', '--eval', code], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const exited = once(child, 'exit');
+  // Closed, all of what it has said was heard.
+  const exited = once(child, 'close');
   const acknowledged = new Map<string, { readonly type: string; readonly revision: number }[]>();
   let newest = 0;
   let text = '';
