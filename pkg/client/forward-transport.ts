@@ -7,6 +7,7 @@
 
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { hopHeaders } from '#pkg/apimachinery/hop-headers.ts';
 import type { ApiRequest, ApiResponse, HttpHeaders, ResponseBody, UpgradedConnection } from '#pkg/apimachinery/http.ts';
@@ -32,6 +33,8 @@ export interface ForwardTarget {
   readonly serverName?: string;
   /** Whether connections are used again. Default true. */
   readonly keepsConnections?: boolean;
+  /** How long one that nobody uses is kept, in milliseconds. Default: `keepAliveMs`. */
+  readonly keepsIdleMs?: number;
 }
 
 /** Headers beside those of a request; one with several values is sent as often. */
@@ -57,10 +60,12 @@ const connectMs = 30_000;
 /** Passes requests on to one target. */
 export function forwardTransport(target: ForwardTarget): ForwardTransport {
   const isTls = target.scheme === 'https';
-  const settings = { keepAlive: true, keepAliveMsecs: keepAliveMs, maxFreeSockets: idleConnectionsMax, timeout: 0 };
+  const settings = { keepAlive: true, maxFreeSockets: idleConnectionsMax, timeout: 0 };
   const agent = isTls
     ? new HttpsAgent({ ...settings, maxSockets: connectionsMax })
     : new HttpAgent({ ...settings, maxSockets: connectionsMax });
+  // The agent ends a free one whose time is over.
+  agent.on('free', (socket: Socket) => void socket.setTimeout(target.keepsIdleMs ?? keepAliveMs));
   const send = isTls ? requestHttps : requestHttp;
   const tls = isTls ? tlsOptions(target) : {};
   const exchange: ForwardTransport['send'] = (request, more) =>
@@ -81,9 +86,10 @@ export function forwardTransport(target: ForwardTarget): ForwardTransport {
       if (signal.aborted) leave();
       signal.addEventListener('abort', leave, { once: true });
       outgoing.on('socket', (socket) => {
-        if (!socket.connecting) return;
-        socket.setTimeout(connectMs, () => outgoing.destroy(new Error(`no connection after ${connectMs / 1000} s`)));
-        socket.once('connect', () => socket.setTimeout(0));
+        if (!socket.connecting) return void socket.setTimeout(0);
+        const giveUp = (): void => void outgoing.destroy(new Error(`no connection after ${connectMs / 1000} s`));
+        socket.setTimeout(connectMs, giveUp);
+        socket.once('connect', () => socket.setTimeout(0, giveUp));
       });
       outgoing.on('error', (error) => reject(signal.aborted ? signal.reason : unreachable(error)));
       outgoing.on('response', (incoming) => {
