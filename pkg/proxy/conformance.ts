@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
+import { Deferred } from '#pkg/base/async.ts';
 import type { Backend } from './backend.ts';
 import type { Rule, RuleEndpoint } from './model/rule.ts';
 import { endpointAt, makeRule, setOf } from './testing/rules.ts';
@@ -33,11 +34,12 @@ export function backendConformance(name: string, under: BackendUnderTest): void 
   const ruleOf = (fields: Partial<Rule>, endpoints: readonly RuleEndpoint[]): Rule =>
     makeRule({ clusterIPs: [clusterIp], ...fields, port: fields.port ?? under.freePort() }, endpoints);
 
-  /** A server that answers all it got with its name before it, once the client has ended its half. */
-  const echoServer = async (serverName: string): Promise<RuleEndpoint> => {
+  /** A server that answers all it got with its name before it, once the client has ended its half; `reached` is called for each connection. */
+  const echoServer = async (serverName: string, reached: () => void = () => {}): Promise<RuleEndpoint> => {
     const sockets = new Set<Socket>();
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       sockets.add(socket);
+      reached();
       socket.on('error', () => {});
       let got = '';
       socket.on('data', (data) => {
@@ -101,12 +103,15 @@ export function backendConformance(name: string, under: BackendUnderTest): void 
   });
 
   test(`${name}: new connections follow new rules, those that are there keep their endpoint`, async () => {
-    const [a, b] = [await echoServer('a'), await echoServer('b')];
+    const reached = new Deferred();
+    const [a, b] = [await echoServer('a', reached.resolve), await echoServer('b')];
     const backend = await start();
     const rule = ruleOf({}, [a]);
     await backend.sync(setOf(rule));
     const open = await connectTo(rule.port);
     open.write('still ');
+    // The system connects a client before whoever listens has taken it.
+    await reached.promise;
     await backend.sync(setOf({ ...rule, internalEndpoints: [b] }));
     await backend.sync(setOf({ ...rule, internalEndpoints: [b] }));
     expect(await ask(rule.port, '')).toBe('b:');
@@ -156,11 +161,14 @@ export function backendConformance(name: string, under: BackendUnderTest): void 
 
   test(`${name}: nothing is left once it is closed`, async () => {
     const backend = await under.make();
-    const rule = ruleOf({}, [await echoServer('a')]);
+    const reached = new Deferred();
+    const rule = ruleOf({}, [await echoServer('a', reached.resolve)]);
     await backend.sync(setOf(rule));
     const open = await connectTo(rule.port);
+    await reached.promise;
     open.on('error', () => {});
-    const ended = under.carriesConnections ? once(open, 'close') : undefined;
+    // Also where it is reset.
+    const ended = under.carriesConnections && new Promise((resolve) => open.once('close', resolve));
     onTestFinished(() => void open.destroy());
     await backend.close();
     await ended;

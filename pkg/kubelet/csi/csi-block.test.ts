@@ -59,13 +59,13 @@ test.skipIf(noRoot !== undefined)(
       devices: [{ containerPath: '/dev/disk', hostPath: targetPath, permissions: 'mrw' }],
     });
     await node.get('/stats/summary');
-    expect(plugin.requests('NodeGetVolumeStats')).toContainEqual({ volumeId: 'handle-1', path: targetPath });
+    expect(await plugin.called('NodeGetVolumeStats')).toContainEqual({ volumeId: 'handle-1', path: targetPath });
     await node.restart();
     await remove(node, 'one');
     expect(await plugin.called('NodeUnpublishVolume')).toEqual([{ volumeId: 'handle-1', path: targetPath }]);
     expect(await plugin.called('NodeUnstageVolume')).toEqual([{ volumeId: 'handle-1', path: stagingPath }]);
-    await expect.poll(() => readdir(join(node.folder, 'pods')), { timeout: 30_000 }).toEqual([]);
-    await expect.poll(() => readdir(join(devices, 'publish')), { timeout: 30_000 }).toEqual([]);
+    await expect.poll(() => readdir(join(node.folder, 'pods'))).toEqual([]);
+    await expect.poll(() => readdir(join(devices, 'publish'))).toEqual([]);
     expect(existsSync(stagingPath)).toBe(false);
   },
 );
@@ -79,7 +79,7 @@ test('what a driver shows that is no device is not given to a container, and tak
   await eventuallyFails(node, /^driver disks\.example\.com has shown no block device at /);
   await remove(node, 'one');
   await plugin.called('NodeUnpublishVolume');
-  await expect.poll(() => readdir(join(node.folder, 'pods')), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(() => readdir(join(node.folder, 'pods'))).toEqual([]);
 });
 
 test.skipIf(noRoot !== undefined)(

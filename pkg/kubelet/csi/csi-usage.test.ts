@@ -21,6 +21,9 @@ async function volumesOf(node: RealNode, name: string) {
   return Object.fromEntries(all.map(({ name: volume, time: _, ...rest }) => [volume, rest]));
 }
 
+/** Who asks waits two seconds for a look, and is told of what it has seen when he asks again. */
+const eventually = <T>(asked: () => Promise<T>) => expect.poll(asked, { interval: 20 });
+
 const metricsOf = async (node: RealNode): Promise<readonly string[]> =>
   (await node.get('/metrics')).split('\n').filter((line) => line.startsWith('kubelet_volume_stats_'));
 
@@ -35,12 +38,12 @@ test('a volume is as full as its driver says, in the summary by its claim and in
   for (const name of ['one', 'two']) await node.client.resource(pods).create(podOf(name));
   const { metadata } = await node.until('one', isRunning);
   await node.until('two', isRunning);
-  expect((await volumesOf(node, 'one')).v).toEqual({
+  await eventually(async () => (await volumesOf(node, 'one')).v).toEqual({
     pvcRef: { name: 'data', namespace: 'default' },
     ...{ availableBytes: 60, capacityBytes: 100, usedBytes: 40, inodesFree: 7, inodes: 10, inodesUsed: 3 },
   });
   const labels = '{namespace="default",persistentvolumeclaim="data"}';
-  expect(await metricsOf(node)).toEqual([
+  await eventually(() => metricsOf(node)).toEqual([
     `kubelet_volume_stats_capacity_bytes${labels} 100`,
     `kubelet_volume_stats_available_bytes${labels} 60`,
     `kubelet_volume_stats_used_bytes${labels} 40`,
@@ -64,17 +67,19 @@ test('what a driver says is wrong with a volume is an event of its pod, and a si
   });
   await node.client.resource(pods).create(podOf('one'));
   await node.until('one', isRunning);
-  expect(await metricsOf(node)).toContain(
+  await eventually(() => metricsOf(node)).toContain(
     'kubelet_volume_stats_health_status_abnormal{namespace="default",persistentvolumeclaim="data"} 1',
   );
-  expect((await volumesOf(node, 'one')).v).toMatchObject({ volumeHealthStats: { abnormal: true } });
+  await eventually(async () => (await volumesOf(node, 'one')).v).toMatchObject({
+    volumeHealthStats: { abnormal: true },
+  });
   const said = async () => {
     const { items } = await node.client.resource(events).list({ namespace: 'default' });
     return items.flatMap(({ type, reason, message }) =>
       reason === 'VolumeConditionAbnormal' ? [`${type} ${message}`] : [],
     );
   };
-  await expect.poll(said, { timeout: 30_000 }).toEqual(['Warning Volume v: the disk has bad blocks']);
+  await expect.poll(said).toEqual(['Warning Volume v: the disk has bad blocks']);
 });
 
 test('a driver that cannot say, or refuses, leaves its volume out, and nothing else of the pod', async () => {
@@ -99,9 +104,9 @@ test('a driver that cannot say, or refuses, leaves its volume out, and nothing e
   await node.client.resource(pods).create(own);
   const { metadata } = await node.until('one', isRunning);
   await writeFile(join(node.folder, `volumes/${metadata?.uid}/empty-dir/cache/file`), Buffer.alloc(1_000_000));
-  const found = await volumesOf(node, 'one');
+  await eventually(async () => Object.keys(await volumesOf(node, 'one'))).toEqual(['cache', 'config']);
   await plugin.called('NodeGetVolumeStats');
-  expect(Object.keys(found)).toEqual(['cache', 'config']);
+  const found = await volumesOf(node, 'one');
   const { usedBytes, capacityBytes, availableBytes, inodesUsed, pvcRef } = Object(found.cache);
   expect([usedBytes >= 1_000_000, usedBytes < 1_100_000, inodesUsed, pvcRef]).toEqual([true, true, 1, undefined]);
   expect(capacityBytes).toBeGreaterThan(availableBytes);
@@ -119,5 +124,5 @@ test('a driver that hangs holds up nobody who asks for what others say', async (
   ];
   await node.client.resource(pods).create(podOf('one', { volumes }));
   await node.until('one', isRunning);
-  expect(Object.keys(await volumesOf(node, 'one'))).toEqual(['cache']);
+  await eventually(async () => Object.keys(await volumesOf(node, 'one'))).toEqual(['cache']);
 });

@@ -36,7 +36,7 @@ test('a driver is told of in the CSINode, and by labels of where the node is, un
         .get('n1')
         .catch(() => undefined)
     )?.spec.drivers ?? [];
-  await expect.poll(drivers, { timeout: 30_000 }).toEqual([]);
+  await expect.poll(drivers).toEqual([]);
   const { registered } = await startDriver(node);
   const [known] = await drivers();
   expect(known).toEqual({
@@ -46,7 +46,7 @@ test('a driver is told of in the CSINode, and by labels of where the node is, un
   expect(metadata?.labels?.['example.com/zone']).toBe('north');
   expect(metadata?.annotations?.['csi.volume.kubernetes.io/nodeid']).toBe(`{"${driver}":"machine-7"}`);
   await rm(registered);
-  await expect.poll(drivers, { timeout: 30_000 }).toEqual([]);
+  await expect.poll(drivers).toEqual([]);
 });
 
 test('a volume is attached, made ready once, shown to each pod, and given back after the last', async () => {
@@ -67,7 +67,7 @@ test('a volume is attached, made ready once, shown to each pod, and given back a
   await eventuallyFails(node, 'volume disk is not attached according to node status');
   const device = deviceName(volume);
   const inUse = async () => (await client.resource(nodes).get('n1')).status?.volumesInUse ?? [];
-  await expect.poll(inUse, { timeout: 30_000 }).toEqual([device]);
+  await expect.poll(inUse).toEqual([device]);
   // As the controller, and the driver's own attacher, do.
   const attachment = await client.resource(volumeAttachments).create(attachmentFor(volume, 'n1'));
   const status = { attached: true, attachmentMetadata: { lun: '4' } };
@@ -98,8 +98,8 @@ test('a volume is attached, made ready once, shown to each pod, and given back a
   expect(await plugin.called('NodeUnstageVolume')).toEqual([
     { volumeId: 'handle-1', path: expect.stringMatching(staging) },
   ]);
-  await expect.poll(inUse, { timeout: 30_000 }).toEqual([]);
-  await expect.poll(() => readdir(join(node.folder, 'pods')), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(inUse).toEqual([]);
+  await expect.poll(() => readdir(join(node.folder, 'pods'))).toEqual([]);
 });
 
 test('a volume of the pod itself is shown with what the driver asks to know of the pod', async () => {
@@ -160,7 +160,7 @@ test('volumes of a pod that went while no kubelet ran are given back once their 
   const { plugin } = await startDriver(node, { NodeGetCapabilities: capabilities(1) });
   expect(await plugin.called('NodeUnpublishVolume')).toEqual([{ volumeId: 'handle-1', path: at }]);
   await plugin.called('NodeUnstageVolume');
-  await expect.poll(() => existsSync(at), { timeout: 30_000 }).toBe(false);
+  await expect.poll(() => existsSync(at)).toBe(false);
 });
 
 test('a volume that has become larger is made so on the node, and its claim says so', async () => {

@@ -6,6 +6,8 @@ import { SystemClock } from '#pkg/base/clock.ts';
 import { socketProbeTransport } from './socket-transport.ts';
 
 const transport = socketProbeTransport({ clock: new SystemClock() });
+/** That does not pass. */
+const enoughMs = 100_000;
 const target = { containerId: 'c', kind: 'readiness' } as const;
 const { signal } = new AbortController();
 
@@ -25,7 +27,7 @@ async function serve(): Promise<number> {
 
 test('an HTTP probe succeeds from 200 to 399 and says what went wrong otherwise', async () => {
   const port = await serve();
-  const probe = (path: string, timeoutMs = 2_000) =>
+  const probe = (path: string, timeoutMs = enoughMs) =>
     transport.http({ scheme: 'http', host: '127.0.0.1', port, path, headers: {}, timeoutMs, signal }, target);
   expect([await probe('/200'), await probe('/302'), await probe('/500'), await probe('/hang', 30)]).toEqual([
     { ok: true, statusCode: 200, message: '' },
@@ -41,7 +43,7 @@ test('an HTTP probe succeeds from 200 to 399 and says what went wrong otherwise'
 test('an HTTP probe follows redirects on its host, up to ten, and succeeds with a warning where one leads away', async () => {
   const port = await serve();
   const probe = (path: string) =>
-    transport.http({ scheme: 'http', host: '127.0.0.1', port, path, headers: {}, timeoutMs: 2_000, signal }, target);
+    transport.http({ scheme: 'http', host: '127.0.0.1', port, path, headers: {}, timeoutMs: enoughMs, signal }, target);
   const away = 'http://192.0.2.1/';
   expect([await probe('/301?to=/503'), await probe('/307?to=/200'), await probe(`/302?to=${away}`)]).toEqual([
     { ok: false, statusCode: 503, message: 'HTTP probe failed with statuscode: 503' },
@@ -61,7 +63,7 @@ test.each([
 ])('an HTTP probe that is led to %s fails (fault 53)', async (to, why) => {
   const port = await serve();
   const request = { scheme: 'http', host: '127.0.0.1', port, path: `/302?to=${to}`, headers: {} } as const;
-  expect(await transport.http({ ...request, timeoutMs: 20_000, signal }, target)).toEqual({
+  expect(await transport.http({ ...request, timeoutMs: enoughMs, signal }, target)).toEqual({
     ok: false,
     message: `Get "${to}": ${why}`,
   });
@@ -79,7 +81,7 @@ test.each([
   ],
 ])('an HTTP probe that cannot be sent is an answer too: %j', async (more, answer) => {
   const request = { scheme: 'http', host: '127.0.0.1', port: 1, path: '/', headers: {}, ...more } as const;
-  expect(await transport.http({ ...request, timeoutMs: 20_000, signal }, target)).toEqual(answer);
+  expect(await transport.http({ ...request, timeoutMs: enoughMs, signal }, target)).toEqual(answer);
 });
 
 /** A gRPC server whose health service answers as asked: the name of the service is the status it gives. */
@@ -103,7 +105,7 @@ async function serveGrpc(): Promise<number> {
 test('a gRPC probe asks the health service', async () => {
   const port = await serveGrpc();
   const probe = (service: string, to = port) =>
-    transport.grpc({ host: '127.0.0.1', port: to, service, timeoutMs: to === port ? 2_000 : 100, signal }, target);
+    transport.grpc({ host: '127.0.0.1', port: to, service, timeoutMs: to === port ? enoughMs : 100, signal }, target);
   expect([await probe(''), await probe('down'), await probe('unimplemented'), await probe('', 1)]).toEqual([
     { ok: true, message: '' },
     { ok: false, message: 'service unhealthy (responded with "NOT_SERVING")' },
@@ -121,7 +123,7 @@ test('a gRPC probe asks the health service', async () => {
 
 test('a message of gRPC whose percents stand for nothing is told as it came (fault 53)', async () => {
   const port = await serveGrpc();
-  const request = { host: '127.0.0.1', port, service: 'odd', timeoutMs: 20_000, signal };
+  const request = { host: '127.0.0.1', port, service: 'odd', timeoutMs: enoughMs, signal };
   expect(await transport.grpc(request, target)).toEqual({
     ok: false,
     message: 'error: health rpc probe failed: rpc error: code = 2 desc = %zz',
@@ -130,7 +132,7 @@ test('a message of gRPC whose percents stand for nothing is told as it came (fau
 
 test('a TCP probe needs no more than a connection', async () => {
   const port = await serve();
-  const probe = (to: number) => transport.tcp({ host: '127.0.0.1', port: to, timeoutMs: 2_000, signal }, target);
+  const probe = (to: number) => transport.tcp({ host: '127.0.0.1', port: to, timeoutMs: enoughMs, signal }, target);
   expect([await probe(port), await probe(1)]).toEqual([
     { ok: true, message: '' },
     { ok: false, message: 'dial tcp 127.0.0.1:1: connect: connection refused' },

@@ -23,6 +23,8 @@ export interface RuntimeUnderTest {
   exiting(exitCode: number): Partial<ContainerConfig>;
   /** An image whose program does not end when it is asked to. */
   readonly stubborn: Partial<ContainerConfig>;
+  /** Resolves once that program, in a container that was started, does not end when it is asked to. Absent where it does not from its start on. */
+  readonly isDeaf?: (id: string) => Promise<void>;
   /** Annotations that make the pod's containers exit so, or not when asked, where the runtime goes by annotations. */
   annotations(exitCode: number | undefined, options: { readonly stubborn: boolean }): Readonly<Record<string, string>>;
   /** A command of the lasting image, and what it writes before it ends with 0. */
@@ -97,6 +99,7 @@ export function runtimeConformance(api: TestApi, make: () => Promise<RuntimeUnde
     const sandbox = await runSandbox(under, undefined, { stubborn: true });
     const id = await create(under, sandbox, under.stubborn);
     await under.settle(runtime.containers.start(id));
+    await under.isDeaf?.(id);
     const stops = [10_000_000, 20, 9_000_000].map((graceMs) => runtime.containers.stop(id, { graceMs }));
     await under.settle(Promise.all(stops));
     api.equal((await runtime.containers.status(id))?.exitCode, 137);

@@ -44,7 +44,7 @@ export async function startDriver(
     refusals,
     ...rest,
   });
-  await plugin.called('NotifyRegistrationStatus');
+  await plugin.registered();
   return { plugin, registered };
 }
 
@@ -102,13 +102,10 @@ export const remove = ({ client }: RealNode, name: string) =>
 /** Resolves once a pod was said not to have its volumes for that reason. */
 export const eventuallyFails = ({ client }: RealNode, message: RegExp | string) =>
   expect
-    .poll(
-      async () => {
-        const { items } = await client.resource(events).list({ namespace: 'default' });
-        return items.flatMap(({ reason, message: said }) =>
-          reason === 'FailedMount' ? [said?.replace(/^.*? : /, '')] : [],
-        );
-      },
-      { timeout: 60_000 },
-    )
+    .poll(async () => {
+      const { items } = await client.resource(events).list({ namespace: 'default' });
+      return items.flatMap(({ reason, message: said }) =>
+        reason === 'FailedMount' ? [said?.replace(/^.*? : /, '')] : [],
+      );
+    })
     .toContainEqual(typeof message === 'string' ? message : expect.stringMatching(message));

@@ -1,5 +1,6 @@
 /** A plugin in a process of its own, as a test holds it: it says what is answered, and sees what was asked. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 
@@ -82,10 +83,15 @@ export class PluginPeer {
 
   /** Resolves once that many calls of a method have come, with their requests. */
   async called(method: string, count = 1): Promise<readonly object[]> {
-    await expect
-      .poll(() => this.requests(method).length, { timeout: 30_000, interval: 20 })
-      .toBeGreaterThanOrEqual(count);
+    await expect.poll(() => this.requests(method).length, { interval: 20 }).toBeGreaterThanOrEqual(count);
     return this.requests(method);
+  }
+
+  /** Resolves once it has been told so often that it is registered. That it could not be, and is tried again, does not count. */
+  async registered(count = 1): Promise<void> {
+    const told = () =>
+      this.requests('NotifyRegistrationStatus').filter((request) => 'registered' in request && request.registered);
+    await expect.poll(() => told().length, { interval: 20 }).toBeGreaterThanOrEqual(count);
   }
 
   /** From now on. */
@@ -108,8 +114,9 @@ export class PluginPeer {
     this.#send({ kind: 'push', method, response });
   }
 
-  /** Has it call somebody else. Rejects with what that one says against it. */
+  /** Has it call somebody else, once that one is there. Rejects with what that one says against it. */
   async ask(socketPath: string, service: string, method: string, request: object = {}): Promise<object> {
+    await expect.poll(() => existsSync(socketPath), { interval: 20 }).toBe(true);
     const id = ++this.#ids;
     const answered = new Promise<Extract<FromPeer, { kind: 'answer' }>>((resolve) => this.#asked.set(id, resolve));
     this.#send({ kind: 'ask', id, socketPath, service, method, request });

@@ -86,7 +86,7 @@ export async function startRealNode(settings: Partial<KubeletOptions> = {}, cloc
   const read = (name: string): Promise<Pod> => client.resource(pods).get(name, { namespace: 'default' });
   /** The pod once it is as it should be. */
   const until = async (name: string, holds: (pod: Pod) => boolean): Promise<Pod> => {
-    await expect.poll(async () => holds(await read(name)), { timeout: 60_000, interval: 20 }).toBe(true);
+    await expect.poll(async () => holds(await read(name)), { interval: 20 }).toBe(true);
     return read(name);
   };
   /** A folder in the node's own. */

@@ -32,7 +32,7 @@ async function start(settings: Omit<TopologySettings, 'nodes'>) {
   });
   const socketPath = await node.place('device-plugins', 'cards.sock');
   const kubelet = join(node.folder, 'device-plugins/kubelet.sock');
-  await expect.poll(() => existsSync(kubelet), { timeout: 30_000 }).toBe(true);
+  await expect.poll(() => existsSync(kubelet)).toBe(true);
   const plugin = await PluginPeer.start({
     sockets: [{ socketPath, names: ['v1beta1.DevicePlugin'] }],
     answers: { Allocate: { containers: [{}] } },
@@ -48,7 +48,7 @@ async function start(settings: Omit<TopologySettings, 'nodes'>) {
     resource,
   });
   const known = async () => (await node.client.resource(nodes).get('n1')).status?.allocatable?.[resource];
-  await expect.poll(known, { timeout: 30_000 }).toBe('3');
+  await expect.poll(known).toBe('3');
   /** Runs a pod, or sees it refused: processors and cards of its containers, or why. */
   const run = async (pod: Pod): Promise<readonly string[]> => {
     await node.client.resource(pods).create(pod);
@@ -146,7 +146,7 @@ test('memory is on the nodes of what else a container has, and says with it wher
   const inDefault = { namespace: 'default' };
   await client.resource(pods).patch('next', patch, { ...inDefault, type: 'strategic', subresource: 'resize' });
   const resized = async () => (await client.resource(pods).get('next', inDefault)).status?.conditions ?? [];
-  await expect.poll(resized, { timeout: 30_000 }).toContainEqual(
+  await expect.poll(resized).toContainEqual(
     expect.objectContaining({
       type: 'PodResizePending',
       reason: 'Infeasible',

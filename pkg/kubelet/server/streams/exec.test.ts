@@ -111,6 +111,7 @@ test('sizes reach a terminal, in whatever pieces they come', async () => {
 
 test('a command whose client goes is told so', async () => {
   const said = await open(`${exec}?output=1&command=hang`, 'v4.channel.k8s.io');
+  await expect.poll(() => kubelet.commands.at(-1)?.command).toEqual(['hang']);
   const { signal } = kubelet.commands.at(-1)!;
   const aborted = new Promise((resolve) => signal!.addEventListener('abort', resolve));
   said.socket.close();

@@ -16,6 +16,9 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
+/** Where nobody listens: a port that was somebody's may be another's soon. */
+const nobody = endpointAt(1);
+
 /** Ports of tests, apart from those that the system gives to connections. */
 let nextPort = 21_000 + (process.pid % 400) * 20;
 
@@ -102,9 +105,8 @@ test('megabytes pass whole through a reader that is slow to start', async () => 
 });
 
 test('connections are spread over the endpoints, and an endpoint that refuses is passed over', async () => {
-  const [a, b, gone] = [await echoServer('a'), await echoServer('b'), await echoServer('gone')];
-  await new Promise((resolve) => gone.server.close(resolve));
-  const rule = ruleOf({}, [gone.endpoint, a.endpoint, b.endpoint]);
+  const [a, b] = [await echoServer('a'), await echoServer('b')];
+  const rule = ruleOf({}, [nobody, a.endpoint, b.endpoint]);
   await makeBackend().sync(setOf(rule));
   const answers = new Set<string>();
   for (let i = 0; i < 30; i++) answers.add(await ask(rule.port, 'x'));
@@ -131,11 +133,14 @@ test('with session affinity a client stays with its endpoint', async () => {
 });
 
 test('a rule without endpoints refuses; one whose Service is gone does too, but its connections end by themselves', async () => {
-  const { endpoint } = await echoServer('a');
+  const { endpoint, server } = await echoServer('a');
   const backend = makeBackend();
   const rule = ruleOf({}, [endpoint]);
   await backend.sync(setOf(rule));
+  const reached = once(server, 'connection');
   const open = await connectTo(rule.port);
+  // The system connects a client before the backend has taken it.
+  await reached;
   await backend.sync(setOf({ ...rule, internalEndpoints: [], externalEndpoints: [] }));
   expect(await failureOf(rule.port)).toBe('ECONNREFUSED');
   await backend.sync(setOf());
@@ -145,9 +150,7 @@ test('a rule without endpoints refuses; one whose Service is gone does too, but 
 });
 
 test('when no endpoint can be reached the client is reset', async () => {
-  const { endpoint, server } = await echoServer('a');
-  await new Promise((resolve) => server.close(resolve));
-  const rule = ruleOf({}, [endpoint]);
+  const rule = ruleOf({}, [nobody]);
   await makeBackend().sync(setOf(rule));
   expect(await failureOf(rule.port)).toBe('ECONNRESET');
 });
