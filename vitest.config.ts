@@ -6,7 +6,12 @@ const exclude = ['**/node_modules/**'];
 const execArgv = ['--conditions=coxswain-source'];
 
 /** Limits against hanging, not measures of speed: a machine may be several times slower than those the suites were written on. */
-const patient = (limitMs: number) => ({ testTimeout: limitMs, hookTimeout: limitMs });
+const patient = (limitMs: number) => ({
+  testTimeout: limitMs,
+  hookTimeout: limitMs,
+  // Half, so that a test says what it has seen last before it is ended itself.
+  expect: { poll: { timeout: limitMs / 2 } },
+});
 
 /** A suite of real processes: its files run one after another, as each of them takes the machine as if it were its own. */
 const processes = (name: string) => ({
