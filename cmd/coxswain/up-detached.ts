@@ -51,6 +51,7 @@ function startChild(
   child.send({ log: logPath }, () => {});
   return new Promise((resolve) => {
     let interrupted = false;
+    let failed: ChildReport | undefined;
     const interrupt = (): void => {
       interrupted = true;
       child.kill('SIGTERM');
@@ -67,13 +68,17 @@ function startChild(
         child.disconnect();
         child.unref();
         settle(message);
-      } else settle(message);
+      } else {
+        // It has stopped what it began, and ends: nothing of it is left when this resolves.
+        failed = message;
+        if (child.connected) child.disconnect();
+      }
     });
     child.on('error', (error) =>
       settle({ type: 'failed', message: `Cannot start ${process.execPath}: ${error.message}` }),
     );
     child.on('exit', () =>
-      settle({ type: 'failed', message: interrupted ? 'Stopped before the cluster was ready' : '' }),
+      settle(failed ?? { type: 'failed', message: interrupted ? 'Stopped before the cluster was ready' : '' }),
     );
   });
 }

@@ -28,7 +28,7 @@ export function onBusyboxCluster() {
       isRoot: true,
     });
     await images.load(archive);
-  }, 60_000);
+  });
   afterAll(() => stage?.stop());
   return {
     behaviour(name: string, body: (stage: RealStage) => Promise<void>): void {

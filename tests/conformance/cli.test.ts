@@ -124,7 +124,12 @@ behaviour(
       /Image: +coxswain/,
       /Events:/,
     ]);
-    has(await kubectl(['describe', 'service', 'primary']), [
+    // Endpoints follow the pod after a moment.
+    const service = await eventually(
+      () => kubectl(['describe', 'service', 'primary']),
+      (text) => /^Endpoints: +127\./m.test(text),
+    );
+    has(service, [
       /^Name: +primary$/m,
       /^Labels: +app=primary$/m,
       /^Type: +ClusterIP$/m,
@@ -228,9 +233,15 @@ behaviour('Kubectl client Kubectl patch should add annotations for pods in rc', 
 behaviour("Kubectl client Kubectl replace should update a single-container pod's image", async () => {
   await kubectl(['run', 'replaced', `--image=${image}`, '--labels=run=replaced']);
   await running('run=replaced', 1);
-  const pod = JSON.parse(await kubectl(['get', 'pod', 'replaced', '-o', 'json']));
-  pod.spec.containers[0].image = 'coxswain.dev/echo:v2';
-  await kubectl(['replace', '-f', '-'], pod);
+  // Its status may change in between: then it is read again.
+  await eventually(
+    async () => {
+      const pod = JSON.parse(await kubectl(['get', 'pod', 'replaced', '-o', 'json']));
+      pod.spec.containers[0].image = 'coxswain.dev/echo:v2';
+      return cluster.tryKubectl(version, ['replace', '-f', '-'], { input: JSON.stringify(pod) });
+    },
+    ({ code }) => code === 0,
+  );
   expect(await value('pod', 'replaced', '.spec.containers[0].image')).toBe('coxswain.dev/echo:v2');
 });
 

@@ -1,6 +1,6 @@
 /** What a container is given: command and arguments, environment, hooks; and what is read of it: logs, termination messages. */
 import { expect } from 'vitest';
-import type { Container, EnvVar } from '#pkg/api/types/core-v1.ts';
+import type { Container, EnvVar, Probe } from '#pkg/api/types/core-v1.ts';
 import { configMaps, pods, secrets, services } from '#pkg/api/types/refs.ts';
 import { configMap, secret } from './objects.ts';
 import { mounttest, onRealCluster, type RealStage } from './real-stage.ts';
@@ -192,7 +192,7 @@ behaviour('[sig-node] Pods should contain environment variables for services [No
     text = await stage.output({ command: ['env'] });
     return lines.filter((line) => !text.includes(`${line}\n`));
   };
-  await expect.poll(missing, { timeout: 10_000 }).toEqual([]);
+  await expect.poll(missing).toEqual([]);
 });
 
 behaviour(
@@ -243,13 +243,11 @@ async function server(stage: RealStage): Promise<{ readonly name: string; readon
   const { metadata } = await stage.create({ containers: [{ name: 'main', image: 'coxswain.dev/echo:v1' }] });
   const { status } = await stage.until(metadata!.name!, (pod) => pod.status?.phase === 'Running');
   await expect
-    .poll(
-      () =>
-        fetch(`http://${status!.podIP}:8080/`).then(
-          ({ ok }) => ok,
-          () => false,
-        ),
-      { timeout: 10_000 },
+    .poll(() =>
+      fetch(`http://${status!.podIP}:8080/`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
     )
     .toBe(true);
   return { name: metadata!.name!, ip: status!.podIP! };
@@ -266,7 +264,7 @@ for (const hook of ['postStart', 'preStop'] as const) {
       expect(await stage.log(name)).not.toContain('msg=preStop');
       await stage.of(pods).delete(metadata!.name!, { ...inDefault, gracePeriodSeconds: 15 });
     }
-    await expect.poll(() => stage.log(name), { timeout: 15_000 }).toContain(`GET /echo?msg=${hook}`);
+    await expect.poll(() => stage.log(name)).toContain(`GET /echo?msg=${hook}`);
   });
 }
 
@@ -281,8 +279,8 @@ behaviour('[sig-node] PreStop should call prestop when killing a pod', async (st
   await stage.of(pods).delete(metadata!.name!, { ...inDefault, gracePeriodSeconds: 15 });
   const left = async () =>
     (await stage.of(pods).list(inDefault)).items.some((pod) => pod.metadata?.name === metadata!.name);
-  await expect.poll(left, { timeout: 15_000 }).toBe(false);
-  expect(await stage.log(name)).toContain('GET /write');
+  await expect.poll(left).toBe(false);
+  await expect.poll(() => stage.log(name)).toContain('GET /write');
 });
 
 for (const hook of ['postStart', 'preStop'] as const) {
@@ -293,10 +291,10 @@ for (const hook of ['postStart', 'preStop'] as const) {
     const lifecycle = { [hook]: { exec: { command: ['sh', '-c', `echo ${hook} > ${file}`] } } };
     const hooked = { name: 'hooked', image: 'coxswain.dev/pause:v1', lifecycle, volumeMounts };
     // The observer lives on for a while, to see what the other container does at its end.
-    const patient = { preStop: { sleep: { seconds: 2 } } };
+    const patient = { preStop: { sleep: { seconds: 50 } } };
     const observer = { name: 'observer', image: mounttest, args: [`follow:${file}`], volumeMounts, lifecycle: patient };
     const { metadata } = await stage.create({
-      terminationGracePeriodSeconds: 3,
+      terminationGracePeriodSeconds: 60,
       volumes,
       containers: [hooked, observer],
     });
@@ -305,14 +303,18 @@ for (const hook of ['postStart', 'preStop'] as const) {
     await expect.poll(seen).toContain(`content of ${file}: `);
     if (hook === 'preStop') {
       expect(await seen()).toBe(`content of ${file}: (none)\n`);
-      await stage.of(pods).delete(metadata!.name!, { ...inDefault, gracePeriodSeconds: 3 });
+      await stage.of(pods).delete(metadata!.name!, { ...inDefault, gracePeriodSeconds: 60 });
     }
     await expect.poll(seen).toContain(`content of ${file}: ${hook}\n`);
+    await stage.of(pods).delete(metadata!.name!, { ...inDefault, gracePeriodSeconds: 0 });
   });
 }
 
 const probing = '[sig-node] Probing container should';
 const period = { initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 1 };
+/** Of those that hold, however slow the machine is: they count once they have held. */
+const lasting = { ...period, timeoutSeconds: 60 };
+const beginning = { ...lasting, failureThreshold: 600 };
 
 async function probed(stage: RealStage, main: Partial<Container>, restarted: boolean): Promise<void> {
   const { metadata } = await stage.create({ containers: [{ name: 'main', image: 'coxswain.dev/echo:v1', ...main }] });
@@ -322,7 +324,7 @@ async function probed(stage: RealStage, main: Partial<Container>, restarted: boo
   }: {
     readonly status?: { readonly containerStatuses?: readonly { readonly restartCount: number }[] };
   }) => status?.containerStatuses?.[0]?.restartCount ?? 0;
-  const { status } = await stage.until(name, (pod) => pod.status?.phase === 'Running');
+  const { status } = await stage.until(name, (pod) => pod.status?.containerStatuses?.[0]?.started === true);
   if (restarted) {
     if (main.command === undefined)
       await expect
@@ -344,19 +346,28 @@ async function probed(stage: RealStage, main: Partial<Container>, restarted: boo
 }
 
 const http = { httpGet: { path: '/healthz', port: 8080 }, ...period };
-const cat = { exec: { command: ['cat', '/tmp/health'] }, ...period };
+const cat = { exec: { command: ['cat', '/tmp/health'] } };
+/** A probe that holds from the start of the container on, as soon as it does so at all. */
+const holding = (handler: Pick<Probe, 'exec' | 'httpGet' | 'tcpSocket'>): Partial<Container> => ({
+  livenessProbe: { ...handler, ...lasting },
+  startupProbe: { ...handler, ...beginning },
+});
 behaviour(`${probing} be restarted with a /healthz http liveness probe [NodeConformance]`, (stage) =>
   probed(stage, { livenessProbe: http }, true),
 );
 behaviour(`${probing} *not* be restarted with a /healthz http liveness probe [NodeConformance]`, (stage) =>
-  probed(stage, { livenessProbe: http }, false),
+  probed(stage, holding({ httpGet: http.httpGet }), false),
 );
 behaviour(`${probing} *not* be restarted with a tcp:8080 liveness probe [NodeConformance]`, (stage) =>
-  probed(stage, { livenessProbe: { tcpSocket: { port: 8080 }, ...period } }, false),
+  probed(stage, holding({ tcpSocket: { port: 8080 } }), false),
 );
 behaviour(`${probing} *not* be restarted with a exec "cat /tmp/health" liveness probe [NodeConformance]`, (stage) =>
-  probed(stage, { command: ['sh', '-c', 'echo ok > /tmp/health; sleep 600'], livenessProbe: cat }, false),
+  probed(stage, { command: ['sh', '-c', 'echo ok > /tmp/health; sleep 600'], ...holding(cat) }, false),
 );
 behaviour(`${probing} be restarted with a exec "cat /tmp/health" liveness probe [NodeConformance]`, (stage) =>
-  probed(stage, { command: ['sh', '-c', 'echo ok > /tmp/other; sleep 600'], livenessProbe: cat }, true),
+  probed(
+    stage,
+    { command: ['sh', '-c', 'echo ok > /tmp/other; sleep 600'], livenessProbe: { ...cat, ...period } },
+    true,
+  ),
 );

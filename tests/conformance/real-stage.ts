@@ -2,7 +2,9 @@
  * A whole cluster with real programs, files and sockets in the test's own process, on the machine's clock: for behaviours that are about what
  * containers find and what connections reach. One cluster for all tests of a file.
  */
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,13 +12,21 @@ import type { Container, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import type { KubeObject, ObjectMeta, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
 import type { Client, ResourceClient } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { type RunningCluster, startCluster } from '#pkg/cluster/cluster.ts';
-import { addressSlots, defaultSettings, loopbackAddresses } from '#pkg/cluster/settings.ts';
+import {
+  addressPort,
+  addressSlots,
+  type ClusterAddresses,
+  defaultSettings,
+  kubernetesServiceIp,
+  loopbackAddresses,
+} from '#pkg/cluster/settings.ts';
 import { SpdyConnection } from '#pkg/serving/spdy/connection.ts';
 import { takeUpgrade } from '#pkg/serving/upgrade-in-process.ts';
 
@@ -27,7 +37,7 @@ export const mounttest = new URL('./images/mounttest.ts', import.meta.url).href;
 export const netexec = new URL('./images/netexec.ts', import.meta.url).href;
 
 /** Real time that a container may take to do what is awaited. */
-export const patienceMs = 20_000;
+export const patienceMs = 60_000;
 
 /** What the cluster is made of. */
 export interface RealStageOptions {
@@ -41,11 +51,13 @@ export class RealStage {
   readonly cluster: RunningCluster;
   /** Of the cluster's files. */
   readonly folder: string;
+  readonly #held: HeldAddresses;
   #serial = 0;
 
-  private constructor(cluster: RunningCluster, folder: string) {
+  private constructor(cluster: RunningCluster, folder: string, held: HeldAddresses) {
     this.cluster = cluster;
     this.folder = folder;
+    this.#held = held;
     const admin = { commonName: 'kubernetes-admin', organizations: ['system:masters'] };
     this.client = createClient({ transport: inProcessTransport(cluster.handle, admin), userAgent: 'conformance' });
   }
@@ -53,10 +65,11 @@ export class RealStage {
   static async start({ nodes = 1, runtime = defaultSettings.runtime }: RealStageOptions = {}): Promise<RealStage> {
     const folder = await mkdtemp(join(tmpdir(), 'coxswain-conformance-'));
     const { signal } = new AbortController();
+    const held = await holdAddresses();
     const cluster = await startCluster({
       settings: {
         ...defaultSettings,
-        ...loopbackAddresses(process.pid % addressSlots),
+        ...held.addresses,
         nodes,
         runtime,
         apiPort: 0,
@@ -69,7 +82,7 @@ export class RealStage {
       signal,
     });
     await cluster.nodesReady(patienceMs, signal);
-    return new RealStage(cluster, folder);
+    return new RealStage(cluster, folder, held);
   }
 
   of<T extends KubeObject>(ref: ResourceRef<T>): ResourceClient<T> {
@@ -157,8 +170,31 @@ export class RealStage {
 
   async stop(): Promise<void> {
     await this.cluster.stop();
+    this.#held.release();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+interface HeldAddresses {
+  readonly addresses: ClusterAddresses;
+  release(): void;
+}
+
+/** Addresses of a slot that nobody else has, the tests that run beside these included, held as clusters hold theirs. */
+async function holdAddresses(): Promise<HeldAddresses> {
+  for (let tried = 0; tried < addressSlots; tried++) {
+    const addresses = loopbackAddresses((process.pid + tried) % addressSlots);
+    const server = createServer((socket) => socket.destroy());
+    try {
+      server.listen(addressPort, kubernetesServiceIp(addresses.serviceCidr));
+      await once(server, 'listening');
+      server.unref();
+      return { addresses, release: () => server.close() };
+    } catch (error) {
+      if (errorCode(error) !== 'EADDRINUSE') throw error;
+    }
+  }
+  throw new Error(`Cannot find addresses in ${addressSlots} slots`);
 }
 
 /** Gives the file that calls it a cluster, and a way to declare the behaviours that are tested on it. */
@@ -166,7 +202,7 @@ export function onRealCluster(options: RealStageOptions = {}) {
   let stage: RealStage;
   beforeAll(async () => {
     stage = await RealStage.start(options);
-  }, 60_000);
+  });
   afterAll(() => stage?.stop());
   type Body = (stage: RealStage) => Promise<void>;
   return {

@@ -4,11 +4,11 @@ import { connect } from 'node:net';
 import { expect } from 'vitest';
 import { endpointSlices, endpoints, pods, replicaSets, replicationControllers, services } from '#pkg/api/types/refs.ts';
 import { replicaSet, replicationController } from './objects.ts';
-import { netexec, onRealCluster, type RealStage } from './real-stage.ts';
+import { netexec, onRealCluster, patienceMs, type RealStage } from './real-stage.ts';
 
 const { behaviour } = onRealCluster({ nodes: 2 });
 const inDefault = { namespace: 'default' };
-const timeout = 15_000;
+const timeout = patienceMs;
 
 /** The answer of a server, or why there is none. Every request is a connection of its own. */
 const ask = (url: string): Promise<string> =>
@@ -113,7 +113,7 @@ const askByDatagram = (host: string, port: number): Promise<string> =>
       socket.close();
       resolve(text);
     };
-    const timer = setTimeout(() => end('(none)'), 200);
+    const timer = setTimeout(() => end('(none)'), 1_000);
     socket.once('message', (data) => end(data.toString()));
     socket.once('error', () => end('(none)'));
     socket.send('who', port, host);

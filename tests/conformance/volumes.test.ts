@@ -119,10 +119,9 @@ for (const [area, kind, wrap, itemMode, several] of [
     const { metadata } = await stage.create({ containers, volumes });
     const seen = (name: string): Promise<string> => stage.log(metadata!.name!, `container=${name}`);
     const line = (name: string, text: string): string => `content of /etc/${name}/data-1: ${text}\n`;
-    const timeout = 15_000;
-    await expect.poll(() => seen('gone').catch(() => ''), { timeout }).toBe(line('gone', 'value-1'));
-    await expect.poll(() => seen('changed').catch(() => ''), { timeout }).toBe(line('changed', 'value-1'));
-    await expect.poll(() => seen('later').catch(() => ''), { timeout }).toBe(line('later', '(none)'));
+    await expect.poll(() => seen('gone').catch(() => '')).toBe(line('gone', 'value-1'));
+    await expect.poll(() => seen('changed').catch(() => '')).toBe(line('changed', 'value-1'));
+    await expect.poll(() => seen('later').catch(() => '')).toBe(line('later', '(none)'));
     const [text, encoded] = [{ 'data-1': 'new' }, { 'data-1': Buffer.from('new').toString('base64') }];
     if (kind === 'configMap') {
       await stage.of(configMaps).delete(gone, inDefault);
@@ -133,9 +132,9 @@ for (const [area, kind, wrap, itemMode, several] of [
       await stage.of(secrets).patch(changed, { data: encoded }, { ...inDefault, type: 'merge' });
       await stage.of(secrets).create(secret(later, text, inDefault));
     }
-    await expect.poll(() => seen('changed'), { timeout }).toBe(line('changed', 'value-1') + line('changed', 'new'));
-    await expect.poll(() => seen('later'), { timeout }).toBe(line('later', '(none)') + line('later', 'new'));
-    await expect.poll(() => seen('gone'), { timeout }).toBe(line('gone', 'value-1') + line('gone', '(none)'));
+    await expect.poll(() => seen('changed')).toBe(line('changed', 'value-1') + line('changed', 'new'));
+    await expect.poll(() => seen('later')).toBe(line('later', '(none)') + line('later', 'new'));
+    await expect.poll(() => seen('gone')).toBe(line('gone', 'value-1') + line('gone', '(none)'));
   });
 
   if (kind === 'configMap') {
@@ -145,9 +144,9 @@ for (const [area, kind, wrap, itemMode, several] of [
       const main = { name: 'main', image: mounttest, args: ['follow:/etc/volume/data-1'], volumeMounts };
       const { metadata } = await stage.create({ containers: [main], volumes: [keysVolume(name, kind, wrap)] });
       const seen = (): Promise<string> => stage.log(metadata!.name!).catch(() => '');
-      await expect.poll(seen, { timeout: 15_000 }).toBe(found('data-1', 'value-1'));
+      await expect.poll(seen).toBe(found('data-1', 'value-1'));
       await stage.of(configMaps).patch(name, { data: { 'data-1': 'value-2' } }, { ...inDefault, type: 'merge' });
-      await expect.poll(seen, { timeout: 15_000 }).toBe(found('data-1', 'value-1') + found('data-1', 'value-2'));
+      await expect.poll(seen).toBe(found('data-1', 'value-1') + found('data-1', 'value-2'));
     });
   }
 }
@@ -244,9 +243,9 @@ for (const [area, wrap] of [
       const name = stage.name('modified');
       await stage.create({ containers: [main], volumes }, { name, [word]: { builder: 'bar' } });
       const seen = (): Promise<string> => stage.log(name).catch(() => '');
-      await expect.poll(seen, { timeout: 15_000 }).toContain('builder="bar"');
+      await expect.poll(seen).toContain('builder="bar"');
       await stage.of(pods).patch(name, { metadata: { [word]: { builder: 'foo' } } }, { ...inDefault, type: 'merge' });
-      await expect.poll(seen, { timeout: 15_000 }).toContain('builder="foo"');
+      await expect.poll(seen).toContain('builder="foo"');
     });
   }
 }
@@ -300,7 +299,7 @@ behaviour(`${emptyDir} pod should support shared volumes between containers`, as
   const reader = { name: 'main', image: mounttest, args: [`wait:${file}`, `follow:${file}`], volumeMounts };
   const { metadata } = await stage.create({ containers: [reader, writer], volumes: [empty], restartPolicy: 'Never' });
   const seen = (): Promise<string> => stage.log(metadata!.name!, 'container=main').catch(() => '');
-  await expect.poll(seen, { timeout: 15_000 }).toContain(`content of ${file}: Hello from the busy-box sub-container\n`);
+  await expect.poll(seen).toContain(`content of ${file}: Hello from the busy-box sub-container\n`);
 });
 
 const wrapper = '[sig-storage] EmptyDir wrapper volumes';
@@ -434,7 +433,7 @@ behaviour(`${expansion} succeed in writing subpaths in container`, async (stage)
   const container = { name: 'main', image: mounttest, args, env: [...podName, annotated], volumeMounts };
   await stage.create({ volumes: [empty], containers: [container] }, { name, annotations: { mysubpath: 'mypath' } });
   const seen = (): Promise<string> => stage.log(name).catch(() => '');
-  await expect.poll(seen, { timeout: 15_000 }).toContain('content of /subpath_mount/test.log: mount-tester new file\n');
+  await expect.poll(seen).toContain('content of /subpath_mount/test.log: mount-tester new file\n');
   await stage.until(name, ({ status }) => status?.phase === 'Running');
   // What is mounted stays what it is.
   const annotations = { mysubpath: 'mynewpath' };
@@ -443,13 +442,11 @@ behaviour(`${expansion} succeed in writing subpaths in container`, async (stage)
   expect([status?.phase, status?.containerStatuses?.[0]?.restartCount]).toEqual(['Running', 0]);
   await stage.of(pods).delete(name, inDefault);
   await expect
-    .poll(
-      () =>
-        stage
-          .of(pods)
-          .get(name, inDefault)
-          .catch(() => 'gone'),
-      { timeout: 15_000 },
+    .poll(() =>
+      stage
+        .of(pods)
+        .get(name, inDefault)
+        .catch(() => 'gone'),
     )
     .toBe('gone');
 });

@@ -37,8 +37,8 @@ describe.skipIf(noContainers !== undefined)('a pod', () => {
       },
     };
     await cluster.kubectl('35', ['apply', '-f', '-'], { input: JSON.stringify(pod) });
-    await eventually(() => read(podName), until, hookMs);
-    return read(podName);
+    // As it was then: a moment later it may be tried again.
+    return eventually(() => read(podName), until, hookMs);
   };
   const isOver = ({ status }: Pod): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded';
   const isRunning = ({ status }: Pod): boolean => status?.phase === 'Running';

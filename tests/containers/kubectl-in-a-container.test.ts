@@ -36,7 +36,7 @@ describe.skipIf(noEngine !== undefined)('kubectl in a container', () => {
       .withCopyContentToContainer([{ content: readFileSync(cluster.kubeconfig), target: '/config' }])
       .withCommand(['--kubeconfig', '/config', ...args])
       .withWaitStrategy(Wait.forOneShotStartup())
-      .withStartupTimeout(60_000)
+      .withStartupTimeout(120_000)
       .start();
     try {
       const chunks: string[] = [];

@@ -118,7 +118,12 @@ describe.skipIf(noContainers !== undefined)('a node of containers', () => {
       const exists = async (): Promise<boolean> => (await cluster.tryKubectl('35', ['get', 'pod', shown])).code === 0;
       await eventually(exists, (isThere) => isThere, hookMs);
       await ready(shown);
-      expect(await kubectl('logs', shown)).toBe('begun\n');
+      // It is ready when it runs, before it has said anything.
+      await eventually(
+        () => kubectl('logs', shown),
+        (text) => text === 'begun\n',
+        hookMs,
+      );
       const [uid, container] = [await field(shown, '.metadata.uid'), await field(shown, '..containerID')];
       await kubectl('delete', 'pod', shown, '--wait=false');
       await eventually(

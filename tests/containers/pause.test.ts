@@ -19,9 +19,10 @@ describe.skipIf(noContainers !== undefined)('a cluster of containers that is pau
     expect([code, stderr], args.join(' ')).toEqual([0, '']);
     return stdout;
   };
-  const log = (): Promise<string> => cluster.kubectl('35', ['logs', 'counter']);
+  /** Empty as long as its kubelet, which may have begun just now, does not know it. */
+  const log = async (): Promise<string> => (await cluster.tryKubectl('35', ['logs', 'counter'])).stdout;
   const goesOn = async (): Promise<void> => {
-    const before = (await log()).length;
+    const before = (await eventually(log, (text) => text !== '', hookMs)).length;
     const after = await eventually(log, (text) => text.length > before, hookMs);
     expect(after.length).toBeGreaterThan(before);
     expect(after).not.toContain('seen');
@@ -65,7 +66,13 @@ describe.skipIf(noContainers !== undefined)('a cluster of containers that is pau
     'has its containers go on with the next kubelet when all of its processes are killed',
     async () => {
       await coxswain('pause');
-      for (const { pid } of processesOf(cluster.dataDir)) process.kill(pid, 'SIGKILL');
+      for (const { pid } of processesOf(cluster.dataDir)) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // It has ended with another.
+        }
+      }
       await eventually(
         async () => processesOf(cluster.dataDir).length,
         (count) => count === 0,

@@ -216,7 +216,7 @@ describe.skipIf(noContainers !== undefined)('plugins of a node of containers', (
         (all) => all.length === 0,
       );
       expect(left).toEqual([]);
-      expect(plugin.requests('NodeUnpublishVolume')).toHaveLength(2);
+      expect(await plugin.called('NodeUnpublishVolume', 2)).toHaveLength(2);
       expect(readFileSync(join(disk, 'deep/made'), 'utf8')).toBe('written\n');
       // The next one ends with the cluster, and its volume with it.
       await apply(
@@ -284,11 +284,13 @@ describe.skipIf(noContainers !== undefined)('plugins of a node of containers', (
         expect(await inside('writer', write)).toBe('of the device\n');
         const refused = '(printf no > /dev/volume) 2>/dev/null || head -n 1 /dev/volume';
         expect(await inside('watcher', refused)).toBe('by the writer\n');
-        const summary = JSON.parse(
-          await cluster.kubectl('35', ['get', '--raw', `/api/v1/nodes/${name}-node-1/proxy/stats/summary`]),
-        );
-        const writer = summary.pods.find(({ podRef }: { podRef: { name: string } }) => podRef.name === 'writer');
-        expect(writer.volume).toMatchObject([
+        // Volumes are looked at beside what runs, and may be known after it.
+        const volumesOf = async (): Promise<readonly object[] | undefined> => {
+          const path = `/api/v1/nodes/${name}-node-1/proxy/stats/summary`;
+          const summary = JSON.parse(await cluster.kubectl('35', ['get', '--raw', path]));
+          return summary.pods.find(({ podRef }: { podRef: { name: string } }) => podRef.name === 'writer')?.volume;
+        };
+        expect(await eventually(volumesOf, (found) => (found ?? []).length > 0)).toMatchObject([
           { name: 'v', capacityBytes: 1 << 20, pvcRef: { name: 'device', namespace: 'default' } },
         ]);
         await cluster.kubectl('35', ['delete', 'pod', 'writer', 'watcher', '--timeout=120s']);

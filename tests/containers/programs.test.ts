@@ -60,7 +60,11 @@ describe.skipIf(impossible !== undefined)("programs of Debian's packages", () =>
       );
       expect(pages).toHaveLength(2);
       for (const page of pages) expect(await (await fetch(`http://${page}/`)).text()).toMatch(/^Ahoy \d+$/);
-      expect(await kubectl('exec', 'db-0', '-c', 'beside', '--', 'cat', '/shared/seen')).toBe('db\n');
+      // It is written each second, and empty for a moment before.
+      await eventually(
+        () => kubectl('exec', 'db-0', '-c', 'beside', '--', 'cat', '/shared/seen'),
+        (text) => text === 'db\n',
+      );
     },
     hookMs * 2,
   );

@@ -236,7 +236,7 @@ whereThereAre('a real container', () => {
     const { id } = await start(runtime, script('exec sleep 1000'));
     const streams = await runtime.streaming.exec(id, { command: ['sh'], tty: true, stdin: true });
     streams.resize({ columns: 91, rows: 17 });
-    await streams.stdin?.write(Buffer.from('stty size; exit 5\n'));
+    await streams.stdin?.write(Buffer.from('until stty size | grep "17 91"; do sleep 0.05; done; exit 5\n'));
     let text = '';
     for await (const bytes of streams.stdout) text += Buffer.from(bytes).toString();
     expect(text).toContain('17 91');

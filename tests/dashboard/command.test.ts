@@ -53,7 +53,7 @@ describe.skipIf(noBrowser !== undefined)('coxswain dashboard', () => {
     cluster = await RunningCluster.start();
     const applied = await kubectl(['apply', '-f', '-'], { input: manifest });
     expect(applied.stderr).toBe('');
-    await kubectl(['wait', 'pod/talker', '--for=condition=Ready']);
+    expect((await kubectl(['wait', 'pod/talker', '--for=condition=Ready', '--timeout=120s'])).code).toBe(0);
     server = spawn(process.execPath, [join(root, 'cmd/coxswain/main.ts'), 'dashboard', '--data-dir', cluster.dataDir]);
     server.stdout?.on('data', (bytes: Buffer) => {
       output += bytes;
@@ -110,7 +110,8 @@ describe.skipIf(noBrowser !== undefined)('coxswain dashboard', () => {
       await page.locator('.xterm').waitFor();
       await page.keyboard.type('echo $((6*7))-is-said; exit 3\n');
       await page.getByText('The command has ended with code 3.').waitFor();
-      expect(await page.locator('.xterm').innerText()).toContain('42-is-said');
+      // The terminal is drawn in its own time.
+      await expect.poll(() => page.locator('.xterm').innerText(), { timeout: hookMs }).toContain('42-is-said');
     });
   });
 

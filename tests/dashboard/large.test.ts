@@ -80,7 +80,7 @@ describe.skipIf(noBrowser !== undefined)('the dashboard of a large cluster', () 
       await page.getByRole('link', { name: 'app-0-new', exact: true }).waitFor();
       // The last of the list by their names; what is in sight may still come.
       expect(rowsIn(heard).filter((key) => /\/app-9\d\d$/.test(key))).toEqual([]);
-      expect(rowsIn(heard)).toContain('default/app-0-new');
+      await expect.poll(() => rowsIn(heard), { timeout: 60_000 }).toContain('default/app-0-new');
       expect(rowsIn(heard).length).toBeLessThan(rowsMax);
       await cluster.client.resource(pods).delete('app-0-new', { namespace: 'default', gracePeriodSeconds: 0 });
       await page.getByRole('link', { name: 'app-0-new', exact: true }).waitFor({ state: 'detached' });

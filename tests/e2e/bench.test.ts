@@ -92,7 +92,8 @@ test('an interrupt ends all that was started, the halted cluster too', async () 
     env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const ended = once(child, 'exit');
+  // Not when it exits: what it has said may come after that.
+  const ended = once(child, 'close');
   let [output, errors] = ['', ''];
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text;

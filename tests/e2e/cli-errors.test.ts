@@ -297,7 +297,7 @@ describe('a cluster that was made before', () => {
       expect((await holder.ended).code).toBe(0);
     }
     expect(processesWith(place)).toEqual([]);
-    expect((await up(['--detach'])).code).toBe(0);
+    expect((await up(['--detach', '--wait', '90s'])).code).toBe(0);
     await cluster.down();
   });
 });

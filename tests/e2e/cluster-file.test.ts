@@ -153,7 +153,9 @@ test(
     await kubectl('wait', '--for=condition=Ready', 'pod/files', '--timeout=100s');
     const ip = await kubectl('get', 'pod', 'files', '-o', 'jsonpath={.status.podIP}');
     expect(ip).toMatch(`127.${second}.`);
-    expect((await answer(`http://${ip}:8080/guestbook.yaml`)).text).toBe(
+    // It is Ready when its program runs, which listens a moment later.
+    const served = () => answer(`http://${ip}:8080/guestbook.yaml`).catch(() => ({ status: 0, text: '' }));
+    expect((await eventually(served, ({ status }) => status === 200)).text).toBe(
       readFileSync(join(root, 'manifests/guestbook.yaml'), 'utf8'),
     );
     const written = await cluster.tryKubectl('35', ['exec', 'files', '--', 'touch', '/usr/share/static/made']);

@@ -147,5 +147,5 @@ test('a namespace that is not there is made when asked for', async () => {
   const { stderr } = await tryHelm('install', 'rel', chart, '--namespace', 'nowhere');
   expect(stderr).toContain('namespaces "nowhere" not found');
   await helm('install', 'rel', chart, '--namespace', 'nowhere', '--create-namespace');
-  expect(await cluster.kubectl('35', ['delete', 'namespace', 'nowhere', '--timeout=30s'])).toContain('deleted');
+  expect(await cluster.kubectl('35', ['delete', 'namespace', 'nowhere', '--timeout=100s'])).toContain('deleted');
 });

@@ -44,8 +44,9 @@ describe.each(kubectlVersions)('kubectl 1.%s', (version) => {
     const replicas = new Set<string>();
     await eventually(
       async () => {
-        const answer = await fetch(`${url}/messages`, { headers: { connection: 'close' } });
-        if (answer.ok) replicas.add(answer.headers.get('x-replica') ?? '');
+        // Rules follow the endpoints after a moment, so the first answers may be refusals.
+        const answer = await fetch(`${url}/messages`, { headers: { connection: 'close' } }).catch(() => undefined);
+        if (answer?.ok === true) replicas.add(answer.headers.get('x-replica') ?? '');
         return replicas.size;
       },
       (size) => size >= 2,
@@ -65,14 +66,17 @@ describe.each(kubectlVersions)('kubectl 1.%s', (version) => {
   });
 
   test('describe shows the pod and what happened to it', async () => {
-    const pods = await kubectl('describe', 'pods', '-l', 'tier=frontend');
+    // Events are written beside what they tell of, and may come after it.
+    const described = (pattern: RegExp, ...what: readonly string[]): Promise<string> =>
+      eventually(
+        () => kubectl('describe', ...what),
+        (text) => pattern.test(text),
+      );
+    const pods = await described(/Normal +Started +/, 'pods', '-l', 'tier=frontend');
     expect(pods).toMatch(/^Name: +guestbook-/m);
-    expect(pods).toMatch(/Normal +Scheduled +.* Successfully assigned /);
-    expect(pods).toMatch(/Normal +Started +/);
-    expect(await kubectl('describe', 'deployment', 'guestbook')).toMatch(
-      /Scaled up replica set guestbook-\w+ (from 0 )?to 3/,
-    );
-    expect(await kubectl('describe', 'service', 'guestbook')).toMatch(/Endpoints: +127\./);
+    await described(/Normal +Scheduled +.* Successfully assigned /, 'pods', '-l', 'tier=frontend');
+    await described(/Scaled up replica set guestbook-\w+ (from 0 )?to 3/, 'deployment', 'guestbook');
+    await described(/Endpoints: +127\./, 'service', 'guestbook');
     expect(await kubectl('describe', 'node')).toMatch(/Allocated resources:/);
   });
 
@@ -161,7 +165,7 @@ describe.each(kubectlVersions)('kubectl 1.%s', (version) => {
   });
 
   test('wait, errors in kubectl words, and delete namespace', async () => {
-    const ready = await kubectl('wait', '--for=condition=Ready', 'pod', '-l', 'tier=frontend', '--timeout=30s');
+    const ready = await kubectl('wait', '--for=condition=Ready', 'pod', '-l', 'tier=frontend', '--timeout=100s');
     expect(ready).toMatch(/pod\/guestbook-\S+ condition met/);
     const missing = await cluster.tryKubectl(version, ['-n', namespace, 'get', 'pod', 'nothing']);
     expect(missing.stderr).toBe('Error from server (NotFound): pods "nothing" not found\n');
@@ -176,10 +180,11 @@ describe.each(kubectlVersions)('kubectl 1.%s', (version) => {
     await eventually(
       () => cluster.kubectl(version, ['get', 'pod', `live-${version}`, '-o', restarts]),
       (count) => Number(count) >= 1,
-      60_000,
     );
-    const described = await cluster.kubectl(version, ['describe', 'pod', `live-${version}`]);
-    expect(described).toMatch(/Warning +Unhealthy .*Liveness probe failed: /);
+    await eventually(
+      () => cluster.kubectl(version, ['describe', 'pod', `live-${version}`]),
+      (text) => /Warning +Unhealthy .*Liveness probe failed: /.test(text),
+    );
     await cluster.kubectl(version, ['delete', 'pod', `live-${version}`, '--grace-period=1']);
   });
 

@@ -22,8 +22,10 @@ async function list<T>(resource: string, ...args: readonly string[]): Promise<re
 }
 
 test('every node is Ready and has a range of pod addresses of its own', async () => {
-  const nodes = await list<Node>('nodes');
-  expect(nodes.filter((node) => isConditionTrue(node.status?.conditions, 'Ready')).length).toBe(count);
+  const nodes = await eventually(
+    () => list<Node>('nodes'),
+    (found) => found.filter((node) => isConditionTrue(node.status?.conditions, 'Ready')).length === count,
+  );
   expect(new Set(nodes.map((node) => node.spec?.podCIDR)).size).toBe(count);
   expect(nodes[0]?.status?.allocatable).toMatchObject({ cpu: '4', memory: '8Gi', pods: '110' });
 });

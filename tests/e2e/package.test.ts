@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { root } from '#tests/tidy/source-files.ts';
-import { processesWith, takePort } from './machine.ts';
-import { type CommandResult, hookMs, run } from './running-cluster.ts';
+import { processesWith } from './machine.ts';
+import { type CommandResult, freePort, hookMs, run } from './running-cluster.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'coxswain-package-'));
 const bin = join(folder, 'node_modules', '.bin');
@@ -90,8 +90,7 @@ test('the command works: a cluster of one process', async () => {
 
 test('the command works: a cluster of many processes', async () => {
   const where = ['--data-dir', join(folder, 'many'), '--name', 'many'];
-  const { port, close } = await takePort();
-  await close();
+  const port = await freePort();
   try {
     await done('npx', ['coxswain', 'up', '--processes', '--detach', '--api-port', String(port), ...where]);
     const status = await done('npx', ['coxswain', 'status', ...where]);

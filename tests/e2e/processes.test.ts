@@ -104,7 +104,10 @@ describe('--processes', () => {
   });
 
   test('up after all of them were killed returns once the kubelet can be reached, and not by what the one before it said', async () => {
-    for (const { pid } of await processes(cluster)) process.kill(pid!, 'SIGKILL');
+    // First the one that would start them again.
+    const last = ({ name }: ProcessStatus): number => (name === 'supervisor' ? 0 : 1);
+    const all = (await processes(cluster)).toSorted((a, b) => last(a) - last(b));
+    for (const { pid } of all) process.kill(pid!, 'SIGKILL');
     await eventually(
       async () => (await processes(cluster)).every(({ health }) => health === 'stopped'),
       (areStopped) => areStopped,

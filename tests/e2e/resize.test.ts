@@ -38,8 +38,11 @@ test('60 CPUs are infeasible, and the container goes on with what it has', async
     requests: { cpu: '10m', memory: '32Mi' },
   });
   expect(await read('containerStatuses[0].allocatedResources.cpu')).toBe('10m');
-  const events = await cluster.kubectl(kubectl, ['events', '--for', 'pod/web']);
-  expect(events).toMatch(/ResizeInfeasible .*Node didn't have enough capacity: cpu, requested: 60000/);
+  // Events are written beside what they tell of, and may come after it.
+  await eventually(
+    () => cluster.kubectl(kubectl, ['events', '--for', 'pod/web']),
+    (events) => /ResizeInfeasible .*Node didn't have enough capacity: cpu, requested: 60000/.test(events),
+  );
 });
 
 test('a request that the node can meet is met without a restart', async () => {

@@ -210,11 +210,11 @@ function canListen(port: number): Promise<boolean> {
   });
 }
 
-/** Asks until `probe` gives a value that holds, for at most `timeoutMs` (default one minute); then fails with the last value. */
+/** Asks until `probe` gives a value that holds, for at most `timeoutMs` (default two minutes); then fails with the last value. */
 export async function eventually<T>(
   probe: () => Promise<T>,
   holds: (value: T) => boolean,
-  timeoutMs = 60_000,
+  timeoutMs = 120_000,
 ): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (;;) {

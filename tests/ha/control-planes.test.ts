@@ -110,7 +110,7 @@ describe.skipIf(program === undefined)('up --processes --control-planes 2', () =
   ] as const)(
     '%s is sent %s under writers and a watch: every write is there, and the watch has each once',
     {
-      timeout: 120_000,
+      timeout: 300_000,
     },
     async (name, signal) => {
       const deps = { client, clock: new SystemClock(), random: new SystemRandom(), log: silentLogger };
@@ -172,7 +172,7 @@ describe.skipIf(program === undefined)('up --processes --control-planes 2', () =
     }
   });
 
-  test('the rest of the cluster goes on: a pod is bound and runs', { timeout: 120_000 }, async () => {
+  test('the rest of the cluster goes on: a pod is bound and runs', async () => {
     const containers = [{ name: 'c', image: 'fake' }];
     await client.resource(pods).create({ metadata: { name: 'after', ...place }, spec: { containers } });
     const phase = await eventually(

@@ -122,7 +122,7 @@ describe.each([
   }, hookMs);
 
   test(`in the middle of ${writers} writers loses nothing that was acknowledged (${rounds} rounds)`, {
-    timeout: 60_000 + rounds * 60_000,
+    timeout: 60_000 + rounds * 120_000,
   }, async () => {
     const random = new SeededRandom(rounds);
     const client = createClient({ transport, userAgent: 'reader' });

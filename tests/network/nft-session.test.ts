@@ -14,6 +14,6 @@ test('what nft says of a terminal that nobody knows is no complaint, and what it
   );
   await session.commit(['add chain inet session-test first']);
   await session.close();
-  const { stdout } = spawnSync('nft', ['list', 'tables'], { encoding: 'utf8' });
-  expect(stdout).toBe('table inet session-test\n');
+  const { stdout } = spawnSync('nft', ['list', 'table', 'inet', 'session-test'], { encoding: 'utf8' });
+  expect(stdout).toBe('table inet session-test {\n\tchain first {\n\t}\n}\n');
 });

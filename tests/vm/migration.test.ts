@@ -118,7 +118,10 @@ test('a node that is drained has its machine moved', async () => {
   const before = await moving.status('nodeName');
   await moving.kubectl('drain', before, '--timeout=170s');
   await expectMovedFrom(before);
-  expect(await moving.status('evacuationNodeName')).toBe('');
+  await eventually(
+    () => moving.status('evacuationNodeName'),
+    (now) => now === '',
+  );
   expect(await moving.kubectl('get', 'pods', '--field-selector', `spec.nodeName=${before}`, '-o', 'name')).toBe('');
   await moving.kubectl('uncordon', before);
 });

@@ -13,7 +13,9 @@ import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
 import type { CompiledMatch, CompiledRule, Endpoint, Filters, ListenerTable, PortTable } from '../model/table.ts';
 import { GatewayProxy } from './server.ts';
 
-const host = '127.0.0.1';
+const loopback = '127.0.0.1';
+/** An address of this test's own, at which nobody else takes a port that it has found free. */
+const host = `127.78.${process.pid % 250}.1`;
 const clock = new VirtualClock();
 const proxy = new GatewayProxy({ clock, random: new SeededRandom(1), log: silentLogger, address: host });
 /** What backends do, by the first element of the path. */
@@ -39,20 +41,20 @@ async function backend(
     socket.pipe(socket);
   });
   backends.push(server);
-  return { address: host, port: await listening(server) };
+  return { address: loopback, port: await listening(server, loopback) };
 }
 
-async function listening(server: Server): Promise<number> {
-  server.listen(0, host);
+async function listening(server: Server, address: string): Promise<number> {
+  server.listen(0, address);
   await once(server, 'listening');
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
+  const found = server.address();
+  return typeof found === 'object' && found !== null ? found.port : 0;
 }
 
 /** A port that nobody listens on. */
 async function freePort(): Promise<number> {
   const server = createServer();
-  const found = await listening(server);
+  const found = await listening(server, host);
   server.close();
   await once(server, 'close');
   return found;
@@ -136,7 +138,7 @@ test('a request and its answer go through, with what the rule changes', async ()
   expect(JSON.parse(answer.body).headers).toEqual({
     host: 'inner.test',
     'x-set': '1',
-    'x-forwarded-for': `1.2.3.4, ${host}`,
+    'x-forwarded-for': `1.2.3.4, ${loopback}`,
     'x-forwarded-proto': 'http',
     'x-forwarded-host': 'outer.test:99',
     connection: 'keep-alive',
