@@ -127,11 +127,14 @@ function canListen(port: number): Promise<boolean> {
   });
 }
 
-/** Reserves addresses; undefined when another process has them reserved. */
-export async function reserveAddresses(addresses: ClusterAddresses): Promise<Reservation | undefined> {
+/** Reserves addresses, by a port of its own or by that of a running cluster; undefined when another process has them so. */
+export async function reserveAddresses(
+  addresses: ClusterAddresses,
+  port = reservationPort,
+): Promise<Reservation | undefined> {
   const server = createServer((socket) => socket.destroy());
   try {
-    server.listen(reservationPort, kubernetesServiceIp(heldAddresses(addresses).serviceCidr));
+    server.listen(port, kubernetesServiceIp(heldAddresses(addresses).serviceCidr));
     await once(server, 'listening');
   } catch (error) {
     if (errorCode(error) === 'EADDRINUSE') return undefined;

@@ -42,12 +42,12 @@ export class WatchRounds {
 
   /** Calls `tell` in the next round, or now. What it throws is logged. */
   add(tell: () => void): void {
-    if (this.#isPlanned) this.#waiting.push(tell);
-    else if (this.#isPrompt()) this.#tell(tell);
-    else {
-      this.#waiting.push(tell);
-      this.#plan();
+    if (!this.#isPlanned && this.#isPrompt()) {
+      this.#tell(tell);
+      return;
     }
+    this.#waiting.push(tell);
+    if (!this.#isPlanned) this.#plan();
   }
 
   #isPrompt(): boolean {

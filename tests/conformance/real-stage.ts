@@ -2,31 +2,22 @@
  * A whole cluster with real programs, files and sockets in the test's own process, on the machine's clock: for behaviours that are about what
  * containers find and what connections reach. One cluster for all tests of a file.
  */
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Reservation, reserveAddresses } from '#cmd/coxswain/address-slot.ts';
 import type { Container, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import type { KubeObject, ObjectMeta, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
-import { errorCode } from '#pkg/base/error-code.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
 import type { Client, ResourceClient } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { type RunningCluster, startCluster } from '#pkg/cluster/cluster.ts';
-import {
-  addressPort,
-  addressSlots,
-  type ClusterAddresses,
-  defaultSettings,
-  kubernetesServiceIp,
-  loopbackAddresses,
-} from '#pkg/cluster/settings.ts';
+import { addressPort, addressSlots, defaultSettings, loopbackAddresses } from '#pkg/cluster/settings.ts';
 import { SpdyConnection } from '#pkg/serving/spdy/connection.ts';
 import { takeUpgrade } from '#pkg/serving/upgrade-in-process.ts';
 
@@ -51,10 +42,10 @@ export class RealStage {
   readonly cluster: RunningCluster;
   /** Of the cluster's files. */
   readonly folder: string;
-  readonly #held: HeldAddresses;
+  readonly #held: Reservation;
   #serial = 0;
 
-  private constructor(cluster: RunningCluster, folder: string, held: HeldAddresses) {
+  private constructor(cluster: RunningCluster, folder: string, held: Reservation) {
     this.cluster = cluster;
     this.folder = folder;
     this.#held = held;
@@ -170,29 +161,16 @@ export class RealStage {
 
   async stop(): Promise<void> {
     await this.cluster.stop();
-    this.#held.release();
+    this.#held[Symbol.dispose]();
     await rm(this.folder, { recursive: true, force: true });
   }
 }
 
-interface HeldAddresses {
-  readonly addresses: ClusterAddresses;
-  release(): void;
-}
-
-/** Addresses of a slot that nobody else has, the tests that run beside these included, held as clusters hold theirs. */
-async function holdAddresses(): Promise<HeldAddresses> {
+/** Addresses of a slot that nobody else has, the tests that run beside these included, held as running clusters hold theirs. */
+async function holdAddresses(): Promise<Reservation> {
   for (let tried = 0; tried < addressSlots; tried++) {
-    const addresses = loopbackAddresses((process.pid + tried) % addressSlots);
-    const server = createServer((socket) => socket.destroy());
-    try {
-      server.listen(addressPort, kubernetesServiceIp(addresses.serviceCidr));
-      await once(server, 'listening');
-      server.unref();
-      return { addresses, release: () => server.close() };
-    } catch (error) {
-      if (errorCode(error) !== 'EADDRINUSE') throw error;
-    }
+    const held = await reserveAddresses(loopbackAddresses((process.pid + tried) % addressSlots), addressPort);
+    if (held !== undefined) return held;
   }
   throw new Error(`Cannot find addresses in ${addressSlots} slots`);
 }

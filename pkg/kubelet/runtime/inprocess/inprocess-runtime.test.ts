@@ -251,7 +251,8 @@ test('a command that comes while its container ends is refused or ends, and is n
     );
     await new Promise((resolve) => setImmediate(resolve));
   }
-  // How many of them end is chance.
+  await expect(runtime.inspection.exec(id, { command: ['echo', 'hello'] })).rejects.toMatchObject({ reason: 'failed' });
+  // How many of those before end is chance.
   expect(['ended', 'failed']).toEqual(expect.arrayContaining([...new Set(await Promise.all(asked))]));
   await runtime.close();
 });
