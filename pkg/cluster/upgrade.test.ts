@@ -106,7 +106,7 @@ test.each([1, 2])('a store of format %i is brought here with what it had, and st
   await writeOlder(place, format, history);
   const before = digestOf(join(place.folder, 'store/data.mdb'));
   await expect(openStore(place)).rejects.toThrow(
-    `as it has format ${format} and this version reads format 3: run "coxswain upgrade`,
+    `as it has format ${format} and this version reads format 4: run "coxswain upgrade`,
   );
   const kept = join(place.folder, 'store-before-upgrade');
   expect(await upgradeStore(place)).toEqual({
@@ -163,9 +163,9 @@ test('what a later version wrote, what is damaged and what somebody has open is 
   const later = await laidOut('4');
   await expect(upgradeStore(later)).rejects.toThrow('are laid out as in version 4, and this program knows up to 3');
   const format = placeOf();
-  await writeOlder(format, 4, []);
+  await writeOlder(format, 5, []);
   await expect(upgradeStore(format)).rejects.toThrow(
-    'as it has format 4 and this version reads format 3: choose another',
+    'as it has format 5 and this version reads format 4: choose another',
   );
   const damaged = placeOf();
   await writeOlder(damaged, 2, history);

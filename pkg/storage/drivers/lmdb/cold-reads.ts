@@ -5,15 +5,15 @@
 import { type KeyHistory, mergeByKey, type PastVersion } from '../../key-history.ts';
 import { compareKeys } from '../../sorted-map.ts';
 import type { KeyValue, RangeOptions } from '../../store.ts';
-import type { ColdTable } from './cold-table.ts';
+import type { ColdView } from './cold-view.ts';
 
 /** The table and what has to be known besides. */
 export interface ColdState {
-  readonly table: ColdTable;
+  readonly view: ColdView;
   readonly history: KeyHistory<unknown>;
   /** The store's. */
   readonly revision: number;
-  /** Cold keys with a write under way, and what they hold until it is done. */
+  /** Cold keys whose newest is not in the table, or that have a write under way, and what they hold. */
   readonly pending: ReadonlyMap<string, KeyValue | undefined>;
 }
 
@@ -22,7 +22,6 @@ type Found = KeyValue | PastVersion<unknown> | { readonly key: string; readonly 
 
 /** The items of a range, and their count as `RangeResult` says. The revision must have been checked. */
 export function readCold(state: ColdState, options: RangeOptions): { items: KeyValue[]; count: number } {
-  const { table } = state;
   const { limit, counted = true } = options;
   const isCurrent = options.revision === undefined || options.revision === state.revision;
   const wanted = limit || Number.POSITIVE_INFINITY;
@@ -37,7 +36,7 @@ export function readCold(state: ColdState, options: RangeOptions): { items: KeyV
   if (counted && isCurrent && count > found.length) count = currentCount(state, options);
   const items = found.map((each) => {
     if ('value' in each && 'createRevision' in each) return each;
-    return table.value('from' in each ? each.from : each.modRevision);
+    return state.view.value('from' in each ? each.from : each.modRevision);
   });
   return { items, count };
 }
@@ -51,7 +50,7 @@ function* candidates(state: ColdState, options: RangeOptions): Generator<Found> 
   kept.sort((a, b) => compareKeys(a.key, b.key));
   const others: readonly Found[] = mergeByKey(past, kept);
   let next = 0;
-  for (const entry of state.table.scan(options)) {
+  for (const entry of state.view.table.scan(options)) {
     if (entry.modRevision > revision || state.pending.has(entry.key)) continue;
     while (next < others.length && compareKeys(others[next]!.key, entry.key) < 0) yield others[next++]!;
     yield entry;
@@ -60,9 +59,9 @@ function* candidates(state: ColdState, options: RangeOptions): Generator<Found> 
 }
 
 function currentCount(state: ColdState, options: RangeOptions): number {
-  let count = state.table.count(options);
+  let count = state.view.table.count(options);
   for (const [key, kv] of pendingIn(state, options)) {
-    if (state.table.find(key) !== undefined) count--;
+    if (state.view.table.find(key) !== undefined) count--;
     if (kv !== undefined) count++;
   }
   return count;

@@ -11,11 +11,11 @@
  * The log says what ended when (`lmdb-log.ts`), so opening the store reads nothing here. Memory holds nothing: what is read is the
  * system's file cache. A put's revision is greater than all before it, so its table is only ever appended to and its pages are full.
  *
- * It shows what the disk has; that a write under way shows nowhere is the caller's (`lmdb-store.ts`).
+ * It shows what it has on the disk: what the journal is ahead of it is the view's (`cold-view.ts`), and that a write under way shows nowhere the caller's (`lmdb-store.ts`).
  */
 import { crc32 } from 'node:zlib';
 import type { Database, RootDatabase, Transaction } from 'lmdb';
-import type { Expiring, ExpirySource } from '../../expiry.ts';
+import type { Expiring } from '../../expiry.ts';
 import { endOfPrefix } from '../../prefix.ts';
 import { compareKeys } from '../../sorted-map.ts';
 import type { KeyValue, RangeOptions } from '../../store.ts';
@@ -61,7 +61,7 @@ const noBytes = Buffer.alloc(0);
 const compressedBytesMin = 256;
 
 /** The three tables of one store. */
-export class ColdTable implements ExpirySource {
+export class ColdTable {
   readonly #puts: Database<Buffer, number>;
   /** The same, for values that are compressed already. */
   readonly #compressedPuts: Database<Buffer, number>;
@@ -175,22 +175,22 @@ export class ColdTable implements ExpirySource {
     return this.#puts.remove(revision);
   }
 
-  nextMs(): number | undefined {
-    for (const key of this.#expiry.getKeys({ limit: 1 })) return key.readDoubleBE(0);
+  /** The earliest time of expiry of the puts that count. */
+  nextMs(counts: (revision: number) => boolean): number | undefined {
+    for (const key of this.#expiry.getKeys()) if (counts(key.readDoubleBE(8))) return key.readDoubleBE(0);
     return undefined;
   }
 
-  due(nowMs: number, limit: number): readonly Expiring[] {
+  /** Up to `limit` of the puts that count and are due. */
+  due(nowMs: number, limit: number, counts: (revision: number) => boolean): Expiring[] {
     const due: Expiring[] = [];
-    for (const key of this.#expiry.getKeys({ end: expiryKey(nowMs, Number.MAX_SAFE_INTEGER), limit })) {
+    for (const key of this.#expiry.getKeys({ end: expiryKey(nowMs, Number.MAX_SAFE_INTEGER) })) {
+      if (due.length >= limit) break;
       const revision = key.readDoubleBE(8);
-      due.push({ key: this.value(revision).key, revision });
+      if (counts(revision)) due.push({ key: this.value(revision).key, revision });
     }
     return due;
   }
-
-  /** The write of the deletion has taken it out. */
-  settle(): void {}
 
   #decode(name: Buffer, entry: Buffer): ColdKey {
     const isSound = entry.length === entryBytes && entry.readUInt32LE(0) === checksum(name, entry);
@@ -214,8 +214,8 @@ export class ColdTable implements ExpirySource {
   }
 }
 
-/** What a put left. Its value is part of what was read, which is little more. */
-function keyValueOf({ key, value, createRevision, revision }: LoggedWrite): KeyValue {
+/** What a put left. Its value is that of the put: part of what was read, which is little more. */
+export function keyValueOf({ key, value, createRevision, revision }: WriteRecord): KeyValue {
   return { key, value, createRevision, modRevision: revision };
 }
 

@@ -154,10 +154,10 @@ test('a folder of another format is refused, and says what to do', async () => {
   };
   await formatted(1);
   await expect(openIn(directory)).rejects.toThrow(
-    `Cannot open ${directory} as it has format 1 and this version reads format 3: run "coxswain upgrade --data-dir `,
+    `Cannot open ${directory} as it has format 1 and this version reads format 4: run "coxswain upgrade --data-dir `,
   );
-  await formatted(4);
+  await formatted(5);
   await expect(openIn(directory)).rejects.toThrow(
-    `Cannot open ${directory} as it has format 4 and this version reads format 3: choose another data folder`,
+    `Cannot open ${directory} as it has format 5 and this version reads format 4: choose another data folder`,
   );
 });

@@ -1,7 +1,7 @@
 /** What must hold when the process is killed or the disk is full: nothing acknowledged is lost, nothing refused is there. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -10,6 +10,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { randomInt, SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import type { Store } from '../../store.ts';
 import { openLmdbStore } from './lmdb-store.ts';
 
 /** Rounds of the crash test; `CRASH_ROUNDS=200` tries harder. */
@@ -114,22 +116,18 @@ test('the first commit that the disk does not take ends the store: no second one
   expect(await lostWrites(directory, acknowledged)).toEqual([]);
 });
 
-test('what a loss of power leaves of a commit that was under way, any part of its pages, is the state before it, and what was acknowledged is kept', async () => {
+test('what a loss of power leaves of what was under way, any part of its sectors, is the state before or after it, and what was acknowledged is kept', async () => {
   const directory = testFolder();
-  const clock = new SystemClock();
   const random = new SeededRandom(5);
   const cold = { prefixes: ['/k/1'], sample: '' };
-  const open = (folder: string): ReturnType<typeof openLmdbStore> =>
-    openLmdbStore({ directory: folder, log: silentLogger, clock, cold });
-  const contentsOf = async (folder: string): Promise<string> => {
-    const store = await open(folder);
+  // No time passes, so that the tables get what the journal has when the store is closed and not before.
+  const open = (folder: string): Promise<Store> =>
+    openLmdbStore({ directory: folder, log: silentLogger, clock: new VirtualClock(), cold, waitsForJournal: true });
+  const contentsOf = async (store: Store): Promise<string> => {
     const { items, revision } = await store.range({ prefix: '' });
-    const texts = items.map(({ key, value }) => `${key}=${Buffer.from(value)}`);
-    await store.close();
-    return `${revision} ${texts.join(' ')}`;
+    return `${revision} ${items.map(({ key, value }) => `${key}=${Buffer.from(value)}`).join(' ')}`;
   };
-  const store = await open(directory);
-  const fill = async (round: number): Promise<void> => {
+  const fill = async (store: Store, round: number): Promise<void> => {
     const writes = Array.from({ length: 30 }, async () => {
       const key = `/k/${randomInt(random, 60)}`;
       const ifModRevision = (await store.get(key))?.modRevision ?? 0;
@@ -138,34 +136,62 @@ test('what a loss of power leaves of a commit that was under way, any part of it
     });
     await Promise.all(writes);
   };
-  const file = join(directory, 'data.mdb');
-  const pageBytes = 4096;
-  const sectorBytes = 512;
+  /** What is found in a folder that has these files. */
+  const found = async (files: Files): Promise<string> => {
+    const copy = testFolder();
+    for (const [name, bytes] of files) writeFileSync(join(copy, name), bytes);
+    const store = await open(copy);
+    const contents = await contentsOf(store);
+    await store.close();
+    return contents;
+  };
   for (let round = 0; round < 8; round++) {
-    await fill(2 * round);
+    const store = await open(directory);
     if (round % 3 === 2) await store.compact((await store.currentRevision()) - 20);
-    const before = readFileSync(file);
-    await fill(2 * round + 1);
-    const after = readFileSync(file);
-    /** The file when the power goes: what was synced, and of the rest what happens to have been written, sector by sector. */
-    const lost = (share: number, hasHead: boolean): Buffer => {
-      const left = Buffer.alloc(after.length);
-      before.copy(left);
-      for (let at = 2 * pageBytes; at < after.length; at += sectorBytes)
-        if (random.next() < share) after.copy(left, at, at, at + sectorBytes);
-      // The heads of the file say which pages count: they are written when all pages are on the disk.
-      if (hasHead) after.copy(left, 0, 0, 2 * pageBytes);
-      return left;
-    };
-    const found = async (bytes: Buffer): Promise<string> => {
-      const copy = testFolder();
-      writeFileSync(join(copy, 'data.mdb'), bytes);
-      return contentsOf(copy);
-    };
-    const acknowledged = await found(before);
-    for (const share of [0, 0.3, 0.7, 1]) expect(await found(lost(share, false))).toBe(acknowledged);
-    expect(await found(lost(1, true))).toBe(await found(after));
-    expect(await found(after)).not.toBe(acknowledged);
+    await fill(store, 2 * round);
+    const acknowledged = await contentsOf(store);
+    const before = filesOf(directory);
+    await fill(store, 2 * round + 1);
+    const later = await contentsOf(store);
+    const after = filesOf(directory);
+    await store.close();
+    const closed = filesOf(directory);
+    expect([...after.keys(), ...closed.keys()]).toEqual(['data.mdb', 'journal-0', 'journal-1', 'data.mdb']);
+    expect(later).not.toBe(acknowledged);
+    expect(await found(before)).toBe(acknowledged);
+    expect(await found(after)).toBe(later);
+    for (const share of [0.3, 0.7]) {
+      const lost = await found(someOf(before, after, () => random.next() < share));
+      expect([acknowledged, later]).toContain(lost);
+    }
+    // While the tables get it, and once they have it.
+    const tables = (isThere: (at: number) => boolean): Files => new Map([...after, ...someOf(after, closed, isThere)]);
+    for (const share of [0.3, 0.7, 1])
+      expect(await found(tables((at) => at >= headBytes && random.next() < share))).toBe(later);
+    expect(await found(tables(() => true))).toBe(later);
+    expect(await found(closed)).toBe(later);
   }
-  await store.close();
 });
+
+type Files = ReadonlyMap<string, Buffer>;
+
+/** The heads of the tables' file say which pages count: they are written when all pages are on the disk. */
+const headBytes = 2 * 4096;
+
+const sectorBytes = 512;
+
+function filesOf(directory: string): Files {
+  const names = ['data.mdb', 'journal-0', 'journal-1'].filter((name) => existsSync(join(directory, name)));
+  return new Map(names.map((name) => [name, readFileSync(join(directory, name))]));
+}
+
+/** Files of before, with those sectors of after that `isThere` says. */
+function someOf(before: Files, after: Files, isThere: (at: number) => boolean): Files {
+  const mixed = [...after].map(([name, later]): [string, Buffer] => {
+    const bytes = Buffer.alloc(later.length);
+    before.get(name)?.copy(bytes);
+    for (let at = 0; at < later.length; at += sectorBytes) if (isThere(at)) later.copy(bytes, at, at, at + sectorBytes);
+    return [name, bytes];
+  });
+  return new Map(mixed);
+}

@@ -5,10 +5,22 @@ import { olderLogs } from './older-logs.ts';
 import { DamagedGroupError, logFormat } from './write-group.ts';
 
 /** What the disk has is not what was written. */
-export function damagedError(directory: string, what: string, action = 'open'): StoreUnavailableError {
+export function damagedError(
+  directory: string,
+  {
+    what,
+    action = 'open',
+    file = 'data.mdb',
+  }: { readonly what: string; readonly action?: string | undefined; readonly file?: string },
+): StoreUnavailableError {
   return new StoreUnavailableError(
-    `Cannot ${action} ${directory} as data.mdb is damaged: ${what}; move ${directory} away and run "coxswain snapshot restore FILE --data-dir ${dirname(directory)}" with a snapshot, or choose another data folder`,
+    `Cannot ${action} ${directory} as ${file} is damaged: ${what}; move ${directory} away and run "coxswain snapshot restore FILE --data-dir ${dirname(directory)}" with a snapshot, or choose another data folder`,
   );
+}
+
+/** Whether this version reads and writes a folder of a format as it is. Format 3 had no journal. */
+export function hasThisLayout(format: unknown): boolean {
+  return format === logFormat || format === 3;
 }
 
 /** The folder was written by another version. */
@@ -31,7 +43,7 @@ export function checkedGroup<T>(
     return decode();
   } catch (error) {
     if (!(error instanceof DamagedGroupError)) throw error;
-    throw damagedError(directory, `the writes from revision ${key} on are not as they were written`, action);
+    throw damagedError(directory, { what: `the writes from revision ${key} on are not as they were written`, action });
   }
 }
 

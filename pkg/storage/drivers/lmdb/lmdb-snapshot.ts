@@ -1,6 +1,6 @@
 /**
  * The state that a folder has, read beside the process that writes it: as one read transaction of lmdb, which sees the last commit and nothing after it,
- * and for which the writer does nothing. While it lasts the file keeps what it sees, so it grows by what is written meanwhile.
+ * and for which the writer does nothing, and what the journal had beyond that. While it lasts the file keeps what it sees, so it grows by what is written meanwhile.
  *
  * Invariant: nothing is written, but for the reader's place in lmdb's own lock file; what a killed reader leaves there the store clears
  * (`lmdb-log.ts`). Costs a number for each key that exists, and reads the log twice. Folders of formats before this one are read too.
@@ -14,11 +14,12 @@ import { StoreUnavailableError } from '../../store.ts';
 import { ColdSpace } from './cold-space.ts';
 import { ColdTable } from './cold-table.ts';
 import { findDamage } from './file-check.ts';
-import { checkedGroup, damagedError, otherFormatError } from './folder-errors.ts';
+import { checkedGroup, damagedError, hasThisLayout, otherFormatError } from './folder-errors.ts';
 import { tryLockFolder } from './folder-lock.ts';
+import { journalledWrites, readSegments } from './journal-frames.ts';
 import type { ColdKeys } from './lmdb-log.ts';
 import { olderLogs, type ReadGroup, type StoredWrite } from './older-logs.ts';
-import { decodeGroup, logFormat } from './write-group.ts';
+import { decodeGroup, type LoggedWrite, lastOf } from './write-group.ts';
 
 /** Opens the state of a folder, whether or not another process has it. Throws `StoreUnavailableError` where there is none, or it is damaged. */
 export function openLmdbSnapshot(directory: string): SnapshotSource {
@@ -28,13 +29,13 @@ export function openLmdbSnapshot(directory: string): SnapshotSource {
   const lock = tryLockFolder(directory);
   try {
     const damage = lock === undefined ? undefined : findDamage(file);
-    if (damage !== undefined) throw damagedError(directory, damage);
-    const state = new LmdbState(directory);
+    if (damage !== undefined) throw damagedError(directory, { what: damage });
+    const state = new LmdbState(directory, { isWritten: lock === undefined });
     const close = async (): Promise<void> => {
       await state.close();
       lock?.release();
     };
-    const older = state.format < logFormat ? { olderFormat: state.format } : {};
+    const older = hasThisLayout(state.format) ? {} : { olderFormat: state.format };
     return { revision: state.revision, ...older, items: () => state.items(), close };
   } catch (error) {
     lock?.release();
@@ -57,9 +58,14 @@ class LmdbState {
   readonly #read: ReadGroup;
   readonly #cold: Cold | undefined;
   readonly #transaction: Transaction;
+  /** What comes after all that the transaction sees. */
+  readonly #journalled: readonly LoggedWrite[];
 
-  constructor(directory: string) {
+  /** With `isWritten` another process has the folder open. */
+  constructor(directory: string, { isWritten }: { readonly isWritten: boolean }) {
     this.#directory = directory;
+    // Before the transaction: what goes out of it meanwhile is in the tables then.
+    const segments = readSegments(directory);
     this.#root = open<Buffer, number>({
       path: directory,
       noSubdir: false,
@@ -72,13 +78,13 @@ class LmdbState {
       const meta: Database<number | ColdKeys, string> | undefined = this.#root.openDB('meta', { encoding: 'json' });
       const cold = meta?.get('cold');
       const format = meta?.get('format');
-      const isCurrent = format === logFormat && typeof cold === 'object';
+      const isCurrent = hasThisLayout(format) && typeof cold === 'object';
       const read = isCurrent ? (_: number, group: Buffer) => decodeGroup(group) : olderLogs[Number(format)];
       if (read === undefined) throw otherFormatError(directory, format);
       this.#read = read;
       this.format = Number(format);
       this.#groups = this.#root.openDB<Buffer, number>('log', { encoding: 'binary' });
-      const damaged = (what: string): Error => damagedError(directory, what, 'read');
+      const damaged = (what: string): Error => damagedError(directory, { what, action: 'read' });
       this.#cold = isCurrent
         ? {
             table: new ColdTable(this.#root, { sample: cold.sample, damaged }),
@@ -87,7 +93,9 @@ class LmdbState {
         : undefined;
       this.#transaction = this.#root.useReadTransaction();
       const compacted = meta?.get('compacted', { transaction: this.#transaction });
-      this.revision = this.#lastRevision(typeof compacted === 'number' ? compacted : 1);
+      const applied = this.#lastRevision(typeof compacted === 'number' ? compacted : 1);
+      this.#journalled = isCurrent ? journalledWrites(directory, { applied, isWritten }, segments) : [];
+      this.revision = lastOf(this.#journalled) || applied;
     } catch (error) {
       void this.#root.close();
       throw error;
@@ -97,19 +105,17 @@ class LmdbState {
   /** What is in the log, then what is cold. Where something is damaged the one who reads is told. */
   async *items(): AsyncGenerator<SnapshotItem> {
     const live = new Map<string, number>();
-    for (const { type, key, revision } of this.#writes()) {
-      if (this.#cold?.space.has(key)) continue;
-      if (type === 'put') live.set(key, revision);
-      else live.delete(key);
-    }
-    for (const write of this.#writes())
-      if (write.type === 'put' && live.get(write.key) === write.revision) yield itemOf(write);
+    for (const write of this.#writes()) if (!this.#cold?.space.has(write.key)) note(live, write);
+    for (const write of this.#writes()) if (isLive(live, write)) yield itemOf(write);
     if (this.#cold === undefined) return;
     live.clear();
-    const { table } = this.#cold;
+    const { table, space } = this.#cold;
     const transaction = this.#transaction;
     for (const { key, modRevision } of table.scan({ prefix: '' }, { transaction })) live.set(key, modRevision);
-    for (const put of table.putsFrom(0, { transaction })) if (live.get(put.key) === put.revision) yield itemOf(put);
+    const ahead = this.#journalled.filter(({ key }) => space.has(key));
+    for (const write of ahead) note(live, write);
+    for (const put of table.putsFrom(0, { transaction })) if (isLive(live, put)) yield itemOf(put);
+    for (const write of ahead) if (isLive(live, write)) yield itemOf(write);
   }
 
   async close(): Promise<void> {
@@ -120,6 +126,7 @@ class LmdbState {
   *#writes(): Generator<StoredWrite> {
     for (const { key, value } of this.#groups.getRange({ transaction: this.#transaction }))
       yield* this.#decode(key, value);
+    for (const write of this.#journalled) if (!this.#cold?.space.has(write.key)) yield write;
   }
 
   #decode(key: number, group: Buffer): readonly StoredWrite[] {
@@ -130,9 +137,18 @@ class LmdbState {
     const transaction = this.#transaction;
     let last = least;
     for (const { key, value } of this.#groups.getRange({ reverse: true, limit: 1, transaction }))
-      last = Math.max(last, this.#decode(key, value).at(-1)?.revision ?? 0);
+      last = Math.max(last, lastOf(this.#decode(key, value)));
     return Math.max(last, this.#cold?.table.newestPut({ transaction }) ?? 0);
   }
+}
+
+function note(live: Map<string, number>, { type, key, revision }: StoredWrite): void {
+  if (type === 'put') live.set(key, revision);
+  else live.delete(key);
+}
+
+function isLive(live: ReadonlyMap<string, number>, { type, key, revision }: StoredWrite): boolean {
+  return type === 'put' && live.get(key) === revision;
 }
 
 function itemOf({ key, value, revision, expiresMs }: StoredWrite): SnapshotItem {

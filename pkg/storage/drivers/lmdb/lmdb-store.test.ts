@@ -41,10 +41,11 @@ async function contents(store: Store, revision?: number): Promise<string[]> {
 }
 
 /** Time that passes when it is told to; what the disk does takes no part in it. */
-async function openConformance(prefixes: readonly string[]): Promise<StoreUnderTest> {
+async function openConformance(prefixes: readonly string[], waitsForJournal = false): Promise<StoreUnderTest> {
   const directory = makeFolder();
   const clock = new VirtualClock();
-  const store = await openLmdbStore({ directory, log: silentLogger, clock, cold: { prefixes, sample: 'k round' } });
+  const cold = { prefixes, sample: 'k round' };
+  const store = await openLmdbStore({ directory, log: silentLogger, clock, cold, waitsForJournal });
   const cleanup = async (): Promise<void> => {
     await store.close();
     rmSync(directory, { recursive: true, force: true });
@@ -52,9 +53,15 @@ async function openConformance(prefixes: readonly string[]): Promise<StoreUnderT
   return { store, advance: (durationMs) => clock.advance(durationMs), cleanup };
 }
 
-storeConformance('lmdb', () => openConformance([]));
-storeConformance('lmdb, cold keys', () => openConformance([conformancePrefix]));
-storeConformance('lmdb, some keys cold', () => openConformance(['2', '3', '5', '7'].map((n) => conformancePrefix + n)));
+const some = ['2', '3', '5', '7'].map((n) => conformancePrefix + n);
+for (const [keys, prefixes] of [
+  ['', []],
+  [', cold keys', [conformancePrefix]],
+  [', some keys cold', some],
+] as const) {
+  storeConformance(`lmdb${keys}`, () => openConformance(prefixes));
+  storeConformance(`lmdb${keys}, by its journal`, () => openConformance(prefixes, true));
+}
 
 test('what was written, its revisions and its past are there after the folder is opened again', async () => {
   const directory = testFolder();

@@ -1,10 +1,10 @@
 /**
  * The store in one folder, durable at each acknowledged write. The current state is in memory, but for keys that are cold (`cold-reads.ts`), which
- * are read from the disk; every write is appended to a log on disk (`lmdb-log.ts`), many of them in one transaction with one sync, and
+ * are read from the disk; every write is appended to a log on disk (`lmdb-log.ts`), all that wait for it together with one sync, and
  * is told to watches and acknowledged once that is done.
  *
  * Invariants: reads, `#revision` and the watches show exactly what is on disk: a write that is under way shows nowhere, and
- * with one that fails the store ends. At most one transaction is under way; at most one write per key is in it or waits for it.
+ * with one that fails the store ends. At most one append is under way; at most one write per key is in it or waits for it.
  *
  * Memory and time to open follow what is live and not cold, and the past, which is bounded by `pastLimitsDefault`.
  */
@@ -36,13 +36,15 @@ import {
   type WriteResult,
 } from '../../store.ts';
 import { WatchHub } from '../../watch-hub.ts';
-import { type ColdState, readCold } from './cold-reads.ts';
+import { readCold } from './cold-reads.ts';
 import { ColdSpace } from './cold-space.ts';
+import type { DeadRevisions } from './dead-writes.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
-import { type Append, type ColdKeys, type DeadWrites, LmdbLog } from './lmdb-log.ts';
+import { type ColdKeys, LmdbLog } from './lmdb-log.ts';
 import { LoggedValues, readNow } from './logged-values.ts';
 import { PastWrites } from './past-writes.ts';
-import { expiryOfWrite, type PendingWrite, takeBatch } from './pending-write.ts';
+import { expiryOfWrite, type PendingWrite, pendingWrite, takeBatch } from './pending-write.ts';
+import type { Append } from './unapplied.ts';
 import { VersionEndings } from './version-endings.ts';
 import { recordOf, type WriteHead } from './write-group.ts';
 
@@ -60,6 +62,8 @@ export interface LmdbStoreOptions {
   readonly cold?: ColdKeys;
   /** Whether a write is on the disk once it is acknowledged. False: it outlives the process, and an end of the machine may leave a folder that cannot be used. Default true. */
   readonly waitsForDisk?: boolean | undefined;
+  /** Whether opening waits for the journal, so that the first writes have it too. Default: it is made beside them, which go into the tables meanwhile. */
+  readonly waitsForJournal?: boolean;
   /** For a new folder: its revisions are greater than this, and all up to it count as compacted. Default: they begin at 1. */
   readonly startRevision?: number;
 }
@@ -81,12 +85,11 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
     await log?.close();
     lock?.release();
     if (error instanceof StoreUnavailableError) throw error;
-    const reason = errorText(error);
-    throw new StoreUnavailableError(`Cannot open ${directory}: ${reason}`, error);
+    throw new StoreUnavailableError(`Cannot open ${directory}: ${errorText(error)}`, error);
   }
 }
 
-/** A transaction under way. */
+/** An append under way. */
 interface Commit {
   readonly batch: readonly PendingWrite[];
   /** The writes of `batch`, in order, as they are told and as they are written. */
@@ -115,7 +118,7 @@ class LmdbStore implements Store {
   #queue: PendingWrite[] = [];
   readonly #pending = new Map<string, PendingWrite>();
   #committing: Promise<void> | undefined;
-  /** Why the store takes no more: it was closed, or the disk has refused something. */
+  /** Why it takes no more: it was closed, or the disk has refused something. */
   #ended: StoreUnavailableError | undefined;
   readonly #end = new Deferred<StoreUnavailableError>();
   readonly ended = this.#end.promise;
@@ -128,7 +131,7 @@ class LmdbStore implements Store {
     this.#cold = new ColdSpace(log.coldPrefixes);
     this.#past = new PastWrites(log, this.#cold);
     this.#compacted = log.compacted;
-    this.#revision = Math.max(1, this.#compacted, log.cold.lastRevision);
+    this.#revision = Math.max(1, this.#compacted, log.cold.table.lastRevision);
     const values = new LoggedValues((revision, take) => log.valuesWith(revision, take));
     log.replay((heads) => {
       for (const head of heads) this.#load(head, values);
@@ -142,10 +145,11 @@ class LmdbStore implements Store {
       },
       since: (fromRevision, prefix) => this.#since(fromRevision, prefix),
     });
-    const write = (operation: WriteOperation): Promise<WriteResult> => this.write(operation);
     const sources = [this.#expiring, log.cold];
-    this.#expirer = new Expirer({ clock: options.clock, log: options.log, sources, write });
+    const write = (operation: WriteOperation): Promise<WriteResult> => this.write(operation);
+    this.#expirer = new Expirer({ ...options, sources, write });
     this.#expirer.arm();
+    void log.failure.then((cause) => this.#fail(log.unavailable('write', cause)));
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
@@ -182,9 +186,9 @@ class LmdbStore implements Store {
 
   #coldRange(options: RangeOptions): RangeResult {
     const revision = checkRevision({ revision: this.#revision, compacted: this.#compacted }, options.revision);
-    const pending = new Map<string, KeyValue | undefined>();
+    const pending = new Map(this.#log.cold.ahead());
     for (const [key, { cold, current }] of this.#pending) if (cold) pending.set(key, current);
-    const state: ColdState = { table: this.#log.cold, history: this.#endings.cold, revision: this.#revision, pending };
+    const state = { view: this.#log.cold, history: this.#endings.cold, revision: this.#revision, pending };
     return { ...readCold(state, options), revision };
   }
 
@@ -202,8 +206,7 @@ class LmdbStore implements Store {
     const current = isCold ? previous && this.#log.cold.value(previous.modRevision) : this.#live.get(key);
     if (!isExpected(operation, current) || (operation.type === 'delete' && current === undefined))
       return conflictOf(current);
-    const cold = isCold && { previous };
-    const write: PendingWrite = { operation, current, cold, outcome: new Deferred(), settled: new Deferred() };
+    const write = pendingWrite({ operation, current, cold: isCold && { previous } });
     this.#pending.set(key, write);
     this.#queue.push(write);
     this.#committing ??= this.#commitAll();
@@ -250,7 +253,7 @@ class LmdbStore implements Store {
   }
 
   /** Takes everything before `revision` out of the past; returns what the disk need not keep. */
-  #forget(revision: number): DeadWrites {
+  #forget(revision: number): DeadRevisions {
     this.#compacted = revision;
     return this.#endings.forget(revision);
   }
@@ -274,19 +277,17 @@ class LmdbStore implements Store {
     this.#lock.release();
   }
 
-  /** Commits what is queued, one transaction after the other, until nothing is left. */
+  /** Appends what is queued, until nothing is left. */
   async #commitAll(): Promise<void> {
-    // Everything that this turn of the event loop has to write comes into the first transaction: of requests that came together one would go alone else.
+    // Everything that a turn of the event loop has to write goes together: of requests that came together one would go alone else.
     await this.#clock.yield();
     for (let commit = this.#begin(); commit !== undefined; ) {
-      const { batch, events, appends, appended } = commit;
-      const failure = await appended;
-      if (failure !== undefined) this.#failed(batch, failure.cause);
-      else for (let i = 0; i < events.length; i++) this.#apply(events[i]!, appends[i]!);
-      // The disk is busy with the next one while watchers are told of this one.
-      commit = this.#begin();
-      if (failure === undefined) this.#tell(batch, events);
+      const failure = await commit.appended;
+      if (failure === undefined) this.#settle(commit);
+      else this.#failed(commit.batch, failure.cause);
       this.#shrink();
+      if (this.#queue.length > 0) await this.#clock.yield();
+      commit = this.#begin();
     }
     this.#committing = undefined;
   }
@@ -298,7 +299,7 @@ class LmdbStore implements Store {
     if (revision > this.#compacted) this.#log.doom(revision, this.#forget(revision));
   }
 
-  /** Begins the transaction of what is queued; undefined when nothing is. */
+  /** Begins the append of what is queued; undefined when nothing is. */
   #begin(): Commit | undefined {
     if (this.#queue.length === 0) return undefined;
     const batch = takeBatch(this.#queue);
@@ -315,7 +316,8 @@ class LmdbStore implements Store {
     return { batch, events, appends, appended };
   }
 
-  #tell(batch: readonly PendingWrite[], events: readonly StoreEvent[]): void {
+  #settle({ batch, events, appends }: Commit): void {
+    for (const [i, append] of appends.entries()) this.#apply(events[i]!, append);
     for (const write of batch) this.#pending.delete(write.operation.key);
     this.#hub.publish(events, this.#revision);
     for (const [i, write] of batch.entries()) {
@@ -325,7 +327,7 @@ class LmdbStore implements Store {
   }
 
   /**
-   * A transaction has failed: the store ends. Whether a crash would leave some of it cannot be known, and to try again on a disk that is full would only
+   * An append has failed: the store ends. Whether a crash would leave some of it cannot be known, and to try again on a disk that is full would only
    * fail again, or leave a gap.
    */
   #failed(batch: readonly PendingWrite[], cause: unknown): void {
@@ -350,16 +352,15 @@ class LmdbStore implements Store {
   }
 
   #apply(event: StoreEvent, { record: { key, revision, expiresMs }, cold }: Append): void {
-    const { previous } = event;
     if (!cold) {
       if (event.type === 'put') this.#live.set(key, event.kv);
       else this.#live.delete(key);
       if (expiresMs > 0) this.#expiring.add(expiresMs, { key, revision });
     }
     if (expiresMs > 0) this.#expirer.arm(expiresMs);
-    if (previous !== undefined) {
-      readNow(previous);
-      this.#endings.add(previous, { until: revision, by: event.type, isCold: cold !== false });
+    if (event.previous !== undefined) {
+      readNow(event.previous);
+      this.#endings.add(event.previous, { until: revision, by: event.type, isCold: cold !== false });
     }
     this.#revision = revision;
     this.#tail.push(event);

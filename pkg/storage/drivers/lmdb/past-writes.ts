@@ -1,8 +1,8 @@
-/** What the disk has of past writes, those of the log and those of the cold table together, in revision order. Keeps nothing. */
+/** What the disk has of past writes, those of the log, of the cold table and of the journal together, in revision order. Keeps nothing. */
 import { CompactedError, type KeyValue, type StoreEvent } from '../../store.ts';
 import type { ColdSpace } from './cold-space.ts';
 import type { LmdbLog } from './lmdb-log.ts';
-import type { LoggedWrite } from './write-group.ts';
+import type { WriteRecord } from './write-group.ts';
 
 /** Reads the past of one store. */
 export class PastWrites {
@@ -14,10 +14,22 @@ export class PastWrites {
     this.#cold = cold;
   }
 
-  /** All writes from `fromRevision` on that may concern a prefix; others may be among them. */
-  *from(fromRevision: number, prefix: string): Generator<LoggedWrite> {
+  /** All writes from `fromRevision` on that may concern a prefix; others may be among them. To be read to where it is wanted before anything else runs. */
+  *from(fromRevision: number, prefix: string): Generator<WriteRecord> {
+    const { unapplied } = this.#log;
+    const ahead = unapplied.first;
+    if (fromRevision < ahead)
+      // A transaction may be there before what it brought is known to be.
+      for (const write of this.#tables(fromRevision, prefix)) {
+        if (write.revision >= ahead) break;
+        yield write;
+      }
+    yield* unapplied.writes(fromRevision);
+  }
+
+  *#tables(fromRevision: number, prefix: string): Generator<WriteRecord> {
     const mayBeCold = this.#cold.has(prefix) || this.#cold.hasBelow(prefix);
-    const puts = mayBeCold ? this.#log.cold.putsFrom(fromRevision) : [].values();
+    const puts = mayBeCold ? this.#log.cold.table.putsFrom(fromRevision) : [].values();
     let put = puts.next();
     for (const write of this.#log.writes(fromRevision)) {
       // The put itself is in the other table.
@@ -29,7 +41,7 @@ export class PastWrites {
   }
 
   /** The event that tells of a write. Throws `CompactedError` when what was before is no longer there. */
-  eventOf(write: LoggedWrite): StoreEvent {
+  eventOf(write: WriteRecord): StoreEvent {
     const { key, revision, previousRevision } = write;
     const previous = (): KeyValue => this.value(previousRevision, key);
     if (write.type === 'delete') return { type: 'delete', key, revision, previous: previous() };
@@ -46,8 +58,8 @@ export class PastWrites {
 }
 
 /** What a write left, in memory of its own: a part of its group would keep all of that. */
-function keyValueOf({ key, value, createRevision, revision }: LoggedWrite): KeyValue {
+function keyValueOf({ key, value, createRevision, revision }: WriteRecord): KeyValue {
   const own = Buffer.allocUnsafeSlow(value.length);
-  value.copy(own);
+  own.set(value);
   return { key, value: own, createRevision, modRevision: revision };
 }

@@ -1,13 +1,13 @@
-/** Writes that wait for a transaction, and how many of them one takes: what waits is bounded by who may ask, what goes to the disk at once by this. */
-import type { Deferred } from '#pkg/base/async.ts';
+/** Writes that wait for an append, and how many of them one takes: what waits is bounded by who may ask, what goes to the disk at once by this. */
+import { Deferred } from '#pkg/base/async.ts';
 import { expiryOf } from '../../expiry.ts';
 import type { KeyValue, WriteOperation, WriteResult } from '../../store.ts';
 import type { ColdKey } from './cold-table.ts';
 
-/** Most writes of one transaction, so that the first of them does not wait long for the last; more wait for the next one. */
+/** Most writes of one append, so that the first of them does not wait long for the last; more wait for the next one. */
 const batchWritesMax = 1_024;
 
-/** Most bytes of values of one transaction, for the same reason. */
+/** Most bytes of values of one append, for the same reason. */
 const batchBytesMax = 16 * 1024 * 1024;
 
 /** A write that is neither done nor refused yet. */
@@ -21,7 +21,12 @@ export interface PendingWrite {
   readonly settled: Deferred;
 }
 
-/** Takes the writes of the next transaction out of the queue, oldest first: at least one, if there is one. */
+/** A write that nothing is known of yet. */
+export function pendingWrite(of: Omit<PendingWrite, 'outcome' | 'settled'>): PendingWrite {
+  return { ...of, outcome: new Deferred(), settled: new Deferred() };
+}
+
+/** Takes the writes of the next append out of the queue, oldest first: at least one, if there is one. */
 export function takeBatch(queue: PendingWrite[]): PendingWrite[] {
   let bytes = 0;
   let count = 0;

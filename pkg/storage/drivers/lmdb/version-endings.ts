@@ -5,7 +5,7 @@
 import { forgottenShare, KeyHistory, pastLimitsDefault } from '../../key-history.ts';
 import { valueSize } from '../../late-value.ts';
 import type { KeyValue } from '../../store.ts';
-import type { DeadWrites } from './lmdb-log.ts';
+import type { DeadRevisions } from './dead-writes.ts';
 import type { WriteHead } from './write-group.ts';
 
 /** How a version ended: a deletion leaves a record of its own to remove. */
@@ -33,7 +33,7 @@ export class VersionEndings {
   }
 
   /** Takes everything before `revision` out; returns what the disk need not keep. */
-  forget(revision: number): DeadWrites {
+  forget(revision: number): DeadRevisions {
     // What ended with the write of `revision` itself stays, so that a watch from there can tell what was before.
     const hot = this.hot.compact(revision - 1);
     const cold = this.cold.compact(revision - 1);

@@ -27,7 +27,7 @@ import type { StoreEvent } from '../../store.ts';
 /**
  * The version of the layout, kept in the folder; one that is not this cannot be opened. Those before can be read (`older-logs.ts`).
  */
-export const logFormat = 3;
+export const logFormat = 4;
 
 /** Bytes of the checksum of a group, which come first. */
 export const checksumBytes = 4;
@@ -73,6 +73,11 @@ export function recordOf(event: StoreEvent, expiresMs: number): WriteRecord {
   }
   const { key, revision } = event;
   return { type: 'delete', key, revision, createRevision: 0, previousRevision, expiresMs: 0, value: noValue };
+}
+
+/** The revision of the last of some writes; 0 when there is none. */
+export function lastOf(writes: readonly { readonly revision: number }[]): number {
+  return writes.at(-1)?.revision ?? 0;
 }
 
 /** What the log says of a put whose value is in the cold table. */
