@@ -145,6 +145,8 @@ export interface UpgradedConnection extends AsyncIterable<Uint8Array> {
   destroy(): unknown;
   pause(): unknown;
   resume(): unknown;
+  /** Called while bytes are given, says that the memory of those before them may be used again; absent where each have their own. */
+  reuse?(): void;
   on(event: 'data', listener: (bytes: Uint8Array) => void): unknown;
   on(event: 'close' | 'drain' | 'end', listener: () => void): unknown;
   on(event: 'error', listener: (error: Error) => void): unknown;

@@ -134,6 +134,11 @@ export class SpdyConnection implements StreamHost {
     return hasRoom || (this.#connection.writableLength ?? unsentBytesMax) < unsentBytesMax;
   }
 
+  /** Whether nothing of what was sent is held any more. */
+  get hasSentAll(): boolean {
+    return this.#connection.writableLength === 0;
+  }
+
   #ping(id: number): void {
     if (!this.#isEnded) this.#connection.write(encodeNumbers(frameType.ping, id));
   }

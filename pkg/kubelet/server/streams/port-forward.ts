@@ -149,7 +149,8 @@ async function forwardStreams(upgraded: UpgradedConnection, target: Target, { cl
       const { data, error } = pair;
       if (data === undefined || error === undefined) return;
       pair.complete();
-      void forwardPair({ data, error, port: Number(port) }, target, leaving.signal);
+      const hasTaken = (): boolean => connection.hasSentAll;
+      void forwardPair({ data, error, port: Number(port), hasTaken }, target, leaving.signal);
     },
   });
   await connection.ended;
@@ -167,9 +168,14 @@ interface StreamPair {
   readonly data: SpdyStream;
   readonly error: SpdyStream;
   readonly port: number;
+  hasTaken(): boolean;
 }
 
-async function forwardPair({ data, error, port }: StreamPair, target: Target, signal: AbortSignal): Promise<void> {
+async function forwardPair(
+  { data, error, port, hasTaken }: StreamPair,
+  target: Target,
+  signal: AbortSignal,
+): Promise<void> {
   const end = new AbortController();
   const stop = (): void => end.abort();
   signal.addEventListener('abort', stop, { once: true });
@@ -180,6 +186,7 @@ async function forwardPair({ data, error, port }: StreamPair, target: Target, si
     await carryBoth(socket, {
       input: data.input,
       write: (bytes) => data.write(bytes),
+      hasTaken,
       end: () => data.end(),
     });
   } catch (problem) {

@@ -14,6 +14,8 @@ export interface ClientEnd {
   readonly input: BytePipe;
   /** Undefined when there is room for more, else resolves once there is. */
   write(bytes: Uint8Array): Promise<unknown> | undefined;
+  /** Whether nothing is held of what was written, after `write` said that there is room. Absent where that is not known. */
+  hasTaken?(): boolean;
   /** No more is sent. */
   end(): void;
 }
@@ -22,6 +24,7 @@ export interface ClientEnd {
 export async function carryBoth(socket: UpgradedConnection, client: ClientEnd): Promise<void> {
   const over = Promise.withResolvers<void>();
   socket.on('data', (bytes) => {
+    if (client.hasTaken?.() === true) socket.reuse?.();
     const room = client.write(bytes);
     if (room === undefined) return;
     socket.pause();
