@@ -85,5 +85,5 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/registry': { as: 14, bang: 27 },
   'pkg/scheduler': { as: 8, bang: 30 },
   'pkg/serving': { as: 14, bang: 12 },
-  'pkg/storage': { as: 6, bang: 56 },
+  'pkg/storage': { as: 6, bang: 55 },
 };

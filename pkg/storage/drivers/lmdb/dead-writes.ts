@@ -7,7 +7,7 @@
  */
 import { assert } from '#pkg/base/assert.ts';
 import { GroupIndex } from './group-index.ts';
-import { joinWrites, type LoggedWrite } from './write-group.ts';
+import { joinWrites, type LoggedWrite, lastOf } from './write-group.ts';
 
 /**
  * Groups that one transaction of a compaction changes, and bytes it writes: keeps the time short during which appends wait for it, and for
@@ -142,7 +142,8 @@ export class DeadWrites {
         at += whole;
         continue;
       }
-      const group = this.#tables.group(dead[at]!);
+      const first = dead[at]!;
+      const group = this.#tables.group(first);
       const writes = group?.writes ?? [];
       const kept: LoggedWrite[] = [];
       for (const write of writes) {
@@ -150,7 +151,7 @@ export class DeadWrites {
         if (dead[at] !== write.revision) kept.push(write);
       }
       // What is not there, as an earlier compaction had come so far, is passed over.
-      while (at < dead.length && dead[at]! <= (writes.at(-1)?.revision ?? dead[at]!)) at++;
+      while (at < dead.length && dead[at]! <= Math.max(lastOf(writes), first)) at++;
       if (group === undefined || kept.length === writes.length) continue;
       left.set(group.key, kept);
       bytes += kept.reduce((sum, write) => sum + write.encoded.length, 0);
