@@ -86,18 +86,18 @@ interface Frame {
 }
 
 /**
- * The writes that the journal of a folder has beyond revision `applied`, which the tables have come to, in revision order. The last frame may have been cut off:
- * nobody was told of it. Throws `StoreUnavailableError` where anything else is missing; with `isWritten`, while another process writes to it, what is
+ * The writes that the journal of a folder has beyond revision `applied`, which the tables have come to, in revision order: those of one append together, as they have to
+ * come into the tables. The last frame may have been cut off: nobody was told of it. Throws `StoreUnavailableError` where anything else is missing; with `isWritten`, while another process writes to it, what is
  * whole up to there is all there is.
  */
 export function journalledWrites(
   directory: string,
   { applied, isWritten = false }: { readonly applied: number; readonly isWritten?: boolean },
   segments: readonly Buffer[] = readSegments(directory),
-): LoggedWrite[] {
+): LoggedWrite[][] {
   const frames = segments.flatMap(framesOf).filter(({ first, count }) => first + count - 1 > applied);
   frames.sort((a, b) => a.first - b.first);
-  const writes: LoggedWrite[] = [];
+  const appends: LoggedWrite[][] = [];
   let next = Math.max(1, applied) + 1;
   for (const [i, frame] of frames.entries()) {
     const found = frame.first === next ? decoded(frame) : undefined;
@@ -107,10 +107,10 @@ export function journalledWrites(
       const what = `the writes from revision ${next} on are not as they were written`;
       throw damagedError(directory, { what, file: 'the journal' });
     }
-    for (const write of found) writes.push(write);
+    appends.push(found);
     next += frame.count;
   }
-  return writes;
+  return appends;
 }
 
 /** The files of a folder's journal, as they are now: those that exist. */

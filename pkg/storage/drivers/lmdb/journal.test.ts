@@ -1,4 +1,5 @@
 /** What the journal has and the tables do not is neither lost nor shown twice, and nothing that it does not have is made up. */
+import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,6 +100,38 @@ test('a folder whose process ended at any moment has all that was acknowledged, 
     const later = await everything(again, from);
     await again.close();
     expect(await everything(await openIn(copy), from)).toEqual(later);
+  }
+});
+
+test('a replay that is cut off between its transactions goes on from there', async () => {
+  const directory = testFolder();
+  const store = await openIn(directory);
+  // Frames of more writes than one transaction takes of them.
+  for (let round = 0; round < 4; round++)
+    await Promise.all(
+      Array.from({ length: 110 }, (_, i) => write(store, { key: `/${i % 3 === 0 ? 'cold' : 'hot'}/${round}/${i}` })),
+    );
+  const wanted = await everything(store, 1);
+  const copy = killed(directory);
+  const opening = openIn(copy);
+  // As the tables are in each turn of the event loop while they get what the journal has.
+  const tables = new Map<string, Buffer>();
+  let isDone = false;
+  const done = (): void => {
+    isDone = true;
+  };
+  opening.then(done, done);
+  while (!isDone) {
+    const bytes = readFileSync(join(copy, 'data.mdb'));
+    tables.set(createHash('sha256').update(bytes).digest('hex'), bytes);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await opening;
+  expect(tables.size).toBeGreaterThan(3);
+  for (const bytes of tables.values()) {
+    const cut = killed(directory);
+    writeFileSync(join(cut, 'data.mdb'), bytes);
+    expect(await everything(await openIn(cut), 1)).toEqual(wanted);
   }
 });
 

@@ -2,7 +2,7 @@
  * Appends by way of the journal: each is acknowledged once the journal has it, and comes into the tables with others a moment later. One that the journal does not
  * take, as it is long, the journal is being made or there is none, goes straight into the tables, after all before it.
  *
- * Invariants: the tables get appends in order and one transaction at a time. What the journal has and the tables do not is in `unapplied`. After a failure
+ * Invariants: the tables get appends in order, each of them whole, and one transaction at a time. What the journal has and the tables do not is in `unapplied`. After a failure
  * nothing more is written, and the journal stays, for who opens the folder next.
  */
 import { assert } from '#pkg/base/assert.ts';
@@ -61,9 +61,9 @@ export class JournalledAppends {
   }
 
   /** The tables, which have come to revision `applied`, get what a journal has that was left; then that goes. To be called first. */
-  async recover(applied: number, left: readonly Append[]): Promise<void> {
+  async recover(applied: number, left: readonly (readonly Append[])[]): Promise<void> {
     this.#applied = applied;
-    for (const append of left) this.unapplied.add([append], 0);
+    for (const append of left) this.unapplied.add(append, 0);
     await this.applyTo(this.unapplied.last);
     await removeJournal(this.#options.directory);
     if (this.#options.waitsForJournal) this.#makingJournal ??= this.#makeJournal();

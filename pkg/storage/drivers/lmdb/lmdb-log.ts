@@ -148,13 +148,13 @@ export class LmdbLog {
     const applied = Math.max(this.compacted, this.#lastRevision());
     const space = new ColdSpace(this.coldPrefixes);
     const newest = new Map<string, ColdKey | undefined>();
-    const left: Append[] = [];
-    for (const record of journalledWrites(this.#directory, { applied })) {
+    const appendOf = (record: WriteRecord): Append => {
       const { key } = record;
       const cold = space.has(key) && { previous: newest.has(key) ? newest.get(key) : this.cold.find(key) };
-      left.push({ record, cold });
       newest.set(key, record.type === 'delete' ? undefined : coldKeyOf(record));
-    }
+      return { record, cold };
+    };
+    const left = journalledWrites(this.#directory, { applied }).map((writes) => writes.map(appendOf));
     await this.#appends.recover(applied, left);
   }
 

@@ -94,7 +94,7 @@ class LmdbState {
       this.#transaction = this.#root.useReadTransaction();
       const compacted = meta?.get('compacted', { transaction: this.#transaction });
       const applied = this.#lastRevision(typeof compacted === 'number' ? compacted : 1);
-      this.#journalled = isCurrent ? journalledWrites(directory, { applied, isWritten }, segments) : [];
+      this.#journalled = isCurrent ? journalledWrites(directory, { applied, isWritten }, segments).flat() : [];
       this.revision = lastOf(this.#journalled) || applied;
     } catch (error) {
       void this.#root.close();
@@ -126,7 +126,7 @@ class LmdbState {
   *#writes(): Generator<StoredWrite> {
     for (const { key, value } of this.#groups.getRange({ transaction: this.#transaction }))
       yield* this.#decode(key, value);
-    for (const write of this.#journalled) if (!this.#cold?.space.has(write.key)) yield write;
+    yield* this.#journalled;
   }
 
   #decode(key: number, group: Buffer): readonly StoredWrite[] {
