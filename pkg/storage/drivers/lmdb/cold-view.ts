@@ -20,7 +20,7 @@ export class ColdView implements ExpirySource {
 
   /** What exists under a key, but for its value. */
   find(key: string): ColdKey | undefined {
-    const newest = this.#unapplied.cold(key);
+    const newest = this.#unapplied.coldKeys.get(key);
     if (newest === undefined) return this.table.find(key);
     return newest.type === 'delete' ? undefined : coldKeyOf(newest);
   }

@@ -1,5 +1,5 @@
 /**
- * Where an append is first: two files of fixed length that exist in full, so that a write to them is one sync of the disk and no more, some third of what a
+ * Where an append is first: two files of fixed length that exist in full, so that a write to them is one sync of the disk and no more, a fifth of what a
  * transaction of lmdb takes. One file is filled while what the other holds comes into the tables.
  *
  * Invariants: a write is on the disk when its promise resolves. A file is begun anew only once all that it holds is in the tables. After a

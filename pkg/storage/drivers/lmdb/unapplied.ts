@@ -92,11 +92,6 @@ export class Unapplied {
       for (const { record } of appends) if (record.revision >= fromRevision) yield record;
   }
 
-  /** The newest write of a cold key. */
-  cold(key: string): WriteRecord | undefined {
-    return this.#cold.get(key);
-  }
-
   /** The cold keys written here, each with its newest write. */
   get coldKeys(): ReadonlyMap<string, WriteRecord> {
     return this.#cold;
